@@ -1,0 +1,446 @@
+//! The event: one audit record, in its native form.
+//!
+//! Fields stand in the order of their canonical bytes (RFC 8785 sorts by key), integers only, absent instead of
+//! null: the serialiser's output *is* the canonical form. Personal content never stands here: it is a [`Part`],
+//! which the event binds by a commitment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EventId, Tenant, Timestamp};
+
+/// The 14 types of the first document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum EventType {
+    #[serde(rename = "agent.start")]
+    AgentStart,
+    #[serde(rename = "agent.stop")]
+    AgentStop,
+    #[serde(rename = "action.request")]
+    ActionRequest,
+    #[serde(rename = "action.approved")]
+    ActionApproved,
+    #[serde(rename = "action.denied")]
+    ActionDenied,
+    #[serde(rename = "action.executed")]
+    ActionExecuted,
+    #[serde(rename = "action.failed")]
+    ActionFailed,
+    #[serde(rename = "tool.call")]
+    ToolCall,
+    #[serde(rename = "tool.response")]
+    ToolResponse,
+    #[serde(rename = "data.access")]
+    DataAccess,
+    #[serde(rename = "data.modify")]
+    DataModify,
+    #[serde(rename = "permission.check")]
+    PermissionCheck,
+    #[serde(rename = "permission.denied")]
+    PermissionDenied,
+    #[serde(rename = "error")]
+    Error,
+}
+
+/// One audit record. See the module for the rules of its form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// What was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// The software acting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// What inspection found; absent when nothing was inspected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_safety: Option<ContentSafety>,
+    /// Unique per trail.
+    pub id: EventId,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The parts held beside the entry, in the order of their commitments. Filled by the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartRef>,
+    /// RFC 6962 root over the parts' commitments, lowercase hex. Filled by the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts_root: Option<String>,
+    /// What was decided, and by which rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRecord>,
+    /// When Greffier recorded it; never taken from a producer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<Timestamp>,
+    /// Joins the decision and the outcome of one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
+    /// The conversation or agent session it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// How the event reached the trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Whose trail it is on.
+    pub tenant: Tenant,
+    /// When it happened.
+    pub time: Timestamp,
+    /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+    /// One of the 14.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// Model, tokens and cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The human the call is for; absent for a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Format version, 1.
+    pub v: u8,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// The caller's id for the call (a tool call id, a JSON-RPC id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
+    /// What it does to the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// The family of action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ActionKind>,
+    /// The protocol's method (`POST`, `tools/call`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Name, as policies see it: `crm:contacts:search`, `chat`.
+    pub name: String,
+}
+
+/// The family of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum ActionKind {
+    Tool,
+    Llm,
+    Data,
+    Agent,
+    Admin,
+}
+
+/// What an action does to its resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum Effect {
+    Read,
+    Create,
+    Update,
+    Delete,
+    Execute,
+}
+
+/// The software acting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// `act.sub`, client id, or configured.
+    pub id: String,
+    /// Policy tier (interactive, subagent, background, api).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Whether the id came from a verified token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Earlier actors of a delegation, latest first, ten at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Actor>,
+    /// How many earlier actors did not fit into `via`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via_dropped: Option<u64>,
+}
+
+/// An earlier actor of a delegation (RFC 8693 `act`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// Issuer of the actor's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// The actor.
+    pub sub: String,
+}
+
+/// What inspection found. Never the value, only its type and place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentSafety {
+    /// Whether anything sensitive was found.
+    pub pii_detected: bool,
+    /// What was found, by type, stage and place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<Redaction>,
+}
+
+/// Findings of one type at one place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redaction {
+    /// What was done about it on the way to the upstream (or back to the caller).
+    pub action: RedactionAction,
+    /// How many.
+    pub count: u64,
+    /// JSON pointer or place name; itself free of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// On the way in or out.
+    pub stage: Stage,
+    /// Entity type, `US_SSN`.
+    #[serde(rename = "type")]
+    pub entity: String,
+}
+
+/// What was done about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum RedactionAction {
+    Allow,
+    Flag,
+    Redact,
+    Block,
+}
+
+/// The direction of inspected content: `input` goes to the upstream, `output` comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum Stage {
+    Input,
+    Output,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// Upstream attempts, with upstream's own request ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// HTTP status or JSON-RPC code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+    /// Microseconds from the call's arrival to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    /// A short machine-readable reason (`upstream_timeout`), never free text: that is the `error` part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How it ended.
+    pub status: OutcomeStatus,
+}
+
+/// One try at the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// HTTP status; absent when none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+    /// Upstream's own request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_request_id: Option<String>,
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub enum OutcomeStatus {
+    Success,
+    Failure,
+    Denied,
+    Timeout,
+    Cancelled,
+    Pending,
+    Unknown,
+}
+
+/// A part as its event names it: what it is, not what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartRef {
+    /// Length of the whole content in bytes, also when only a prefix is kept.
+    pub bytes: u64,
+    /// Of truncated content: HMAC-SHA256 of the whole under the part's salt, lowercase hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Media type.
+    pub media: String,
+    /// `parameters`, `result`, `prompt`, `completion`, `error`, `email`, `metadata`.
+    pub name: String,
+    /// Whether only a prefix is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRecord {
+    /// The decision.
+    pub decision: crate::DecisionKind,
+    /// For a denial, a reason that a person understands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The deciding policy's `@id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The caller's scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Digest of the policy set, `sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// What was acted on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// Configured classes (`phi`, `pii`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classification: Vec<String>,
+    /// Keyed references to the people the data is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+    /// Where it is, without a query string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
+/// How an event reached the trail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// `gateway`, `hook`, `sdk`, `otlp`, `import`.
+    pub channel: String,
+    /// The caller's software, `openai-python/3.52`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The caller's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Greffier's node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Wire format, `openai.chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Hex SHA-256 of the token's `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The OAuth client the token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth_client: Option<String>,
+}
+
+/// W3C trace context.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// 16 lowercase hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// 32 lowercase hex digits.
+    pub trace_id: String,
+}
+
+/// Model, tokens and cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Input tokens served from the provider's cache (part of `input_tokens`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_tokens: Option<u64>,
+    /// Input tokens written to the provider's cache (part of `input_tokens`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
+    /// Cost in millionths of a US dollar; absent when the price is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+    /// All input tokens, cached ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// The model that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// All output tokens, reasoning included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// `openai`, `anthropic`, `gemini`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Reasoning tokens (part of `output_tokens`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
+}
+
+/// The human a call is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Issuer of the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Roles, as the token said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Subject of the token, or a keyed reference.
+    pub sub: String,
+    /// Whether a trusted issuer's signature stands behind it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
+}
+
+/// A piece of content that an event binds but does not hold.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    /// `parameters`, `result`, `prompt`, `completion`, `error`, `email`, `metadata`.
+    pub name: String,
+    /// Media type.
+    pub media: String,
+    /// The bytes, already redacted.
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for Part {
+    /// Content is personal: its length is shown, never its bytes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part")
+            .field("name", &self.name)
+            .field("media", &self.media)
+            .field("bytes", &self.content.len())
+            .finish()
+    }
+}
+
+/// An event with its parts, before it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The event; `parts` and `parts_root` still empty, `recorded_at` set by whoever records.
+    pub event: Event,
+    /// Its parts, in order.
+    pub parts: Vec<Part>,
+}

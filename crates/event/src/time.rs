@@ -1,0 +1,83 @@
+//! Microseconds since the Unix epoch, written as RFC 3339 with six fractional digits and `Z`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z, between the years 0000 and 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+/// A text that is not an RFC 3339 time between the years 0000 and 9999.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("time must be RFC 3339, as in 2026-03-06T14:32:07.891000Z")]
+pub struct InvalidTimestamp;
+
+impl Timestamp {
+    const MIN: i64 = -62_167_219_200_000_000;
+    const MAX: i64 = 253_402_300_799_999_999;
+
+    /// From microseconds since the epoch; values outside the years 0000 to 9999 are clamped to them.
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(Self::MIN, Self::MAX))
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339 with any offset; a time without an offset is UTC; digits past the sixth are refused, so
+    /// that nothing is lost without a word.
+    fn from_str(text: &str) -> Result<Timestamp, InvalidTimestamp> {
+        let exact = |nanos: i32| if nanos % 1_000 == 0 { Ok(()) } else { Err(InvalidTimestamp) };
+        let bounded = |micros: i64| {
+            if (Self::MIN..=Self::MAX).contains(&micros) {
+                Ok(Timestamp(micros))
+            } else {
+                Err(InvalidTimestamp)
+            }
+        };
+        if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+            exact(instant.subsec_nanosecond())?;
+            return bounded(instant.as_microsecond());
+        }
+        let civil: jiff::civil::DateTime = text.parse().map_err(|_| InvalidTimestamp)?;
+        exact(civil.subsec_nanosecond())?;
+        let instant = civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| InvalidTimestamp)?.timestamp();
+        bounded(instant.as_microsecond())
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = InvalidTimestamp;
+    fn try_from(text: String) -> Result<Timestamp, InvalidTimestamp> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> String {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => write!(f, "{instant:.6}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The recorder for AI agents.
+fn main() {}
