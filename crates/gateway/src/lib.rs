@@ -1,1 +1,96 @@
-//! To be written.
+//! Guard: identify, decide, inspect, record, forward.
+//!
+//! The gateway stands between agents and what they act on. It is not a policy engine, a detector or a log: those
+//! are the crates below; it owns the path of a call (`pipeline.rs`), the wire formats at its edge (`adapt`,
+//! `wire`, `sse`, `stream`, `prices`: pure) and the effects between them (`identify`, `record`, `forward`,
+//! `reply`, `server`). It appends to the ledger and never reads it. Above it stands the binary.
+
+pub mod adapt;
+mod body;
+mod clock;
+mod decide;
+mod forward;
+mod gateway;
+mod http_client;
+mod identify;
+mod inspect;
+mod issuer_keys;
+mod metrics;
+mod pipeline;
+mod policy_watch;
+pub mod prices;
+mod read;
+mod record;
+mod refusals;
+mod refuse;
+mod reply;
+mod route;
+mod server;
+mod settings;
+pub mod sse;
+pub mod stream;
+pub mod wire;
+
+use std::sync::Arc;
+
+use greffier_ledger::{Appender, Startup};
+use greffier_policy::Policies;
+use tokio::net::TcpListener;
+pub use tokio_util::sync::CancellationToken;
+
+pub use policy_watch::read_dir as read_policies;
+pub use settings::{
+    KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind,
+};
+
+use crate::gateway::Gateway;
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keys of an issuer, given by file, cannot be used.
+    #[error("{0}")]
+    Keys(String),
+}
+
+/// Whether the keys of an issuer with this URL may be fetched: over TLS, or from loopback.
+pub fn may_fetch(url: &str) -> bool {
+    issuer_keys::may_fetch(url)
+}
+
+/// Serves on `listener` until `stop`, then drains. The ledger stays open: closing it is the caller's last step.
+///
+/// # Errors
+/// When fixed issuer keys are not usable. Trouble with the ledger or an identity provider is no reason not to
+/// start: calls are refused until it is over, and `/readyz` says so.
+pub async fn serve(
+    settings: Settings,
+    policies: Policies,
+    appender: Appender,
+    startup: Startup,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    for upstream in read::without_key(&settings.upstreams) {
+        tracing::warn!(upstream, "its API key is not set: calls to it are refused");
+    }
+    let policy_dir = settings.policy_dir.clone();
+    let gateway =
+        Gateway::new(settings, policies, appender).map_err(|error| StartError::Keys(error.to_string()))?;
+    let gateway = Arc::new(gateway);
+    // The ledger may come up later than the listener (a full disk): its findings are recorded when it does.
+    let opening = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move {
+            if let Ok(recovered) = startup.recovered.await {
+                gateway.started(recovered).await;
+            }
+        }
+    });
+    let pace = tokio::spawn(Arc::clone(&gateway).keep_pace(policy_dir));
+    server::listen(Arc::clone(&gateway), listener, stop).await;
+    pace.abort();
+    opening.abort();
+    gateway.stopped().await;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Decide: policy says whether this principal may, content safety whether this content may.
+
+use greffier_event::{Call, Decision, DecisionKind, Principal, RedactionAction};
+use greffier_policy::{Policies, Question};
+
+use crate::inspect::{Redacted, is_json};
+use crate::route::{Destination, NoDestination};
+
+/// A call that policy and content safety allow. Only [`decide`] makes one.
+#[derive(Debug)]
+pub(crate) struct Permitted<R> {
+    inner: R,
+    verdict: Verdict,
+    destination: Destination,
+}
+
+/// A call that must not happen, with what to tell the caller.
+#[derive(Debug)]
+pub(crate) struct Denied<R> {
+    pub(crate) inner: R,
+    pub(crate) verdict: Verdict,
+    pub(crate) refusal: Denial,
+}
+
+/// Who asked and what was decided.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) principal: Principal,
+    pub(crate) decision: Decision,
+}
+
+/// The kinds of denial, as callers are told of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Policy does not permit it.
+    Policy,
+    /// Content safety blocks it.
+    Content,
+    /// Nothing is configured that it could go to.
+    Destination(NoDestination),
+}
+
+impl Permitted<Redacted<Call>> {
+    pub(crate) fn redacted(&self) -> &Redacted<Call> {
+        &self.inner
+    }
+
+    pub(crate) fn redacted_mut(&mut self) -> &mut Redacted<Call> {
+        &mut self.inner
+    }
+
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+}
+
+/// Decides a call. Every denial keeps the call, because it is recorded all the same.
+pub(crate) fn decide(
+    policies: &Policies,
+    principal: Principal,
+    redacted: Redacted<Call>,
+    destination: Result<Destination, NoDestination>,
+) -> Result<Permitted<Redacted<Call>>, Box<Denied<Redacted<Call>>>> {
+    let call = redacted.call();
+    let mut found: Vec<&str> = redacted.findings().iter().map(|finding| finding.entity).collect();
+    found.sort_unstable();
+    found.dedup();
+    let parameters = parameters(&redacted);
+    let mut decision = policies.authorise(
+        &principal,
+        &Question {
+            target: &call.target,
+            findings: &found,
+            parameters: parameters.as_ref(),
+            ip: call.source.ip.as_deref(),
+            now: call.time,
+        },
+    );
+    let blocked: Vec<&str> = redacted
+        .findings()
+        .iter()
+        .filter(|finding| finding.action == RedactionAction::Block)
+        .map(|finding| finding.entity)
+        .collect();
+    let refusal = if decision.kind != DecisionKind::Allow {
+        Some(Denial::Policy)
+    } else if let Some(entity) = blocked.first() {
+        decision.rule = Some(format!("content safety blocks {entity}"));
+        decision.reasons = vec![format!("the request contains {entity}, which the rules block")];
+        Some(Denial::Content)
+    } else if let Err(missing) = &destination {
+        decision.rule = None;
+        decision.reasons = vec![missing.reason().to_owned()];
+        Some(Denial::Destination(*missing))
+    } else {
+        None
+    };
+    match (refusal, destination) {
+        (None, Ok(destination)) => {
+            if redacted.findings().iter().any(|finding| finding.action == RedactionAction::Redact) {
+                decision.kind = DecisionKind::Redact;
+            }
+            Ok(Permitted { inner: redacted, verdict: Verdict { principal, decision }, destination })
+        }
+        (refusal, _) => {
+            decision.kind = DecisionKind::Deny;
+            Err(Box::new(Denied {
+                inner: redacted,
+                verdict: Verdict { principal, decision },
+                refusal: refusal.unwrap_or(Denial::Policy),
+            }))
+        }
+    }
+}
+
+/// What policies may look at in a tool's arguments: its JSON body, as it would be recorded.
+fn parameters(redacted: &Redacted<Call>) -> Option<serde_json::Value> {
+    if !matches!(redacted.call().target, greffier_event::Target::Tool { .. }) {
+        return None;
+    }
+    redacted
+        .record()
+        .iter()
+        .find(|content| content.place == greffier_event::Place::Body && is_json(&content.media))
+        .and_then(|content| serde_json::from_slice(&content.bytes).ok())
+}

@@ -1,0 +1,195 @@
+//! Forward: build the upstream's request from what inspection let through, with the upstream's own credential.
+//!
+//! The request is made anew, so that nothing of the caller's framing or credentials can travel on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use greffier_event::{Call, Content, Place};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::adapt::{self, LlmRequest};
+use crate::decide::Permitted;
+use crate::http_client::HttpClient;
+use crate::inspect::Redacted;
+use crate::record::{Open, Recorded};
+use crate::route::{Destination, Route};
+use crate::settings::{Upstream, UpstreamKind};
+
+/// Why no reply came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForwardError {
+    /// The head of the reply took too long.
+    Timeout,
+    /// The upstream could not be reached, or broke off before its head.
+    Unreachable,
+    /// The destination's URL and the call's path make no valid URL.
+    Address,
+    /// The caller went away first.
+    CallerGone,
+}
+
+/// A call under way: its reply's head, and the record that waits for its end.
+pub(crate) struct Exchange {
+    pub(crate) open: Open,
+    pub(crate) reply: Result<http::Response<Incoming>, ForwardError>,
+    pub(crate) destination: Destination,
+    pub(crate) idle: Duration,
+}
+
+/// Sends a recorded call on. It cannot be sent twice: the proof is spent.
+pub(crate) async fn forward(
+    client: &HttpClient,
+    recorded: Recorded<Permitted<Redacted<Call>>>,
+    route: &Route,
+    method: &Method,
+    chat: Option<&LlmRequest>,
+    gone: &tokio_util::sync::CancellationToken,
+) -> Exchange {
+    let (mut permitted, open) = recorded.spend();
+    let contents = permitted.redacted_mut().take_forward();
+    let destination = permitted.destination().clone();
+    let (timeout, idle) = match &destination {
+        Destination::Model(upstream) => (upstream.timeout, upstream.idle_timeout),
+        Destination::Tool(tool) => (tool.timeout, tool.idle_timeout),
+    };
+    let reply = match request(&destination, contents, route, method, chat) {
+        None => Err(ForwardError::Address),
+        Some(request) => tokio::select! {
+            reply = tokio::time::timeout(timeout, client.request(request)) => match reply {
+                Err(_) => Err(ForwardError::Timeout),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "upstream cannot be reached");
+                    Err(ForwardError::Unreachable)
+                }
+                Ok(Ok(reply)) => Ok(reply),
+            },
+            () = gone.cancelled() => Err(ForwardError::CallerGone),
+        },
+    };
+    Exchange { open, reply, destination, idle }
+}
+
+fn request(
+    destination: &Destination,
+    contents: Vec<Content>,
+    route: &Route,
+    method: &Method,
+    chat: Option<&LlmRequest>,
+) -> Option<Request<Full<Bytes>>> {
+    let (mut path, mut query, mut body, mut media) = (String::new(), None, Vec::new(), String::new());
+    let mut request = Request::builder().method(method.clone());
+    for Content { place, media: kind, bytes } in contents {
+        match place {
+            Place::Path => path = String::from_utf8(bytes).ok()?,
+            Place::Query => query = String::from_utf8(bytes).ok(),
+            Place::Body => (body, media) = (bytes, kind),
+            Place::Header(name) => {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                request = request.header(name, HeaderValue::from_bytes(&bytes).ok()?);
+            }
+        }
+    }
+    let tool = matches!(destination, Destination::Tool(_));
+    request = match (destination, route) {
+        (Destination::Model(upstream), Route::Chat(protocol)) => {
+            path = if upstream.kind == UpstreamKind::OpenAi { "/chat/completions" } else { "/v1/messages" }.to_owned();
+            if let Some(chat) = chat {
+                body = adapt::prepare(*protocol, body, chat);
+            }
+            credential(request, upstream)?
+        }
+        (Destination::Model(upstream), _) => {
+            path = if upstream.kind == UpstreamKind::OpenAi { "/models" } else { "/v1/models" }.to_owned();
+            credential(request, upstream)?
+        }
+        (Destination::Tool(tool), _) => match &tool.credential {
+            Some((name, secret)) => request.header(name.clone(), sensitive(secret.expose())?),
+            None => request,
+        },
+    };
+    let base = match destination {
+        Destination::Model(upstream) => &upstream.base_url,
+        Destination::Tool(tool) => &tool.base_url,
+    };
+    if !tool {
+        request = request.header(header::ACCEPT, "application/json, text/event-stream");
+        request = request.header(header::USER_AGENT, concat!("greffier/", env!("CARGO_PKG_VERSION")));
+    }
+    // What comes back must be readable to be inspected.
+    request = request.header(header::ACCEPT_ENCODING, "identity");
+    let labelled = request.headers_ref().is_some_and(|headers| headers.contains_key(header::CONTENT_TYPE));
+    if !body.is_empty() && !media.is_empty() && !labelled {
+        request = request.header(header::CONTENT_TYPE, media);
+    }
+    request.uri(join(base, &path, query.as_deref())?).body(Full::new(Bytes::from(body))).ok()
+}
+
+fn credential(request: http::request::Builder, upstream: &Upstream) -> Option<http::request::Builder> {
+    let key = upstream.api_key.as_ref()?;
+    Some(match upstream.kind {
+        UpstreamKind::OpenAi => {
+            request.header(header::AUTHORIZATION, sensitive(&format!("Bearer {}", key.expose()))?)
+        }
+        UpstreamKind::Anthropic => {
+            let versioned =
+                request.headers_ref().is_some_and(|headers| headers.contains_key("anthropic-version"));
+            let request = request.header("x-api-key", sensitive(key.expose())?);
+            if versioned { request } else { request.header("anthropic-version", "2023-06-01") }
+        }
+    })
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Puts a path below a base URL. A path that climbs (`..`, also escaped) is refused: what policy named would not
+/// be what upstream serves.
+fn join(base: &Uri, path: &str, query: Option<&str>) -> Option<Uri> {
+    let climbs = percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .split(['/', '\\'])
+        .any(|segment| segment == ".." || segment == ".");
+    if climbs {
+        return None;
+    }
+    let mut joined = format!("{}{}", base.path().trim_end_matches('/'), path);
+    if joined.is_empty() {
+        joined.push('/');
+    }
+    if let Some(query) = query {
+        joined.push('?');
+        joined.push_str(query);
+    }
+    Uri::builder()
+        .scheme(base.scheme()?.clone())
+        .authority(base.authority()?.clone())
+        .path_and_query(joined)
+        .build()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::join;
+
+    #[test]
+    fn paths_stay_below_their_base() {
+        let base = "http://127.0.0.1:9000/api/".parse().unwrap();
+        let check = |path: &str, query| join(&base, path, query).map(|uri| uri.to_string());
+        insta::assert_debug_snapshot!(check("/contacts/1", Some("a=b")), @r#"
+        Some(
+            "http://127.0.0.1:9000/api/contacts/1?a=b",
+        )
+        "#);
+        for climbing in ["/../secret", "/a/%2e%2e/b", "/a/..%2fb", "/a/%2E./b", "/..\\b"] {
+            assert_eq!(check(climbing, None), None, "{climbing}");
+        }
+        assert_eq!(check("", None).as_deref(), Some("http://127.0.0.1:9000/api"));
+    }
+}

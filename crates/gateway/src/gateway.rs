@@ -1,0 +1,164 @@
+//! What all calls share, and the node's own life: start, its pace once a second, and stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use greffier_event::{Draft, EventType, Part, Timestamp};
+use greffier_ledger::{Appender, Recovered};
+use greffier_policy::Policies;
+use greffier_safety::{Rules, Scanner};
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::http_client::{self, HttpClient};
+use crate::identify::Identities;
+use crate::inspect::Inspector;
+use crate::issuer_keys::KeysError;
+use crate::metrics::Metrics;
+use crate::policy_watch::{self, Watched};
+use crate::prices::Prices;
+use crate::record::{Recorder, closing, node_event};
+use crate::refusals::Refusals;
+use crate::route::Route;
+use crate::settings::{Limits, Settings, ToolServer, Upstream};
+
+/// A step of the wall clock against the steady one that is worth an event.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+/// What all calls share.
+pub(crate) struct Gateway {
+    pub(crate) node: String,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) tools: Vec<ToolServer>,
+    pub(crate) prices: Prices,
+    pub(crate) limits: Limits,
+    pub(crate) client: HttpClient,
+    pub(crate) identities: Identities,
+    pub(crate) policies: ArcSwap<Policies>,
+    pub(crate) inspector: Inspector,
+    pub(crate) recorder: Recorder,
+    pub(crate) refusals: Refusals,
+    pub(crate) metrics: Metrics,
+    /// Calls under way; a stop waits for them.
+    pub(crate) calls: TaskTracker,
+    model_rules: Rules,
+    tool_rules: Rules,
+    config_text: String,
+}
+
+impl Gateway {
+    pub(crate) fn new(settings: Settings, policies: Policies, appender: Appender) -> Result<Gateway, KeysError> {
+        let client = http_client::new();
+        let identities = Identities::new(settings.issuers, &client)?;
+        let inspector = Inspector::new(Arc::new(Scanner::new()));
+        let metrics = Metrics::new();
+        let recorder = Recorder::new(appender, inspector.clone(), metrics.clone());
+        Ok(Gateway {
+            refusals: Refusals::new(recorder.clone(), &settings.node),
+            node: settings.node,
+            upstreams: settings.upstreams,
+            tools: settings.tools,
+            prices: settings.prices,
+            limits: settings.limits,
+            client,
+            identities,
+            policies: ArcSwap::from_pointee(policies),
+            inspector,
+            recorder,
+            metrics,
+            calls: TaskTracker::new(),
+            model_rules: settings.model_rules,
+            tool_rules: settings.tool_rules,
+            config_text: settings.config_text,
+        })
+    }
+
+    /// What to do about findings: models and tools are ruled apart.
+    pub(crate) fn rules(&self, route: &Route) -> &Rules {
+        if matches!(route, Route::Tool { .. }) { &self.tool_rules } else { &self.model_rules }
+    }
+
+    /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
+    pub(crate) async fn started(&self, recovered: Recovered) {
+        let now = clock::now();
+        if recovered.unclean || !recovered.repairs.is_empty() {
+            let what = serde_json::json!({ "repairs": recovered.repairs, "open_decisions": recovered.open_decisions.len() });
+            self.own(EventType::Error, "node:unclean_stop", "audit://node", Some(what)).await;
+        }
+        for decision in &recovered.open_decisions {
+            // A failure here is logged by the recorder; the decision stays open and is closed at the next start.
+            drop(self.recorder.append(closing(decision, now)).await);
+        }
+        let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+        self.own(EventType::AgentStart, "node:start", "audit://node", Some(version)).await;
+        let config = serde_json::json!({ "text": self.config_text });
+        self.own(EventType::DataModify, "config:in_force", "policy://configuration", Some(config)).await;
+        self.policies_in_force(&self.policies.load()).await;
+    }
+
+    /// The texts of the policies in force, named by their digest.
+    async fn policies_in_force(&self, policies: &Policies) {
+        let texts: serde_json::Map<String, serde_json::Value> =
+            policies.texts().iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
+        let what = serde_json::json!({ "digest": policies.digest(), "texts": texts });
+        let uri = format!("policy://{}", policies.digest());
+        self.own(EventType::DataModify, "policy:in_force", &uri, Some(what)).await;
+    }
+
+    /// Once a second: policies, keys, counted refusals, the clock.
+    pub(crate) async fn keep_pace(self: Arc<Self>, dir: std::path::PathBuf) {
+        let mut watched = Watched::new(dir, &self.policies.load());
+        let mut pace = tokio::time::interval(Duration::from_secs(1));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last: (Instant, Timestamp) = (Instant::now(), clock::now());
+        loop {
+            pace.tick().await;
+            last = self.watch_clock(last).await;
+            match watched.look().await {
+                policy_watch::Change::None => {}
+                policy_watch::Change::Good(policies) => {
+                    let policies = Arc::new(policies);
+                    self.policies.store(Arc::clone(&policies));
+                    tracing::info!(digest = policies.digest(), "policies changed");
+                    self.policies_in_force(&policies).await;
+                }
+                policy_watch::Change::Bad(error) => {
+                    tracing::error!(%error, "changed policies are not valid; the old ones stay in force");
+                    let what = serde_json::json!({ "error": error, "in_force": self.policies.load().digest() });
+                    self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
+                }
+            }
+            self.identities.refresh().await;
+            self.refusals.settle(clock::now(), false).await;
+        }
+    }
+
+    async fn watch_clock(&self, (steady, wall): (Instant, Timestamp)) -> (Instant, Timestamp) {
+        let now = (Instant::now(), clock::now());
+        let expected = i64::try_from((now.0 - steady).as_micros()).unwrap_or(i64::MAX);
+        let step = now.1.as_micros() - wall.as_micros() - expected;
+        if step.unsigned_abs() > u64::try_from(CLOCK_STEP.as_micros()).unwrap_or(u64::MAX) {
+            let what = serde_json::json!({ "step_us": step });
+            self.own(EventType::Error, "node:clock_step", "audit://node/clock", Some(what)).await;
+        }
+        now
+    }
+
+    /// The node's last entries.
+    pub(crate) async fn stopped(&self) {
+        self.refusals.settle(clock::now(), true).await;
+        self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
+    }
+
+    async fn own(&self, kind: EventType, action: &str, uri: &str, what: Option<serde_json::Value>) {
+        let event = node_event(kind, clock::now(), &self.node, action, uri);
+        let parts = what.map(|what| Part {
+            name: "metadata".to_owned(),
+            media: "application/json".to_owned(),
+            content: what.to_string().into_bytes(),
+        });
+        // The recorder logs a failure; the node's own notes do not stop it from refusing or serving.
+        drop(self.recorder.append(Draft { event, parts: parts.into_iter().collect() }).await);
+    }
+}

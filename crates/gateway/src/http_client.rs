@@ -1,0 +1,112 @@
+//! The outgoing HTTP client: one pool for upstreams and identity providers, no redirects, no cookies.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// The client's type, shared by cloning.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept: shorter than the 60 s most servers allow, so that a reused one is alive.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Builds the client; trusted roots are Mozilla's, compiled in.
+pub(crate) fn new() -> HttpClient {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let tls = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .build(tls)
+}
+
+/// Why a small document could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    #[error("cannot reach it: {0}")]
+    Connect(#[from] hyper_util::client::legacy::Error),
+    #[error("it answered {0}")]
+    Status(http::StatusCode),
+    #[error("its answer broke off or was over {0} bytes")]
+    Body(usize),
+    #[error("its URL is not valid")]
+    Url,
+}
+
+/// Fetches a small document (discovery, JWKS): bounded in time and size.
+pub(crate) async fn fetch(
+    client: &HttpClient,
+    url: &str,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, FetchError> {
+    let request = http::Request::get(url)
+        .header(http::header::ACCEPT, "application/json")
+        .body(Full::default())
+        .map_err(|_| FetchError::Url)?;
+    let exchange = async {
+        let reply = client.request(request).await?;
+        if reply.status() != http::StatusCode::OK {
+            return Err(FetchError::Status(reply.status()));
+        }
+        let body = Limited::new(reply.into_body(), limit).collect().await.map_err(|_| FetchError::Body(limit))?;
+        Ok(body.to_bytes())
+    };
+    tokio::time::timeout(timeout, exchange).await.map_err(|_| FetchError::Timeout(timeout))?
+}
+
+/// Why a body could not be read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyError {
+    /// Longer than allowed.
+    TooLarge,
+    /// Silent for too long.
+    Idle,
+    /// Broke off.
+    Broken,
+}
+
+/// Reads a body whole, bounded in size and in silence between its frames.
+pub(crate) async fn read_body<B>(body: B, limit: usize, idle: Duration) -> Result<Bytes, BodyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // A declared length is believed when it is too large: nothing of such a body is read.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    let mut body = Limited::new(body, limit);
+    let mut whole = Vec::new();
+    loop {
+        match tokio::time::timeout(idle, body.frame()).await {
+            Err(_) => return Err(BodyError::Idle),
+            Ok(None) => return Ok(whole.into()),
+            Ok(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    whole.extend_from_slice(data);
+                }
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
+            Ok(Some(Err(_))) => return Err(BodyError::Broken),
+        }
+    }
+}

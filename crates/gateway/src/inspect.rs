@@ -1,0 +1,262 @@
+//! Inspect once: every string that a caller or an upstream controls, in the form it travels in.
+//!
+//! Inspection yields three things that travel on together: what was found (types and places, never values), the
+//! bytes that may be forwarded under the rules, and the bytes that may be recorded, from which everything found
+//! is taken out whatever the rules let through.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use greffier_event::{Call, Content, ContentSafety, Finding, Place, Redaction, RedactionAction, Stage};
+use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, urlenc};
+
+use crate::settings::Secret;
+
+/// What stands where the caller's own token stood: it goes nowhere, under no rule.
+const TOKEN_PLACEHOLDER: &[u8] = b"[CALLER_TOKEN]";
+
+/// Findings kept per event, after joining equal ones: an entry has 65,535 bytes, and one finding takes up to
+/// 300 of them.
+const MAX_REDACTIONS: usize = 100;
+
+/// Content whose form could not be read, so that it could not be inspected.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Uninspectable {
+    #[error("the body is not valid JSON: {0}")]
+    Json(#[from] json::JsonError),
+    #[error("the {0} is not valid percent-encoded UTF-8")]
+    Encoding(&'static str),
+}
+
+/// One piece of content after inspection.
+pub(crate) struct Inspected {
+    /// What was found.
+    pub(crate) findings: Vec<Finding>,
+    /// The bytes that may travel on.
+    pub(crate) forward: Vec<u8>,
+    /// The bytes that may be recorded.
+    pub(crate) record: Vec<u8>,
+}
+
+/// A call with what inspection made of it. Only [`inspect`] makes one.
+#[derive(Debug)]
+pub(crate) struct Redacted<C> {
+    call: C,
+    findings: Vec<Finding>,
+    forward: Vec<Content>,
+    record: Vec<Content>,
+}
+
+impl Redacted<Call> {
+    /// The call as it came; its contents are spent.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// What was found.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// What may be recorded.
+    pub(crate) fn record(&self) -> &[Content] {
+        &self.record
+    }
+
+    /// What may be forwarded; taken when it is.
+    pub(crate) fn take_forward(&mut self) -> Vec<Content> {
+        std::mem::take(&mut self.forward)
+    }
+}
+
+/// Inspects all that a call carries under `rules`.
+pub(crate) fn inspect(
+    inspector: &Inspector,
+    mut call: Call,
+    rules: &Rules,
+    token: &Secret,
+) -> Result<Redacted<Call>, Uninspectable> {
+    let contents = std::mem::take(&mut call.contents);
+    let mut redacted =
+        Redacted { call, findings: Vec::new(), forward: Vec::new(), record: Vec::with_capacity(contents.len()) };
+    for content in contents {
+        let inspected = inspector.content(&content, rules, Stage::Input)?;
+        redacted.findings.extend(inspected.findings);
+        let with = |bytes: Vec<u8>| Content {
+            place: content.place.clone(),
+            media: content.media.clone(),
+            bytes: without_token(bytes, token),
+        };
+        redacted.forward.push(with(inspected.forward));
+        redacted.record.push(with(inspected.record));
+    }
+    Ok(redacted)
+}
+
+/// The compiled detector, shared by all calls.
+#[derive(Clone)]
+pub(crate) struct Inspector {
+    scanner: Arc<Scanner>,
+}
+
+impl Inspector {
+    /// Shares `scanner`.
+    pub(crate) fn new(scanner: Arc<Scanner>) -> Inspector {
+        Inspector { scanner }
+    }
+
+    /// The detector itself, for streams.
+    pub(crate) fn scanner(&self) -> Arc<Scanner> {
+        Arc::clone(&self.scanner)
+    }
+
+    /// Inspects one piece in the form it travels in.
+    pub(crate) fn content(
+        &self,
+        content: &Content,
+        rules: &Rules,
+        stage: Stage,
+    ) -> Result<Inspected, Uninspectable> {
+        let media = content.media.as_str();
+        match &content.place {
+            Place::Path => self.percent_encoded(&content.bytes, false, "path", rules, stage),
+            Place::Query => self.percent_encoded(&content.bytes, true, "query", rules, stage),
+            Place::Header(name) => Ok(self.text(&content.bytes, &format!("header:{name}"), rules, stage)),
+            Place::Body if is_json(media) => self.json(&content.bytes, rules, stage),
+            Place::Body if media.starts_with("application/x-www-form-urlencoded") => {
+                self.percent_encoded(&content.bytes, true, "body", rules, stage)
+            }
+            Place::Body => Ok(self.text(&content.bytes, "body", rules, stage)),
+        }
+    }
+
+    /// A string fit for a leaf: whatever is found in it gives way to its placeholder.
+    pub(crate) fn leaf(&self, text: &str) -> String {
+        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let spans = self.scanner.scan(&clean);
+        if spans.is_empty() { clean } else { redact_text(&clean, &spans, |_| true) }
+    }
+
+    /// Whether anything sensitive is in a string.
+    pub(crate) fn hits(&self, text: &str) -> bool {
+        !self.scanner.scan(text).is_empty()
+    }
+
+    fn json(&self, raw: &[u8], rules: &Rules, stage: Stage) -> Result<Inspected, Uninspectable> {
+        let inspection = json::inspect(raw, &self.scanner)?;
+        let findings = inspection
+            .findings
+            .iter()
+            .map(|found| finding(found.entity, found.pointer.clone(), rules, stage))
+            .collect();
+        Ok(Inspected {
+            findings,
+            forward: inspection.redact(raw, |entity| withheld(rules, entity)),
+            record: inspection.redact(raw, |_| true),
+        })
+    }
+
+    fn percent_encoded(
+        &self,
+        raw: &[u8],
+        form: bool,
+        place: &'static str,
+        rules: &Rules,
+        stage: Stage,
+    ) -> Result<Inspected, Uninspectable> {
+        let text = std::str::from_utf8(raw).map_err(|_| Uninspectable::Encoding(place))?;
+        let inspection =
+            urlenc::inspect(text, form, &self.scanner).map_err(|_| Uninspectable::Encoding(place))?;
+        let findings = inspection
+            .entities()
+            .into_iter()
+            .map(|entity| finding(entity, place.to_owned(), rules, stage))
+            .collect();
+        Ok(Inspected {
+            findings,
+            forward: inspection.redact(text, |entity| withheld(rules, entity)).into_bytes(),
+            record: inspection.redact(text, |_| true).into_bytes(),
+        })
+    }
+
+    fn text(&self, raw: &[u8], place: &str, rules: &Rules, stage: Stage) -> Inspected {
+        // Bytes that are not UTF-8 (an uploaded file) are read as Latin-1: every pattern is ASCII, and the
+        // mapping back is exact.
+        let (text, latin1) = match std::str::from_utf8(raw) {
+            Ok(text) => (Cow::Borrowed(text), false),
+            Err(_) => (Cow::Owned(raw.iter().map(|&byte| char::from(byte)).collect::<String>()), true),
+        };
+        let spans: Vec<Span> = self.scanner.scan(&text);
+        let findings = spans.iter().map(|span| finding(span.entity, place.to_owned(), rules, stage)).collect();
+        let redact = |choose: &dyn Fn(Entity) -> bool| {
+            let out = redact_text(&text, &spans, choose);
+            if latin1 { out.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect() } else { out.into_bytes() }
+        };
+        Inspected {
+            findings,
+            forward: redact(&|entity| withheld(rules, entity)),
+            record: redact(&|_| true),
+        }
+    }
+}
+
+fn withheld(rules: &Rules, entity: Entity) -> bool {
+    matches!(rules.action(entity), RedactionAction::Redact | RedactionAction::Block)
+}
+
+fn finding(entity: Entity, path: String, rules: &Rules, stage: Stage) -> Finding {
+    Finding { entity: entity.name(), path, stage, action: rules.action(entity) }
+}
+
+fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
+    let needle = token.expose().as_bytes();
+    let finder = memchr::memmem::Finder::new(needle);
+    if needle.is_empty() || finder.find(&bytes).is_none() {
+        return bytes;
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.as_slice();
+    while let Some((before, after)) =
+        finder.find(rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + needle.len()..)?)))
+    {
+        out.extend_from_slice(before);
+        out.extend_from_slice(TOKEN_PLACEHOLDER);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Whether a media type is JSON (`application/json`, `application/problem+json`), parameters ignored.
+pub(crate) fn is_json(media: &str) -> bool {
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// What the event says of findings: equal ones joined and counted, bounded, never a value.
+pub(crate) fn summary(findings: &[Finding]) -> ContentSafety {
+    let mut counts: BTreeMap<(Stage, &str, &str, RedactionAction), u64> = BTreeMap::new();
+    for found in findings {
+        *counts.entry((found.stage, found.entity, found.path.as_str(), found.action)).or_default() += 1;
+    }
+    // Past the bound places are dropped and counts kept, so that no finding goes unmentioned.
+    let detailed = counts.len() <= MAX_REDACTIONS;
+    let mut redactions: BTreeMap<(Stage, &str, Option<&str>, RedactionAction), u64> = BTreeMap::new();
+    for ((stage, entity, path, action), count) in counts {
+        *redactions.entry((stage, entity, detailed.then_some(path), action)).or_default() += count;
+    }
+    ContentSafety {
+        pii_detected: !findings.is_empty(),
+        redactions: redactions
+            .into_iter()
+            .map(|((stage, entity, path, action), count)| Redaction {
+                action,
+                count,
+                path: path.map(|path| path.chars().take(256).collect()),
+                stage,
+                entity: entity.to_owned(),
+            })
+            .collect(),
+    }
+}

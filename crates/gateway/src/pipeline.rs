@@ -1,0 +1,116 @@
+//! The way of one call, top to bottom. No record, no act.
+//!
+//! Values only: each step takes what the one before made, and none calls back upward. A step cannot be left out:
+//! `forward` takes a `Recorded<Permitted<Redacted<Call>>>`, and each layer of that type is made by one step.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Response;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::Body;
+use crate::decide::{Denial, decide};
+use crate::forward::forward;
+use crate::gateway::Gateway;
+use crate::inspect::inspect;
+use crate::read::{Head, ReadCall, read};
+use crate::refuse::{self, Refused};
+use crate::reply::{Reply, reply};
+use crate::route::{NoDestination, destination};
+use crate::{clock, http_client, identify};
+
+/// Governs one request; whatever happens, the answer is in the caller's wire format.
+pub(crate) async fn govern(
+    gateway: Arc<Gateway>,
+    head: Head,
+    body: Incoming,
+    gone: CancellationToken,
+) -> Response<Body> {
+    let request_id = clock::request_id();
+    let wire = head.route.wire();
+    let protocol = head.route.protocol();
+    match steps(&gateway, head, body, &request_id, &gone).await {
+        Ok(response) => {
+            gateway.metrics.answered(protocol, response.status().as_u16(), "ok");
+            response
+        }
+        Err(refused) => {
+            gateway.metrics.answered(protocol, refused.status, refused.code);
+            refuse::response(wire, &refused, &request_id)
+        }
+    }
+}
+
+async fn steps(
+    gateway: &Arc<Gateway>,
+    head: Head,
+    body: Incoming,
+    request_id: &str,
+    gone: &CancellationToken,
+) -> Result<Response<Body>, Refused> {
+    let (arrived, now) = (Instant::now(), clock::now());
+
+    // First of all: while nothing can be written down, nothing is even looked at.
+    gateway.recorder.ready().map_err(|_| Refused::not_recording())?;
+
+    // Before the body is read: a stranger must not make us hold 32 MiB.
+    let token = identify::bearer(&head.headers);
+    let identified = match &token {
+        Ok(token) => gateway.identities.identify(token, now).await,
+        Err(refusal) => Err(*refusal),
+    };
+    let (principal, token) = match (identified, token) {
+        (Ok(principal), Ok(token)) => (principal, token),
+        (Err(refusal), _) | (_, Err(refusal)) => {
+            gateway.refusals.record(&head, refusal, request_id, now).await?;
+            return Err(refusal.into());
+        }
+    };
+
+    // The request becomes a call: what is asked, of what, with which content.
+    let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?;
+    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)?;
+
+    // Where it would go. Its absence is a denial like any other, decided and recorded below.
+    let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
+
+    // Inspected once: findings for the decision, one form to forward and one to record.
+    let redacted = inspect(&gateway.inspector, call, gateway.rules(&head.route), &token)
+        .map_err(|error| Refused::bad_request(error.to_string()))?;
+
+    // Policy and content safety decide, over the findings.
+    let permitted = match decide(&gateway.policies.load(), principal, redacted, destination) {
+        Ok(permitted) => permitted,
+        Err(denied) => {
+            // A denial is recorded too, and ends here.
+            let receipt = gateway.recorder.denial(&denied).await.map_err(|_| Refused::not_recording())?;
+            let message = denied.verdict.decision.reasons.join("; ");
+            return Err(refused(denied.refusal, message).with_receipt(receipt.to_string()));
+        }
+    };
+
+    // Durable before the act: only what comes back from here can be forwarded.
+    let recorded =
+        gateway.recorder.decision(permitted, arrived).await.map_err(|_| Refused::not_recording())?;
+    let receipt = recorded.receipt().to_string();
+
+    // The act: a new request with the upstream's own credential.
+    let exchange =
+        forward(&gateway.client, recorded, &head.route, &head.method, chat.as_ref(), gone).await;
+
+    // The reply ends only when its outcome is durable.
+    let context = Reply { route: head.route, chat, request_id: request_id.to_owned(), receipt: receipt.clone() };
+    reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
+}
+
+fn refused(denial: Denial, message: String) -> Refused {
+    match denial {
+        Denial::Policy => Refused::new(403, "denied_by_policy", message),
+        Denial::Content => Refused::new(403, "content_blocked", message),
+        Denial::Destination(NoDestination::Model) => Refused::new(404, "model_not_found", message),
+        Denial::Destination(NoDestination::Tool) => Refused::new(404, "tool_not_found", message),
+        Denial::Destination(NoDestination::Key) => Refused::new(503, "upstream_not_configured", message),
+    }
+}

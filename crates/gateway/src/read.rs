@@ -1,0 +1,303 @@
+//! From an HTTP request to a [`Call`]: what is asked, of what, with which content.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use greffier_event::{
+    Action, ActionKind, Agent, Call, Content, Effect, Place, Resource, Source, Target, Timestamp, Trace,
+};
+use greffier_safety::json;
+use http::{HeaderMap, Method};
+
+use crate::adapt::{self, LlmRequest};
+use crate::inspect::is_json;
+use crate::refuse::Refused;
+use crate::route::Route;
+use crate::settings::{ToolServer, Upstream};
+
+/// Everything of a request but its body and its token.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) route: Route,
+    pub(crate) method: Method,
+    pub(crate) query: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: IpAddr,
+}
+
+/// Headers a request may have: past this it is a mistake or an attack.
+const MAX_HEADERS: usize = 64;
+/// Longest session id or client name kept.
+const MAX_NAME: usize = 128;
+
+/// A call together with what its adapter needs to know for the reply.
+#[derive(Debug)]
+pub(crate) struct ReadCall {
+    pub(crate) call: Call,
+    /// Set for a chat.
+    pub(crate) chat: Option<LlmRequest>,
+}
+
+/// Reads a request. `node` names this gateway in the record; `tools` are the configured ones.
+pub(crate) fn read(
+    head: &Head,
+    body: Bytes,
+    request_id: &str,
+    node: &str,
+    tools: &[ToolServer],
+    now: Timestamp,
+) -> Result<ReadCall, Refused> {
+    if head.headers.len() > MAX_HEADERS {
+        return Err(Refused::bad_request(format!("more than {MAX_HEADERS} headers")));
+    }
+    if head.headers.contains_key(http::header::CONTENT_ENCODING) {
+        return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
+    }
+    let media = header(&head.headers, "content-type").unwrap_or_default();
+    let (action, resource, target, chat) = match &head.route {
+        Route::Chat(protocol) => {
+            json::check(&body).map_err(|error| Refused::bad_request(format!("the body is not valid JSON: {error}")))?;
+            let chat = adapt::read_request(*protocol, &body)
+                .map_err(|error| Refused::bad_request(error.to_string()))?;
+            let name = chat.model.clone();
+            (llm("chat", Effect::Execute), model_resource(&name), Target::Model { name }, Some(chat))
+        }
+        Route::Models(_) => {
+            (llm("models:list", Effect::Read), model_resource("*"), Target::Model { name: "*".to_owned() }, None)
+        }
+        Route::Tool { name, path } => {
+            let tool = tools.iter().find(|tool| tool.name == *name);
+            let full = tool_name(name, path);
+            let action = Action {
+                call_id: None,
+                effect: Some(effect(&head.method)),
+                kind: Some(tool.map_or(ActionKind::Tool, |tool| tool.kind)),
+                method: Some(head.method.as_str().to_owned()),
+                name: full.clone(),
+            };
+            let target = Target::Tool { server: name.clone(), name: full };
+            (action, tool_resource(tool, name, path), target, None)
+        }
+    };
+    let mut contents = Vec::new();
+    if !body.is_empty() {
+        // A chat's body is JSON whatever its header says; an unlabelled tool body is JSON if it looks so.
+        let json = chat.is_some() || is_json(&media) || (media.is_empty() && json::check(&body).is_ok());
+        let media = if json { "application/json".to_owned() } else { media };
+        contents.push(Content { place: Place::Body, media, bytes: body.to_vec() });
+    }
+    if let Route::Tool { path, .. } = &head.route {
+        contents.push(text(Place::Path, path));
+    }
+    if let Some(query) = head.query.as_deref().filter(|query| !query.is_empty()) {
+        contents.push(text(Place::Query, query));
+    }
+    for (name, value) in kept_headers(&head.route, &head.headers) {
+        let place = Place::Header(name.to_owned());
+        contents.push(Content { place, media: "text/plain".to_owned(), bytes: value.to_vec() });
+    }
+    let call = Call {
+        request_id: request_id.to_owned(),
+        time: now,
+        action,
+        resource,
+        target,
+        session_id: session(&head.headers),
+        trace: header(&head.headers, "traceparent").and_then(|text| traceparent(&text)),
+        source: Source {
+            channel: "gateway".to_owned(),
+            client: header(&head.headers, "user-agent").map(|agent| cut(&agent)),
+            ip: Some(head.peer.to_canonical().to_string()),
+            node: Some(node.to_owned()),
+            protocol: Some(head.route.protocol().to_owned()),
+            token: None,
+            oauth_client: None,
+        },
+        contents,
+    };
+    Ok(ReadCall { call, chat })
+}
+
+fn llm(name: &str, effect: Effect) -> Action {
+    Action {
+        call_id: None,
+        effect: Some(effect),
+        kind: Some(ActionKind::Llm),
+        method: None,
+        name: name.to_owned(),
+    }
+}
+
+fn model_resource(name: &str) -> Resource {
+    Resource { classification: Vec::new(), subjects: Vec::new(), uri: Some(format!("model://{name}")) }
+}
+
+fn tool_resource(tool: Option<&ToolServer>, name: &str, path: &str) -> Resource {
+    let path = path.trim_start_matches('/');
+    let uri = match tool.and_then(|tool| tool.resource.as_deref()) {
+        Some(template) => template.replace("{path}", path),
+        None => format!("{name}://{path}"),
+    };
+    let classification = tool.map(|tool| tool.classification.clone()).unwrap_or_default();
+    Resource { classification, subjects: Vec::new(), uri: Some(uri) }
+}
+
+/// `crm`, `/contacts/42/notes` becomes `crm:contacts:{id}:notes`: one name per operation, not per record.
+fn tool_name(server: &str, path: &str) -> String {
+    let mut name = server.to_owned();
+    for segment in path.split('/').filter(|segment| !segment.is_empty()).take(32) {
+        name.push(':');
+        name.push_str(if is_id(segment) { "{id}" } else { segment });
+    }
+    name
+}
+
+/// Whether a path segment names a record rather than an operation: it holds a digit (and is no version such as
+/// `v2`), a percent escape or an `@`, or is too long for a word.
+fn is_id(segment: &str) -> bool {
+    let version = segment
+        .strip_prefix('v')
+        .is_some_and(|rest| !rest.is_empty() && rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    let odd = segment.bytes().any(|b| b.is_ascii_digit() || b == b'%' || b == b'@');
+    !version && (odd || segment.len() > 48)
+}
+
+fn effect(method: &Method) -> Effect {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Effect::Read,
+        Method::PUT | Method::PATCH => Effect::Update,
+        Method::DELETE => Effect::Delete,
+        _ => Effect::Execute,
+    }
+}
+
+fn text(place: Place, value: &str) -> Content {
+    Content { place, media: "text/plain".to_owned(), bytes: value.as_bytes().to_vec() }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect()
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Our own header first, then those that coding agents send.
+fn session(headers: &HeaderMap) -> Option<String> {
+    ["greffier-session-id", "x-claude-code-session-id", "session-id", "mcp-session-id"]
+        .iter()
+        .find_map(|name| header(headers, name))
+        .map(|id| cut(&id))
+        .filter(|id| !id.is_empty())
+}
+
+fn traceparent(text: &str) -> Option<Trace> {
+    let mut fields = text.split('-');
+    let (version, trace_id, span_id) = (fields.next()?, fields.next()?, fields.next()?);
+    let hex = |field: &str, length: usize| {
+        field.len() == length
+            && field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            && field.bytes().any(|b| b != b'0')
+    };
+    let known = version.len() == 2 && version != "ff";
+    (known && hex(trace_id, 32) && hex(span_id, 16))
+        .then(|| Trace { span_id: Some(span_id.to_owned()), trace_id: trace_id.to_owned() })
+}
+
+/// Headers that travel on, by lowercase name: to a model provider those its API defines, to a tool all that are
+/// neither about the connection nor credentials.
+fn kept_headers<'a>(route: &'a Route, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let tool = matches!(route, Route::Tool { .. });
+    let listed: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).filter(move |(name, _)| {
+        if listed.iter().any(|hop| hop == name) {
+            return false;
+        }
+        if tool { !DROPPED.contains(name) && !name.starts_with("greffier-") && !name.starts_with("x-forwarded-") }
+        else { KEPT.contains(name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) }
+    })
+}
+
+/// What a model provider's API defines beyond its own prefixes. `content-type` and `accept` are set anew.
+const KEPT: [&str; 1] = ["idempotency-key"];
+const KEPT_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
+
+/// About the connection, set anew, or a credential: never travels on to a tool.
+const DROPPED: [&str; 27] = [
+    "host",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    "expect",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-auth-token",
+    "x-amz-security-token",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "range",
+];
+
+/// The agent as the record names it.
+pub(crate) fn agent(principal: &greffier_event::Principal) -> Agent {
+    Agent {
+        id: principal.agent.clone(),
+        tier: principal.tier.clone(),
+        verified: principal.verified,
+        version: None,
+        via: principal.via.clone(),
+        via_dropped: (principal.via_dropped > 0).then_some(principal.via_dropped),
+    }
+}
+
+/// Which upstreams are worth a warning at start.
+pub(crate) fn without_key(upstreams: &[Upstream]) -> impl Iterator<Item = &str> {
+    upstreams.iter().filter(|upstream| upstream.api_key.is_none()).map(|upstream| upstream.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tool_names_fold_ids() {
+        let check = |path: &str| tool_name("crm", path);
+        insta::assert_snapshot!(check("/contacts/search"), @"crm:contacts:search");
+        insta::assert_snapshot!(check("/contacts/42/notes"), @"crm:contacts:{id}:notes");
+        insta::assert_snapshot!(check("/v2/people/536-90-4399/"), @"crm:v2:people:{id}");
+        insta::assert_snapshot!(check("/people/jane%40corp.com"), @"crm:people:{id}");
+        insta::assert_snapshot!(check("/"), @"crm");
+    }
+
+    #[test]
+    fn traceparents() {
+        let check = |text: &str| traceparent(text).map(|trace| trace.trace_id);
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(check(good).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(check("00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
+        assert_eq!(check("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"), None);
+        assert_eq!(check("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), None);
+        assert_eq!(check("536-90-4399"), None);
+    }
+}

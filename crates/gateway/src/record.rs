@@ -1,0 +1,312 @@
+//! Record: the decision before the act, the outcome after it.
+//!
+//! Only what comes back from [`Recorder::decision`] can be forwarded, so that skipping the record does not
+//! compile. Every string of the leaf that a caller controls passes [`Inspector::leaf`] here, in one place.
+
+use std::time::Instant;
+
+use greffier_event::{
+    Call, Content, DecisionKind, Draft, Event, EventId, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
+    PolicyRecord, Principal, Tenant, Timestamp, Usage, User, redact_keys,
+};
+use greffier_ledger::{AppendError, Appender};
+use greffier_merkle::Receipt;
+
+use crate::clock;
+use crate::decide::{Denied, Permitted, Verdict};
+use crate::inspect::{Inspector, Redacted, is_json, summary};
+use crate::metrics::Metrics;
+use crate::read;
+
+/// Longest reason kept in an entry, in characters; policies' own texts are shorter.
+const MAX_REASON: usize = 500;
+/// Roles and scopes kept in an entry: a token with more is recorded with the first ones.
+const MAX_NAMES: usize = 64;
+
+/// Writes events for the gateway.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    appender: Appender,
+    inspector: Inspector,
+    metrics: Metrics,
+}
+
+/// A call whose decision is durable. Only [`Recorder::decision`] makes one.
+pub(crate) struct Recorded<P> {
+    inner: P,
+    receipt: Receipt,
+    open: Open,
+}
+
+impl Recorded<Permitted<Redacted<Call>>> {
+    /// The receipt of the decision.
+    pub(crate) fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// Parts with the proof: what remains is to forward the call and to close its record.
+    pub(crate) fn spend(self) -> (Permitted<Redacted<Call>>, Open) {
+        (self.inner, self.open)
+    }
+}
+
+/// A decision waiting for its outcome: the small fields that both events carry.
+pub(crate) struct Open {
+    event: Event,
+    since: Instant,
+}
+
+/// How a call ended, as far as the reply told.
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) parts: Vec<Part>,
+    /// Whether the reply was inspected at all.
+    pub(crate) inspected: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(appender: Appender, inspector: Inspector, metrics: Metrics) -> Recorder {
+        Recorder { appender, inspector, metrics }
+    }
+
+    /// Whether anything can be written down now; if not, why.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        self.appender.is_recording()
+    }
+
+    /// Makes the decision durable, with what was asked in its redacted form.
+    pub(crate) async fn decision(
+        &self,
+        permitted: Permitted<Redacted<Call>>,
+        since: Instant,
+    ) -> Result<Recorded<Permitted<Redacted<Call>>>, AppendError> {
+        let event = self.event(permitted.redacted(), permitted.verdict(), EventType::ActionApproved);
+        let parts = input_parts(permitted.redacted(), &permitted.verdict().principal);
+        let open = Open { event: event.clone(), since };
+        let receipt = self.append(Draft { event, parts }).await?;
+        Ok(Recorded { inner: permitted, receipt, open })
+    }
+
+    /// Makes a denial durable; the call ends with it.
+    pub(crate) async fn denial(&self, denied: &Denied<Redacted<Call>>) -> Result<Receipt, AppendError> {
+        let mut event = self.event(&denied.inner, &denied.verdict, EventType::ActionDenied);
+        event.outcome = Some(Outcome {
+            attempts: Vec::new(),
+            code: None,
+            duration_us: None,
+            error: None,
+            status: OutcomeStatus::Denied,
+        });
+        let parts = input_parts(&denied.inner, &denied.verdict.principal);
+        self.append(Draft { event, parts }).await
+    }
+
+    /// Makes the outcome durable.
+    pub(crate) async fn outcome(&self, open: Open, ending: Ending) -> Result<Receipt, AppendError> {
+        let Open { mut event, since } = open;
+        event.id = clock::event_id();
+        event.time = clock::now();
+        event.kind = match ending.outcome.status {
+            OutcomeStatus::Success => EventType::ActionExecuted,
+            _ => EventType::ActionFailed,
+        };
+        let mut outcome = ending.outcome;
+        outcome.duration_us = Some(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
+        for attempt in &mut outcome.attempts {
+            attempt.upstream_request_id = attempt.upstream_request_id.as_deref().map(|id| self.short(id));
+        }
+        event.outcome = Some(outcome);
+        event.usage = ending.usage.map(|mut usage| {
+            usage.model = usage.model.as_deref().map(|model| self.short(model));
+            usage
+        });
+        event.content_safety = ending.inspected.then(|| summary(&ending.findings));
+        self.append(Draft { event, parts: ending.parts }).await
+    }
+
+    /// Makes any other event durable.
+    pub(crate) async fn append(&self, mut draft: Draft) -> Result<Receipt, AppendError> {
+        draft.event.recorded_at = Some(clock::now());
+        let started = Instant::now();
+        let kind = draft.event.kind;
+        let result = self.appender.append(draft).await;
+        self.metrics.append(started.elapsed(), result.is_ok());
+        if let Err(error) = &result {
+            tracing::error!(?kind, %error, "cannot record an event");
+        }
+        result
+    }
+
+    /// A string fit for a leaf, and short.
+    fn short(&self, text: &str) -> String {
+        self.inspector.leaf(text).chars().take(128).collect()
+    }
+
+    /// A subject as a leaf may carry it: one that is an e-mail or holds anything else personal becomes a keyed
+    /// reference, which the key store resolves.
+    fn subject(&self, tenant: &Tenant, sub: &str) -> String {
+        if sub.contains('@') || self.inspector.hits(sub) {
+            self.appender.reference(tenant, "user", sub)
+        } else {
+            sub.to_owned()
+        }
+    }
+
+    fn user(&self, principal: &Principal) -> Option<User> {
+        principal.user.as_deref().map(|sub| User {
+            iss: Some(principal.issuer.clone()),
+            roles: principal.roles.iter().take(MAX_NAMES).map(|role| self.short(role)).collect(),
+            sub: self.subject(&principal.tenant, sub),
+            verified: principal.verified,
+        })
+    }
+
+    fn event(&self, redacted: &Redacted<Call>, verdict: &Verdict, kind: EventType) -> Event {
+        let Verdict { principal, decision } = verdict;
+        let call = redacted.call();
+        let mut event = Event::new(clock::event_id(), kind, principal.tenant.clone(), call.time);
+        event.request_id = Some(call.request_id.clone());
+        event.session_id = call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
+        event.trace = call.trace.clone();
+        event.user = self.user(principal);
+        let mut agent = read::agent(principal);
+        agent.id = self.subject(&principal.tenant, &agent.id);
+        for actor in &mut agent.via {
+            actor.sub = self.subject(&principal.tenant, &actor.sub);
+        }
+        event.agent = Some(agent);
+        let mut action = call.action.clone();
+        action.name = self.inspector.leaf(&action.name).chars().take(256).collect();
+        event.action = Some(action);
+        let mut resource = call.resource.clone();
+        resource.uri = resource.uri.as_deref().map(|uri| self.uri(uri));
+        resource.subjects = resource
+            .subjects
+            .iter()
+            .map(|subject| self.appender.reference(&principal.tenant, "subject", subject))
+            .collect();
+        event.resource = Some(resource);
+        event.policy = Some(PolicyRecord {
+            decision: decision.kind,
+            reason: (decision.kind == DecisionKind::Deny)
+                .then(|| self.inspector.leaf(&decision.reasons.join("; ")).chars().take(MAX_REASON).collect()),
+            rule: decision.rule.clone(),
+            scopes: principal.scopes.iter().take(MAX_NAMES).map(|scope| self.short(scope)).collect(),
+            version: Some(decision.version.clone()),
+        });
+        event.content_safety = Some(summary(redacted.findings()));
+        let mut source = call.source.clone();
+        source.client = source.client.as_deref().map(|client| self.short(client));
+        source.token = principal.token.clone();
+        source.oauth_client = principal.client_id.as_deref().map(|client| self.short(client));
+        event.source = Some(source);
+        event
+    }
+
+    /// A URI as a leaf may carry it: decoded for inspection, so that an escape hides nothing.
+    fn uri(&self, uri: &str) -> String {
+        let decoded = percent_encoding::percent_decode_str(uri).decode_utf8_lossy();
+        let safe = if self.inspector.hits(&decoded) { self.inspector.leaf(&decoded) } else { self.inspector.leaf(uri) };
+        safe.replace(['?', '#', ' '], "_").chars().take(1_024).collect()
+    }
+}
+
+/// What was asked, redacted: a prompt, or a tool's parameters; and the user's e-mail.
+fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let body = redacted.record().iter().find(|content| content.place == Place::Body);
+    match &redacted.call().target {
+        greffier_event::Target::Model { .. } => parts.extend(body.map(|body| part("prompt", body))),
+        greffier_event::Target::Tool { .. } => parts.push(parameters(redacted.record())),
+    }
+    if let Some(email) = &principal.email {
+        parts.push(Part {
+            name: "email".to_owned(),
+            media: "text/plain".to_owned(),
+            content: email.clone().into_bytes(),
+        });
+    }
+    parts
+}
+
+/// A tool call's path, query, headers and body in one document.
+fn parameters(contents: &[Content]) -> Part {
+    let mut document = serde_json::Map::new();
+    let mut headers = serde_json::Map::new();
+    for content in contents {
+        let text = || serde_json::Value::String(String::from_utf8_lossy(&content.bytes).into_owned());
+        match &content.place {
+            Place::Path => drop(document.insert("path".to_owned(), text())),
+            Place::Query => drop(document.insert("query".to_owned(), text())),
+            Place::Header(name) => drop(headers.insert(name.clone(), text())),
+            Place::Body => {
+                let json = is_json(&content.media).then(|| serde_json::from_slice(&content.bytes).ok()).flatten();
+                drop(document.insert("body".to_owned(), json.unwrap_or_else(text)));
+            }
+        }
+    }
+    if !headers.is_empty() {
+        document.insert("headers".to_owned(), serde_json::Value::Object(headers));
+    }
+    let mut document = serde_json::Value::Object(document);
+    redact_keys(&mut document);
+    Part {
+        name: "parameters".to_owned(),
+        media: "application/json".to_owned(),
+        content: document.to_string().into_bytes(),
+    }
+}
+
+/// A piece of content as a part; secrets under telling keys of JSON go too.
+pub(crate) fn part(name: &str, content: &Content) -> Part {
+    let json: Option<serde_json::Value> =
+        is_json(&content.media).then(|| serde_json::from_slice(&content.bytes).ok()).flatten();
+    let bytes = match json {
+        // Re-serialised only if something had to go: otherwise the part is what was sent, byte for byte.
+        Some(mut document) if redact_keys(&mut document) > 0 => document.to_string().into_bytes(),
+        _ => content.bytes.clone(),
+    };
+    let media = content.media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = if media.is_empty() { "application/octet-stream".to_owned() } else { media };
+    Part { name: name.to_owned(), media: media.chars().take(128).collect(), content: bytes }
+}
+
+/// An event of the node itself, on its own trail.
+pub(crate) fn node_event(kind: EventType, time: Timestamp, node: &str, action: &str, uri: &str) -> Event {
+    let mut event = Event::new(clock::event_id(), kind, Tenant::node(), time);
+    event.agent =
+        Some(greffier_event::Agent { id: Tenant::NODE.to_owned(), verified: true, ..Default::default() });
+    event.action = Some(greffier_event::Action {
+        kind: Some(greffier_event::ActionKind::Admin),
+        name: action.to_owned(),
+        ..Default::default()
+    });
+    event.resource = Some(greffier_event::Resource { uri: Some(uri.to_owned()), ..Default::default() });
+    event.source = Some(greffier_event::Source {
+        channel: "gateway".to_owned(),
+        node: Some(node.to_owned()),
+        ..Default::default()
+    });
+    event
+}
+
+/// The event that closes a decision whose outcome nobody saw: the node stopped in between.
+pub(crate) fn closing(decision: &Event, now: Timestamp) -> Draft {
+    let mut event = decision.clone();
+    event.id = EventId(clock::event_id().0);
+    event.kind = EventType::ActionFailed;
+    event.time = now;
+    event.parts = Vec::new();
+    event.parts_root = None;
+    event.content_safety = None;
+    event.outcome = Some(Outcome {
+        attempts: Vec::new(),
+        code: None,
+        duration_us: None,
+        error: Some("node_stopped".to_owned()),
+        status: OutcomeStatus::Unknown,
+    });
+    Draft { event, parts: Vec::new() }
+}

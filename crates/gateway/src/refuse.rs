@@ -1,0 +1,97 @@
+//! Refusals and errors become HTTP here, and only here.
+
+use bytes::Bytes;
+use greffier_policy::Refusal;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+
+use crate::body::Body;
+use crate::wire::{self, Wire};
+
+/// What a caller is told instead of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    /// Machine-readable: `wrong_audience`, `outcome_unrecorded`.
+    pub(crate) code: &'static str,
+    /// For people; free of content and secrets.
+    pub(crate) message: String,
+    /// The decision's receipt, when there is one.
+    pub(crate) receipt: Option<String>,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
+        Refused { status, code, message: message.into(), receipt: None }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Refused {
+        Refused::new(400, "bad_request", message)
+    }
+
+    /// Nothing can be written down, so nothing may happen.
+    pub(crate) fn not_recording() -> Refused {
+        Refused::new(503, "not_recording", "the call cannot be recorded, so it was not made; see /readyz")
+    }
+
+    /// It happened, and how it ended could not be written down: the reply is withheld.
+    pub(crate) fn outcome_unrecorded() -> Refused {
+        Refused::new(
+            500,
+            "outcome_unrecorded",
+            "the call was made but its outcome could not be recorded; do not repeat it blindly",
+        )
+    }
+
+    pub(crate) fn with_receipt(mut self, receipt: String) -> Refused {
+        self.receipt = Some(receipt);
+        self
+    }
+}
+
+impl From<crate::http_client::BodyError> for Refused {
+    fn from(error: crate::http_client::BodyError) -> Refused {
+        use crate::http_client::BodyError;
+        match error {
+            BodyError::TooLarge => Refused::new(413, "body_too_large", "the body is over the limit"),
+            BodyError::Idle => Refused::new(408, "body_timeout", "the body stopped arriving"),
+            BodyError::Broken => Refused::bad_request("the body broke off"),
+        }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        // Missing keys are our trouble, not the caller's: its token may be good.
+        let status = if refusal == Refusal::KeysUnavailable { 503 } else { 401 };
+        Refused::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+/// The response for a refusal, in the caller's wire format.
+pub(crate) fn response(wire: Wire, refused: &Refused, request_id: &str) -> Response<Body> {
+    let body = wire.error_body(refused.status, refused.code, &refused.message, request_id);
+    let mut response = Response::new(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed());
+    *response.status_mut() = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if refused.status == 401 {
+        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+    }
+    if !wire::should_retry(refused.code) {
+        // What the providers' SDKs obey: a 5xx alone would make them send the call again.
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    mark(headers, request_id, refused.receipt.as_deref());
+    response
+}
+
+/// Adds the headers every governed response carries.
+pub(crate) fn mark(headers: &mut http::HeaderMap, request_id: &str, receipt: Option<&str>) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("greffier-request-id", value);
+    }
+    if let Some(value) = receipt.and_then(|receipt| HeaderValue::from_str(receipt).ok()) {
+        headers.insert("greffier-receipt", value);
+    }
+}

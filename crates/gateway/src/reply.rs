@@ -1,0 +1,434 @@
+//! The reply: inspected and counted on its way back, and ended only when its outcome is durable.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use greffier_event::{
+    Attempt, Content, Finding, Outcome, OutcomeStatus, Part, Place, RedactionAction, Stage, Usage,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapt::{self, LlmRequest, ReplyFacts};
+use crate::body::{self, Body};
+use crate::forward::{Exchange, ForwardError};
+use crate::gateway::Gateway;
+use crate::http_client::{self, BodyError};
+use crate::record::{Ending, Open, part};
+use crate::refuse::{self, Refused};
+use crate::route::{Destination, Route};
+use crate::stream::StreamGovernor;
+
+/// What the reply's handling needs to know of its call.
+pub(crate) struct Reply {
+    pub(crate) route: Route,
+    pub(crate) chat: Option<LlmRequest>,
+    pub(crate) request_id: String,
+    pub(crate) receipt: String,
+}
+
+/// Brings the upstream's reply back, or says why there is none. Every way out leaves an outcome event.
+pub(crate) async fn reply(
+    gateway: &Arc<Gateway>,
+    call: Reply,
+    exchange: Exchange,
+    gone: &CancellationToken,
+) -> Result<Response<Body>, Refused> {
+    let Exchange { open, reply, destination, idle } = exchange;
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => {
+            let (status, short, refused) = unanswered(error);
+            let outcome = Outcome {
+                attempts: vec![Attempt::default()],
+                code: None,
+                duration_us: None,
+                error: Some(short.to_owned()),
+                status,
+            };
+            close(gateway, open, Ending::without_reply(outcome)).await?;
+            return Err(refused);
+        }
+    };
+    let head = Head::new(&reply);
+    if reply.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let outcome = head.outcome(OutcomeStatus::Failure, Some("upstream_encoding"));
+        close(gateway, open, Ending::without_reply(outcome)).await?;
+        return Err(Refused::new(502, "upstream_encoding", "the upstream compressed its reply unasked"));
+    }
+    let streams = call.chat.as_ref().is_some_and(|chat| chat.stream)
+        && head.status.is_success()
+        && head.media.starts_with("text/event-stream");
+    if streams {
+        return Ok(streamed(gateway, call, reply, head, destination, idle, open));
+    }
+    whole(gateway, call, reply, head, destination, idle, open, gone).await
+}
+
+/// What of the reply's head goes into the record and back to the caller.
+struct Head {
+    status: StatusCode,
+    media: String,
+    headers: HeaderMap,
+    upstream_request_id: Option<String>,
+}
+
+impl Head {
+    fn new(reply: &Response<Incoming>) -> Head {
+        let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
+        Head {
+            status: reply.status(),
+            media: text("content-type").unwrap_or_default().to_ascii_lowercase(),
+            headers: reply.headers().clone(),
+            upstream_request_id: text("x-request-id").or_else(|| text("request-id")).map(str::to_owned),
+        }
+    }
+
+    fn outcome(&self, status: OutcomeStatus, error: Option<&str>) -> Outcome {
+        let code = Some(i64::from(self.status.as_u16()));
+        Outcome {
+            attempts: vec![Attempt { code, upstream_request_id: self.upstream_request_id.clone() }],
+            code,
+            duration_us: None,
+            error: error.map(str::to_owned),
+            status,
+        }
+    }
+
+    fn ended(&self) -> Outcome {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            self.outcome(OutcomeStatus::Failure, Some("upstream_error"))
+        } else {
+            self.outcome(OutcomeStatus::Success, None)
+        }
+    }
+}
+
+impl Ending {
+    fn without_reply(outcome: Outcome) -> Ending {
+        Ending { outcome, usage: None, findings: Vec::new(), parts: Vec::new(), inspected: false }
+    }
+}
+
+fn unanswered(error: ForwardError) -> (OutcomeStatus, &'static str, Refused) {
+    match error {
+        ForwardError::Timeout => (
+            OutcomeStatus::Timeout,
+            "upstream_timeout",
+            Refused::new(504, "upstream_timeout", "the upstream did not answer in time"),
+        ),
+        ForwardError::Unreachable => (
+            OutcomeStatus::Failure,
+            "upstream_unreachable",
+            Refused::new(502, "upstream_unreachable", "the upstream could not be reached"),
+        ),
+        ForwardError::Address => (
+            OutcomeStatus::Failure,
+            "bad_address",
+            Refused::bad_request("the path does not make a valid address at the destination"),
+        ),
+        ForwardError::CallerGone => (
+            OutcomeStatus::Cancelled,
+            "caller_gone",
+            Refused::new(499, "caller_gone", "the caller went away"),
+        ),
+    }
+}
+
+async fn close(gateway: &Gateway, open: Open, ending: Ending) -> Result<(), Refused> {
+    gateway.recorder.outcome(open, ending).await.map(drop).map_err(|_| Refused::outcome_unrecorded())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the pieces of one exchange, used once")]
+async fn whole(
+    gateway: &Arc<Gateway>,
+    call: Reply,
+    reply: Response<Incoming>,
+    head: Head,
+    destination: Destination,
+    idle: Duration,
+    open: Open,
+    gone: &CancellationToken,
+) -> Result<Response<Body>, Refused> {
+    let read = tokio::select! {
+        read = http_client::read_body(reply.into_body(), gateway.limits.body, idle) => read.map_err(Some),
+        () = gone.cancelled() => Err(None),
+    };
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let (status, short, refused) = match error {
+                None => unanswered(ForwardError::CallerGone),
+                Some(BodyError::Idle) => unanswered(ForwardError::Timeout),
+                Some(BodyError::TooLarge) => (
+                    OutcomeStatus::Failure,
+                    "reply_too_large",
+                    Refused::new(502, "reply_too_large", "the upstream's reply is over the limit"),
+                ),
+                Some(BodyError::Broken) => (
+                    OutcomeStatus::Failure,
+                    "reply_cut",
+                    Refused::new(502, "reply_cut", "the upstream broke off its reply"),
+                ),
+            };
+            close(gateway, open, Ending::without_reply(head.outcome(status, Some(short)))).await?;
+            return Err(refused);
+        }
+    };
+    let rules = gateway.rules(&call.route);
+    let content = Content { place: Place::Body, media: head.media.clone(), bytes: bytes.to_vec() };
+    let inspected = gateway.inspector.content(&content, rules, Stage::Output).or_else(|_| {
+        // Said to be JSON and is not: text, then.
+        let text = Content { media: "text/plain".to_owned(), ..content.clone() };
+        gateway.inspector.content(&text, rules, Stage::Output)
+    });
+    let Ok(inspected) = inspected else {
+        let outcome = head.outcome(OutcomeStatus::Failure, Some("reply_unreadable"));
+        close(gateway, open, Ending::without_reply(outcome)).await?;
+        return Err(Refused::new(502, "reply_unreadable", "the upstream's reply could not be inspected"));
+    };
+    let (mut headers, header_findings) = kept_headers(gateway, &call.route, &head.headers);
+    let mut findings = inspected.findings;
+    findings.extend(header_findings);
+    let blocked = findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
+    let outcome = match blocked {
+        Some(_) => head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
+        None => head.ended(),
+    };
+    let facts = match &call.route {
+        Route::Chat(protocol) if head.status.is_success() => Some(adapt::read_reply(*protocol, &bytes)),
+        _ => None,
+    };
+    let failed = head.status.is_client_error() || head.status.is_server_error();
+    let name = match (&call.route, failed) {
+        (_, true) => "error",
+        (Route::Tool { .. }, false) => "result",
+        (_, false) => "completion",
+    };
+    let recorded = Content { bytes: inspected.record, ..content };
+    let parts = if recorded.bytes.is_empty() { Vec::new() } else { vec![part(name, &recorded)] };
+    let usage = facts.map(|facts| usage(gateway, &destination, facts));
+    close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
+    if let Some(entity) = blocked {
+        return Err(Refused::new(403, "content_blocked", format!("the reply contains {entity}, which the rules block")));
+    }
+    refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
+    let mut response = Response::new(body::whole(inspected.forward));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn usage(gateway: &Gateway, destination: &Destination, facts: ReplyFacts) -> Usage {
+    let mut usage = facts.usage;
+    if let Destination::Model(upstream) = destination {
+        usage.provider = Some(upstream.kind.provider().to_owned());
+    }
+    usage.model = usage.model.or(facts.model);
+    usage.cost_micros = gateway.prices.cost_micros(&usage);
+    usage
+}
+
+/// Headers of a reply that the caller gets: what describes the body and what SDKs read; inspected like content.
+fn kept_headers(gateway: &Gateway, route: &Route, headers: &HeaderMap) -> (HeaderMap, Vec<Finding>) {
+    let tool = matches!(route, Route::Tool { .. });
+    let mut kept = HeaderMap::new();
+    let mut findings = Vec::new();
+    for (name, value) in headers {
+        if !travels(tool, name) {
+            continue;
+        }
+        let content = Content {
+            place: Place::Header(name.as_str().to_owned()),
+            media: "text/plain".to_owned(),
+            bytes: value.as_bytes().to_vec(),
+        };
+        let Ok(inspected) = gateway.inspector.content(&content, gateway.rules(route), Stage::Output) else { continue };
+        findings.extend(inspected.findings);
+        if let Ok(value) = HeaderValue::from_bytes(&inspected.forward) {
+            kept.append(name.clone(), value);
+        }
+    }
+    (kept, findings)
+}
+
+fn travels(tool: bool, name: &HeaderName) -> bool {
+    const HOP: [&str; 10] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "set-cookie",
+    ];
+    let name = name.as_str();
+    if tool {
+        return !HOP.contains(&name) && !name.starts_with("greffier-");
+    }
+    let exact = ["content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id", "x-should-retry"];
+    let prefixes = ["x-ratelimit-", "anthropic-ratelimit-", "openai-"];
+    exact.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Answers at once and watches over the stream in a task of its own, which outlives a caller that goes away.
+fn streamed(
+    gateway: &Arc<Gateway>,
+    call: Reply,
+    reply: Response<Incoming>,
+    head: Head,
+    destination: Destination,
+    idle: Duration,
+    open: Open,
+) -> Response<Body> {
+    let (mut headers, findings) = kept_headers(gateway, &call.route, &head.headers);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
+    let (sender, stream) = body::channel();
+    let watch = Watch { gateway: Arc::clone(gateway), call, head, destination, idle, findings };
+    gateway.calls.spawn(watch.pump(reply.into_body(), open, sender));
+    let mut response = Response::new(stream);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A stream under way.
+struct Watch {
+    gateway: Arc<Gateway>,
+    call: Reply,
+    head: Head,
+    destination: Destination,
+    idle: Duration,
+    findings: Vec<Finding>,
+}
+
+/// Why a stream stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The upstream's last event came.
+    Complete,
+    /// The upstream broke off, or ended without its last event.
+    Cut,
+    /// The upstream fell silent.
+    Silent,
+    /// The caller went away or stopped reading.
+    CallerGone,
+    /// The rules block what came.
+    Blocked(&'static str),
+    /// An event was over its bound or not text.
+    Unreadable,
+}
+
+type Sender = mpsc::Sender<Result<Bytes, io::Error>>;
+
+impl Watch {
+    async fn pump(self, mut upstream: Incoming, open: Open, sender: Sender) {
+        let Route::Chat(protocol) = self.call.route else { return };
+        let rules = self.gateway.rules(&self.call.route).clone();
+        let strip = self.call.chat.as_ref().is_some_and(|chat| !chat.usage_requested);
+        let mut governor = StreamGovernor::new(protocol, self.gateway.inspector.scanner(), rules, strip);
+        let mut terminal = Vec::new();
+        let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &sender).await;
+        let end = governor.end();
+        if stop == Stop::Complete && !end.complete {
+            stop = Stop::Cut;
+        }
+        let mut findings = self.findings;
+        findings.extend(end.findings);
+        let blocked = findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
+        if let (Some(entity), Stop::Complete) = (blocked, stop) {
+            stop = Stop::Blocked(entity);
+        }
+        let outcome = match stop {
+            Stop::Complete if end.upstream_error => self.head.outcome(OutcomeStatus::Failure, Some("upstream_error")),
+            Stop::Complete => self.head.ended(),
+            Stop::Cut => self.head.outcome(OutcomeStatus::Failure, Some("stream_cut")),
+            Stop::Silent => self.head.outcome(OutcomeStatus::Timeout, Some("upstream_timeout")),
+            Stop::CallerGone => self.head.outcome(OutcomeStatus::Cancelled, Some("caller_gone")),
+            Stop::Blocked(_) => self.head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
+            Stop::Unreadable => self.head.outcome(OutcomeStatus::Failure, Some("reply_unreadable")),
+        };
+        let parts = vec![Part {
+            name: "completion".to_owned(),
+            media: "application/json".to_owned(),
+            content: end.completion,
+        }];
+        let usage = Some(usage(&self.gateway, &self.destination, end.facts));
+        let closed =
+            self.gateway.recorder.outcome(open, Ending { outcome, usage, findings, parts, inspected: true }).await;
+        // Only now may the stream end: what was held back goes out, or the stream is cut.
+        let wire = self.call.route.wire();
+        let error = |code: &str, message: &str| {
+            Bytes::from(wire.error_event(code, message, &self.call.request_id))
+        };
+        let last = match (closed, stop) {
+            (Err(_), _) => {
+                let refused = Refused::outcome_unrecorded();
+                Err(error(refused.code, &refused.message))
+            }
+            (Ok(_), Stop::Complete) => Ok(Bytes::from([end.bytes, terminal].concat())),
+            (Ok(_), Stop::Blocked(entity)) => {
+                Err(error("content_blocked", &format!("the reply contains {entity}, which the rules block")))
+            }
+            (Ok(_), Stop::Silent) => Err(error("upstream_timeout", "the upstream fell silent")),
+            (Ok(_), _) => Err(error("stream_cut", "the upstream broke off its reply")),
+        };
+        // A send fails only when the caller is gone; there is nobody left to tell.
+        match last {
+            Ok(bytes) => drop(sender.send_timeout(Ok(bytes), self.idle).await),
+            Err(event) => {
+                drop(sender.send_timeout(Ok(event), self.idle).await);
+                let cut = io::Error::other("stream cut");
+                drop(sender.send_timeout(Err(cut), self.idle).await);
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        upstream: &mut Incoming,
+        governor: &mut StreamGovernor,
+        terminal: &mut Vec<u8>,
+        sender: &Sender,
+    ) -> Stop {
+        loop {
+            let frame = tokio::select! {
+                frame = tokio::time::timeout(self.idle, upstream.frame()) => frame,
+                () = sender.closed() => return Stop::CallerGone,
+            };
+            let data = match frame {
+                Err(_) => return Stop::Silent,
+                Ok(None) => return Stop::Complete,
+                Ok(Some(Err(_))) => return Stop::Cut,
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(_) => continue,
+                },
+            };
+            let Ok(output) = governor.push(&data) else { return Stop::Unreadable };
+            // A caller that stops reading for as long as an upstream may be silent is gone.
+            if !output.bytes.is_empty()
+                && sender.send_timeout(Ok(output.bytes.into()), self.idle).await.is_err()
+            {
+                return Stop::CallerGone;
+            }
+            if let Some(entity) = output.blocked {
+                return Stop::Blocked(entity.name());
+            }
+            if let Some(event) = output.terminal {
+                // Nothing after it counts: the reply is over when the provider says so.
+                *terminal = event;
+                return Stop::Complete;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The listener: connections, entrances, health, and a stop that loses nothing.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::{self, Body};
+use crate::clock;
+use crate::gateway::Gateway;
+use crate::pipeline::govern;
+use crate::read::Head;
+use crate::refuse::{self, Refused};
+use crate::route::{self, Entrance};
+use crate::wire::Wire;
+
+/// Most bytes of a request's head; hyper answers 431 beyond.
+const MAX_HEAD: usize = 64 * 1024;
+/// Pause after a failed `accept` (out of file descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Serves until `stop`, then waits for the calls under way, bounded by the configured drain time.
+pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) {
+    let connections = Arc::new(Semaphore::new(gateway.limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(gateway.limits.header_timeout).max_buf_size(MAX_HEAD);
+    http.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD as u32).max_concurrent_streams(128);
+    loop {
+        // A permit first: beyond the bound connections wait in the kernel's queue instead of in memory.
+        let permit = tokio::select! {
+            permit = Arc::clone(&connections).acquire_owned() => permit,
+            () = stop.cancelled() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Small replies leave at once; a failure here only costs latency.
+        drop(stream.set_nodelay(true));
+        let gateway = Arc::clone(&gateway);
+        let service = service_fn(move |request| {
+            let gateway = Arc::clone(&gateway);
+            async move { Ok::<_, Infallible>(enter(gateway, peer.ip(), request).await) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    gateway.calls.close();
+    let drained = async {
+        graceful.shutdown().await;
+        gateway.calls.wait().await;
+    };
+    if tokio::time::timeout(gateway.limits.drain, drained).await.is_err() {
+        tracing::warn!("some calls were still under way at the stop; the next start closes them");
+    }
+}
+
+async fn enter(gateway: Arc<Gateway>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let route = match route::entrance(&parts.method, parts.uri.path(), &parts.headers) {
+        Entrance::Governed(route) => route,
+        Entrance::Health => return text("text/plain", "ok\n".to_owned()),
+        Entrance::Ready => return ready(&gateway),
+        Entrance::Metrics => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            return text(kind, gateway.metrics.text(gateway.recorder.ready().is_ok()));
+        }
+        Entrance::WrongMethod(wire) => {
+            let refused = Refused::new(405, "method_not_allowed", "this route does not take that method");
+            return refuse::response(wire, &refused, &clock::request_id());
+        }
+        Entrance::Unknown => {
+            let refused = Refused::new(404, "unknown_route", "nothing is served at this path");
+            return refuse::response(Wire::Plain, &refused, &clock::request_id());
+        }
+    };
+    let wire = route.wire();
+    let head = Head {
+        route,
+        method: parts.method,
+        query: parts.uri.query().map(str::to_owned),
+        headers: parts.headers,
+        peer,
+    };
+    // The call runs in a task of its own: if the caller goes away, hyper drops this future and with it the
+    // guard; the task notices, stops the upstream, and still writes the outcome.
+    let gone = CancellationToken::new();
+    let guard = gone.clone().drop_guard();
+    let task = gateway.calls.spawn(govern(Arc::clone(&gateway), head, body, gone));
+    let response = match task.await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a call's task ended abnormally");
+            let refused = Refused::new(500, "internal", "an internal error; the call's record says what is known");
+            refuse::response(wire, &refused, &clock::request_id())
+        }
+    };
+    // The response is there: from here on a stream watches for the caller itself.
+    drop(guard.disarm());
+    response
+}
+
+fn text(media: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(body::whole(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}
+
+/// Ready means: an event can be recorded now. Trouble that does not stop calls is said, too.
+fn ready(gateway: &Gateway) -> Response<Body> {
+    let recording = gateway.recorder.ready();
+    let ready = recording.is_ok();
+    let document = serde_json::json!({
+        "ready": ready,
+        "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
+        "warnings": gateway.identities.troubles(),
+    });
+    let mut response = text("application/json", format!("{document}\n"));
+    if !ready {
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}

@@ -1,0 +1,192 @@
+//! Errors in the wire format of whoever called: an SDK reads ours exactly as it reads its provider's.
+//!
+//! Where a provider's shape has no field for our code, the message ends with it in brackets, so that a person
+//! and a log search find it everywhere.
+
+use serde::Serialize;
+
+/// The format a caller's errors are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// `OpenAI`: `{"error":{"message","type","param","code"}}`.
+    OpenAi,
+    /// Anthropic: `{"type":"error","error":{"type","message"},"request_id"}`.
+    Anthropic,
+    /// Our own: `{"error":{"code","message","hint","request_id"}}`.
+    Plain,
+}
+
+/// Codes that must not be tried again: the act may have happened unrecorded, or would only be refused again.
+const NEVER_RETRIED: [&str; 4] =
+    ["outcome_unrecorded", "request_blocked", "reply_blocked", "content_blocked"];
+
+/// Whether a client may send the same request again after an error with this code.
+///
+/// The SDKs of both providers retry 408, 409, 429 and 5xx unless `x-should-retry: false` says otherwise: send
+/// that header whenever this is false.
+pub fn should_retry(code: &str) -> bool {
+    !NEVER_RETRIED.contains(&code)
+}
+
+/// What the caller can do about it, for the codes where that is one sentence.
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "missing_token" => "send your OAuth access token as `Authorization: Bearer …` or `x-api-key`",
+        "wrong_audience" => "ask the issuer for a token whose audience is this gateway",
+        "expired" => "get a new token from the issuer",
+        "outcome_unrecorded" => "the call may have happened: check before you send it again",
+        "not_recording" => "nothing was sent upstream: try again when `/readyz` answers 200",
+        _ => return None,
+    })
+}
+
+impl Wire {
+    /// The body of an error response. `message` is for people and free of content values.
+    pub fn error_body(self, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+        match self {
+            Wire::OpenAi => {
+                // The provider's own answer to a bad key is this pair, and SDK users match on it.
+                let (shown, message) = match status {
+                    401 => ("invalid_api_key", with_code(message, code)),
+                    _ => (code, message.to_owned()),
+                };
+                let kind = openai_type(status);
+                json(&OpenAiError { error: OpenAiDetail { message, kind, param: None, code: shown } })
+            }
+            Wire::Anthropic => json(&AnthropicError {
+                kind: "error",
+                error: AnthropicDetail { kind: anthropic_type(status), message: with_code(message, code) },
+                request_id,
+            }),
+            Wire::Plain => {
+                json(&PlainError { error: PlainDetail { code, message, hint: hint(code), request_id } })
+            }
+        }
+    }
+
+    /// The same error as an event of a stream that has begun, where no status can be sent any more.
+    pub fn error_event(self, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+        let mut event = match self {
+            Wire::OpenAi => b"data: ".to_vec(),
+            Wire::Anthropic | Wire::Plain => b"event: error\ndata: ".to_vec(),
+        };
+        event.extend(self.error_body(status, code, message, request_id));
+        event.extend_from_slice(b"\n\n");
+        event
+    }
+}
+
+fn openai_type(status: u16) -> &'static str {
+    match status {
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn anthropic_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        // Their status for overload is 529; 503 is how everyone else says the same.
+        503 | 529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn with_code(message: &str, code: &str) -> String {
+    format!("{message} ({code})")
+}
+
+/// Strings and nothing else: serialising them cannot fail, and an empty body would still be an error response.
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct OpenAiError<'a> {
+    error: OpenAiDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct OpenAiDetail<'a> {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<&'a str>,
+    code: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnthropicError<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicDetail,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnthropicDetail {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct PlainError<'a> {
+    error: PlainDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct PlainDetail<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
+    request_id: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: u16, code: &str) -> String {
+        [Wire::OpenAi, Wire::Anthropic, Wire::Plain]
+            .map(|wire| String::from_utf8(wire.error_body(status, code, "said so", "req_1")).unwrap())
+            .join("\n")
+    }
+
+    #[test]
+    fn each_wire_speaks_its_providers_shape() {
+        insta::assert_snapshot!(check(401, "wrong_audience"), @"");
+        insta::assert_snapshot!(check(403, "denied"), @"");
+        insta::assert_snapshot!(check(503, "not_recording"), @"");
+    }
+
+    #[test]
+    fn every_status_has_its_type() {
+        let rows = [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
+            .map(|status| format!("{status} {} {}", openai_type(status), anthropic_type(status)));
+        insta::assert_snapshot!(rows.join("\n"), @"");
+    }
+
+    #[test]
+    fn an_error_in_a_stream_is_one_event() {
+        let events = [Wire::OpenAi, Wire::Anthropic, Wire::Plain].map(|wire| {
+            String::from_utf8(wire.error_event(500, "outcome_unrecorded", "not on record", "req_1")).unwrap()
+        });
+        insta::assert_snapshot!(events.join("---\n"), @"");
+    }
+
+    #[test]
+    fn what_may_have_happened_is_not_retried() {
+        let advice = ["outcome_unrecorded", "request_blocked", "not_recording", "upstream_unreachable"]
+            .map(should_retry);
+        assert_eq!(advice, [false, false, true, true]);
+    }
+}

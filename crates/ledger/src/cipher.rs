@@ -1,0 +1,90 @@
+//! AES-256-GCM and randomness, behind one file.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+/// A 32-byte secret that is wiped when dropped and never printed.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) Zeroizing<[u8; 32]>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The system's randomness or the cipher itself failed, or what was opened is not what was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CipherError;
+
+const NONCE_BYTES: usize = 12;
+
+impl Secret {
+    /// A fresh random secret.
+    pub(crate) fn random() -> Result<Secret, CipherError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| CipherError)?;
+        Ok(Secret(bytes))
+    }
+
+    /// A secret from exactly 32 bytes.
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Secret> {
+        Some(Secret(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Encrypts under a key that is used once in its life: the nonce is therefore fixed.
+    pub(crate) fn seal_once(&self, aad: &[u8], mut content: Vec<u8>) -> Result<Vec<u8>, CipherError> {
+        self.key()?
+            .seal_in_place_append_tag(nonce(&[0; NONCE_BYTES])?, Aad::from(aad), &mut content)
+            .map_err(|_| CipherError)?;
+        Ok(content)
+    }
+
+    /// Opens what [`Secret::seal_once`] sealed.
+    pub(crate) fn open_once(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
+        self.open(&[0; NONCE_BYTES], aad, sealed)
+    }
+
+    /// Wraps another secret under this one: random nonce, then ciphertext and tag. One key may wrap 2^32
+    /// secrets before nonces could repeat with a chance that matters.
+    pub(crate) fn wrap(&self, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, CipherError> {
+        let mut wrapped = vec![0; NONCE_BYTES];
+        aws_lc_rs::rand::fill(&mut wrapped).map_err(|_| CipherError)?;
+        let mut sealed = Zeroizing::new(secret.bytes().to_vec());
+        self.key()?
+            .seal_in_place_append_tag(nonce(&wrapped)?, Aad::from(aad), &mut *sealed)
+            .map_err(|_| CipherError)?;
+        wrapped.extend_from_slice(&sealed);
+        Ok(wrapped)
+    }
+
+    /// Opens what [`Secret::wrap`] wrapped.
+    pub(crate) fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Secret, CipherError> {
+        let (nonce, sealed) = wrapped.split_at_checked(NONCE_BYTES).ok_or(CipherError)?;
+        let opened = Zeroizing::new(self.open(nonce, aad, sealed)?);
+        Secret::from_slice(&opened).ok_or(CipherError)
+    }
+
+    fn open(&self, nonce_bytes: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
+        let mut bytes = sealed.to_vec();
+        let plain = self
+            .key()?
+            .open_in_place(nonce(nonce_bytes)?, Aad::from(aad), &mut bytes)
+            .map_err(|_| CipherError)?
+            .len();
+        bytes.truncate(plain);
+        Ok(bytes)
+    }
+
+    fn key(&self) -> Result<LessSafeKey, CipherError> {
+        Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, self.bytes()).map_err(|_| CipherError)?))
+    }
+}
+
+fn nonce(bytes: &[u8]) -> Result<Nonce, CipherError> {
+    Nonce::try_assume_unique_for_key(bytes).map_err(|_| CipherError)
+}

@@ -1,0 +1,262 @@
+//! The seam to the file system: the few operations that durability rests on, and what each one promises.
+//!
+//! Paths are relative to the data directory, with `/` between names. The real file system is [`Files`]; tests
+//! put a simulated one behind the same trait, which fails, tears and forgets (see `store/sim.rs`). [`Disk`]
+//! builds the one safe way to replace a file on top of it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[cfg(test)]
+pub(crate) mod sim;
+
+/// Suffix of files that are being written: whatever carries it was never finished and counts for nothing.
+pub(crate) const UNFINISHED: &str = ".tmp";
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) is_dir: bool,
+}
+
+/// Keeps other processes out of the data directory while it lives; the kernel releases it with the process.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lifetime")] pub(crate) Option<File>);
+
+/// What durability needs of a file system. Nothing here is durable until a `sync` says so.
+pub(crate) trait Store: Send + Sync {
+    /// Creates the data directory itself where it is missing, durably.
+    fn prepare(&self) -> io::Result<()>;
+    /// Takes the directory for this process; `WouldBlock` when another has it.
+    fn lock(&self) -> io::Result<Lock>;
+    /// Creates one directory; one that exists is fine. Its name is durable after `sync_dir` of its parent.
+    fn make_dir(&self, dir: &str) -> io::Result<()>;
+    /// The names in a directory, sorted; a missing directory is empty.
+    fn list(&self, dir: &str) -> io::Result<Vec<Listed>>;
+    /// A whole file; more than `limit` bytes is an error, so that no file can exhaust memory.
+    fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>>;
+    /// The first bytes of a file, `len` at most.
+    fn head(&self, path: &str, len: usize) -> io::Result<Vec<u8>>;
+    /// Creates or replaces a file and syncs its bytes; its name is not durable yet.
+    fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Renames over whatever stood there; durable after `sync_dir`.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file; durable after `sync_dir`.
+    fn remove(&self, path: &str) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, dir: &str) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &str) -> io::Result<()>;
+    /// Opens an existing file for appending.
+    fn append(&self, path: &str) -> io::Result<Box<dyn Append>>;
+}
+
+/// A file that only grows.
+pub(crate) trait Append: Send {
+    /// Writes all bytes at the end, not yet durable.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written so far durable. After a failure nothing of it may be trusted, and a second
+    /// call proves nothing: the kernel may have dropped the pages and called them clean.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The real file system under one directory.
+#[derive(Debug)]
+pub(crate) struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Files {
+        Files { root: root.into() }
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        if relative.is_empty() { self.root.clone() } else { self.root.join(relative) }
+    }
+}
+
+impl Store for Files {
+    fn prepare(&self) -> io::Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.root)?;
+        match self.root.parent() {
+            Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
+            _ => File::open(".")?.sync_all(),
+        }
+    }
+
+    fn lock(&self) -> io::Result<Lock> {
+        let directory = File::open(&self.root)?;
+        directory.try_lock()?;
+        Ok(Lock(Some(directory)))
+    }
+
+    fn make_dir(&self, dir: &str) -> io::Result<()> {
+        match fs::create_dir(self.path(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<Listed>> {
+        let entries = match fs::read_dir(self.path(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            result => result?,
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let is_dir = entry.file_type()?.is_dir();
+            listed.push(Listed { name: entry.file_name().to_string_lossy().into_owned(), is_dir });
+        }
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path(path))?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file is larger than greffier writes it"));
+        }
+        Ok(bytes)
+    }
+
+    fn head(&self, path: &str, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path(path))?.take(len as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::create(self.path(path))?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path))
+    }
+
+    fn remove_dir(&self, dir: &str) -> io::Result<()> {
+        fs::remove_dir(self.path(dir))
+    }
+
+    fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        File::open(self.path(dir))?.sync_all()
+    }
+
+    fn append(&self, path: &str) -> io::Result<Box<dyn Append>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(self.path(path))?))
+    }
+}
+
+impl Append for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // fdatasync: the bytes and the length, without the time stamps.
+        self.sync_data()
+    }
+}
+
+/// A store together with the directories known to be durable, so that each is synced into its parent once.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    store: Arc<dyn Store>,
+    durable_dirs: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Disk {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Disk {
+        Disk { store, durable_dirs: Arc::default() }
+    }
+
+    /// The operations beneath.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// Puts `bytes` at `path` so that after a crash the file is the old one or the new one, whole. When this
+    /// returns, the new one is durable; when it fails, either may be there.
+    pub(crate) fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace_all(std::slice::from_ref(&(path.to_owned(), bytes)))
+    }
+
+    /// [`Disk::replace`] for many files, syncing each directory once. Not atomic together: callers write first
+    /// what later files refer to.
+    pub(crate) fn replace_all<B: AsRef<[u8]>>(&self, files: &[(String, B)]) -> io::Result<()> {
+        let mut dirs = BTreeSet::new();
+        for (path, bytes) in files {
+            let dir = parent(path);
+            self.ensure_dir(dir)?;
+            let unfinished = format!("{path}{UNFINISHED}");
+            // The bytes are durable under a name that counts for nothing ...
+            self.store.write_synced(&unfinished, bytes.as_ref())?;
+            // ... and take the real name in one step ...
+            self.store.rename(&unfinished, path)?;
+            dirs.insert(dir);
+        }
+        // ... which is durable from here on.
+        dirs.into_iter().try_for_each(|dir| self.store.sync_dir(dir))
+    }
+
+    /// Creates `dir` and its parents and makes their names durable.
+    pub(crate) fn ensure_dir(&self, dir: &str) -> io::Result<()> {
+        if dir.is_empty() || self.known(dir) {
+            return Ok(());
+        }
+        self.ensure_dir(parent(dir))?;
+        self.store.make_dir(dir)?;
+        self.store.sync_dir(parent(dir))?;
+        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn known(&self, dir: &str) -> bool {
+        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).contains(dir)
+    }
+
+    /// Every file below `dir`, by path, sorted. `depth` bounds the recursion: the layout is at most nine deep
+    /// (`trails/<tenant>/tile/<level>/x001/x234/x067/x089/123.p/44` for trees of 2^40 entries and more).
+    pub(crate) fn walk(&self, dir: &str) -> io::Result<Vec<String>> {
+        const MAX_DEPTH: usize = 16;
+        let mut files = Vec::new();
+        let mut waiting = vec![(dir.to_owned(), 0)];
+        while let Some((dir, depth)) = waiting.pop() {
+            for listed in self.store.list(&dir)? {
+                let path = join(&dir, &listed.name);
+                if !listed.is_dir {
+                    files.push(path);
+                } else if depth < MAX_DEPTH {
+                    waiting.push((path, depth + 1));
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// `a/b` of `a/b/c`; the data directory itself is the empty path.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+/// `dir/name`, and `name` alone directly in the data directory.
+pub(crate) fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+}
