@@ -1,1 +1,6 @@
-//! Benchmarks live in `benches/`; see README.md.
+//! What the benchmarks in `benches/` run on. See README.md for how to run them and what they showed.
+//!
+//! Everything here is set-up: it panics where a program must not.
+#![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "set-up of benchmarks")]
+
+pub mod samples;

@@ -146,3 +146,19 @@ pub enum DecisionKind {
     Redact,
     Pending,
 }
+
+impl DecisionKind {
+    /// All of them.
+    pub const ALL: [DecisionKind; 4] =
+        [DecisionKind::Allow, DecisionKind::Deny, DecisionKind::Redact, DecisionKind::Pending];
+
+    /// Its name, as records carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Allow => "allow",
+            DecisionKind::Deny => "deny",
+            DecisionKind::Redact => "redact",
+            DecisionKind::Pending => "pending",
+        }
+    }
+}

@@ -2,49 +2,15 @@
 //!
 //! Fields stand in the order of their canonical bytes (RFC 8785 sorts by key), integers only, absent instead of
 //! null: the serialiser's output *is* the canonical form. Personal content never stands here: it is a [`Part`],
-//! which the event binds by a commitment.
+//! which the event binds by a commitment. Unknown fields are not refused by the types but by what reads them:
+//! [`Event::from_canonical`] compares bytes, and the native form keeps them in the `metadata` part.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Tenant, Timestamp};
-
-/// The 14 types of the first document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are the vocabulary")]
-pub enum EventType {
-    #[serde(rename = "agent.start")]
-    AgentStart,
-    #[serde(rename = "agent.stop")]
-    AgentStop,
-    #[serde(rename = "action.request")]
-    ActionRequest,
-    #[serde(rename = "action.approved")]
-    ActionApproved,
-    #[serde(rename = "action.denied")]
-    ActionDenied,
-    #[serde(rename = "action.executed")]
-    ActionExecuted,
-    #[serde(rename = "action.failed")]
-    ActionFailed,
-    #[serde(rename = "tool.call")]
-    ToolCall,
-    #[serde(rename = "tool.response")]
-    ToolResponse,
-    #[serde(rename = "data.access")]
-    DataAccess,
-    #[serde(rename = "data.modify")]
-    DataModify,
-    #[serde(rename = "permission.check")]
-    PermissionCheck,
-    #[serde(rename = "permission.denied")]
-    PermissionDenied,
-    #[serde(rename = "error")]
-    Error,
-}
+use crate::{EventId, EventType, Tenant, Timestamp};
 
 /// One audit record. See the module for the rules of its form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Event {
     /// What was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,9 +70,39 @@ pub struct Event {
     pub v: u8,
 }
 
+impl Event {
+    /// The format version this code writes and reads.
+    pub const VERSION: u8 = 1;
+
+    /// An event of which only the required fields are known; the rest is filled by field.
+    pub fn new(id: EventId, kind: EventType, tenant: Tenant, time: Timestamp) -> Event {
+        Event {
+            action: None,
+            agent: None,
+            content_safety: None,
+            id,
+            outcome: None,
+            parts: Vec::new(),
+            parts_root: None,
+            policy: None,
+            recorded_at: None,
+            request_id: None,
+            resource: None,
+            session_id: None,
+            source: None,
+            tenant,
+            time,
+            trace: None,
+            kind,
+            usage: None,
+            user: None,
+            v: Event::VERSION,
+        }
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Action {
     /// The caller's id for the call (a tool call id, a JSON-RPC id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +146,6 @@ pub enum Effect {
 
 /// The software acting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Agent {
     /// `act.sub`, client id, or configured.
     pub id: String,
@@ -173,7 +168,6 @@ pub struct Agent {
 
 /// An earlier actor of a delegation (RFC 8693 `act`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Actor {
     /// Issuer of the actor's identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +178,6 @@ pub struct Actor {
 
 /// What inspection found. Never the value, only its type and place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ContentSafety {
     /// Whether anything sensitive was found.
     pub pii_detected: bool,
@@ -195,7 +188,6 @@ pub struct ContentSafety {
 
 /// Findings of one type at one place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Redaction {
     /// What was done about it on the way to the upstream (or back to the caller).
     pub action: RedactionAction,
@@ -233,7 +225,6 @@ pub enum Stage {
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// Upstream attempts, with upstream's own request ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -253,7 +244,6 @@ pub struct Outcome {
 
 /// One try at the upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Attempt {
     /// HTTP status; absent when none came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -277,9 +267,34 @@ pub enum OutcomeStatus {
     Unknown,
 }
 
+impl OutcomeStatus {
+    /// All of them.
+    pub const ALL: [OutcomeStatus; 7] = [
+        OutcomeStatus::Success,
+        OutcomeStatus::Failure,
+        OutcomeStatus::Denied,
+        OutcomeStatus::Timeout,
+        OutcomeStatus::Cancelled,
+        OutcomeStatus::Pending,
+        OutcomeStatus::Unknown,
+    ];
+
+    /// Its name, as records carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutcomeStatus::Success => "success",
+            OutcomeStatus::Failure => "failure",
+            OutcomeStatus::Denied => "denied",
+            OutcomeStatus::Timeout => "timeout",
+            OutcomeStatus::Cancelled => "cancelled",
+            OutcomeStatus::Pending => "pending",
+            OutcomeStatus::Unknown => "unknown",
+        }
+    }
+}
+
 /// A part as its event names it: what it is, not what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PartRef {
     /// Length of the whole content in bytes, also when only a prefix is kept.
     pub bytes: u64,
@@ -297,7 +312,6 @@ pub struct PartRef {
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PolicyRecord {
     /// The decision.
     pub decision: crate::DecisionKind,
@@ -317,7 +331,6 @@ pub struct PolicyRecord {
 
 /// What was acted on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Configured classes (`phi`, `pii`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -332,7 +345,6 @@ pub struct Resource {
 
 /// How an event reached the trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Source {
     /// `gateway`, `hook`, `sdk`, `otlp`, `import`.
     pub channel: String,
@@ -345,20 +357,19 @@ pub struct Source {
     /// Greffier's node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// The OAuth client the token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth_client: Option<String>,
     /// Wire format, `openai.chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Hex SHA-256 of the token's `jti`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The OAuth client the token was issued to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oauth_client: Option<String>,
 }
 
 /// W3C trace context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Trace {
     /// 16 lowercase hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -369,7 +380,6 @@ pub struct Trace {
 
 /// Model, tokens and cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Usage {
     /// Input tokens served from the provider's cache (part of `input_tokens`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -399,7 +409,6 @@ pub struct Usage {
 
 /// The human a call is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct User {
     /// Issuer of the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,15 +5,28 @@
 //! clock and no randomness: ids, times and keys come in as arguments. Above it stand every other crate.
 
 pub mod call;
+mod canon;
+mod decimal;
 pub mod event;
+pub mod forms;
 pub mod ids;
+mod invalid;
+mod json;
+mod kind;
+pub mod limits;
+mod redact;
 pub mod time;
+mod validate;
 
 pub use call::{Call, Content, Decision, DecisionKind, Finding, Place, Principal, Target};
 pub use event::{
-    Action, ActionKind, Actor, Agent, Attempt, ContentSafety, Draft, Effect, Event, EventType, Outcome,
-    OutcomeStatus, Part, PartRef, PolicyRecord, Redaction, RedactionAction, Resource, Source, Stage, Trace,
-    Usage, User,
+    Action, ActionKind, Actor, Agent, Attempt, ContentSafety, Draft, Effect, Event, Outcome, OutcomeStatus,
+    Part, PartRef, PolicyRecord, Redaction, RedactionAction, Resource, Source, Stage, Trace, Usage, User,
 };
+pub use forms::{Form, Reading, Trust};
 pub use ids::{EventId, Tenant};
+pub use invalid::InvalidEvent;
+pub use kind::EventType;
+pub use redact::{REDACTED, redact_keys, redact_keys_text};
 pub use time::Timestamp;
+pub use validate::{RESERVED_SCHEMES, is_reserved_agent, is_reserved_uri};

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An instant in microseconds since 1970-01-01T00:00:00Z, between the years 0000 and 9999.
+/// An instant in microseconds since 1970-01-01T00:00:00Z, from the year 0000 up to 9999-12-30T22:00:00Z: the
+/// last that every offset can still write with four digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
@@ -17,9 +18,9 @@ pub struct InvalidTimestamp;
 
 impl Timestamp {
     const MIN: i64 = -62_167_219_200_000_000;
-    const MAX: i64 = 253_402_300_799_999_999;
+    const MAX: i64 = 253_402_207_200_000_000;
 
-    /// From microseconds since the epoch; values outside the years 0000 to 9999 are clamped to them.
+    /// From microseconds since the epoch; values out of range are clamped to it.
     pub fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros.clamp(Self::MIN, Self::MAX))
     }
@@ -78,6 +79,40 @@ impl fmt::Display for Timestamp {
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(instant) => write!(f, "{instant:.6}"),
             Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_and_writes() {
+        let check = |text: &str| {
+            text.parse::<Timestamp>().map_or_else(|error| error.to_string(), |time| time.to_string())
+        };
+        insta::assert_snapshot!(check("2026-03-06T14:32:07.891Z"), @"2026-03-06T14:32:07.891000Z");
+        insta::assert_snapshot!(check("2026-03-06T14:32:07+02:00"), @"2026-03-06T12:32:07.000000Z");
+        insta::assert_snapshot!(check("2026-03-06T14:32:07.891123"), @"2026-03-06T14:32:07.891123Z");
+        insta::assert_snapshot!(check("2026-03-06T14:32:07.8911230Z"), @"2026-03-06T14:32:07.891123Z");
+        insta::assert_snapshot!(check("2026-03-06T14:32:07.8911234Z"), @"time must be RFC 3339, as in 2026-03-06T14:32:07.891000Z");
+        insta::assert_snapshot!(check("yesterday"), @"time must be RFC 3339, as in 2026-03-06T14:32:07.891000Z");
+        insta::assert_snapshot!(check("0000-01-01T00:00:00Z"), @"0000-01-01T00:00:00.000000Z");
+        insta::assert_snapshot!(check("-000001-12-31T23:59:59Z"), @"time must be RFC 3339, as in 2026-03-06T14:32:07.891000Z");
+        insta::assert_snapshot!(check("9999-12-30T22:00:00Z"), @"9999-12-30T22:00:00.000000Z");
+        insta::assert_snapshot!(check("9999-12-31T23:59:59Z"), @"time must be RFC 3339, as in 2026-03-06T14:32:07.891000Z");
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(micros: i64) {
+            let time = Timestamp::from_micros(micros);
+            let text = time.to_string();
+            prop_assert_eq!(text.len(), 27);
+            prop_assert_eq!(text.parse(), Ok(time));
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::adapt::{self, LlmRequest};
 use crate::decide::Permitted;
 use crate::http_client::HttpClient;
 use crate::inspect::Redacted;
+use crate::read::climbs;
 use crate::record::{Open, Recorded};
 use crate::route::{Destination, Route};
 use crate::settings::{Upstream, UpstreamKind};
@@ -148,14 +149,9 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Puts a path below a base URL. A path that climbs (`..`, also escaped) is refused: what policy named would not
-/// be what upstream serves.
+/// Puts a path below a base URL; one that climbs was refused when the call was read, and is refused here again.
 fn join(base: &Uri, path: &str, query: Option<&str>) -> Option<Uri> {
-    let climbs = percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .split(['/', '\\'])
-        .any(|segment| segment == ".." || segment == ".");
-    if climbs {
+    if climbs(path) {
         return None;
     }
     let mut joined = format!("{}{}", base.path().trim_end_matches('/'), path);

@@ -10,6 +10,7 @@ mod body;
 mod clock;
 mod decide;
 mod forward;
+mod framing;
 mod gateway;
 mod http_client;
 mod identify;

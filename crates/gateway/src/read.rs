@@ -50,6 +50,11 @@ pub(crate) fn read(
     if head.headers.len() > MAX_HEADERS {
         return Err(Refused::bad_request(format!("more than {MAX_HEADERS} headers")));
     }
+    if let Route::Tool { path, .. } = &head.route
+        && climbs(path)
+    {
+        return Err(Refused::bad_request("the path climbs out of the tool (`.` or `..` segments)"));
+    }
     if head.headers.contains_key(http::header::CONTENT_ENCODING) {
         return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
     }
@@ -76,7 +81,9 @@ pub(crate) fn read(
                 name: full.clone(),
             };
             let target = Target::Tool { server: name.clone(), name: full };
-            (action, tool_resource(tool, name, path), target, None)
+            let mut resource = tool_resource(tool, name, path);
+            resource.subjects = subject(tool, &body, head.query.as_deref()).into_iter().collect();
+            (action, resource, target, None)
         }
     };
     let mut contents = Vec::new();
@@ -142,6 +149,26 @@ fn tool_resource(tool: Option<&ToolServer>, name: &str, path: &str) -> Resource 
     Resource { classification, subjects: Vec::new(), uri: Some(uri) }
 }
 
+/// Who the data is about: the value the tool's pointer leads to, in the body or else in the query. Raw here; the
+/// record holds a keyed reference.
+fn subject(tool: Option<&ToolServer>, body: &[u8], query: Option<&str>) -> Option<String> {
+    let pointer = tool?.subject.as_deref()?;
+    let in_body = serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|document| {
+        match document.pointer(pointer)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    });
+    let in_query = || {
+        let name = pointer.strip_prefix('/')?;
+        let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+        Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+    };
+    in_body.or_else(in_query).filter(|subject| !subject.is_empty())
+}
+
 /// `crm`, `/contacts/42/notes` becomes `crm:contacts:{id}:notes`: one name per operation, not per record.
 fn tool_name(server: &str, path: &str) -> String {
     let mut name = server.to_owned();
@@ -150,6 +177,12 @@ fn tool_name(server: &str, path: &str) -> String {
         name.push_str(if is_id(segment) { "{id}" } else { segment });
     }
     name
+}
+
+/// Whether a path has `.` or `..` segments, also escaped: what policy named would not be what the tool serves.
+pub(crate) fn climbs(path: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    decoded.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
 }
 
 /// Whether a path segment names a record rather than an operation: it holds a digit (and is no version such as

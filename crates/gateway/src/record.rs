@@ -148,7 +148,7 @@ impl Recorder {
     /// reference, which the key store resolves.
     fn subject(&self, tenant: &Tenant, sub: &str) -> String {
         if sub.contains('@') || self.inspector.hits(sub) {
-            self.appender.reference(tenant, "user", sub)
+            self.appender.keys().reference(tenant, "user", sub)
         } else {
             sub.to_owned()
         }
@@ -185,7 +185,7 @@ impl Recorder {
         resource.subjects = resource
             .subjects
             .iter()
-            .map(|subject| self.appender.reference(&principal.tenant, "subject", subject))
+            .map(|subject| self.appender.keys().reference(&principal.tenant, "subject", subject))
             .collect();
         event.resource = Some(resource);
         event.policy = Some(PolicyRecord {

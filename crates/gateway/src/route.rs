@@ -50,6 +50,15 @@ impl Route {
     }
 }
 
+/// The wire format for errors before a route is known.
+pub(crate) fn wire(path: &str) -> Wire {
+    match path {
+        "/v1/messages" => Wire::Anthropic,
+        path if path.starts_with("/v1/") => Wire::OpenAi,
+        _ => Wire::Plain,
+    }
+}
+
 /// What a path of the listener is.
 pub(crate) enum Entrance {
     Governed(Route),

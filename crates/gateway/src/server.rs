@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, Body};
 use crate::clock;
+use crate::framing::{Ambiguous, Connection};
 use crate::gateway::Gateway;
 use crate::pipeline::govern;
 use crate::read::Head;
@@ -56,9 +57,10 @@ pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: C
         // Small replies leave at once; a failure here only costs latency.
         drop(stream.set_nodelay(true));
         let gateway = Arc::clone(&gateway);
+        let (stream, ambiguous) = Connection::new(stream);
         let service = service_fn(move |request| {
-            let gateway = Arc::clone(&gateway);
-            async move { Ok::<_, Infallible>(enter(gateway, peer.ip(), request).await) }
+            let (gateway, ambiguous) = (Arc::clone(&gateway), ambiguous.clone());
+            async move { Ok::<_, Infallible>(enter(gateway, peer.ip(), &ambiguous, request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
@@ -80,8 +82,32 @@ pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: C
     }
 }
 
-async fn enter(gateway: Arc<Gateway>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+async fn enter(
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    ambiguous: &Ambiguous,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let mut response = if ambiguous.is_set() {
+        let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
+        refuse::response(route::wire(parts.uri.path()), &refused, &clock::request_id())
+    } else {
+        answer(gateway, peer, parts, body).await
+    };
+    if chunked || ambiguous.is_set() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn answer(
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    parts: http::request::Parts,
+    body: Incoming,
+) -> Response<Body> {
     let route = match route::entrance(&parts.method, parts.uri.path(), &parts.headers) {
         Entrance::Governed(route) => route,
         Entrance::Health => return text("text/plain", "ok\n".to_owned()),

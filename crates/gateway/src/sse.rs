@@ -247,21 +247,32 @@ mod tests {
 
     #[test]
     fn lines_end_in_three_ways() {
-        insta::assert_snapshot!(check("data: a\n\ndata: b\r\n\r\ndata: c\r\r: x"), @"");
+        insta::assert_snapshot!(check("data: a\n\ndata: b\r\n\r\ndata: c\r\r: x"), @r#"
+        Some("a") from "data: a\n\n"
+        Some("b") from "data: b\r\n\r\n"
+        Some("c") from "data: c\r\r"
+        "#);
     }
 
     #[test]
     fn fields_follow_the_format() {
-        insta::assert_snapshot!(check("\u{feff}data:a\ndata:  b\ndata\nevent: e\n\n: ping\n\n\ndatum: x\n\ndata: cut"), @"");
+        insta::assert_snapshot!(check("\u{feff}data:a\ndata:  b\ndata\nevent: e\n\n: ping\n\n\ndatum: x\n\ndata: cut"), @r#"
+        Some("a\n b\n") from "data:a\ndata:  b\ndata\nevent: e\n\n"
+        None from ": ping\n\n"
+        None from "\n"
+        None from "datum: x\n\n"
+        "#);
     }
 
     #[test]
     fn rewriting_touches_the_data_alone() {
         let events = decode(b": hi\r\ndata: a\r\nid: 7\r\ndata: b\r\n\r\n", 3).unwrap();
         let text = String::from_utf8(events[0].rewrite(Some("x\ny"), |_| None)).unwrap();
-        insta::assert_debug_snapshot!(text, @"");
-        let text = String::from_utf8(events[0].rewrite(None, |line| line.strip_prefix("id").map(|_| "id: ?".into())));
-        insta::assert_debug_snapshot!(text.unwrap(), @"");
+        insta::assert_debug_snapshot!(text, @r#"": hi\r\ndata: x\r\ndata: y\r\nid: 7\r\n\r\n""#);
+        let text = String::from_utf8(
+            events[0].rewrite(None, |line| line.strip_prefix("id").map(|_| "id: ?".into())),
+        );
+        insta::assert_debug_snapshot!(text.unwrap(), @r#"": hi\r\ndata: a\r\nid: ?\r\ndata: b\r\n\r\n""#);
     }
 
     #[test]

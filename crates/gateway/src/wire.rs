@@ -17,8 +17,7 @@ pub enum Wire {
 }
 
 /// Codes that must not be tried again: the act may have happened unrecorded, or would only be refused again.
-const NEVER_RETRIED: [&str; 4] =
-    ["outcome_unrecorded", "request_blocked", "reply_blocked", "content_blocked"];
+const NEVER_RETRIED: [&str; 2] = ["outcome_unrecorded", "content_blocked"];
 
 /// Whether a client may send the same request again after an error with this code.
 ///
@@ -64,8 +63,9 @@ impl Wire {
         }
     }
 
-    /// The same error as an event of a stream that has begun, where no status can be sent any more.
-    pub fn error_event(self, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    /// An error as an event of a stream that has begun, where no status can be sent any more.
+    pub fn error_event(self, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+        let status = if code == "content_blocked" { 403 } else { 500 };
         let mut event = match self {
             Wire::OpenAi => b"data: ".to_vec(),
             Wire::Anthropic | Wire::Plain => b"event: error\ndata: ".to_vec(),
@@ -92,8 +92,7 @@ fn anthropic_type(status: u16) -> &'static str {
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
-        // Their status for overload is 529; 503 is how everyone else says the same.
-        503 | 529 => "overloaded_error",
+        529 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",
     }
@@ -163,29 +162,66 @@ mod tests {
 
     #[test]
     fn each_wire_speaks_its_providers_shape() {
-        insta::assert_snapshot!(check(401, "wrong_audience"), @"");
-        insta::assert_snapshot!(check(403, "denied"), @"");
-        insta::assert_snapshot!(check(503, "not_recording"), @"");
+        insta::assert_snapshot!(check(401, "wrong_audience"), @r#"
+        {"error":{"message":"said so (wrong_audience)","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}
+        {"type":"error","error":{"type":"authentication_error","message":"said so (wrong_audience)"},"request_id":"req_1"}
+        {"error":{"code":"wrong_audience","message":"said so","hint":"ask the issuer for a token whose audience is this gateway","request_id":"req_1"}}
+        "#);
+        insta::assert_snapshot!(check(403, "denied"), @r#"
+        {"error":{"message":"said so","type":"permission_error","param":null,"code":"denied"}}
+        {"type":"error","error":{"type":"permission_error","message":"said so (denied)"},"request_id":"req_1"}
+        {"error":{"code":"denied","message":"said so","request_id":"req_1"}}
+        "#);
+        insta::assert_snapshot!(check(503, "not_recording"), @r#"
+        {"error":{"message":"said so","type":"server_error","param":null,"code":"not_recording"}}
+        {"type":"error","error":{"type":"api_error","message":"said so (not_recording)"},"request_id":"req_1"}
+        {"error":{"code":"not_recording","message":"said so","hint":"nothing was sent upstream: try again when `/readyz` answers 200","request_id":"req_1"}}
+        "#);
     }
 
     #[test]
     fn every_status_has_its_type() {
         let rows = [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
             .map(|status| format!("{status} {} {}", openai_type(status), anthropic_type(status)));
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @"
+        400 invalid_request_error invalid_request_error
+        401 invalid_request_error authentication_error
+        403 permission_error permission_error
+        404 invalid_request_error not_found_error
+        408 invalid_request_error invalid_request_error
+        409 invalid_request_error invalid_request_error
+        413 invalid_request_error request_too_large
+        422 invalid_request_error invalid_request_error
+        429 rate_limit_error rate_limit_error
+        500 server_error api_error
+        502 server_error api_error
+        503 server_error api_error
+        504 server_error api_error
+        529 server_error overloaded_error
+        ");
     }
 
     #[test]
     fn an_error_in_a_stream_is_one_event() {
         let events = [Wire::OpenAi, Wire::Anthropic, Wire::Plain].map(|wire| {
-            String::from_utf8(wire.error_event(500, "outcome_unrecorded", "not on record", "req_1")).unwrap()
+            String::from_utf8(wire.error_event("outcome_unrecorded", "not on record", "req_1")).unwrap()
         });
-        insta::assert_snapshot!(events.join("---\n"), @"");
+        insta::assert_snapshot!(events.join("---\n"), @r#"
+        data: {"error":{"message":"not on record","type":"server_error","param":null,"code":"outcome_unrecorded"}}
+
+        ---
+        event: error
+        data: {"type":"error","error":{"type":"api_error","message":"not on record (outcome_unrecorded)"},"request_id":"req_1"}
+
+        ---
+        event: error
+        data: {"error":{"code":"outcome_unrecorded","message":"not on record","hint":"the call may have happened: check before you send it again","request_id":"req_1"}}
+        "#);
     }
 
     #[test]
     fn what_may_have_happened_is_not_retried() {
-        let advice = ["outcome_unrecorded", "request_blocked", "not_recording", "upstream_unreachable"]
+        let advice = ["outcome_unrecorded", "content_blocked", "not_recording", "upstream_unreachable"]
             .map(should_retry);
         assert_eq!(advice, [false, false, true, true]);
     }

@@ -1,1 +1,43 @@
-//! To be written.
+//! Keep it: append, order, sign, recover and verify trails.
+//!
+//! The ledger owns a data directory. Producers hash and encrypt ([`Appender`]), one committer writes groups of
+//! entries to the log and syncs once per group (`commit.rs`), a publisher makes trees, tiles and signed
+//! checkpoints of what is durable (`publish.rs`), and opening a directory brings it back from wherever it
+//! stopped (`recover.rs`). Reading ([`Reader`]) and checking ([`verify`]) need no running ledger.
+//!
+//! ```text
+//! wal/<20 digits>.wal                the log: entries and encrypted parts; the truth
+//! trails/<tenant>/checkpoint         C2SP signed checkpoint
+//! trails/<tenant>/tile/…             C2SP hash tiles
+//! trust                              C2SP trust policy: which key signs which trail
+//! manifest                           what all of this was, signed
+//! ```
+//!
+//! Not here: HTTP, policy, SQL. Above stand the gateway (append only), the read side and the binary.
+
+mod append;
+mod cipher;
+mod commit;
+mod disclose;
+mod error;
+mod keys;
+mod ledger;
+mod manifest;
+mod publish;
+mod read;
+mod recover;
+mod seal;
+mod store;
+#[cfg(test)]
+mod testing;
+pub mod verify;
+mod wal;
+
+pub use append::{Appender, Health};
+pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
+pub use error::{AppendError, LedgerError};
+pub use keys::{KeyError, KeyRing};
+pub use ledger::{Ledger, LedgerConfig, Startup};
+pub use read::{Found, MAX_CALL_EVENTS, ReadError, Reader};
+pub use recover::{MAX_OPEN_DECISIONS, Recovered};
+pub use seal::OpenedPart;

@@ -27,13 +27,13 @@ const FIXED_BYTES: usize = 17;
 const KIND_ENTRY: u8 = 1;
 /// C2SP bundles carry a 16-bit length, so no entry is longer.
 pub(crate) const MAX_ENTRY_BYTES: usize = 65_535;
-/// Parts of one event: the vocabulary has seven names, and a call needs no more than a few of each.
-pub(crate) const MAX_PARTS: usize = 16;
+/// Parts of one event, as the event itself bounds them.
+pub(crate) const MAX_PARTS: usize = greffier_event::limits::PARTS.max;
 /// Kept bytes of one part.
 pub(crate) const MAX_PART_BYTES: usize = 1024 * 1024;
 /// A part's encryption adds a 16-byte tag; its holder, wrapped key and lengths stay below 600 bytes.
 const MAX_SEALED_BYTES: usize = MAX_PART_BYTES + 1024;
-/// The longest frame: 16 parts of 1 MiB and an entry, 17 MiB.
+/// The longest frame: an entry and all its parts, some 33 MiB.
 pub(crate) const MAX_FRAME_BYTES: usize =
     PREFIX_BYTES + FIXED_BYTES + 70 + MAX_ENTRY_BYTES + MAX_PARTS * MAX_SEALED_BYTES;
 
@@ -124,7 +124,7 @@ pub(crate) struct Unplaced(Vec<u8>);
 
 /// The entry or its parts exceed what a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the event is too large: at most 65,535 bytes and 16 parts of 1 MiB")]
+#[error("the event is too large: at most 65,535 bytes and 32 parts")]
 pub(crate) struct TooLarge;
 
 impl Unplaced {

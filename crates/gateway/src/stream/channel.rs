@@ -1,0 +1,59 @@
+//! One streamed field on its way through its redactors.
+
+use std::sync::Arc;
+
+use greffier_safety::{Entity, Mode, Release, Rules, Scanner, StreamRedactor};
+
+/// The redactors of one field: one for the caller, under the rules, and one for the record, which never holds what
+/// was found. Where the rules let nothing through the two are one.
+pub(super) struct Channel {
+    forward: StreamRedactor,
+    record: Option<StreamRedactor>,
+    closed: bool,
+}
+
+/// Text that left the redactors.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// For the caller.
+    pub(super) forward: String,
+    /// For the record.
+    pub(super) record: String,
+    pub(super) findings: Vec<Entity>,
+}
+
+impl Channel {
+    pub(super) fn new(scanner: &Arc<Scanner>, rules: &Rules, json_fragment: bool) -> Channel {
+        let mode = if json_fragment { Mode::JsonFragment } else { Mode::Text };
+        let apart = !Entity::ALL.into_iter().all(|entity| rules.hides(entity));
+        Channel {
+            forward: StreamRedactor::new(Arc::clone(scanner), rules.clone(), mode),
+            record: apart.then(|| StreamRedactor::new(Arc::clone(scanner), Rules::always_redact(), mode)),
+            closed: false,
+        }
+    }
+
+    /// Takes the field's next piece; `None` if the field had been ended and this is more of it.
+    pub(super) fn push(&mut self, delta: &str) -> Option<Passed> {
+        if self.closed {
+            return delta.is_empty().then(Passed::default);
+        }
+        Some(passed(self.forward.push(delta), self.record.as_mut().map(|record| record.push(delta))))
+    }
+
+    /// Ends the field and lets go what was held. Again it lets go nothing.
+    pub(super) fn finish(&mut self) -> Passed {
+        if std::mem::replace(&mut self.closed, true) {
+            return Passed::default();
+        }
+        passed(self.forward.finish(), self.record.as_mut().map(StreamRedactor::finish))
+    }
+}
+
+fn passed(forward: Release, record: Option<Release>) -> Passed {
+    let mut findings = forward.findings;
+    // A block must not go unmentioned, however the redactor lists it.
+    findings.extend(forward.blocked.filter(|entity| !findings.contains(entity)));
+    let record = record.map_or_else(|| forward.text.clone(), |record| record.text);
+    Passed { forward: forward.text, record, findings }
+}

@@ -1,0 +1,121 @@
+//! The record of a streamed reply: put together again, in the shape it had if it were not streamed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::field::Field;
+use crate::adapt::Protocol;
+use crate::adapt::view::quoted;
+
+/// The most bytes of text a completion keeps, as written in JSON. Long replies have 32,000 tokens, some 150 KB.
+pub(super) const MAX_COMPLETION: usize = 1 << 20;
+
+/// The most strings it keeps: four for each of the fields a stream may have.
+const MAX_FIELDS: usize = 1024;
+
+/// What is known of the reply so far, already redacted.
+#[derive(Default)]
+pub(super) struct Completion {
+    fields: BTreeMap<Field, String>,
+    used: usize,
+    truncated: bool,
+}
+
+impl Completion {
+    /// Adds a piece to a streamed text.
+    pub(super) fn append(&mut self, field: &Field, text: &str) {
+        if text.is_empty() || self.truncated {
+            return;
+        }
+        if !self.fields.contains_key(field) && self.fields.len() >= MAX_FIELDS {
+            self.truncated = true;
+            return;
+        }
+        let kept = self.fitting(text);
+        self.fields.entry(field.clone()).or_default().push_str(kept);
+    }
+
+    /// Sets a string that comes whole; the last word counts.
+    pub(super) fn set(&mut self, field: Field, text: &str) {
+        if self.fields.get(&field).is_some_and(|known| known == text) {
+            return;
+        }
+        self.fields.remove(&field);
+        self.append(&field, text);
+    }
+
+    /// As much of `text` as there is room for. Room is counted in JSON's spelling, so that the bound holds.
+    fn fitting<'t>(&mut self, text: &'t str) -> &'t str {
+        let mut room = MAX_COMPLETION.saturating_sub(self.used);
+        let spelt = quoted(text).len() - 2;
+        if spelt <= room {
+            self.used += spelt;
+            return text;
+        }
+        self.truncated = true;
+        self.used = MAX_COMPLETION;
+        let fits = |(_, c): &(usize, char)| {
+            let size = quoted(c.encode_utf8(&mut [0; 4])).len() - 2;
+            let enough = size <= room;
+            room = room.saturating_sub(size);
+            enough
+        };
+        let end = text.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8());
+        text.get(..end).unwrap_or_default()
+    }
+
+    /// The reply as JSON, and whether it is only its beginning.
+    pub(super) fn into_json(self, protocol: Protocol) -> (Vec<u8>, bool) {
+        let mut reply = match protocol {
+            Protocol::OpenAiChat => json!({ "choices": self.choices() }),
+            Protocol::AnthropicMessages => self.message(),
+        };
+        if let (true, Some(reply)) = (self.truncated, reply.as_object_mut()) {
+            reply.insert("truncated".to_owned(), Value::Bool(true));
+        }
+        (reply.to_string().into_bytes(), self.truncated)
+    }
+
+    /// What belongs to each choice or block, in order.
+    fn groups(&self) -> BTreeMap<u64, Value> {
+        let mut groups = BTreeMap::new();
+        for (field, text) in &self.fields {
+            if let Some(of) = field.of {
+                field.set_in(groups.entry(of).or_insert_with(|| json!({ "index": of })), text);
+            }
+        }
+        groups
+    }
+
+    fn choices(&self) -> Vec<Value> {
+        let message = |(_, mut choice): (u64, Value)| {
+            if let Some(members) = choice.as_object_mut() {
+                let delta = members.shift_remove("delta").unwrap_or_else(|| json!({}));
+                members.insert("message".to_owned(), delta);
+            }
+            choice
+        };
+        self.groups().into_iter().map(message).collect()
+    }
+
+    fn message(&self) -> Value {
+        let block = |(_, mut block): (u64, Value)| {
+            let input = block.as_object_mut().and_then(|members| members.shift_remove("partial_json"));
+            if let (Some(Value::String(text)), Some(members)) = (input, block.as_object_mut()) {
+                // Arguments that broke off are kept as the text they are.
+                let input = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                members.insert("input".to_owned(), input);
+            }
+            block
+        };
+        let mut message = json!({});
+        for (field, text) in self.fields.iter().filter(|(field, _)| field.of.is_none()) {
+            field.set_in(&mut message, text);
+        }
+        if let Some(message) = message.as_object_mut() {
+            message.insert("content".to_owned(), self.groups().into_iter().map(block).collect());
+        }
+        message
+    }
+}

@@ -1,0 +1,371 @@
+//! A gateway on a free port, an upstream in the same process that keeps what it saw, and a reader of the trail.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use greffier_event::{ActionKind, Event, EventType, Timestamp};
+use greffier_gateway::{
+    CancellationToken, KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, UpstreamKind, prices::Prices,
+};
+use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Reader, verify};
+use greffier_policy::dev::{Claims, DevIssuer};
+use greffier_policy::{Policies, Tenants};
+use greffier_safety::Rules;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+
+const AUDIENCE: &str = "https://greffier.test";
+const POLICY: &str = r#"
+@id("analysts may use any model")
+permit (principal in Role::"analyst", action == Action::"invoke_model", resource);
+@id("analysts may use the ehr")
+permit (principal in Role::"analyst", action == Action::"call_tool", resource in Server::"ehr");
+"#;
+
+/// What the upstream answers to everything.
+#[derive(Clone)]
+pub enum Upstream {
+    Json(u16, String),
+    Sse(Vec<String>),
+    Silent,
+}
+
+impl Upstream {
+    pub fn json(status: u16, body: &str) -> Upstream {
+        Upstream::Json(status, body.to_owned())
+    }
+    pub fn sse(events: Vec<String>) -> Upstream {
+        Upstream::Sse(events)
+    }
+    pub fn silent() -> Upstream {
+        Upstream::Silent
+    }
+}
+
+/// What the upstream saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+/// One request to the gateway.
+pub struct Ask {
+    method: &'static str,
+    path: String,
+    body: String,
+    role: String,
+    token: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Ask {
+    pub fn post(path: &str, body: &str) -> Ask {
+        Ask {
+            method: "POST",
+            path: path.to_owned(),
+            body: body.to_owned(),
+            role: "analyst".to_owned(),
+            token: None,
+            headers: Vec::new(),
+        }
+    }
+    pub fn role(mut self, role: &str) -> Ask {
+        self.role = role.to_owned();
+        self
+    }
+    pub fn token(mut self, token: &str) -> Ask {
+        self.token = Some(token.to_owned());
+        self
+    }
+    pub fn header(mut self, name: &str, value: &str) -> Ask {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+    /// Whether the body came to its proper end.
+    pub complete: bool,
+}
+
+pub struct Harness {
+    dir: tempfile::TempDir,
+    address: std::net::SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    reached: Arc<tokio::sync::Notify>,
+    issuer: DevIssuer,
+    token: String,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+    ledger: Ledger,
+}
+
+impl Harness {
+    pub async fn start(upstream: Upstream) -> Harness {
+        Harness::with(upstream, |_| {}).await
+    }
+
+    pub async fn with(upstream: Upstream, change: impl FnOnce(&mut Settings)) -> Harness {
+        let dir = tempfile::tempdir().unwrap();
+        let policy_dir = dir.path().join("policies");
+        std::fs::create_dir(&policy_dir).unwrap();
+        std::fs::write(policy_dir.join("test.cedar"), POLICY).unwrap();
+        let policies = Policies::load(greffier_gateway::read_policies(&policy_dir).unwrap()).unwrap();
+        KeyRing::create(&dir.path().join("keys")).unwrap();
+        let (ledger, startup) = Ledger::start(LedgerConfig {
+            dir: dir.path().join("data"),
+            keys_dir: dir.path().join("keys"),
+            origin: "greffier.test".to_owned(),
+            node: "test".to_owned(),
+        })
+        .unwrap();
+
+        let (seen, reached) = (Arc::new(Mutex::new(Vec::new())), Arc::new(tokio::sync::Notify::new()));
+        let base = serve_upstream(upstream, Arc::clone(&seen), Arc::clone(&reached)).await;
+        let issuer = DevIssuer::from_seed(&[7; 32]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut settings = Settings {
+            listen: address,
+            node: "test".to_owned(),
+            issuers: vec![TrustedIssuer {
+                issuer: issuer.issuer(AUDIENCE, Tenants::Any),
+                keys: KeySource::Fixed(issuer.jwks().into_bytes()),
+            }],
+            upstreams: vec![greffier_gateway::Upstream {
+                name: "openai".to_owned(),
+                kind: UpstreamKind::OpenAi,
+                base_url: format!("{base}/v1").parse().unwrap(),
+                api_key: Some(Secret::new("sk-upstream".to_owned())),
+                models: vec!["gpt-*".to_owned()],
+                timeout: Duration::from_secs(10),
+                idle_timeout: Duration::from_secs(10),
+            }],
+            tools: vec![ToolServer {
+                name: "ehr".to_owned(),
+                base_url: base.parse().unwrap(),
+                resource: Some("ehr://{path}".to_owned()),
+                subject: Some("/patient_id".to_owned()),
+                classification: vec!["phi".to_owned()],
+                credential: None,
+                timeout: Duration::from_secs(10),
+                idle_timeout: Duration::from_secs(10),
+                kind: ActionKind::Tool,
+            }],
+            policy_dir,
+            model_rules: Rules::new(greffier_event::RedactionAction::Redact),
+            tool_rules: Rules::new(greffier_event::RedactionAction::Flag),
+            prices: Prices::builtin().unwrap(),
+            limits: Limits::default(),
+            config_text: String::new(),
+        };
+        change(&mut settings);
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (appender, stop) = (ledger.appender(), stop.clone());
+            async move {
+                greffier_gateway::serve(settings, policies, appender, startup, listener, stop).await.unwrap();
+            }
+        });
+        let token = mint(&issuer, "analyst");
+        Harness { dir, address, seen, reached, issuer, token, stop, serving, ledger }
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn request(&self, ask: Ask) -> http::Request<Full<Bytes>> {
+        let token = match (ask.token, ask.role.as_str()) {
+            (Some(token), _) => token,
+            (None, "analyst") => self.token.clone(),
+            (None, role) => mint(&self.issuer, role),
+        };
+        let mut request = http::Request::builder()
+            .method(ask.method)
+            .uri(format!("http://{}{}", self.address, ask.path))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        request.body(Full::from(ask.body)).unwrap()
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Answer {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(self.request(ask)).await.unwrap();
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let (mut body, mut complete, mut stream) = (Vec::new(), true, response.into_body());
+        while let Some(frame) = stream.frame().await {
+            match frame {
+                Ok(frame) => body.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => {
+                    complete = false;
+                    break;
+                }
+            }
+        }
+        Answer { status, headers, body: String::from_utf8(body).unwrap(), complete }
+    }
+
+    /// Sends a request, waits until the upstream has it, and closes the connection.
+    pub async fn ask_and_leave(&self, ask: Ask) {
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let request = self.request(ask);
+        tokio::select! {
+            _ = client.request(request) => panic!("the upstream is silent"),
+            () = self.reached.notified() => {}
+        }
+    }
+
+    pub fn upstream_saw(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Stops the gateway and the ledger cleanly and opens the trail for reading.
+    pub async fn stop(self) -> Trail {
+        self.stop.cancel();
+        self.serving.await.unwrap();
+        let ledger = self.ledger;
+        tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
+        let mut events = Vec::new();
+        let reader = Reader::open(&self.dir.path().join("data")).unwrap();
+        reader
+            .scan(|found| {
+                events.push(found.event().unwrap());
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        Trail { dir: self.dir, events, token: self.token }
+    }
+}
+
+/// A trail after a clean stop.
+pub struct Trail {
+    dir: tempfile::TempDir,
+    events: Vec<Event>,
+    token: String,
+}
+
+impl Trail {
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The events of one call, in the order of the trail.
+    pub fn call(&self, request_id: &str) -> Vec<Event> {
+        self.events.iter().filter(|event| event.request_id.as_deref() == Some(request_id)).cloned().collect()
+    }
+
+    pub fn of_type(&self, kind: EventType) -> Vec<Event> {
+        self.events.iter().filter(|event| event.kind == kind).cloned().collect()
+    }
+
+    /// Whether any file of the data directory holds one of the values.
+    pub fn contains_anywhere(&self, values: &[&str]) -> bool {
+        fn walk(dir: &Path, values: &[&str]) -> bool {
+            std::fs::read_dir(dir).unwrap().any(|entry| {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    return walk(&path, values);
+                }
+                let bytes = std::fs::read(&path).unwrap();
+                values.iter().any(|value| memchr::memmem::find(&bytes, value.as_bytes()).is_some())
+            })
+        }
+        walk(&self.dir.path().join("data"), values)
+    }
+
+    pub fn verifies(&self) {
+        let options = verify::VerifyOptions {
+            keys_dir: Some(self.dir.path().join("keys")),
+            ..verify::VerifyOptions::default()
+        };
+        let report = verify::verify_dir(&self.dir.path().join("data"), &options, &mut |_| {}).unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+    }
+}
+
+fn mint(issuer: &DevIssuer, role: &str) -> String {
+    let micros = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+    let claims = Claims {
+        sub: "alice@acme.example".to_owned(),
+        tenant: Some("acme".to_owned().try_into().unwrap()),
+        roles: vec![role.to_owned()],
+        agent: Some("crm-assistant".to_owned()),
+        jti: format!("test-{role}"),
+        ..Claims::default()
+    };
+    issuer.mint(&claims, AUDIENCE, Timestamp::from_micros(i64::try_from(micros).unwrap()), 600)
+}
+
+async fn serve_upstream(
+    upstream: Upstream,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    reached: Arc<tokio::sync::Notify>,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (upstream, seen, reached) = (upstream.clone(), Arc::clone(&seen), Arc::clone(&reached));
+            let service = service_fn(move |request| {
+                answer(request, upstream.clone(), Arc::clone(&seen), Arc::clone(&reached))
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    base
+}
+
+type UpstreamBody = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+
+async fn answer(
+    request: http::Request<hyper::body::Incoming>,
+    upstream: Upstream,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    reached: Arc<tokio::sync::Notify>,
+) -> Result<http::Response<UpstreamBody>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    seen.lock().unwrap().push(Seen {
+        path: head.uri.to_string(),
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    });
+    reached.notify_one();
+    let (status, media, body) = match upstream {
+        Upstream::Json(status, body) => (status, "application/json", Full::from(body).boxed()),
+        Upstream::Sse(events) => {
+            let frames = futures_util::stream::iter(events)
+                .map(|event| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(event))));
+            (200, "text/event-stream", BodyExt::boxed(StreamBody::new(frames)))
+        }
+        Upstream::Silent => std::future::pending().await,
+    };
+    Ok(http::Response::builder().status(status).header("content-type", media).body(body).unwrap())
+}

@@ -1,0 +1,176 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::check::duration;
+use crate::exit;
+use crate::output::Format;
+
+/// The recorder for AI agents: no record, no act.
+#[derive(Debug, Parser)]
+#[command(name = "greffier", version, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE", env = "GREFFIER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Form of the data.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+    /// No remarks, only data and errors.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// No colours; `NO_COLOR` does the same.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a configuration, sample policies and fresh keys.
+    Init(Init),
+    /// Run the gateway; without a configuration, `init` comes first.
+    Serve,
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Mint a token from the development issuer, for a loopback listener.
+    Token(Token),
+    /// Write a C2SP proof that an event is on its trail.
+    Prove(Prove),
+    /// Check a data directory or a proof, offline.
+    Verify(Verify),
+    /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
+    Scan(Scan),
+    /// Look at the policies.
+    #[command(subcommand)]
+    Policy(Policy),
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Folder to write into.
+    #[arg(long, default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say what is wrong with the configuration, each problem with its place.
+    Check,
+    /// Show the configuration in force: the file, the environment's overrides, and the defaults.
+    Show,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Who the token is for.
+    #[arg(long)]
+    pub(crate) sub: String,
+    /// A role; may be repeated.
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
+    /// A scope; may be repeated.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The tenant.
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: String,
+    /// The agent that acts for the user.
+    #[arg(long)]
+    pub(crate) agent: Option<String>,
+    /// The agent's tier.
+    #[arg(long)]
+    pub(crate) tier: Option<String>,
+    /// The session.
+    #[arg(long)]
+    pub(crate) session: Option<String>,
+    /// The user's e-mail.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// How long it is valid.
+    #[arg(long, default_value = "1h", value_parser = ttl)]
+    pub(crate) ttl: Duration,
+}
+
+/// `prove`.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The event's id.
+    pub(crate) event: uuid::Uuid,
+    /// Data directory; the configured one by default.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keys folder: adds the event's decrypted parts to the proof. Without it the proof holds the entry alone.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Write to a file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A data directory or a proof; the configured data directory by default.
+    #[arg(value_name = "DIR | PROOF")]
+    pub(crate) target: Option<PathBuf>,
+    /// Whom to trust: a C2SP trust policy, obtained from elsewhere.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Keys folder: also decrypts every part and holds it against its entry.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+/// `scan`.
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Exit with 6 if anything of this type (or `any`) is found; may be repeated.
+    #[arg(long = "fail-on", value_name = "TYPE")]
+    pub(crate) fail_on: Vec<String>,
+}
+
+/// `policy …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Validate the policies and list them by id.
+    Check {
+        /// Folder of `*.cedar` files; the configured one by default.
+        dir: Option<PathBuf>,
+    },
+}
+
+/// Longest life of a development token.
+const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = duration(text)?;
+    if (1..=MAX_TTL.as_secs()).contains(&ttl.as_secs()) { Ok(ttl) } else { Err("must be between 1s and 366d".to_owned()) }
+}
+
+/// Whether an address can be reached from this machine only.
+pub(crate) fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

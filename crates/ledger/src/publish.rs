@@ -1,0 +1,247 @@
+//! The publisher: entries that are durable in the log become leaves, tiles and signed checkpoints.
+//!
+//! It is handed leaves only after their entries were synced, so that a checkpoint never covers what a crash
+//! could lose. What it writes is derived from the log, and is made again from it wherever it is missing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use greffier_event::Tenant;
+use greffier_merkle::Hash;
+use greffier_merkle::checkpoint::Checkpoint;
+use greffier_merkle::note::Signer;
+use greffier_merkle::tile::{TileBuilder, TileId};
+
+use crate::keys::KeyRing;
+use crate::manifest::TrailRecord;
+use crate::store::{Disk, UNFINISHED};
+
+/// The auditors' trust file: which keys sign which trails.
+pub(crate) const TRUST: &str = "trust";
+/// The directory of the trails.
+pub(crate) const TRAILS: &str = "trails";
+/// A full tile has 8,192 bytes.
+pub(crate) const MAX_TILE_BYTES: u64 = 8_192;
+/// A checkpoint has three lines and a few signatures.
+pub(crate) const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
+
+/// A trust file has a line of some 150 bytes for each of [`crate::commit::MAX_TRAILS`] trails.
+pub(crate) const MAX_TRUST_BYTES: u64 = 1024 * 1024;
+
+/// The origin of a trail: its name in checkpoints.
+pub(crate) fn origin(node_origin: &str, trail: &str) -> String {
+    format!("{node_origin}/{trail}")
+}
+
+/// The place of a trail's checkpoint.
+pub(crate) fn checkpoint_path(trail: &str) -> String {
+    format!("{TRAILS}/{trail}/checkpoint")
+}
+
+/// The place of a tile.
+pub(crate) fn tile_path(trail: &str, tile: &TileId) -> String {
+    format!("{TRAILS}/{trail}/{}", tile.path())
+}
+
+/// One trail's tree: its right edge in memory, everything else in tiles.
+pub(crate) struct Trail {
+    name: String,
+    origin: String,
+    signer: Signer,
+    tree: TileBuilder,
+    /// Full tiles that are not on disk yet.
+    unwritten: Vec<(TileId, Vec<u8>)>,
+    /// Size of the checkpoint on disk; `None` before the first.
+    published: Option<u64>,
+}
+
+impl Trail {
+    fn new(name: &str, origin: String, keys: &KeyRing) -> Trail {
+        let signer = keys.signer(&origin);
+        let (tree, unwritten) = (TileBuilder::new(), Vec::new());
+        Trail { name: name.to_owned(), origin, signer, tree, unwritten, published: None }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    pub(crate) fn root(&self) -> Hash {
+        self.tree.root()
+    }
+
+    /// Adds the leaf of an entry that is durable in the log.
+    pub(crate) fn push(&mut self, leaf: Hash) {
+        self.tree.push(leaf);
+        self.unwritten.extend(self.tree.take_full());
+    }
+
+    /// While the log is read back: forgets completed tiles that are on disk as they should be; the others are
+    /// published again. `covered` is the size of the stored checkpoint: that a tile below it is not there, or
+    /// is another, is worth a word.
+    pub(crate) fn compare_tiles(&mut self, disk: &Disk, covered: u64, repairs: &mut Vec<String>) {
+        let full = std::mem::take(&mut self.unwritten);
+        self.unwritten = full
+            .into_iter()
+            .filter(|(tile, bytes)| self.differs(disk, tile, bytes, tile_end(tile) <= covered, repairs))
+            .collect();
+    }
+
+    /// Once the whole log is read: takes note of the stored checkpoint, and whether its right edge is there.
+    pub(crate) fn compare_edge(&mut self, disk: &Disk, covered: Option<u64>, repairs: &mut Vec<String>) {
+        self.published = covered;
+        if covered == Some(self.size()) {
+            let edge = self.tree.right_edge();
+            let differing = edge.iter().filter(|(tile, bytes)| self.differs(disk, tile, bytes, true, repairs));
+            if differing.count() > 0 || !self.unwritten.is_empty() {
+                self.published = None;
+            }
+        }
+    }
+
+    fn differs(&self, disk: &Disk, tile: &TileId, bytes: &[u8], told: bool, repairs: &mut Vec<String>) -> bool {
+        let path = tile_path(&self.name, tile);
+        let found = disk.store().read(&path, MAX_TILE_BYTES);
+        let differs = !found.as_ref().is_ok_and(|found| found == bytes);
+        if differs && told {
+            let state = if found.is_ok() { "damaged" } else { "missing" };
+            repairs.push(format!("{path}: the tile was {state} and was made again from the log"));
+        }
+        differs
+    }
+
+    /// Writes what the tree has become. A crash after any line leaves the old checkpoint with all its tiles, or
+    /// the new one with all of its.
+    fn publish(&mut self, disk: &Disk) -> io::Result<()> {
+        let size = self.size();
+        // Full tiles never change again. They stay in memory until they are durable.
+        let full: Vec<_> =
+            self.unwritten.iter().map(|(tile, bytes)| (tile_path(&self.name, tile), bytes)).collect();
+        disk.replace_all(&full)?;
+        // Partial tiles of exactly this size, for whoever reads this checkpoint.
+        let edge: Vec<_> = self
+            .tree
+            .right_edge()
+            .into_iter()
+            .map(|(tile, bytes)| (tile_path(&self.name, &tile), bytes))
+            .collect();
+        disk.replace_all(&edge)?;
+        // All that the checkpoint refers to is durable: now it may say so.
+        let note = Checkpoint { origin: self.origin.clone(), size, root: self.root() }.sign(&self.signer);
+        disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+        // The checkpoint is durable. Partial tiles of tiles that are full now are served by nobody any more;
+        // left behind by a crash or an error they are harmless.
+        for (tile, _) in std::mem::take(&mut self.unwritten) {
+            remove_partials(disk, &format!("{}.p", tile_path(&self.name, &tile)));
+        }
+        self.published = Some(size);
+        Ok(())
+    }
+}
+
+/// The size of the smallest tree that contains the tile whole.
+pub(crate) fn tile_end(tile: &TileId) -> u64 {
+    let leaves = (0..tile.level).try_fold(256u64, |leaves, _| leaves.checked_mul(256));
+    leaves.and_then(|leaves| leaves.checked_mul(tile.index + 1)).unwrap_or(u64::MAX)
+}
+
+fn remove_partials(disk: &Disk, dir: &str) {
+    let store = disk.store();
+    for listed in store.list(dir).unwrap_or_default() {
+        let _ = store.remove(&format!("{dir}/{}", listed.name));
+    }
+    let _ = store.remove_dir(dir);
+}
+
+/// All trails of this node.
+pub(crate) struct Publisher {
+    disk: Disk,
+    keys: Arc<KeyRing>,
+    node_origin: String,
+    trails: BTreeMap<String, Trail>,
+    /// What the trust file on disk says.
+    trust: String,
+}
+
+impl Publisher {
+    pub(crate) fn new(disk: Disk, keys: Arc<KeyRing>, node_origin: &str) -> Publisher {
+        let node_origin = node_origin.to_owned();
+        let mut publisher = Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trust: String::new() };
+        publisher.trail(Tenant::NODE);
+        publisher
+    }
+
+    /// The trail of that name, new if need be.
+    pub(crate) fn trail(&mut self, name: &str) -> &mut Trail {
+        let (keys, node_origin) = (&self.keys, &self.node_origin);
+        self.trails
+            .entry(name.to_owned())
+            .or_insert_with(|| Trail::new(name, origin(node_origin, name), keys))
+    }
+
+    pub(crate) fn trails_mut(&mut self) -> impl Iterator<Item = &mut Trail> {
+        self.trails.values_mut()
+    }
+
+    pub(crate) fn trails(&self) -> impl Iterator<Item = (&str, &Trail)> {
+        self.trails.iter().map(|(name, trail)| (name.as_str(), trail))
+    }
+
+    /// The trails as they are signed.
+    pub(crate) fn records(&self) -> Vec<TrailRecord> {
+        self.trails().map(|(name, trail)| TrailRecord::new(name, trail.size(), &trail.root())).collect()
+    }
+
+    /// Takes leaves of entries that are durable, in the order of their indexes.
+    pub(crate) fn ingest(&mut self, leaves: Vec<(Tenant, Hash)>) {
+        for (trail, leaf) in leaves {
+            self.trail(trail.as_str()).push(leaf);
+        }
+    }
+
+    /// Publishes every trail that grew. Trust comes first: whoever finds a checkpoint also finds its key.
+    pub(crate) fn publish(&mut self) -> io::Result<()> {
+        let trust = self.trust_text();
+        if trust != self.trust {
+            self.disk.replace(TRUST, trust.as_bytes())?;
+            self.trust = trust;
+        }
+        for trail in self.trails.values_mut() {
+            if trail.size() > 0 && trail.published != Some(trail.size()) {
+                trail.publish(&self.disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the trust file on disk.
+    pub(crate) fn set_trust(&mut self, text: String) {
+        self.trust = text;
+    }
+
+    /// A C2SP trust policy: one log per trail. No witness vouches for it yet.
+    fn trust_text(&self) -> String {
+        let logs = self.trails.values().map(|trail| format!("log {}\n", trail.signer.verifier()));
+        logs.chain(["quorum none\n".to_owned()]).collect()
+    }
+
+    /// Signs for the node itself: the manifest.
+    pub(crate) fn node_signer(&self) -> Signer {
+        self.keys.signer(&origin(&self.node_origin, Tenant::NODE))
+    }
+}
+
+/// Removes what a crash left half written.
+pub(crate) fn remove_unfinished(disk: &Disk) -> io::Result<()> {
+    for path in disk.walk("")? {
+        if path.ends_with(UNFINISHED) {
+            disk.store().remove(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! Opening a data directory: what the last process left becomes a state to go on from, or a refusal.
+//!
+//! The same code opens an empty directory, a cleanly closed one and one that a crash left. It refuses whatever a
+//! crash does not explain: damage before acknowledged bytes, a tree that contradicts what was signed, a missing
+//! file that the manifest names. It changes nothing before it has read everything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use greffier_event::{Event, EventType, Tenant};
+use greffier_merkle::Hash;
+use greffier_merkle::checkpoint::Checkpoint;
+use greffier_merkle::hash;
+use serde::Deserialize;
+
+use crate::error::LedgerError;
+use crate::keys::KeyRing;
+use crate::manifest::{LogRecord, Manifest};
+use crate::publish::{self, MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin};
+use crate::store::{Disk, Lock};
+use crate::wal::frame::Frame;
+use crate::wal::replay::{Corruption, Listing, LogFile};
+use crate::wal::{self, End};
+
+/// Calls without an outcome that are handed over at start; a node with more in flight than this when it was
+/// killed is told how many remain.
+pub const MAX_OPEN_DECISIONS: usize = 65_536;
+
+/// What was found when the ledger opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Whether the last process did not stop cleanly.
+    pub unclean: bool,
+    /// What was put right, in words.
+    pub repairs: Vec<String>,
+    /// Approved decisions without an outcome, oldest first: their calls may have reached the upstream.
+    pub open_decisions: Vec<Event>,
+    /// Open decisions beyond [`MAX_OPEN_DECISIONS`], not listed.
+    pub open_decisions_dropped: u64,
+}
+
+/// A directory that is ours, read and consistent.
+pub(crate) struct Opened {
+    pub(crate) lock: Lock,
+    pub(crate) publisher: Publisher,
+    /// The last file of the log, and how much of it counts.
+    pub(crate) end: End,
+    /// All files of the log, with their hashes.
+    pub(crate) log: Vec<LogRecord>,
+    /// Sequence of the manifest on disk.
+    pub(crate) manifest: u64,
+    pub(crate) recovered: Recovered,
+}
+
+/// A size and root that somebody signed; the tree must have had that root at that size.
+struct Claim {
+    size: u64,
+    root: Hash,
+    place: String,
+}
+
+/// Takes the directory and brings it to a state from which recording can go on.
+pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Result<Opened, LedgerError> {
+    disk.store().prepare().map_err(LedgerError::io("create the data directory"))?;
+    // Ours alone from here on, until the lock is dropped.
+    let lock = disk.store().lock().map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => LedgerError::Busy,
+        _ => LedgerError::io("lock the data directory")(error),
+    })?;
+    let mut publisher = Publisher::new(disk.clone(), Arc::clone(keys), node_origin);
+    let listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
+    let trails = stored_trails(disk)?;
+    let manifest = Manifest::read(disk, &[publisher.node_signer().verifier()])?;
+    if manifest.is_none() && !(listing.sequences.is_empty() && trails.is_empty()) {
+        return Err(LedgerError::tampered("manifest", "the manifest is missing, but there is data"));
+    }
+    let clean = manifest.as_ref().is_none_or(|manifest| manifest.clean);
+    if let Some(missing) = listing.missing() {
+        return Err(LedgerError::tampered(wal::path(missing), "the file is missing"));
+    }
+
+    let mut replay = Replay {
+        disk,
+        claims: claims(disk, keys, node_origin, &trails, manifest.as_ref())?,
+        publisher: &mut publisher,
+        open: OpenDecisions::default(),
+        repairs: Vec::new(),
+    };
+    let mut log = Vec::new();
+    let mut last = None;
+    for &sequence in &listing.sequences {
+        let followed = listing.sequences.last() != Some(&sequence);
+        let file = LogFile::read(disk, sequence, followed).map_err(LedgerError::io("read the log"))??;
+        let accepted = replay.file(&file)?;
+        log.push(LogRecord::sealed(&file.name, &file.bytes));
+        last = Some((file, accepted));
+    }
+    if let Some(manifest) = &manifest {
+        compare_log(manifest, &log)?;
+    }
+    replay.finish()?;
+    let Replay { open, repairs, .. } = replay;
+
+    // Everything is read and nothing contradicts; only now is anything changed.
+    let mut end = End::default();
+    if let Some((file, accepted)) = last {
+        end = End { sequence: file.sequence, len: accepted as u64 };
+        if !clean {
+            // The last process may have died after a failed sync: what we read may be in memory only, marked
+            // clean. Written anew it is on disk, and a torn tail is gone with the same step.
+            let kept = file.bytes.get(..accepted).unwrap_or_default();
+            disk.replace(&file.name, kept).map_err(LedgerError::io("make the end of the log durable"))?;
+            log.pop();
+            log.push(LogRecord::sealed(&file.name, kept));
+        }
+    }
+    if !clean {
+        publish::remove_unfinished(disk).map_err(LedgerError::io("remove unfinished files"))?;
+    }
+    let (open_decisions, open_decisions_dropped) = open.into_events()?;
+    let recovered = Recovered { unclean: !clean, repairs, open_decisions, open_decisions_dropped };
+    let manifest = manifest.map_or(0, |manifest| manifest.sequence);
+    Ok(Opened { lock, publisher, end, log, manifest, recovered })
+}
+
+/// The trails that have a folder.
+fn stored_trails(disk: &Disk) -> Result<Vec<Tenant>, LedgerError> {
+    let listed = disk.store().list(TRAILS).map_err(LedgerError::io("list the trails"))?;
+    Ok(listed.into_iter().filter(|listed| listed.is_dir).filter_map(|dir| Tenant::new(dir.name).ok()).collect())
+}
+
+/// A file that may be absent.
+fn read_optional(disk: &Disk, path: &str, limit: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    match disk.store().read(path, limit) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some).map_err(LedgerError::io("read the trails")),
+    }
+}
+
+/// Everything that was signed about the trails: checkpoints, and the manifest's own list.
+fn claims(
+    disk: &Disk,
+    keys: &KeyRing,
+    node_origin: &str,
+    trails: &[Tenant],
+    manifest: Option<&Manifest>,
+) -> Result<BTreeMap<String, Vec<Claim>>, LedgerError> {
+    let mut claims: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+    for trail in trails {
+        let place = checkpoint_path(trail.as_str());
+        let Some(note) = read_optional(disk, &place, MAX_CHECKPOINT_BYTES)? else { continue };
+        let verifier = keys.signer(&origin(node_origin, trail.as_str())).verifier();
+        let checkpoint = std::str::from_utf8(&note)
+            .map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))
+            .and_then(|note| {
+                Checkpoint::open(note, &[verifier]).map_err(|error| {
+                    LedgerError::tampered(&place, format!("the checkpoint does not hold under our key: {error}"))
+                })
+            })?;
+        let claim = Claim { size: checkpoint.size, root: checkpoint.root, place };
+        claims.entry(trail.as_str().to_owned()).or_default().push(claim);
+    }
+    for record in manifest.iter().flat_map(|manifest| &manifest.trails).filter(|record| record.size > 0) {
+        let Some(claims) = claims.get_mut(&record.name) else {
+            return Err(LedgerError::tampered(checkpoint_path(&record.name), "the checkpoint is missing"));
+        };
+        let root = hex::decode(&record.root).ok().and_then(|root| root.try_into().ok());
+        let root = root.ok_or_else(|| LedgerError::tampered("manifest", "a root is not a hash"))?;
+        claims.push(Claim { size: record.size, root, place: "manifest".to_owned() });
+    }
+    Ok(claims)
+}
+
+/// Files of the log that the manifest knows must be as it knew them; after a clean stop there are no others.
+fn compare_log(manifest: &Manifest, found: &[LogRecord]) -> Result<(), LedgerError> {
+    for told in manifest.wal.iter().filter(|told| told.sha256.is_some()) {
+        match found.iter().find(|found| found.name == told.name) {
+            Some(found) if found == told => {}
+            Some(_) => return Err(LedgerError::tampered(&told.name, "the file is not the one that was signed")),
+            None => return Err(LedgerError::tampered(&told.name, "the file is missing")),
+        }
+    }
+    if manifest.clean && found.len() > manifest.wal.len() {
+        return Err(LedgerError::tampered(wal::DIR, "there are files that the clean stop did not leave"));
+    }
+    Ok(())
+}
+
+/// The log on its way back into trees.
+struct Replay<'a> {
+    disk: &'a Disk,
+    publisher: &'a mut Publisher,
+    claims: BTreeMap<String, Vec<Claim>>,
+    open: OpenDecisions,
+    repairs: Vec<String>,
+}
+
+impl Replay<'_> {
+    /// Takes in one file and says how much of it counts.
+    fn file(&mut self, file: &LogFile) -> Result<usize, LedgerError> {
+        let mut frames = file.frames();
+        while let Some(frame) = frames.next() {
+            let (offset, frame) = frame?;
+            self.frame(file, offset, &frame)?;
+        }
+        if let Some(torn) = frames.torn() {
+            self.repairs.push(format!("{torn} cut off: it was never acknowledged"));
+        }
+        Ok(frames.accepted())
+    }
+
+    fn frame(&mut self, file: &LogFile, offset: u64, frame: &Frame<'_>) -> Result<(), LedgerError> {
+        let trail = self.publisher.trail(frame.trail);
+        if frame.index != trail.size() {
+            let what = format!("trail `{}` has entry {} where {} is due", frame.trail, frame.index, trail.size());
+            return Err(Corruption { file: file.name.clone(), offset, what }.into());
+        }
+        trail.push(hash::leaf(frame.entry));
+        let claims = self.claims.get(frame.trail).map_or(&[] as &[Claim], Vec::as_slice);
+        for claim in claims.iter().filter(|claim| claim.size == trail.size()) {
+            if claim.root != trail.root() {
+                let what = format!("trail `{}` has another root at size {}", frame.trail, claim.size);
+                return Err(LedgerError::tampered(&claim.place, what));
+            }
+        }
+        let covered = claims.iter().map(|claim| claim.size).max().unwrap_or(0);
+        trail.compare_tiles(self.disk, covered, &mut self.repairs);
+        self.open.note(frame.trail, frame.entry);
+        Ok(())
+    }
+
+    /// Holds what was read against what was signed.
+    fn finish(&mut self) -> Result<(), LedgerError> {
+        for (name, claims) in &self.claims {
+            let size = self.publisher.trail(name).size();
+            if let Some(claim) = claims.iter().find(|claim| claim.size > size) {
+                let what = format!("trail `{name}` has {size} entries, but {} were signed for", claim.size);
+                return Err(LedgerError::tampered(&claim.place, what));
+            }
+        }
+        let Replay { disk, publisher, claims, repairs, .. } = self;
+        for trail in publisher.trails_mut() {
+            let stored = claims.get(trail.name()).and_then(|claims| claims.first());
+            trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
+        }
+        match read_optional(disk, TRUST, MAX_TRUST_BYTES)?.map(String::from_utf8) {
+            Some(Ok(text)) => publisher.set_trust(text),
+            _ if claims.is_empty() => {}
+            _ => repairs.push("trust: the file was missing and was made again from the keys".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Approved decisions that wait for their outcome.
+#[derive(Default)]
+struct OpenDecisions {
+    /// By trail and request: when it was read, and the entry.
+    waiting: HashMap<(String, String), (u64, Vec<u8>)>,
+    read: u64,
+    dropped: u64,
+}
+
+impl OpenDecisions {
+    fn note(&mut self, trail: &str, entry: &[u8]) {
+        #[derive(Deserialize)]
+        struct Peek {
+            #[serde(rename = "type")]
+            kind: EventType,
+            request_id: Option<String>,
+        }
+        let Ok(Peek { kind, request_id: Some(request) }) = serde_json::from_slice(entry) else { return };
+        let call = (trail.to_owned(), request);
+        match kind {
+            EventType::ActionApproved if self.waiting.len() >= MAX_OPEN_DECISIONS => self.dropped += 1,
+            EventType::ActionApproved => {
+                self.read += 1;
+                self.waiting.insert(call, (self.read, entry.to_vec()));
+            }
+            EventType::ActionExecuted | EventType::ActionFailed => {
+                self.waiting.remove(&call);
+            }
+            _ => {}
+        }
+    }
+
+    fn into_events(self) -> Result<(Vec<Event>, u64), LedgerError> {
+        let mut waiting: Vec<_> = self.waiting.into_iter().collect();
+        waiting.sort_unstable_by_key(|(_, (order, _))| *order);
+        let event = |((trail, _), (_, entry)): ((String, String), (u64, Vec<u8>))| {
+            Event::from_canonical(&entry)
+                .map_err(|error| LedgerError::tampered(format!("trail `{trail}`"), error.to_string()))
+        };
+        Ok((waiting.into_iter().map(event).collect::<Result<_, _>>()?, self.dropped))
+    }
+}

@@ -1,0 +1,70 @@
+//! The finders: one kind of value per file, each a function from a place in the text to a hit that starts there.
+
+pub(crate) mod card;
+pub(crate) mod crypto;
+pub(crate) mod database_url;
+pub(crate) mod email;
+pub(crate) mod groups;
+pub(crate) mod iban;
+pub(crate) mod ip;
+pub(crate) mod jwt;
+pub(crate) mod pem;
+pub(crate) mod phone;
+pub(crate) mod secret;
+pub(crate) mod ssn;
+
+use crate::Entity;
+
+/// What a finder found at the place it was asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub(crate) entity: Entity,
+    /// Byte behind what has been looked at so far.
+    pub(crate) end: usize,
+    /// What more belongs to it, if its end is not known yet.
+    pub(crate) tail: Option<Tail>,
+}
+
+impl Hit {
+    /// A hit whose end is known.
+    pub(crate) fn closed(entity: Entity, end: usize) -> Self {
+        Self { entity, end, tail: None }
+    }
+}
+
+/// How a hit of unbounded length goes on: its rest is swallowed without being kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// More letters, digits, `_` and `-`.
+    Token,
+    /// More base64url segments joined by dots.
+    Jwt,
+    /// Everything up to and including the END line.
+    Pem,
+}
+
+/// How far a tail reaches in the text at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swallowed {
+    /// It ends here.
+    Ends(usize),
+    /// It goes on from here when more text comes.
+    GoesOn(usize),
+}
+
+impl Tail {
+    /// Swallows from `at` on.
+    pub(crate) fn swallow(self, text: &crate::text::Text<'_>, at: usize) -> Swallowed {
+        let end = match self {
+            Self::Token => text.run(at, usize::MAX, is_token_byte),
+            Self::Jwt => jwt::rest(text, at),
+            Self::Pem => return pem::swallow(text, at),
+        };
+        if text.take_starved() { Swallowed::GoesOn(end) } else { Swallowed::Ends(end) }
+    }
+}
+
+/// The base64url alphabet, which most tokens keep to.
+pub(crate) fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+}

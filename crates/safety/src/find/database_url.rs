@@ -1,0 +1,68 @@
+//! Passwords in the URLs of databases and brokers, and where the user part of any URL ends.
+
+use crate::text::Text;
+
+/// Scheme, user and password together; what is longer is no URL that a driver takes.
+const MAX_SCHEME: usize = 32;
+const MAX_AUTHORITY: usize = 512;
+
+/// The user part of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UserInfo {
+    /// Where its `@` stands: no e-mail address ends there.
+    pub(crate) at_sign: usize,
+    /// Where the password of a database stands.
+    pub(crate) password: Option<(usize, usize)>,
+}
+
+/// Reads the URL whose scheme starts at `at`.
+pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<UserInfo> {
+    if !text.get(at)?.is_ascii_alphabetic() {
+        return None;
+    }
+    let scheme_end = text.run(at, MAX_SCHEME, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
+    if !text.starts_with(scheme_end, b"://") {
+        return None;
+    }
+    let start = scheme_end + 3;
+    let end = text.run(start, MAX_AUTHORITY, is_authority_byte);
+    let authority = text.slice(start, end);
+    let at_sign = authority.iter().rposition(|&b| b == b'@')?;
+    let password = is_database(text.slice(at, scheme_end))
+        .then(|| authority.iter().position(|&b| b == b':'))
+        .flatten()
+        .map(|colon| (colon + 1, at_sign))
+        .filter(|&(from, to)| authority.get(from..to).is_some_and(is_password))
+        .map(|(from, to)| (start + from, start + to));
+    Some(UserInfo { at_sign: start + at_sign, password })
+}
+
+fn is_authority_byte(b: u8) -> bool {
+    b > b' ' && !matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\')
+}
+
+fn is_database(scheme: &[u8]) -> bool {
+    const SCHEMES: [&[u8]; 22] = [
+        b"postgres", b"postgresql", b"mysql", b"mysqlx", b"mariadb", b"mongodb", b"redis", b"rediss", b"valkey",
+        b"amqp", b"amqps", b"mssql", b"sqlserver", b"oracle", b"clickhouse", b"cockroachdb", b"cassandra",
+        b"couchdb", b"neo4j", b"bolt", b"snowflake", b"nats",
+    ];
+    let name = scheme.split(|&b| b == b'+').next().unwrap_or_default();
+    SCHEMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether this is a password and not what stands for one: `${DB_PASSWORD}`, `****`.
+fn is_password(text: &[u8]) -> bool {
+    let reference = matches!(text, [b'$', ..] | [b'{', ..] | [b'%', b's' | b'(', ..] | [b'[', ..]);
+    let mask = text.iter().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.'));
+    !text.is_empty() && !reference && !mask
+}
+
+impl UserInfo {
+    /// The same counted from `count` bytes later; nothing once it lies behind.
+    pub(crate) fn forget(self, count: usize) -> Option<Self> {
+        let at_sign = self.at_sign.checked_sub(count)?;
+        let password = self.password.map(|(start, end)| (start.saturating_sub(count), end.saturating_sub(count)));
+        Some(Self { at_sign, password })
+    }
+}

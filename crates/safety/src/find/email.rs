@@ -1,0 +1,121 @@
+//! E-mail addresses, but neither the user part of a URL nor `icon@2x.png` or `pkg@1.2.3`.
+
+use super::Hit;
+use crate::{Entity, text::Text};
+
+/// RFC 5321, 4.5.3.1.
+const MAX_LOCAL: usize = 64;
+/// RFC 5321, 4.5.3.1; what a DNS name can hold.
+const MAX_DOMAIN: usize = 253;
+/// RFC 1035, 2.3.4.
+const MAX_LABEL: usize = 63;
+/// The longest top-level domain in use has 24 letters.
+const MAX_TOP: usize = 24;
+
+/// How many dots and dashes in front of an address are skipped in search of the start of a longer one.
+const MAX_LEADING: usize = 8;
+
+pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
+    if continues(text, at) || escaped(text, at) {
+        return None;
+    }
+    let local_end = text.run(at, MAX_LOCAL + 1, is_local);
+    let domain = match text.get(local_end)? {
+        b'@' => local_end + 1,
+        // As a URL writes it.
+        b'%' if text.starts_with(local_end, b"%40") => local_end + 3,
+        _ => return None,
+    };
+    let local = text.slice(at, local_end);
+    if local.is_empty() || local.len() > MAX_LOCAL || local.ends_with(b".") {
+        return None;
+    }
+    let end = domain_end(text, domain)?;
+    (!is_remote(text, local, end)).then(|| Hit::closed(Entity::EmailAddress, end))
+}
+
+/// Where the `@` of an address that starts at `at` would stand.
+pub(crate) fn at_sign(text: &Text<'_>, at: usize) -> usize {
+    text.run(at, MAX_LOCAL + 1, is_local)
+}
+
+/// Whether `at` stands within a local part that starts earlier.
+fn continues(text: &Text<'_>, at: usize) -> bool {
+    if text.before(at, 1).is_none_or(|b| b.is_ascii_alphanumeric()) {
+        return false; // The start of the text, or (see `Text::word_start`) the end of an escape.
+    }
+    let joint = |b: u8| matches!(b, b'.' | b'_' | b'+' | b'-');
+    let leading = (1..=MAX_LEADING).take_while(|&back| text.before(at, back).is_some_and(joint)).count();
+    let Some(previous) = text.before(at, leading + 1) else { return false };
+    let latin = is_latin_tail(previous) && text.before(at, leading + 2).is_some_and(is_latin_lead);
+    previous.is_ascii_alphanumeric() || latin
+}
+
+/// Whether `at` is within the `%3D` of a URL.
+fn escaped(text: &Text<'_>, at: usize) -> bool {
+    let hex = |i| text.get(i).is_some_and(|b: u8| b.is_ascii_hexdigit());
+    text.before(at, 1) == Some(b'%') && hex(at) && hex(at + 1)
+}
+
+/// Where the domain ends: behind the last label that can be a top-level domain. A file's extension cannot,
+/// but the label before it may: `bob@example.com.txt`.
+fn domain_end(text: &Text<'_>, start: usize) -> Option<usize> {
+    let mut best = None;
+    let (mut at, mut labels, mut numeric) = (start, 0, 0);
+    loop {
+        let end = text.run(at, MAX_LABEL + 1, |b| is_letter(b) || b.is_ascii_digit() || b == b'-');
+        let label = text.slice(at, end);
+        if label.is_empty() || label.len() > MAX_LABEL || label.starts_with(b"-") || end - start > MAX_DOMAIN {
+            break;
+        }
+        let letters = label.iter().take_while(|&&b| is_letter(b)).count();
+        let whole = letters == label.len() || label.get(letters) == Some(&b'-');
+        if labels > 0 && whole && (2..=MAX_TOP).contains(&letters) && !is_extension(label) {
+            best = Some(at + letters);
+        }
+        numeric += usize::from(label.iter().all(u8::is_ascii_digit));
+        labels += 1;
+        // `pkg@1.2.3-beta.rc`: a version.
+        if numeric == 2 && labels == 2 {
+            return None;
+        }
+        if text.get(end) != Some(b'.') {
+            break;
+        }
+        at = end + 1;
+    }
+    best
+}
+
+/// `git@host:path`, the name of a repository.
+fn is_remote(text: &Text<'_>, local: &[u8], end: usize) -> bool {
+    matches!(local, b"git" | b"hg" | b"svn") && matches!(text.get(end), Some(b':' | b'/'))
+}
+
+fn is_local(b: u8) -> bool {
+    is_letter(b) || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'+' | b'-')
+}
+
+/// Letters, with those of Latin-1 and Latin Extended (two bytes in UTF-8).
+fn is_letter(b: u8) -> bool {
+    b.is_ascii_alphabetic() || is_latin_lead(b) || is_latin_tail(b)
+}
+
+pub(crate) fn is_latin_lead(b: u8) -> bool {
+    (0xC3..=0xC9).contains(&b)
+}
+
+fn is_latin_tail(b: u8) -> bool {
+    (0x80..=0xBF).contains(&b)
+}
+
+/// Extensions of files that are no top-level domains one sends mail to.
+fn is_extension(label: &[u8]) -> bool {
+    const EXTENSIONS: [&[u8]; 40] = [
+        b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"bmp", b"tiff", b"pdf", b"txt", b"csv",
+        b"json", b"jsonl", b"xml", b"html", b"htm", b"css", b"scss", b"js", b"jsx", b"ts", b"tsx", b"mjs",
+        b"vue", b"py", b"rb", b"go", b"java", b"yaml", b"yml", b"toml", b"lock", b"log", b"doc", b"docx",
+        b"xls", b"xlsx", b"eml", b"gz",
+    ];
+    EXTENSIONS.iter().any(|known| label.eq_ignore_ascii_case(known))
+}

@@ -1,0 +1,354 @@
+//! What is found, and what is not: a text per line, hits shown by kind.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+/// The text with each hit shown as `[KIND]`. A `¦` is left out first: it keeps the texts of this file from
+/// looking like live secrets to those who scan repositories.
+fn check(text: &str) -> String {
+    let text = text.replace('¦', "");
+    let mut shown = String::new();
+    let mut copied = 0;
+    for span in Scanner::new().scan(&text) {
+        shown.push_str(&text[copied..span.start]);
+        shown.push_str(&format!("[{}]", span.entity));
+        copied = span.end;
+    }
+    shown + &text[copied..]
+}
+
+/// The same, each line a text of its own.
+fn lines(text: &str) -> String {
+    text.trim().lines().map(|line| check(line.trim()) + "\n").collect()
+}
+
+#[test]
+fn cards() {
+    assert_snapshot!(lines("
+        visa 4111111111111111, 4222222222222 and 4111 1111 1111 1111.
+        mastercard 5555-5555-5555-4444, 2-series 2223003122003222
+        amex 378282246310005, 3782 822463 10005 and 3782-822463-10005
+        diners 30569309025904 and 3056 930902 5904; jcb 3530111333300000
+        discover 6011111111111117; unionpay 6200000000000005; mir 2200000000000004
+        19 digits 6212345678901232 0 and maestro 6759649826438453
+        with code 4111 1111 1111 1111 123, expiry 4111 1111 1111 1111 12/27 or 4111 1111 1111 1111 1227
+        file statement_4111111111111111.pdf, card-4111111111111111.txt, /pay/4111111111111111/x?c=4111111111111111
+        卡号4111111111111111。 \"4111111111111111\" 4111111111111111.0 4111\u{a0}1111\u{a0}1111\u{a0}1111
+        4111\u{2011}1111\u{2011}1111\u{2011}1111 nested \\n4111111111111111 url %204111111111111111
+    "), @r#"
+        visa [CREDIT_CARD], [CREDIT_CARD] and [CREDIT_CARD].
+        mastercard [CREDIT_CARD], 2-series [CREDIT_CARD]
+        amex [CREDIT_CARD], [CREDIT_CARD] and [CREDIT_CARD]
+        diners [CREDIT_CARD] and [CREDIT_CARD]; jcb [CREDIT_CARD]
+        discover [CREDIT_CARD]; unionpay [CREDIT_CARD]; mir [CREDIT_CARD]
+        19 digits [CREDIT_CARD] 0 and maestro [CREDIT_CARD]
+        with code [CREDIT_CARD] 123, expiry [CREDIT_CARD] 12/27 or [CREDIT_CARD] 1227
+        file statement_[CREDIT_CARD].pdf, card-[CREDIT_CARD].txt, /pay/[CREDIT_CARD]/x?c=[CREDIT_CARD]
+        卡号[CREDIT_CARD]。 "[CREDIT_CARD]" [CREDIT_CARD].0 [CREDIT_CARD]
+        [CREDIT_CARD] nested \n[CREDIT_CARD] url %20[CREDIT_CARD]
+    "#);
+}
+
+#[test]
+fn no_cards() {
+    assert_snapshot!(lines("
+        luhn fails 4111111111111112, 4111 1111 1111 1112
+        luhn without a network 1234567812345670, 9999999999999995, 79927398713
+        longer 41111111111111111111, 411111111111111100000, 4111-1111-1111-1111-2222
+        in a token a4111111111111111, 4111111111111111f, 0x4111111111111111
+        fraction 0.4111111111111111, 4111111111111111.25
+        wrong length 37828224631000, 55555555555544
+        4-digit rows 1999 4111 1111 1111 1111 2222 3333
+        ids 1732156800000 1732156800000000000 175928847299117063
+        uuid 4f11a111-4111-4111-8111-411111111111
+    "), @r"
+        luhn fails 4111111111111112, 4111 1111 1111 1112
+        luhn without a network 1234567812345670, 9999999999999995, 79927398713
+        longer 41111111111111111111, 411111111111111100000, 4111-1111-1111-1111-2222
+        in a token a4111111111111111, 4111111111111111f, 0x4111111111111111
+        fraction 0.4111111111111111, 4111111111111111.25
+        wrong length 37828224631000, 55555555555544
+        4-digit rows 1999 4111 1111 1111 1111 2222 3333
+        ids 1732156800000 1732156800000000000 175928847299117063
+        uuid 4f11a111-4111-4111-8111-411111111111
+    ");
+}
+
+#[test]
+fn social_security_numbers() {
+    assert_snapshot!(lines("
+        123-45-6789 and 123 45 6789 and 123.45.6789, also 123\u{2011}45\u{2011}6789
+        SSN: 123456789; my social security number is 123456789, ssn on file was 123456789
+        {\"ssn\":123456789} ssn=123456789&x=1 (123-45-6789) patient-123-45-6789.txt scan_123-45-6789_v2
+        /patients/123-45-6789/visits?ssn=123456789 q=%20123-45-6789
+        123 45 6789 4111111111111111
+    "), @r#"
+        [US_SSN] and [US_SSN] and [US_SSN], also [US_SSN]
+        SSN: [US_SSN]; my social security number is [US_SSN], ssn on file was [US_SSN]
+        {"ssn":[US_SSN]} ssn=[US_SSN]&x=1 ([US_SSN]) patient-[US_SSN].txt scan_[US_SSN]_v2
+        /patients/[US_SSN]/visits?ssn=[US_SSN] q=%20[US_SSN]
+        [US_SSN] [CREDIT_CARD]
+    "#);
+    assert_snapshot!(lines("
+        000-12-3456 666-12-3456 900-12-3456 987-65-4321 123-00-6789 123-45-0000
+        0123-45-6789 123-45-67890 1-123-45-6789 123-45-6789-1 x123-45-6789 123-45-6789x
+        mixed 123-45 6789, short 12-345-6789, 3 123 45 6789 and 123 45 6789 12
+        order 123456789, SSN verified, order id 123456789, 123456789, tracking 123456789
+        class ssnx 123456789
+    "), @r"
+        000-12-3456 666-12-3456 900-12-3456 987-65-4321 123-00-6789 123-45-0000
+        [PHONE_NUMBER] 123-45-67890 1-123-45-6789 123-45-6789-1 x123-45-6789 123-45-6789x
+        mixed 123-45 6789, short 12-345-6789, 3 123 45 6789 and 123 45 6789 12
+        order 123456789, SSN verified, order id 123456789, 123456789, tracking 123456789
+        class ssnx 123456789
+    ");
+}
+
+#[test]
+fn emails() {
+    assert_snapshot!(lines("
+        bob@example.com, <bob.smith+tag@mail.example.co.uk>; mailto:bob@example.com?subject=x
+        'o_b@example.com' name=bob@example.com&x email%3Dbob%40example.com \"bob@example.com\"
+        rené@müller.de 请联系bob@example.com。 ..bob@example.com -bob@example.com bob@example.com.
+        file bob@example.com.txt bob@example.com-2024.pdf path /u/bob@example.com/x 123-45-6789@example.com
+        bob@corp.internal bob@x.museum BOB@EXAMPLE.COM bob@example.com:hunter2 \\nbob@example.com
+    "), @r#"
+        [EMAIL_ADDRESS], <[EMAIL_ADDRESS]>; mailto:[EMAIL_ADDRESS]?subject=x
+        '[EMAIL_ADDRESS]' name=[EMAIL_ADDRESS]&x email%3D[EMAIL_ADDRESS] "[EMAIL_ADDRESS]"
+        [EMAIL_ADDRESS] 请联系[EMAIL_ADDRESS]。 ..[EMAIL_ADDRESS] -[EMAIL_ADDRESS] [EMAIL_ADDRESS].
+        file [EMAIL_ADDRESS].txt [EMAIL_ADDRESS]-2024.pdf path /u/[EMAIL_ADDRESS]/x [EMAIL_ADDRESS]
+        [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS]:hunter2 \[EMAIL_ADDRESS]
+    "#);
+    assert_snapshot!(lines("
+        icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
+        https://user:pw@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
+        @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
+    "), @r"
+        icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
+        https://user:pw@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
+        @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
+    ");
+}
+
+#[test]
+fn ip_addresses() {
+    assert_snapshot!(lines("
+        10.0.0.1 192.168.1.20:8080 203.0.113.7/24 [2001:db8::1]:443 http://10.1.2.3/x 8.8.8.8.
+        2001:0db8:85a3:0000:0000:8a2e:0370:7334 fe80::1%eth0 ::ffff:10.2.3.4 ip=10.0.0.9, addr:2001:db8::2
+        from 10.0.0.5-10.0.0.9 root@10.0.0.7
+    "), @r"
+        [IP_ADDRESS] [IP_ADDRESS]:8080 [IP_ADDRESS]/24 [[IP_ADDRESS]]:443 http://[IP_ADDRESS]/x [IP_ADDRESS].
+        [IP_ADDRESS] [IP_ADDRESS]%eth0 [IP_ADDRESS] ip=[IP_ADDRESS], addr:[IP_ADDRESS]
+        from [IP_ADDRESS]-[IP_ADDRESS] root@[IP_ADDRESS]
+    ");
+    assert_snapshot!(lines("
+        127.0.0.1 0.0.0.0 255.255.255.0 255.255.255.255 ::1 :: ::ffff:127.0.0.1
+        version 1.2.3.4, v1.2.3.4, release: 2.0.1.7, pkg==1.2.3.4 foo-1.2.3.4.tar.gz Chrome/120.0.0.0 Safari
+        1.3.6.1.4.1.311 2.5.29.17 oid 1.2.3.4 1.2.3.4.5 1.2.3 256.1.1.1 01.02.03.04 1.2.3.4-beta
+        12:30:45 00:1a:2b:3c:4d:5e std::vec a::b face::bee abc::def x::1 1::2
+    "), @r"
+        127.0.0.1 0.0.0.0 255.255.255.0 255.255.255.255 ::1 :: ::ffff:127.0.0.1
+        version 1.2.3.4, v1.2.3.4, release: 2.0.1.7, pkg==1.2.3.4 foo-1.2.3.4.tar.gz Chrome/120.0.0.0 Safari
+        1.3.6.1.4.1.311 2.5.29.17 oid 1.2.3.4 1.2.3.4.5 1.2.3 256.1.1.1 01.02.03.04 1.2.3.4-beta
+        12:30:45 00:1a:2b:3c:4d:5e std::vec a::b face::bee abc::def x::1 1::2
+    ");
+}
+
+#[test]
+fn accounts_and_coins() {
+    assert_snapshot!(lines("
+        DE89370400440532013000 GB82 WEST 1234 5698 7654 32 fr1420041010050500013m02606 NO9386011117947
+        NL91-ABNA-0417-1643-00 iban:MT84MALT011000012345MTLCAST001S
+        1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa 3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy
+        bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4
+        0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed 0xde709f2102306220921060314715629080e2fb77
+    "), @r"
+        [IBAN_CODE] [IBAN_CODE] [IBAN_CODE] [IBAN_CODE]
+        [IBAN_CODE] iban:[IBAN_CODE]
+        [CRYPTO] [CRYPTO]
+        [CRYPTO] [CRYPTO]
+        [CRYPTO] [CRYPTO]
+    ");
+    assert_snapshot!(lines("
+        DE89370400440532013001 GB82 WEST 1234 5698 7654 33 DE8937040044053201300 XX89370400440532013000
+        1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdp
+        0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed 0x0000000000000000000000000000000000000000
+        da39a3ee5e6b4b0d3255bfef95601890afd80709 5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed
+    "), @r"
+        DE89370400440532013001 GB82 WEST 1234 5698 7654 33 DE8937040044053201300 XX89370400440532013000
+        1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdp
+        0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed 0x0000000000000000000000000000000000000000
+        da39a3ee5e6b4b0d3255bfef95601890afd80709 5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed
+    ");
+}
+
+#[test]
+fn phone_numbers() {
+    assert_snapshot!(lines("
+        +12125550123 +1 (212) 555-0123 +44 20 7946 0958 +44 (0)20 7946 0958 (+44) 20 7946 0958 +49-30-901820
+        (212) 555-0123, 212-555-0123 212.555.0123 1-212-555-0123 x12; 555-123-4567; 415 555 2671
+        01 23 45 67 89 and 020 7946 0958 or 0412 345 678, 06-12345678, 03-1234-5678, 030/901820, 07911 123456
+        98765 43210; (11) 98765-4321; 612 34 56 78; 55 1234 5678; tel:+33123456789 +55 11 98765-4321
+        call-212-555-0123.wav 212\u{2011}555\u{2011}0123
+    "), @r"
+        [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] ([PHONE_NUMBER] [PHONE_NUMBER]
+        [PHONE_NUMBER], [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] x12; [PHONE_NUMBER]; [PHONE_NUMBER]
+        [PHONE_NUMBER] and [PHONE_NUMBER] or [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER]
+        [PHONE_NUMBER]; [PHONE_NUMBER]; [PHONE_NUMBER]; [PHONE_NUMBER]; tel:[PHONE_NUMBER] [PHONE_NUMBER]
+        call-[PHONE_NUMBER].wav [PHONE_NUMBER]
+    ");
+    assert_snapshot!(lines("
+        2125550123 order 123-4567 1234567890 2024-01-15 01-02-2024 10:30 1,234,567,890 112-555-0123
+        +100 +1234 1+12125550123 100 200 300 4000 10-20-30-40 3.14159265 2024 2025 2026
+        12-212-555-0123-9 212-555-01234 0001 2345 678 a212-555-0123 ISBN 978-3-16-148410-0
+        550e8400-e29b-41d4-a716-446655440000 2024-11-21 04:42:00 +0530
+    "), @r"
+        2125550123 order 123-4567 1234567890 2024-01-15 01-02-2024 10:30 1,234,567,890 112-555-0123
+        +100 +1234 1+12125550123 100 200 300 4000 10-20-30-40 3.14159265 2024 2025 2026
+        12-212-555-0123-9 212-555-01234 0001 2345 678 a212-555-0123 ISBN 978-3-16-148410-0
+        550e8400-e29b-41d4-a716-446655440000 2024-11-21 04:42:00 +0530
+    ");
+}
+
+#[test]
+fn secrets() {
+    assert_snapshot!(lines("
+        AK¦IAIOSFODNN7EXAMPLE key=AS¦IAY34FZKBOKMUTVV7A gh¦p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17
+        github_p¦at_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ01234567
+        xo¦xb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx xap¦p-1-A0123456789-1234567890123-0a1b2c3d4e5f.
+        sk-¦proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z_-aB, s¦k-aB3dE5fG7hI9jK1lM3nOT3BlbkFJ5pQ7rS9tU1vW3xY5z7A9
+        sk-¦svcacct-aB3dE5fG7hI9jK1lM3nO5pQ7 sk-¦ant-api03-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z-AA
+        AIz¦aSyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q s¦k_live_4eC39HqLyjWDarjtT1zdp7dc r¦k_live_4eC39HqLyjWDarjtT1zdp7dc
+        glp¦at-aB3dE5fG7hI9jK1lM3nO np¦m_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5 h¦f_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH
+        pyp¦i-AgEIcHlwaS5vcmcCJDAxMjM0NTY3LTg5YWItY2RlZi0wMTIzLTQ1Njc4OWFiY2RlZgACKlszLCJhYmNkZWYiXQ
+        S¦K0123456789abcdef0123456789abcdef S¦G.aB3dE5fG7hI9jK1lM3nO5p.aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z7A9bC1
+        \"token\":\"AK¦IAIOSFODNN7EXAMPLE\" \\nAK¦IAIOSFODNN7EXAMPLE;
+    "), @r#"
+        [AWS_ACCESS_KEY] key=[AWS_ACCESS_KEY] [GITHUB_TOKEN]
+        [GITHUB_TOKEN]
+        [SLACK_TOKEN] [SLACK_TOKEN].
+        [OPENAI_KEY], [OPENAI_KEY]
+        [OPENAI_KEY] [ANTHROPIC_KEY]
+        [GOOGLE_API_KEY] [STRIPE_KEY] [STRIPE_KEY]
+        [GITLAB_TOKEN] [NPM_TOKEN] [HUGGINGFACE_TOKEN]
+        [PYPI_TOKEN]
+        [TWILIO_KEY] [SENDGRID_KEY]
+        "token":"[AWS_ACCESS_KEY]" \n[AWS_ACCESS_KEY];
+    "#);
+    assert_snapshot!(lines("
+        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAAAAAAAAAAAAAAAAA
+        ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ghp_TOKEN
+        sk-proj-your-key-goes-here-please sk-... sk-learn task-force-management-department OPENAI_API_KEY
+        sk_test_4eC39HqLyjWDarjtT1zdp7dc pk_live_4eC39HqLyjWDarjtT1zdp7dc xoxb-your-token-here
+        hf_hub_download_from_repository npm_config_registry SKU-12345 AIzaShort SG.short.short
+        9c56cc51b374c3ba189210d5b6d4bf57790d351c 0123456789abcdef0123456789abcdef
+    "), @r"
+        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAAAAAAAAAAAAAAAAA
+        ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ghp_TOKEN
+        sk-proj-your-key-goes-here-please sk-... sk-learn task-force-management-department OPENAI_API_KEY
+        sk_test_4eC39HqLyjWDarjtT1zdp7dc pk_live_4eC39HqLyjWDarjtT1zdp7dc xoxb-your-token-here
+        hf_hub_download_from_repository npm_config_registry SKU-12345 AIzaShort SG.short.short
+        9c56cc51b374c3ba189210d5b6d4bf57790d351c 0123456789abcdef0123456789abcdef
+    ");
+}
+
+#[test]
+fn tokens_of_three_segments() {
+    assert_snapshot!(lines("
+        Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U.
+        unsigned eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0. and encrypted eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6ji.XFBoMYUZodetZdvTiFvSkQ
+    "), @r"
+        Bearer [JWT].
+        unsigned [JWT]. and encrypted [JWT]
+    ");
+    assert_snapshot!(lines("
+        eyJmb28iOiJiYXIifQ.eyJzdWIiOiIxIn0.abc eyJhbGciOiJIUzI1NiJ9 eyJ.eyJ.eyJ
+    "), @"eyJmb28iOiJiYXIifQ.eyJzdWIiOiIxIn0.abc eyJhbGciOiJIUzI1NiJ9 eyJ.eyJ.eyJ");
+    // A header with a certificate chain is judged by its beginning, and swallowed whole.
+    let header = format!("{{\"alg\":\"RS256\",\"x5c\":[\"{}\"]}}", "A".repeat(4000));
+    let header = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, header);
+    assert_eq!(check(&format!("a {header}.e30.c2ln b")), "a [JWT] b");
+}
+
+#[test]
+fn private_keys() {
+    assert_snapshot!(check("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nx+/=\n-----END RSA PRIVATE KEY-----\nb"), @r"
+        a
+        [PRIVATE_KEY]
+        b
+    ");
+    assert_snapshot!(check("-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXk\\n-----END OPENSSH PRIVATE KEY-----\\n"), @r"[PRIVATE_KEY]\n");
+    assert_snapshot!(check("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP PRIVATE KEY BLOCK-----."), @"[PRIVATE_KEY].");
+    assert_snapshot!(check("never ends -----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n123-45-6789 -----END"), @"never ends [PRIVATE_KEY]");
+    assert_snapshot!(check("-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA\n-----END CERTIFICATE-----"), @r"
+        -----BEGIN CERTIFICATE-----
+        MIIEpAIBAAKCAQEA
+        -----END CERTIFICATE-----
+    ");
+    assert_snapshot!(check("if '-----BEGIN PRIVATE KEY-----' in text: 123-45-6789"), @"if '-----BEGIN PRIVATE KEY-----' in text: [US_SSN]");
+}
+
+#[test]
+fn passwords_in_database_urls() {
+    assert_snapshot!(lines("
+        postgres://app:s3cr3t@db.example.com:5432/x postgresql+asyncpg://app:p%40ss@10.0.0.5/x
+        redis://:hunter2@cache:6379 mongodb+srv://u:p@ss@c.example.net/?w=1 jdbc:mysql://root:pw@h/x
+        amqp://123-45-6789:pw@mq \"DATABASE_URL\":\"mysql://a:b@c/d\"
+    "), @r#"
+        postgres://app:[DATABASE_URL_PASSWORD]@db.example.com:5432/x postgresql+asyncpg://app:[DATABASE_URL_PASSWORD]@[IP_ADDRESS]/x
+        redis://:[DATABASE_URL_PASSWORD]@cache:6379 mongodb+srv://u:[DATABASE_URL_PASSWORD]@c.example.net/?w=1 jdbc:mysql://root:[DATABASE_URL_PASSWORD]@h/x
+        amqp://[US_SSN]:[DATABASE_URL_PASSWORD]@mq "DATABASE_URL":"mysql://a:[DATABASE_URL_PASSWORD]@c/d"
+    "#);
+    assert_snapshot!(lines("
+        postgres://app@db/x postgres://app:${DB_PASS}@db/x postgres://app:****@db postgres://app:<PASSWORD>@db
+        https://user:pw@example.com mysql://host:3306/x postgres://db.example.com/a@b
+    "), @r"
+        postgres://app@db/x postgres://app:${DB_PASS}@db/x postgres://app:****@db postgres://app:<PASSWORD>@db
+        https://user:pw@example.com mysql://host:3306/x postgres://db.example.com/a@b
+    ");
+}
+
+#[test]
+fn plain_business_text_has_no_hits() {
+    assert_snapshot!(lines("
+        Order #48213377 shipped 2024-11-21T04:42:00Z, total $1,234.56 (SKU 998-4421-07), invoice INV-2024-000123.
+        Tweet 1859283749182738432, snowflake 1132847561029384756, epoch 1732156800, ms 1732156800123, isbn 9783161484100
+        commit 5f2c3e9a1b7d4c6e8f0a2b4c6d8e0f1a3b5c7d9e, sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+        trace 4bf92f3577b34da6a3ce929d0e0e4736 span 00f067aa0ba902b7 rate 3.5/s lat 48.8566 lon 2.3522 v2.3.4.5
+        port 8080, 99.95%, 1e10, 0x1F, 12:30, 10:20:30.456, Q3-2024, ISO 27001, RFC 6962, HTTP/1.1 200, UTF-8
+    "), @r"
+        Order #48213377 shipped 2024-11-21T04:42:00Z, total $1,234.56 (SKU 998-4421-07), invoice INV-2024-000123.
+        Tweet 1859283749182738432, snowflake 1132847561029384756, epoch 1732156800, ms 1732156800123, isbn 9783161484100
+        commit 5f2c3e9a1b7d4c6e8f0a2b4c6d8e0f1a3b5c7d9e, sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+        trace 4bf92f3577b34da6a3ce929d0e0e4736 span 00f067aa0ba902b7 rate 3.5/s lat 48.8566 lon 2.3522 v2.3.4.5
+        port 8080, 99.95%, 1e10, 0x1F, 12:30, 10:20:30.456, Q3-2024, ISO 27001, RFC 6962, HTTP/1.1 200, UTF-8
+    ");
+}
+
+/// A finder may look ahead by a bounded number of bytes only: no text makes the scan quadratic.
+#[test]
+fn time_grows_with_the_length_only() {
+    let steps = |text: &str| {
+        let mut text = Text::new(text.as_bytes(), true, Hints::default());
+        let _ = spans(&mut text);
+        text.steps()
+    };
+    let hostile = [
+        "1", "1 ", "1-", "1.", "4111 ", "0", "01 ", "+1", "+1 ", "(", "(1", "a", "a.", "a@", "@", "a@a.", "-", "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nAAAA", "-----END", "eyJ", "eyJ.", "eyJhbGciOiJub25lIn0.",
+        "eyJ-", "eyJ_", "a://", "postgres://a:", "postgres://a:b@", ":", "::", "1:", "f:", "ab:", "AKIA", "ghp_", "sk-", "GB82 ",
+        "GB82", "bc1", "0x", "1A", "é", "%40", "%", "\\n", "_", "x.x-", "xoxb-", "a1", "ssn ", "SG.", "é@", "+1 (", "9 ",
+    ];
+    for seed in hostile {
+        for tail in ["", "@", "."] {
+            let unit = format!("{seed}{tail}");
+            let short = unit.repeat(16_384 / unit.len());
+            let long = unit.repeat(131_072 / unit.len());
+            let (few, many) = (steps(&short), steps(&long));
+            assert!(many < few * 9, "{unit:?} repeated: {few} steps, eight times as long {many}");
+            let per_byte = many / 131_072;
+            assert!(per_byte < 700, "{unit:?} repeated: {per_byte} steps a byte");
+        }
+    }
+}

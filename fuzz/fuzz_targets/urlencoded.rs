@@ -1,0 +1,17 @@
+//! Paths, queries and forms in percent-encoding.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use greffier_safety::{Scanner, urlenc};
+use libfuzzer_sys::fuzz_target;
+
+static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::new);
+
+fuzz_target!(|text: &str| {
+    for form in [false, true] {
+        if let Ok(inspection) = urlenc::inspect(text, form, &SCANNER) {
+            assert_eq!(inspection.redact(text, |_| false), text);
+        }
+    }
+});
