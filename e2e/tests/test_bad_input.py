@@ -220,6 +220,22 @@ def test_bad_requests(what, greffier, world, alice):
         assert json.loads(body)["error"]["message"], said[:400]
 
 
+def test_nothing_hides_behind_a_good_request(greffier, world, alice):
+    """On a connection that is kept: length and chunks disagree in the second request, a third hides in it."""
+    before = len(world.tools.journal)
+    first = request(alice, "content-length: 2\r\n", b"{}", path="/tools/crm/first")
+    second = request(alice, "content-length: 5\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\n", path="/tools/crm/second")
+    hidden = request(alice, "content-length: 2\r\n", b"{}", path="/tools/crm/hidden")
+    with socket.create_connection(("127.0.0.1", greffier.port), timeout=20) as raw:
+        raw.sendall(first + second + hidden)
+        said = b""
+        with contextlib.suppress(OSError):
+            while data := raw.recv(65536):
+                said += data
+    assert 1 <= said.count(b"HTTP/1.1 ") <= 2, said[:2000]
+    assert "/hidden" not in [seen["path"] for seen in world.tools.journal[before:]]
+
+
 def test_half_a_request_is_not_waited_for_forever(greffier, alice):
     """Neither a head nor a body may come drop by drop without end."""
     started = time.monotonic()

@@ -53,9 +53,9 @@ def test_policies_change_live(own, world, sdk, alice):
 
 
 def test_policy_check(own):
-    assert own.run("policy", "check", "--dir", own.policies).returncode == 0
+    assert own.run("policy", "check", own.policies).returncode == 0
     (own.policies / "bad.cedar").write_text('@id("b") permit (principal, action == Action::"no_such", resource);')
-    bad = own.run("policy", "check", "--dir", own.policies)
+    bad = own.run("policy", "check", own.policies)
     assert bad.returncode == 1 and "bad.cedar" in bad.stderr + bad.stdout
 
 

@@ -277,3 +277,60 @@ impl<'a> Reader<'a> {
         InvalidEvent::new("document", format!("{problem} (at byte {})", self.at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn check(text: &str) -> String {
+        Json::parse(text).map_or_else(|error| error.to_string(), |json| json.to_string())
+    }
+
+    #[test]
+    fn keeps_what_it_reads() {
+        let text = r#" {"b" : [ 1.0, -0e+1, 123456789012345678901234567890 ], "a":"\u0041\n\ud83d\ude00\/", "":null } "#;
+        insta::assert_snapshot!(check(text), @r#"{"b":[1.0,-0e+1,123456789012345678901234567890],"a":"A\n😀/","":null}"#);
+    }
+
+    #[test]
+    fn refuses_what_is_not_json() {
+        insta::assert_snapshot!(check(""), @"document: must be JSON: a value expected (at byte 0)");
+        insta::assert_snapshot!(check("{} {}"), @"document: must end after one JSON value (at byte 3)");
+        insta::assert_snapshot!(check("[1,]"), @"document: must be JSON: a value expected (at byte 3)");
+        insta::assert_snapshot!(check("{\"a\":1,}"), @"document: must be JSON: a valid string expected (at byte 7)");
+        insta::assert_snapshot!(check("{\"a\":1,\"a\":1}"), @"document: must not have a name twice in one object (at byte 10)");
+        insta::assert_snapshot!(check("{\"a\":1,\"\\u0061\":1}"), @"document: must not have a name twice in one object (at byte 15)");
+        insta::assert_snapshot!(check("01"), @"document: must be JSON: a valid number expected (at byte 0)");
+        insta::assert_snapshot!(check("1."), @"document: must be JSON: a valid number expected (at byte 0)");
+        insta::assert_snapshot!(check("\"open"), @"document: must be JSON: a valid string expected (at byte 0)");
+        insta::assert_snapshot!(check("\"open\\\""), @"document: must be JSON: a valid string expected (at byte 0)");
+        insta::assert_snapshot!(check("\"\\ud800\""), @"document: must be JSON: a valid string expected (at byte 0)");
+        insta::assert_snapshot!(check("\"\u{1}\""), @"document: must be JSON: a valid string expected (at byte 0)");
+        insta::assert_snapshot!(check("nullnull"), @"document: must be JSON: a value expected (at byte 0)");
+        insta::assert_snapshot!(check("NaN"), @"document: must be JSON: a value expected (at byte 0)");
+        insta::assert_snapshot!(check(&format!("{}1{}", "[".repeat(127), "]".repeat(127))).replace(['[', ']'], ""), @"1");
+        insta::assert_snapshot!(check(&format!("{}1{}", "[".repeat(128), "]".repeat(128))), @"document: must be nested at most 128 deep (at byte 128)");
+    }
+
+    proptest! {
+        /// An independent parser takes the same texts, and reads the same from what we write.
+        #[test]
+        fn agrees_with_serde_json(text in r#"([\[\]{},:"0-9eE.+-]|true|null|"a"|\\u00e9|\\n| ){0,12}"#) {
+            let theirs = serde_json::from_str::<Value>(&text);
+            match Json::parse(&text) {
+                Ok(json) => {
+                    // Numbers too large for a double are JSON all the same; their text is kept.
+                    let out_of_range = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
+                    match theirs {
+                        Ok(theirs) => prop_assert_eq!(serde_json::from_str::<Value>(&json.to_string()).unwrap(), theirs),
+                        Err(error) => prop_assert!(out_of_range(&error), "{}", error),
+                    }
+                }
+                Err(error) => prop_assert!(theirs.is_err() || error.to_string().contains("twice"), "{}", error),
+            }
+        }
+    }
+}

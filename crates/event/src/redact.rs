@@ -11,7 +11,7 @@
 //!
 //! Everything under a telling key becomes `"[REDACTED]"`, lists and objects whole, with two exceptions that
 //! cannot be a secret: `null` and booleans (`has_password`); and numbers under a *counter*, a key in which
-//! every telling word is a plural (`max_tokens`, `inputTokens`) or which also has a counting word
+//! every telling word ends in `tokens` or `keys` (`max_tokens`, `inputTokens`) or which also has a counting word
 //! (`token_count`, `key_length`).
 
 use serde_json::Value;
@@ -55,6 +55,9 @@ const KEY_FOR: [&str; 24] = [
     "ssh",
 ];
 
+/// What is counted often enough that its plural alone makes a counter.
+const COUNTED: [&str; 2] = ["tokens", "keys"];
+
 /// What makes a count of the number that follows.
 const COUNTING: [&str; 22] = [
     "average",
@@ -87,13 +90,13 @@ pub fn redact_keys(value: &mut Value) -> u64 {
         Value::Object(members) => members
             .iter_mut()
             .map(|(key, value)| {
-                let kind = match value {
+                let shape = match value {
                     Value::Null | Value::Bool(_) => Shape::Harmless,
                     Value::Number(_) => Shape::Number,
                     Value::String(text) if text == REDACTED => Shape::Harmless,
                     _ => Shape::Other,
                 };
-                if gives_way(key, kind) {
+                if gives_way(key, shape) {
                     *value = Value::from(REDACTED);
                     1
                 } else {
@@ -125,13 +128,13 @@ pub(crate) fn redact_json(json: &mut Json) -> u64 {
 
 /// Redacts one member of an object, or what is inside it.
 pub(crate) fn redact_member(key: &str, value: &mut Json) -> u64 {
-    let kind = match value {
+    let shape = match value {
         Json::Null | Json::Bool(_) => Shape::Harmless,
         Json::Number(_) => Shape::Number,
         Json::String(text) if text == REDACTED => Shape::Harmless,
         _ => Shape::Other,
     };
-    if gives_way(key, kind) {
+    if gives_way(key, shape) {
         *value = Json::String(REDACTED.to_owned());
         1
     } else {
@@ -157,8 +160,8 @@ fn gives_way(key: &str, shape: Shape) -> bool {
     if telling.is_empty() {
         return false;
     }
-    let counter = telling.iter().all(|word| word.ends_with('s'))
-        || words.iter().any(|w| COUNTING.contains(&w.as_str()));
+    let plural = telling.iter().all(|word| COUNTED.iter().any(|counted| word.ends_with(counted)));
+    let counter = plural || words.iter().any(|word| COUNTING.contains(&word.as_str()));
     !(shape == Shape::Number && counter)
 }
 
@@ -198,4 +201,75 @@ fn words(key: &str) -> Vec<String> {
         words.push(word);
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Which of these keys are redacted over a text, and which over a number.
+    fn check(keys: &str) -> String {
+        let over = |value: Value| {
+            let telling = |key: &&str| redact_keys(&mut json!({ *key: value })) == 1;
+            keys.split_whitespace().filter(telling).collect::<Vec<_>>().join(" ")
+        };
+        format!("text: {}\nnumber: {}", over(json!("x")), over(json!(1)))
+    }
+
+    #[test]
+    fn telling_keys() {
+        let keys =
+            "password passwords userPassword user_password PASSWORD passwordHash dbpassword passwd Passphrase
+            token accessToken access-token access_token accesstoken TOKEN csrf.token idToken2 oauth2Token
+            secret clientSecret client_secret secretValue clientsecret AWSSecretAccessKey
+            key apiKey api_key apikey APIKey API_KEY x-api-key apikeys privateKey keyId sshkey
+            credential credentials awsCredentials mycredentials";
+        insta::assert_snapshot!(check(keys), @"
+    text: password passwords userPassword user_password PASSWORD passwordHash dbpassword passwd Passphrase token accessToken access-token access_token accesstoken TOKEN csrf.token idToken2 oauth2Token secret clientSecret client_secret secretValue clientsecret AWSSecretAccessKey key apiKey api_key apikey APIKey API_KEY x-api-key apikeys privateKey keyId sshkey credential credentials awsCredentials mycredentials
+    number: password passwords userPassword user_password PASSWORD passwordHash dbpassword passwd Passphrase token accessToken access-token access_token accesstoken TOKEN csrf.token idToken2 oauth2Token secret clientSecret client_secret secretValue clientsecret AWSSecretAccessKey key apiKey api_key apikey APIKey API_KEY x-api-key privateKey keyId sshkey credential credentials awsCredentials mycredentials
+    ");
+    }
+
+    #[test]
+    fn counters_keep_their_numbers() {
+        let keys = "max_tokens maxTokens input_tokens inputTokens token_count tokenCount total_token num_keys
+            key_length tokens keys password_count";
+        insta::assert_snapshot!(check(keys), @"
+    text: max_tokens maxTokens input_tokens inputTokens token_count tokenCount total_token num_keys key_length tokens keys password_count
+    number:
+    ");
+    }
+
+    #[test]
+    fn other_keys_stay() {
+        let keys = "monkey monkeys donkey turkey keyboard keynote keyword tokenizer secretary hockey_team ssn
+            author name passage passport compass";
+        insta::assert_snapshot!(check(keys), @"
+    text: 
+    number:
+    ");
+    }
+
+    #[test]
+    fn everything_under_a_telling_key_goes() {
+        let text = r#"{"a":[{"token":["x",1]},[{"secret":{"deep":true}}]],"has_password":true,"token":null,
+            "key":1.50,"price":1.50,"credentials":{},"note":"password: hunter2"}"#;
+        let (redacted, count) = redact_keys_text(text).unwrap();
+        insta::assert_snapshot!(format!("{count} {redacted}"), @r#"4 {"a":[{"token":"[REDACTED]"},[{"secret":"[REDACTED]"}]],"has_password":true,"token":null,"key":"[REDACTED]","price":1.50,"credentials":"[REDACTED]","note":"password: hunter2"}"#);
+    }
+
+    proptest! {
+        /// Both walkers agree, and a second pass finds nothing.
+        #[test]
+        fn once_is_enough(key in "[a-zA-Z_-]{0,4}(key|Token|SECRET|passwords|s_count)?[a-zA-Z0-9_]{0,3}", number: i64) {
+            let mut value = json!({ "list": [{ key.as_str(): "x" }, { key.as_str(): number }] });
+            let (text, count) = redact_keys_text(&value.to_string()).unwrap();
+            prop_assert_eq!(redact_keys(&mut value), count);
+            prop_assert_eq!(value.to_string(), text);
+            prop_assert_eq!(redact_keys(&mut value), 0);
+        }
+    }
 }

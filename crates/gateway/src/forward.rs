@@ -96,7 +96,8 @@ fn request(
     let tool = matches!(destination, Destination::Tool(_));
     request = match (destination, route) {
         (Destination::Model(upstream), Route::Chat(protocol)) => {
-            path = if upstream.kind == UpstreamKind::OpenAi { "/chat/completions" } else { "/v1/messages" }.to_owned();
+            path = if upstream.kind == UpstreamKind::OpenAi { "/chat/completions" } else { "/v1/messages" }
+                .to_owned();
             if let Some(chat) = chat {
                 body = adapt::prepare(*protocol, body, chat);
             }

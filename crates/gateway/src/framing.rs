@@ -69,7 +69,11 @@ fn is_ambiguous(head: &[u8]) -> bool {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if self.head.is_some() {
@@ -112,7 +116,8 @@ mod tests {
 
     #[test]
     fn heads() {
-        let check = |head: &str, expected: bool| assert_eq!(is_ambiguous(head.as_bytes()), expected, "{head:?}");
+        let check =
+            |head: &str, expected: bool| assert_eq!(is_ambiguous(head.as_bytes()), expected, "{head:?}");
         check("POST / HTTP/1.1\r\nContent-Length: 3\r\nHost: a", false);
         check("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked", true);
         check("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH : 3", true);

@@ -48,7 +48,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(settings: Settings, policies: Policies, appender: Appender) -> Result<Gateway, KeysError> {
+    pub(crate) fn new(
+        settings: Settings,
+        policies: Policies,
+        appender: Appender,
+    ) -> Result<Gateway, KeysError> {
         let client = http_client::new();
         let identities = Identities::new(settings.issuers, &client)?;
         let inspector = Inspector::new(Arc::new(Scanner::new()));
@@ -125,7 +129,8 @@ impl Gateway {
                 }
                 policy_watch::Change::Bad(error) => {
                     tracing::error!(%error, "changed policies are not valid; the old ones stay in force");
-                    let what = serde_json::json!({ "error": error, "in_force": self.policies.load().digest() });
+                    let what =
+                        serde_json::json!({ "error": error, "in_force": self.policies.load().digest() });
                     self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
                 }
             }

@@ -67,7 +67,8 @@ pub(crate) async fn fetch(
         if reply.status() != http::StatusCode::OK {
             return Err(FetchError::Status(reply.status()));
         }
-        let body = Limited::new(reply.into_body(), limit).collect().await.map_err(|_| FetchError::Body(limit))?;
+        let body =
+            Limited::new(reply.into_body(), limit).collect().await.map_err(|_| FetchError::Body(limit))?;
         Ok(body.to_bytes())
     };
     tokio::time::timeout(timeout, exchange).await.map_err(|_| FetchError::Timeout(timeout))?

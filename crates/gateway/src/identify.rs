@@ -61,7 +61,8 @@ impl Identities {
     pub(crate) async fn identify(&self, token: &Secret, now: Timestamp) -> Result<Principal, Refusal> {
         let token = token.expose();
         let claimed = peek(token)?;
-        let found = self.issuers.iter().enumerate().find(|(_, (trusted, _))| trusted.issuer.url == claimed.issuer);
+        let found =
+            self.issuers.iter().enumerate().find(|(_, (trusted, _))| trusted.issuer.url == claimed.issuer);
         let (index, (trusted, keys)) = found.ok_or(Refusal::UnknownIssuer)?;
         let snapshot = keys.for_kid(claimed.kid.as_deref()).await.ok_or(Refusal::KeysUnavailable)?;
         let hash = hash(token);

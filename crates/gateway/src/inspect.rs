@@ -78,8 +78,12 @@ pub(crate) fn inspect(
     token: &Secret,
 ) -> Result<Redacted<Call>, Uninspectable> {
     let contents = std::mem::take(&mut call.contents);
-    let mut redacted =
-        Redacted { call, findings: Vec::new(), forward: Vec::new(), record: Vec::with_capacity(contents.len()) };
+    let mut redacted = Redacted {
+        call,
+        findings: Vec::new(),
+        forward: Vec::new(),
+        record: Vec::with_capacity(contents.len()),
+    };
     for content in contents {
         let inspected = inspector.content(&content, rules, Stage::Input)?;
         redacted.findings.extend(inspected.findings);
@@ -120,12 +124,12 @@ impl Inspector {
     ) -> Result<Inspected, Uninspectable> {
         let media = content.media.as_str();
         match &content.place {
-            Place::Path => self.percent_encoded(&content.bytes, false, "path", rules, stage),
-            Place::Query => self.percent_encoded(&content.bytes, true, "query", rules, stage),
+            Place::Path => self.percent_encoded(&content.bytes, urlenc::Form::Path, "path", rules, stage),
+            Place::Query => self.percent_encoded(&content.bytes, urlenc::Form::Query, "query", rules, stage),
             Place::Header(name) => Ok(self.text(&content.bytes, &format!("header:{name}"), rules, stage)),
             Place::Body if is_json(media) => self.json(&content.bytes, rules, stage),
             Place::Body if media.starts_with("application/x-www-form-urlencoded") => {
-                self.percent_encoded(&content.bytes, true, "body", rules, stage)
+                self.percent_encoded(&content.bytes, urlenc::Form::Query, "body", rules, stage)
             }
             Place::Body => Ok(self.text(&content.bytes, "body", rules, stage)),
         }
@@ -160,18 +164,17 @@ impl Inspector {
     fn percent_encoded(
         &self,
         raw: &[u8],
-        form: bool,
+        form: urlenc::Form,
         place: &'static str,
         rules: &Rules,
         stage: Stage,
     ) -> Result<Inspected, Uninspectable> {
         let text = std::str::from_utf8(raw).map_err(|_| Uninspectable::Encoding(place))?;
-        let inspection =
-            urlenc::inspect(text, form, &self.scanner).map_err(|_| Uninspectable::Encoding(place))?;
+        let inspection = urlenc::inspect(text, form, &self.scanner);
         let findings = inspection
-            .entities()
-            .into_iter()
-            .map(|entity| finding(entity, place.to_owned(), rules, stage))
+            .findings
+            .iter()
+            .map(|&entity| finding(entity, place.to_owned(), rules, stage))
             .collect();
         Ok(Inspected {
             findings,
@@ -188,16 +191,17 @@ impl Inspector {
             Err(_) => (Cow::Owned(raw.iter().map(|&byte| char::from(byte)).collect::<String>()), true),
         };
         let spans: Vec<Span> = self.scanner.scan(&text);
-        let findings = spans.iter().map(|span| finding(span.entity, place.to_owned(), rules, stage)).collect();
+        let findings =
+            spans.iter().map(|span| finding(span.entity, place.to_owned(), rules, stage)).collect();
         let redact = |choose: &dyn Fn(Entity) -> bool| {
             let out = redact_text(&text, &spans, choose);
-            if latin1 { out.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect() } else { out.into_bytes() }
+            if latin1 {
+                out.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
+            } else {
+                out.into_bytes()
+            }
         };
-        Inspected {
-            findings,
-            forward: redact(&|entity| withheld(rules, entity)),
-            record: redact(&|_| true),
-        }
+        Inspected { findings, forward: redact(&|entity| withheld(rules, entity)), record: redact(&|_| true) }
     }
 }
 

@@ -104,8 +104,7 @@ impl IssuerKeys {
             tracing::warn!(issuer = %self.url, %error, "cannot fetch the issuer's keys");
         }
         let held = self.usable();
-        refetch.fruitless =
-            if held.as_deref().is_some_and(wanted) { None } else { Some(Instant::now()) };
+        refetch.fruitless = if held.as_deref().is_some_and(wanted) { None } else { Some(Instant::now()) };
         held
     }
 
@@ -166,7 +165,8 @@ async fn discover(client: &HttpClient, issuer: &str) -> Result<Vec<u8>, KeysErro
     let wrong = |reason| KeysError::Discovery { issuer: issuer.to_owned(), reason };
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let discovery = fetch(&url, "discovery document").await?;
-    let discovery: Discovery = serde_json::from_slice(&discovery).map_err(|_| wrong("is not what OIDC says"))?;
+    let discovery: Discovery =
+        serde_json::from_slice(&discovery).map_err(|_| wrong("is not what OIDC says"))?;
     // OIDC Discovery 4.3: the document must speak for exactly the issuer that was asked.
     if discovery.issuer != issuer {
         return Err(wrong("names another issuer"));

@@ -40,9 +40,7 @@ use tokio::net::TcpListener;
 pub use tokio_util::sync::CancellationToken;
 
 pub use policy_watch::read_dir as read_policies;
-pub use settings::{
-    KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind,
-};
+pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
 
 use crate::gateway::Gateway;
 

@@ -97,11 +97,11 @@ async fn steps(
     let receipt = recorded.receipt().to_string();
 
     // The act: a new request with the upstream's own credential.
-    let exchange =
-        forward(&gateway.client, recorded, &head.route, &head.method, chat.as_ref(), gone).await;
+    let exchange = forward(&gateway.client, recorded, &head.route, &head.method, chat.as_ref(), gone).await;
 
     // The reply ends only when its outcome is durable.
-    let context = Reply { route: head.route, chat, request_id: request_id.to_owned(), receipt: receipt.clone() };
+    let context =
+        Reply { route: head.route, chat, request_id: request_id.to_owned(), receipt: receipt.clone() };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

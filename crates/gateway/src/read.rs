@@ -61,15 +61,19 @@ pub(crate) fn read(
     let media = header(&head.headers, "content-type").unwrap_or_default();
     let (action, resource, target, chat) = match &head.route {
         Route::Chat(protocol) => {
-            json::check(&body).map_err(|error| Refused::bad_request(format!("the body is not valid JSON: {error}")))?;
+            json::check(&body)
+                .map_err(|error| Refused::bad_request(format!("the body is not valid JSON: {error}")))?;
             let chat = adapt::read_request(*protocol, &body)
                 .map_err(|error| Refused::bad_request(error.to_string()))?;
             let name = chat.model.clone();
             (llm("chat", Effect::Execute), model_resource(&name), Target::Model { name }, Some(chat))
         }
-        Route::Models(_) => {
-            (llm("models:list", Effect::Read), model_resource("*"), Target::Model { name: "*".to_owned() }, None)
-        }
+        Route::Models(_) => (
+            llm("models:list", Effect::Read),
+            model_resource("*"),
+            Target::Model { name: "*".to_owned() },
+            None,
+        ),
         Route::Tool { name, path } => {
             let tool = tools.iter().find(|tool| tool.name == *name);
             let full = tool_name(name, path);
@@ -113,7 +117,9 @@ pub(crate) fn read(
         trace: header(&head.headers, "traceparent").and_then(|text| traceparent(&text)),
         source: Source {
             channel: "gateway".to_owned(),
-            client: header(&head.headers, "user-agent").map(|agent| cut(&agent)),
+            client: header(&head.headers, "user-agent")
+                .map(|agent| cut(&agent))
+                .filter(|agent| !agent.is_empty()),
             ip: Some(head.peer.to_canonical().to_string()),
             node: Some(node.to_owned()),
             protocol: Some(head.route.protocol().to_owned()),
@@ -153,12 +159,12 @@ fn tool_resource(tool: Option<&ToolServer>, name: &str, path: &str) -> Resource 
 /// record holds a keyed reference.
 fn subject(tool: Option<&ToolServer>, body: &[u8], query: Option<&str>) -> Option<String> {
     let pointer = tool?.subject.as_deref()?;
-    let in_body = serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|document| {
-        match document.pointer(pointer)? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
+    let in_body = serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|document| match document
+        .pointer(pointer)?
+    {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
     });
     let in_query = || {
         let name = pointer.strip_prefix('/')?;
@@ -188,9 +194,9 @@ pub(crate) fn climbs(path: &str) -> bool {
 /// Whether a path segment names a record rather than an operation: it holds a digit (and is no version such as
 /// `v2`), a percent escape or an `@`, or is too long for a word.
 fn is_id(segment: &str) -> bool {
-    let version = segment
-        .strip_prefix('v')
-        .is_some_and(|rest| !rest.is_empty() && rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    let version = segment.strip_prefix('v').is_some_and(|rest| {
+        !rest.is_empty() && rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    });
     let odd = segment.bytes().any(|b| b.is_ascii_digit() || b == b'%' || b == b'@');
     !version && (odd || segment.len() > 48)
 }
@@ -252,8 +258,11 @@ fn kept_headers<'a>(route: &'a Route, headers: &'a HeaderMap) -> impl Iterator<I
         if listed.iter().any(|hop| hop == name) {
             return false;
         }
-        if tool { !DROPPED.contains(name) && !name.starts_with("greffier-") && !name.starts_with("x-forwarded-") }
-        else { KEPT.contains(name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) }
+        if tool {
+            !DROPPED.contains(name) && !name.starts_with("greffier-") && !name.starts_with("x-forwarded-")
+        } else {
+            KEPT.contains(name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        }
     })
 }
 

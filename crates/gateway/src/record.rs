@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use greffier_event::{
-    Call, Content, DecisionKind, Draft, Event, EventId, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
-    PolicyRecord, Principal, Tenant, Timestamp, Usage, User, redact_keys,
+    Call, Content, DecisionKind, Draft, Event, EventId, EventType, Finding, Outcome, OutcomeStatus, Part,
+    Place, PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
 use greffier_ledger::{AppendError, Appender};
 use greffier_merkle::Receipt;
@@ -113,7 +113,8 @@ impl Recorder {
             _ => EventType::ActionFailed,
         };
         let mut outcome = ending.outcome;
-        outcome.duration_us = Some(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
+        outcome.duration_us =
+            Some(u64::try_from(since.elapsed().as_micros()).unwrap_or(limits::INTEGER).min(limits::INTEGER));
         for attempt in &mut outcome.attempts {
             attempt.upstream_request_id = attempt.upstream_request_id.as_deref().map(|id| self.short(id));
         }
@@ -168,7 +169,8 @@ impl Recorder {
         let call = redacted.call();
         let mut event = Event::new(clock::event_id(), kind, principal.tenant.clone(), call.time);
         event.request_id = Some(call.request_id.clone());
-        event.session_id = call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
+        event.session_id =
+            call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
         event.trace = call.trace.clone();
         event.user = self.user(principal);
         let mut agent = read::agent(principal);
@@ -190,8 +192,9 @@ impl Recorder {
         event.resource = Some(resource);
         event.policy = Some(PolicyRecord {
             decision: decision.kind,
-            reason: (decision.kind == DecisionKind::Deny)
-                .then(|| self.inspector.leaf(&decision.reasons.join("; ")).chars().take(MAX_REASON).collect()),
+            reason: (decision.kind == DecisionKind::Deny).then(|| {
+                self.inspector.leaf(&decision.reasons.join("; ")).chars().take(MAX_REASON).collect()
+            }),
             rule: decision.rule.clone(),
             scopes: principal.scopes.iter().take(MAX_NAMES).map(|scope| self.short(scope)).collect(),
             version: Some(decision.version.clone()),
@@ -208,8 +211,12 @@ impl Recorder {
     /// A URI as a leaf may carry it: decoded for inspection, so that an escape hides nothing.
     fn uri(&self, uri: &str) -> String {
         let decoded = percent_encoding::percent_decode_str(uri).decode_utf8_lossy();
-        let safe = if self.inspector.hits(&decoded) { self.inspector.leaf(&decoded) } else { self.inspector.leaf(uri) };
-        safe.replace(['?', '#', ' '], "_").chars().take(1_024).collect()
+        let safe = if self.inspector.hits(&decoded) {
+            self.inspector.leaf(&decoded)
+        } else {
+            self.inspector.leaf(uri)
+        };
+        safe.replace(|c: char| c.is_whitespace() || matches!(c, '?' | '#'), "_").chars().take(1_024).collect()
     }
 }
 
@@ -242,7 +249,8 @@ fn parameters(contents: &[Content]) -> Part {
             Place::Query => drop(document.insert("query".to_owned(), text())),
             Place::Header(name) => drop(headers.insert(name.clone(), text())),
             Place::Body => {
-                let json = is_json(&content.media).then(|| serde_json::from_slice(&content.bytes).ok()).flatten();
+                let json =
+                    is_json(&content.media).then(|| serde_json::from_slice(&content.bytes).ok()).flatten();
                 drop(document.insert("body".to_owned(), json.unwrap_or_else(text)));
             }
         }
@@ -261,11 +269,10 @@ fn parameters(contents: &[Content]) -> Part {
 
 /// A piece of content as a part; secrets under telling keys of JSON go too.
 pub(crate) fn part(name: &str, content: &Content) -> Part {
-    let json: Option<serde_json::Value> =
-        is_json(&content.media).then(|| serde_json::from_slice(&content.bytes).ok()).flatten();
-    let bytes = match json {
-        // Re-serialised only if something had to go: otherwise the part is what was sent, byte for byte.
-        Some(mut document) if redact_keys(&mut document) > 0 => document.to_string().into_bytes(),
+    let json = is_json(&content.media).then(|| std::str::from_utf8(&content.bytes).ok()).flatten();
+    // Nothing to hide: the part is what was sent, byte for byte.
+    let bytes = match json.map(redact_keys_text) {
+        Some(Ok((hidden, count))) if count > 0 => hidden.into_bytes(),
         _ => content.bytes.clone(),
     };
     let media = content.media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use greffier_event::{
-    DecisionKind, Draft, EventType, Outcome, OutcomeStatus, Part, PolicyRecord, Timestamp,
-};
+use greffier_event::{DecisionKind, Draft, EventType, Outcome, OutcomeStatus, Part, PolicyRecord, Timestamp};
 use greffier_policy::Refusal;
 
 use crate::read::Head;
@@ -94,7 +92,9 @@ impl Refusals {
             );
             event.policy = Some(PolicyRecord {
                 decision: DecisionKind::Deny,
-                reason: Some(format!("{counted} more refusals from this source, counted and not recorded one by one")),
+                reason: Some(format!(
+                    "{counted} more refusals from this source, counted and not recorded one by one"
+                )),
                 rule: None,
                 scopes: Vec::new(),
                 version: None,
@@ -125,7 +125,8 @@ impl Refusals {
     fn admit(&self, peer: IpAddr, now: Timestamp) -> bool {
         let Ok(mut sources) = self.sources.lock() else { return true };
         let known = sources.contains_key(&Some(peer)) || sources.len() < MAX_SOURCES;
-        let window = sources.entry(known.then_some(peer)).or_insert(Window { since: now, recorded: 0, counted: 0 });
+        let window =
+            sources.entry(known.then_some(peer)).or_insert(Window { since: now, recorded: 0, counted: 0 });
         if window.recorded < RECORDED_PER_WINDOW {
             window.recorded += 1;
             true

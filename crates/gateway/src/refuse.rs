@@ -72,11 +72,15 @@ impl From<Refusal> for Refused {
 pub(crate) fn response(wire: Wire, refused: &Refused, request_id: &str) -> Response<Body> {
     let body = wire.error_body(refused.status, refused.code, &refused.message, request_id);
     let mut response = Response::new(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed());
-    *response.status_mut() = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if refused.status == 401 {
-        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        headers.insert(
+            http::header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer error=\"invalid_token\""),
+        );
     }
     if !wire::should_retry(refused.code) {
         // What the providers' SDKs obey: a 5xx alone would make them send the call again.

@@ -215,7 +215,11 @@ async fn whole(
     let usage = facts.map(|facts| usage(gateway, &destination, facts));
     close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
     if let Some(entity) = blocked {
-        return Err(Refused::new(403, "content_blocked", format!("the reply contains {entity}, which the rules block")));
+        return Err(Refused::new(
+            403,
+            "content_blocked",
+            format!("the reply contains {entity}, which the rules block"),
+        ));
     }
     refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
     let mut response = Response::new(body::whole(inspected.forward));
@@ -248,7 +252,9 @@ fn kept_headers(gateway: &Gateway, route: &Route, headers: &HeaderMap) -> (Heade
             media: "text/plain".to_owned(),
             bytes: value.as_bytes().to_vec(),
         };
-        let Ok(inspected) = gateway.inspector.content(&content, gateway.rules(route), Stage::Output) else { continue };
+        let Ok(inspected) = gateway.inspector.content(&content, gateway.rules(route), Stage::Output) else {
+            continue;
+        };
         findings.extend(inspected.findings);
         if let Ok(value) = HeaderValue::from_bytes(&inspected.forward) {
             kept.append(name.clone(), value);
@@ -274,7 +280,8 @@ fn travels(tool: bool, name: &HeaderName) -> bool {
     if tool {
         return !HOP.contains(&name) && !name.starts_with("greffier-");
     }
-    let exact = ["content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id", "x-should-retry"];
+    let exact =
+        ["content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id", "x-should-retry"];
     let prefixes = ["x-ratelimit-", "anthropic-ratelimit-", "openai-"];
     exact.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -344,12 +351,15 @@ impl Watch {
         }
         let mut findings = self.findings;
         findings.extend(end.findings);
-        let blocked = findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
+        let blocked =
+            findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
         if let (Some(entity), Stop::Complete) = (blocked, stop) {
             stop = Stop::Blocked(entity);
         }
         let outcome = match stop {
-            Stop::Complete if end.upstream_error => self.head.outcome(OutcomeStatus::Failure, Some("upstream_error")),
+            Stop::Complete if end.upstream_error => {
+                self.head.outcome(OutcomeStatus::Failure, Some("upstream_error"))
+            }
             Stop::Complete => self.head.ended(),
             Stop::Cut => self.head.outcome(OutcomeStatus::Failure, Some("stream_cut")),
             Stop::Silent => self.head.outcome(OutcomeStatus::Timeout, Some("upstream_timeout")),
@@ -363,13 +373,15 @@ impl Watch {
             content: end.completion,
         }];
         let usage = Some(usage(&self.gateway, &self.destination, end.facts));
-        let closed =
-            self.gateway.recorder.outcome(open, Ending { outcome, usage, findings, parts, inspected: true }).await;
+        let closed = self
+            .gateway
+            .recorder
+            .outcome(open, Ending { outcome, usage, findings, parts, inspected: true })
+            .await;
         // Only now may the stream end: what was held back goes out, or the stream is cut.
         let wire = self.call.route.wire();
-        let error = |code: &str, message: &str| {
-            Bytes::from(wire.error_event(code, message, &self.call.request_id))
-        };
+        let error =
+            |code: &str, message: &str| Bytes::from(wire.error_event(code, message, &self.call.request_id));
         let last = match (closed, stop) {
             (Err(_), _) => {
                 let refused = Refused::outcome_unrecorded();

@@ -34,7 +34,9 @@ impl Route {
     pub(crate) fn wire(&self) -> Wire {
         match self {
             Route::Chat(Protocol::OpenAiChat) | Route::Models(UpstreamKind::OpenAi) => Wire::OpenAi,
-            Route::Chat(Protocol::AnthropicMessages) | Route::Models(UpstreamKind::Anthropic) => Wire::Anthropic,
+            Route::Chat(Protocol::AnthropicMessages) | Route::Models(UpstreamKind::Anthropic) => {
+                Wire::Anthropic
+            }
             Route::Tool { .. } => Wire::Plain,
         }
     }

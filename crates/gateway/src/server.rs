@@ -34,7 +34,10 @@ pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: C
     let connections = Arc::new(Semaphore::new(gateway.limits.connections));
     let graceful = GracefulShutdown::new();
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(gateway.limits.header_timeout).max_buf_size(MAX_HEAD);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(gateway.limits.header_timeout)
+        .max_buf_size(MAX_HEAD);
     http.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD as u32).max_concurrent_streams(128);
     loop {
         // A permit first: beyond the bound connections wait in the kernel's queue instead of in memory.
@@ -142,7 +145,8 @@ async fn answer(
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a call's task ended abnormally");
-            let refused = Refused::new(500, "internal", "an internal error; the call's record says what is known");
+            let refused =
+                Refused::new(500, "internal", "an internal error; the call's record says what is known");
             refuse::response(wire, &refused, &clock::request_id())
         }
     };

@@ -199,7 +199,9 @@ impl StreamGovernor {
         let inspection =
             json::inspect(skeleton.as_bytes(), &self.scanner).map_err(|_| StreamError::NotJson)?;
         for finding in &inspection.findings {
-            self.found(finding.entity, finding.pointer.clone());
+            for _ in 0..finding.count {
+                self.found(finding.entity, &finding.pointer);
+            }
         }
         let redacted = |choose: &dyn Fn(Entity) -> bool| {
             String::from_utf8(inspection.redact(skeleton.as_bytes(), choose))
@@ -303,7 +305,7 @@ impl StreamGovernor {
     fn passed(&mut self, field: &Field, passed: Passed) -> String {
         self.completion.append(field, &passed.record);
         for entity in passed.findings {
-            self.found(entity, field.pointer(self.protocol));
+            self.found(entity, &field.pointer(self.protocol));
         }
         passed.forward
     }
@@ -319,13 +321,14 @@ impl StreamGovernor {
         self.output.bytes.extend(event.into_bytes());
     }
 
-    fn found(&mut self, entity: Entity, path: String) {
+    fn found(&mut self, entity: Entity, path: &str) {
         let action = self.rules.action(entity);
         if action == RedactionAction::Block && self.over == Over::Not {
             self.over = Over::Stopped;
             self.output.blocked = Some(entity);
         }
         if self.seen.insert(entity) || self.findings.len() < MAX_FINDINGS {
+            let path = path.to_owned();
             self.findings.push(Finding { entity: entity.name(), path, stage: Stage::Output, action });
         }
     }
@@ -334,7 +337,7 @@ impl StreamGovernor {
     fn inspect_text(&mut self, text: &str, place: &str) -> Option<String> {
         let spans = self.scanner.scan(text);
         for span in &spans {
-            self.found(span.entity, place.to_owned());
+            self.found(span.entity, place);
         }
         let redacted = redact_text(text, &spans, |entity| self.rules.hides(entity));
         (redacted != text).then_some(redacted)

@@ -32,7 +32,7 @@ fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "missing_token" => "send your OAuth access token as `Authorization: Bearer …` or `x-api-key`",
         "wrong_audience" => "ask the issuer for a token whose audience is this gateway",
-        "expired" => "get a new token from the issuer",
+        "token_expired" => "get a new token from the issuer",
         "outcome_unrecorded" => "the call may have happened: check before you send it again",
         "not_recording" => "nothing was sent upstream: try again when `/readyz` answers 200",
         _ => return None,

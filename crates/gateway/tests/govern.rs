@@ -134,7 +134,8 @@ async fn a_cut_stream_is_seen_as_cut_and_recorded() {
 
 #[tokio::test]
 async fn upstream_errors_pass_through_and_are_recorded() {
-    let harness = Harness::start(Upstream::json(429, r#"{"error":{"message":"slow down 536-90-4399"}}"#)).await;
+    let harness =
+        Harness::start(Upstream::json(429, r#"{"error":{"message":"slow down 536-90-4399"}}"#)).await;
     let answer = harness.ask(Ask::post("/v1/chat/completions", &chat("hi", false))).await;
     assert_eq!(answer.status, 429);
     assert_eq!(answer.body, r#"{"error":{"message":"slow down <US_SSN>"}}"#);

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use greffier_event::{ActionKind, Event, EventType, Timestamp};
 use greffier_gateway::{
-    CancellationToken, KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, UpstreamKind, prices::Prices,
+    CancellationToken, KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, UpstreamKind,
+    prices::Prices,
 };
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Reader, verify};
 use greffier_policy::dev::{Claims, DevIssuer};
@@ -332,7 +333,9 @@ async fn serve_upstream(
             let service = service_fn(move |request| {
                 answer(request, upstream.clone(), Arc::clone(&seen), Arc::clone(&reached))
             });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+            );
         }
     });
     base

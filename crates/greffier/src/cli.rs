@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,11 +155,6 @@ const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
 fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = duration(text)?;
     if (1..=MAX_TTL.as_secs()).contains(&ttl.as_secs()) { Ok(ttl) } else { Err("must be between 1s and 366d".to_owned()) }
-}
-
-/// Whether an address can be reached from this machine only.
-pub(crate) fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 #[cfg(test)]

@@ -171,7 +171,8 @@ fn seal_entry(draft: Draft, holder: &Holder) -> Result<Entry, AppendError> {
     let Draft { mut event, parts } = draft;
     let sealed = seal::seal(&mut event, parts, &holder.name, &holder.key).map_err(|_| AppendError::Cipher)?;
     let bytes = event.canonical()?;
-    let frame = Unplaced::encode(event.tenant.as_str(), &bytes, &sealed).map_err(|_| AppendError::TooLarge)?;
+    let frame =
+        Unplaced::encode(event.tenant.as_str(), &bytes, &sealed).map_err(|_| AppendError::TooLarge)?;
     Ok(Entry { trail: event.tenant, leaf: hash::leaf(&bytes), frame })
 }
 

@@ -65,6 +65,11 @@ impl Committer {
         self.writer.is_some()
     }
 
+    /// Where the acknowledged log ends.
+    pub(crate) fn end(&self) -> End {
+        self.end
+    }
+
     /// Opens a new file of the log, which says how much of the one before it counts. Never goes back to an old
     /// file: what a failed write or sync left in it is unknown.
     pub(crate) fn reopen(&mut self) -> io::Result<()> {
@@ -73,11 +78,6 @@ impl Committer {
         self.end = writer.end();
         self.writer = Some(writer);
         Ok(())
-    }
-
-    /// Where the acknowledged log ends.
-    pub(crate) fn end(&self) -> End {
-        self.end
     }
 
     /// Makes one group durable and returns each entry's index. On an error none of the group is acknowledged,
@@ -124,7 +124,9 @@ impl Changes<'_> {
         let index = match known {
             Some(next) if next.name != trail => return Err(Refusal::Case(next.name.clone())),
             Some(next) => next.index,
-            None if self.current.len() + self.changed.len() >= MAX_TRAILS => return Err(Refusal::TooManyTrails),
+            None if self.current.len() + self.changed.len() >= MAX_TRAILS => {
+                return Err(Refusal::TooManyTrails);
+            }
             None => 0,
         };
         self.changed.insert(key, Next { name: trail.to_owned(), index: index + 1 });

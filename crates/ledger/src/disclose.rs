@@ -80,20 +80,16 @@ struct WirePart {
 impl Disclosure {
     /// Shows an entry with all of the given parts.
     pub fn new(entry: Vec<u8>, parts: &[OpenedPart]) -> Disclosure {
-        let shown = |part: &OpenedPart| DisclosedPart::Shown { salt: part.salt, content: part.content.clone() };
+        let shown =
+            |part: &OpenedPart| DisclosedPart::Shown { salt: part.salt, content: part.content.clone() };
         Disclosure { entry, parts: parts.iter().map(shown).collect() }
     }
 
     /// Keeps back every part whose name `keep` refuses; the others can still be checked.
     pub fn withhold(&mut self, keep: impl Fn(&str) -> bool) -> Result<(), DisclosureError> {
         let event = self.event()?;
-        for (part, named) in self.parts.iter_mut().zip(&event.parts) {
-            if let DisclosedPart::Shown { salt, content } = part
-                && !keep(&named.name)
-            {
-                *part = DisclosedPart::Withheld { commitment: commitment(salt, &event.id, &named.name, content) };
-            }
-        }
+        let kept_back = event.parts.iter().enumerate().filter(|(_, part)| !keep(&part.name));
+        kept_back.for_each(|(at, _)| self.withhold_at(at));
         Ok(())
     }
 
@@ -144,6 +140,30 @@ impl Disclosure {
         let parts = self.parts.iter().zip(names).map(part).collect();
         let wire = Wire { entry: STANDARD.encode(&self.entry), parts };
         serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// [`Disclosure::to_bytes`], with the largest parts withheld until at most `max` bytes are left.
+    pub(crate) fn into_bytes_within(mut self, max: usize) -> Vec<u8> {
+        loop {
+            let bytes = self.to_bytes();
+            let size = |part: &DisclosedPart| match part {
+                DisclosedPart::Shown { content, .. } => content.len() + 1,
+                DisclosedPart::Withheld { .. } => 0,
+            };
+            let parts = self.parts.iter().enumerate().map(|(at, part)| (size(part), at));
+            let largest = parts.max().filter(|(size, _)| *size > 0 && bytes.len() > max);
+            let Some((_, largest)) = largest else { return bytes };
+            self.withhold_at(largest);
+        }
+    }
+
+    fn withhold_at(&mut self, at: usize) {
+        let Ok(event) = self.event() else { return self.parts.clear() };
+        if let (Some(part), Some(named)) = (self.parts.get_mut(at), event.parts.get(at))
+            && let DisclosedPart::Shown { salt, content } = part
+        {
+            *part = DisclosedPart::Withheld { commitment: commitment(salt, &event.id, &named.name, content) };
+        }
     }
 
     /// Reads what [`Disclosure::to_bytes`] wrote. Nothing of it is checked yet.

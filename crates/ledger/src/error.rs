@@ -17,7 +17,9 @@ pub enum LedgerError {
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The origin is not a name that checkpoints can carry.
-    #[error("origin `{0}` must be a name without spaces and `+`, as in `audit.example.com`")]
+    #[error(
+        "origin `{0}` must be a name of at most 100 characters without spaces and `+`, as in `audit.example.com`"
+    )]
     Origin(String),
     /// Another process owns the directory.
     #[error("another greffier uses this data directory: stop it first")]

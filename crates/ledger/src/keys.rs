@@ -3,7 +3,7 @@
 //! A folder of its own, never inside the data directory, backed up apart from it:
 //!
 //! ```text
-//! signing.key      Ed25519 seed: signs checkpoints and the manifest
+//! signing.key      gives each trail its Ed25519 key: signs checkpoints and the manifest
 //! master.key       wraps the holders' keys
 //! references.key   turns an identity into a keyed reference
 //! users.keys       one line per holder: its reference and its key, wrapped; only ever appended to
@@ -23,7 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use greffier_event::Tenant;
 use greffier_merkle::hash::hmac_sha256;
-use greffier_merkle::note::Signer;
+use greffier_merkle::note::{KeyError as NameError, Signer};
 
 use crate::cipher::{CipherError, Secret};
 
@@ -136,9 +136,12 @@ impl KeyRing {
         format!("ref:{}", hex::encode(tag.get(..16).unwrap_or_default()))
     }
 
-    /// The signer of one origin (a trail's name in checkpoints).
-    pub fn signer(&self, origin: &str) -> Signer {
-        Signer::new(origin, self.signing.bytes())
+    /// The signer of one origin (a trail's name in checkpoints). Each origin has its own key, derived from
+    /// `signing.key`: a C2SP trust policy lists no key twice.
+    pub fn signer(&self, origin: &str) -> Result<Signer, NameError> {
+        let chunks: [&[u8]; 2] = [b"greffier/signer/v1\0", origin.as_bytes()];
+        let seed = zeroize::Zeroizing::new(hmac_sha256(self.signing.bytes(), &chunks));
+        Signer::new(origin, &seed)
     }
 
     /// Who holds the parts of an event: its user, and without one the tenant.
@@ -217,12 +220,8 @@ impl KeyRing {
         }
         let unfinished = self.dir.join(format!("{HOLDERS}.tmp"));
         let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&unfinished)?;
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&unfinished, self.dir.join(HOLDERS))?;
@@ -257,9 +256,9 @@ fn read_holders(dir: &Path, master: &Secret) -> Result<(HashMap<String, Secret>,
         let invalid = |what| KeyError::Invalid { file: format!("{HOLDERS}, line {}", at + 1), what };
         let (holder, wrapped) = line.split_once(' ').ok_or_else(|| invalid("is damaged"))?;
         let wrapped = STANDARD.decode(wrapped).map_err(|_| invalid("is damaged"))?;
-        let key = master
-            .unwrap(&holder_aad(holder), &wrapped)
-            .map_err(|_| invalid("does not open with master.key: the key is another, or the line is damaged"))?;
+        let key = master.unwrap(&holder_aad(holder), &wrapped).map_err(|_| {
+            invalid("does not open with master.key: the key is another, or the line is damaged")
+        })?;
         keys.insert(holder.to_owned(), key);
     }
     Ok((keys, torn))
@@ -297,3 +296,6 @@ fn io_error(file: &str) -> impl FnOnce(io::Error) -> KeyError {
     let file = file.to_owned();
     move |source| KeyError::Io { file, source }
 }
+
+#[cfg(test)]
+mod tests;

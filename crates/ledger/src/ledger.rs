@@ -22,13 +22,15 @@ use crate::manifest::{LogRecord, Manifest};
 use crate::publish::Publisher;
 use crate::recover::{self, Opened, Recovered};
 use crate::store::{Disk, Files, Lock};
-use crate::wal::replay::Listing;
-use crate::wal::{self, GROUP_BYTES, MAX_FILE_BYTES};
+use crate::wal::replay::LogFile;
+use crate::wal::{self, End, GROUP_BYTES};
 
 /// Entries of one group: they share one sync.
 const GROUP_ENTRIES: usize = 1_024;
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
+/// Longest origin: with it, the trust file of a node with all its trails stays below 1 MiB.
+const MAX_ORIGIN: usize = 100;
 /// How often a trail that grew is signed, and how often something that failed is tried again.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -66,6 +68,8 @@ pub struct Ledger {
 /// Everything that recording needs, once the directory is open.
 struct Recorder {
     disk: Disk,
+    keys: Arc<KeyRing>,
+    origin: String,
     #[expect(dead_code, reason = "held for its lifetime")]
     lock: Lock,
     committer: Committer,
@@ -91,17 +95,21 @@ impl Opener {
         let disk = self.disk.clone();
         // What is durable in the log but was not signed for before the crash is signed for now ...
         publisher.publish().map_err(LedgerError::io("publish the trails"))?;
+        if recovered.unclean {
+            publisher.sweep().map_err(LedgerError::io("remove unfinished files"))?;
+        }
         // ... so that the manifest can cover all that came before. It also marks the directory as in use.
         let sizes = publisher.trails().map(|(name, trail)| (name, trail.size()));
         let mut committer = Committer::new(disk.clone(), end, sizes);
-        let mut started = Manifest::new(manifest + 1, false);
+        let mut started = Manifest { sequence: manifest + 1, ..Manifest::default() };
         started.wal = log.clone();
         started.wal.push(LogRecord::growing(wal::path(end.sequence + 1)));
         started.trails = publisher.records();
-        started.write(&disk, &publisher.node_signer())?;
+        started.write(&disk, &self.keys, &self.origin)?;
         // Only now may the log grow.
         committer.reopen().map_err(LedgerError::io("open the log"))?;
-        let recorder = Recorder { disk, lock, committer, log, manifest: manifest + 1 };
+        let (keys, origin) = (Arc::clone(&self.keys), self.origin.clone());
+        let recorder = Recorder { disk, keys, origin, lock, committer, log, manifest: manifest + 1 };
         Ok((recorder, publisher, recovered))
     }
 }
@@ -113,7 +121,8 @@ impl Ledger {
     /// append and tries again each second. Corruption, a wrong key or a second process is one.
     pub fn start(config: LedgerConfig) -> Result<(Ledger, Startup), LedgerError> {
         check_separate(&config.dir, &config.keys_dir)?;
-        if config.origin.is_empty() || config.origin.contains(|c: char| c.is_whitespace() || c == '+') {
+        let name = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
+        if config.origin.is_empty() || config.origin.len() > MAX_ORIGIN || !config.origin.chars().all(name) {
             return Err(LedgerError::Origin(config.origin));
         }
         let keys = Arc::new(KeyRing::open(&config.keys_dir)?);
@@ -196,19 +205,26 @@ impl Drop for Ledger {
 /// The last step of a clean stop: all files are final and durable, and the manifest says which they are.
 fn finish(mut recorder: Recorder, publisher: &Publisher) -> Result<(), LedgerError> {
     let disk = &recorder.disk;
-    let mut manifest = Manifest::new(recorder.manifest + 1, true);
+    let sequence = recorder.manifest + 1;
+    let mut manifest = Manifest { sequence, clean: true, ..Manifest::default() };
     manifest.wal = std::mem::take(&mut recorder.log);
     let reading = "hash the log for the manifest";
-    for sequence in Listing::read(disk).map_err(LedgerError::io(reading))?.sequences {
-        let name = wal::path(sequence);
-        if manifest.wal.iter().all(|known| known.name != name) {
-            let bytes = disk.store().read(&name, MAX_FILE_BYTES).map_err(LedgerError::io(reading))?;
-            manifest.wal.push(LogRecord::sealed(&name, &bytes));
-        }
+    let last = recorder.committer.end();
+    for sequence in manifest.wal.len() as u64 + 1..=last.sequence {
+        let followed = sequence < last.sequence;
+        let file = LogFile::read(disk, sequence, followed).map_err(LedgerError::io(reading))??;
+        let len = file.accepted.unwrap_or(last.len);
+        let record = if len == file.bytes.len() as u64 {
+            LogRecord::sealed(&file.name, &file.bytes)
+        } else {
+            // What a failed write left behind it was refused, and its fate is unknown: it goes.
+            wal::settle(disk, End { sequence, len }).map_err(LedgerError::io(reading))?
+        };
+        manifest.wal.push(record);
     }
     manifest.trails = publisher.records();
     manifest.list_files(disk)?;
-    manifest.write(disk, &publisher.node_signer())
+    manifest.write(disk, &recorder.keys, &recorder.origin)
 }
 
 fn spawn<T: Send + 'static>(

@@ -1,15 +1,19 @@
 //! The manifest: what the data directory held, signed.
 //!
 //! Written at start, when it covers all that came before, and at a clean stop, when it covers everything: then
-//! a flip or a removal anywhere is found. JSON as the text of a signed note under the node trail's key; it
+//! a flip or a removal anywhere is found. The file is a signed note under the node trail's key, a blank line,
+//! and the listing whose hash the note holds: notes are bounded at 1 MiB, the number of files is not. The note
 //! starts with `{`, which no origin does, so that it can never be taken for a checkpoint.
 
+use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use greffier_merkle::hash::sha256;
-use greffier_merkle::note::{SignedNote, Signer, Verifier};
+use greffier_merkle::note::{SignedNote, Verifier};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
+use crate::keys::KeyRing;
+use crate::publish::origin;
 use crate::store::Disk;
 use crate::wal::MAX_FILE_BYTES;
 
@@ -19,12 +23,35 @@ pub(crate) const PATH: &str = "manifest";
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const VERSION: u8 = 1;
 
-/// What was there, and whether that was all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is signed.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Head {
+    v: u8,
+    sequence: u64,
+    clean: bool,
+    listing: Digest,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Digest {
+    bytes: u64,
+    sha256: String,
+}
+
+/// What the signed hash covers.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    wal: Vec<LogRecord>,
+    trails: Vec<TrailRecord>,
+    files: Vec<FileRecord>,
+}
+
+/// What was there, and whether that was all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
-    /// Version of this form.
-    pub(crate) v: u8,
     /// Counts the manifests of this directory.
     pub(crate) sequence: u64,
     /// Whether it was written by a clean stop: then it covers every file but itself.
@@ -96,30 +123,46 @@ impl TrailRecord {
 }
 
 impl Manifest {
-    pub(crate) fn new(sequence: u64, clean: bool) -> Manifest {
-        Manifest { v: VERSION, sequence, clean, wal: Vec::new(), trails: Vec::new(), files: Vec::new() }
-    }
-
     /// Signs it and puts it in place, durably.
-    pub(crate) fn write(&self, disk: &Disk, signer: &Signer) -> Result<(), LedgerError> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|error| LedgerError::Io { doing: "encode the manifest", source: error.into() })?;
-        text.push('\n');
-        disk.replace(PATH, signer.sign(&text).as_bytes()).map_err(LedgerError::io("write the manifest"))
+    pub(crate) fn write(self, disk: &Disk, keys: &KeyRing, node_origin: &str) -> Result<(), LedgerError> {
+        let bytes = self.sign(keys, node_origin).map_err(LedgerError::io("sign the manifest"))?;
+        disk.replace(PATH, &bytes).map_err(LedgerError::io("write the manifest"))
     }
 
-    /// Reads a signed manifest; the text is parsed only once its signature holds.
-    pub(crate) fn open(note: &[u8], verifiers: &[Verifier]) -> Result<Manifest, String> {
-        let note = std::str::from_utf8(note).map_err(|_| "the manifest is not text".to_owned())?;
-        let note = SignedNote::parse(note).map_err(|error| format!("the manifest is not a signed note: {error}"))?;
-        note.verify(verifiers)
-            .map_err(|error| format!("the manifest's signature does not hold under the node's key: {error}"))?;
-        let manifest: Manifest = serde_json::from_str(note.text())
+    fn sign(self, keys: &KeyRing, node_origin: &str) -> std::io::Result<Vec<u8>> {
+        let Manifest { sequence, clean, wal, trails, files } = self;
+        let mut listing = serde_json::to_vec_pretty(&Listing { wal, trails, files })?;
+        listing.push(b'\n');
+        let FileRecord { bytes, sha256, .. } = FileRecord::of(PATH, &listing);
+        let head = Head { v: VERSION, sequence, clean, listing: Digest { bytes, sha256 } };
+        let text = serde_json::to_string(&head)? + "\n";
+        let signer = keys.signer(&origin(node_origin, Tenant::NODE)).map_err(std::io::Error::other)?;
+        let note = signer.sign(&text).map_err(std::io::Error::other)?;
+        Ok([note.as_bytes(), b"\n", &listing].concat())
+    }
+
+    /// Reads a manifest and names the key that signed it. Nothing is parsed before its signature, or the hash
+    /// that is signed, holds.
+    pub(crate) fn open(file: &[u8], verifiers: &[Verifier]) -> Result<(Manifest, String), String> {
+        let (note, listing) = split(file).ok_or("the manifest is not a note and a listing")?;
+        let note =
+            SignedNote::parse(note).map_err(|error| format!("the manifest is not a signed note: {error}"))?;
+        let signers = note.verify(verifiers).map_err(|error| {
+            format!("the manifest's signature does not hold under the node's key: {error}")
+        })?;
+        let signer = signers.first().map(|signer| signer.name().to_owned()).unwrap_or_default();
+        let head: Head = serde_json::from_str(note.text())
             .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
-        if manifest.v != VERSION {
-            return Err(format!("the manifest has version {}, which this greffier does not know", manifest.v));
+        if head.v != VERSION {
+            return Err(format!("the manifest has version {}, which this greffier does not know", head.v));
         }
-        Ok(manifest)
+        let found = FileRecord::of(PATH, listing);
+        if (found.bytes, &found.sha256) != (head.listing.bytes, &head.listing.sha256) {
+            return Err("the manifest's listing is not the one that was signed".to_owned());
+        }
+        let Listing { wal, trails, files } = serde_json::from_slice(listing)
+            .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
+        Ok((Manifest { sequence: head.sequence, clean: head.clean, wal, trails, files }, signer))
     }
 
     /// The manifest on disk, if there is one.
@@ -128,7 +171,8 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(LedgerError::io("read the manifest"))?,
         };
-        Manifest::open(&bytes, verifiers).map(Some).map_err(|what| LedgerError::tampered(PATH, what))
+        let opened = Manifest::open(&bytes, verifiers).map_err(|what| LedgerError::tampered(PATH, what))?;
+        Ok(Some(opened.0))
     }
 
     /// Lists every file below the data directory but the log and the manifest itself.
@@ -143,4 +187,13 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// The note up to the end of its signature line, and what follows the blank line behind it.
+fn split(file: &[u8]) -> Option<(&str, &[u8])> {
+    // The note's first line is its text; then a blank line and the signature's line.
+    let mut ends = file.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let end = ends.nth(2)?;
+    let (note, rest) = file.split_at_checked(end)?;
+    Some((std::str::from_utf8(note).ok()?, rest.strip_prefix(b"\n")?))
 }

@@ -3,19 +3,19 @@
 //! It is handed leaves only after their entries were synced, so that a checkpoint never covers what a crash
 //! could lose. What it writes is derived from the log, and is made again from it wherever it is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use greffier_merkle::checkpoint::Checkpoint;
-use greffier_merkle::note::Signer;
+use greffier_merkle::note::KeyError as NameError;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
 use crate::keys::KeyRing;
 use crate::manifest::TrailRecord;
-use crate::store::{Disk, UNFINISHED};
+use crate::store::{Disk, UNFINISHED, parent};
 
 /// The auditors' trust file: which keys sign which trails.
 pub(crate) const TRUST: &str = "trust";
@@ -48,19 +48,19 @@ pub(crate) fn tile_path(trail: &str, tile: &TileId) -> String {
 pub(crate) struct Trail {
     name: String,
     origin: String,
-    signer: Signer,
     tree: TileBuilder,
     /// Full tiles that are not on disk yet.
     unwritten: Vec<(TileId, Vec<u8>)>,
+    /// Partial tiles of the checkpoint on disk, to be removed once a newer one is.
+    edge: Vec<String>,
     /// Size of the checkpoint on disk; `None` before the first.
     published: Option<u64>,
 }
 
 impl Trail {
-    fn new(name: &str, origin: String, keys: &KeyRing) -> Trail {
-        let signer = keys.signer(&origin);
-        let (tree, unwritten) = (TileBuilder::new(), Vec::new());
-        Trail { name: name.to_owned(), origin, signer, tree, unwritten, published: None }
+    fn new(name: &str, origin: String) -> Trail {
+        let (tree, unwritten, edge) = (TileBuilder::new(), Vec::new(), Vec::new());
+        Trail { name: name.to_owned(), origin, tree, unwritten, edge, published: None }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -97,14 +97,23 @@ impl Trail {
         self.published = covered;
         if covered == Some(self.size()) {
             let edge = self.tree.right_edge();
-            let differing = edge.iter().filter(|(tile, bytes)| self.differs(disk, tile, bytes, true, repairs));
+            let differing =
+                edge.iter().filter(|(tile, bytes)| self.differs(disk, tile, bytes, true, repairs));
             if differing.count() > 0 || !self.unwritten.is_empty() {
                 self.published = None;
             }
+            self.edge = edge.iter().map(|(tile, _)| tile_path(&self.name, tile)).collect();
         }
     }
 
-    fn differs(&self, disk: &Disk, tile: &TileId, bytes: &[u8], told: bool, repairs: &mut Vec<String>) -> bool {
+    fn differs(
+        &self,
+        disk: &Disk,
+        tile: &TileId,
+        bytes: &[u8],
+        told: bool,
+        repairs: &mut Vec<String>,
+    ) -> bool {
         let path = tile_path(&self.name, tile);
         let found = disk.store().read(&path, MAX_TILE_BYTES);
         let differs = !found.as_ref().is_ok_and(|found| found == bytes);
@@ -117,29 +126,30 @@ impl Trail {
 
     /// Writes what the tree has become. A crash after any line leaves the old checkpoint with all its tiles, or
     /// the new one with all of its.
-    fn publish(&mut self, disk: &Disk) -> io::Result<()> {
+    fn publish(&mut self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
         let size = self.size();
         // Full tiles never change again. They stay in memory until they are durable.
-        let full: Vec<_> =
-            self.unwritten.iter().map(|(tile, bytes)| (tile_path(&self.name, tile), bytes)).collect();
+        let path = |tile: &TileId| tile_path(&self.name, tile);
+        let full: Vec<_> = self.unwritten.iter().map(|(tile, bytes)| (path(tile), bytes)).collect();
         disk.replace_all(&full)?;
         // Partial tiles of exactly this size, for whoever reads this checkpoint.
-        let edge: Vec<_> = self
-            .tree
-            .right_edge()
-            .into_iter()
-            .map(|(tile, bytes)| (tile_path(&self.name, &tile), bytes))
-            .collect();
+        let edge: Vec<_> =
+            self.tree.right_edge().into_iter().map(|(tile, bytes)| (path(&tile), bytes)).collect();
         disk.replace_all(&edge)?;
         // All that the checkpoint refers to is durable: now it may say so.
-        let note = Checkpoint { origin: self.origin.clone(), size, root: self.root() }.sign(&self.signer);
+        let signer = keys.signer(&self.origin).map_err(io::Error::other)?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root: self.root() };
+        let note = checkpoint.sign(&signer).map_err(io::Error::other)?;
         disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
-        // The checkpoint is durable. Partial tiles of tiles that are full now are served by nobody any more;
-        // left behind by a crash or an error they are harmless.
-        for (tile, _) in std::mem::take(&mut self.unwritten) {
-            remove_partials(disk, &format!("{}.p", tile_path(&self.name, &tile)));
-        }
+        // The checkpoint is durable. What only the one before it needed may go: a wider tile says the same, and
+        // whoever still asks for the narrow one is answered from it ([`crate::Reader::tile`]).
+        self.unwritten.clear();
         self.published = Some(size);
+        let edge: Vec<String> = edge.into_iter().map(|(path, _)| path).collect();
+        let stale = std::mem::replace(&mut self.edge, edge);
+        for path in stale.iter().filter(|path| !self.edge.contains(path)) {
+            remove_partial(disk, path)?;
+        }
         Ok(())
     }
 }
@@ -150,12 +160,15 @@ pub(crate) fn tile_end(tile: &TileId) -> u64 {
     leaves.and_then(|leaves| leaves.checked_mul(tile.index + 1)).unwrap_or(u64::MAX)
 }
 
-fn remove_partials(disk: &Disk, dir: &str) {
-    let store = disk.store();
-    for listed in store.list(dir).unwrap_or_default() {
-        let _ = store.remove(&format!("{dir}/{}", listed.name));
+/// Removes a partial tile, and its folder with the last of them.
+fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
+    match disk.store().remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
-    let _ = store.remove_dir(dir);
+    // Fails while other partial tiles are in it.
+    let _ = disk.store().remove_dir(parent(path));
+    Ok(())
 }
 
 /// All trails of this node.
@@ -164,24 +177,22 @@ pub(crate) struct Publisher {
     keys: Arc<KeyRing>,
     node_origin: String,
     trails: BTreeMap<String, Trail>,
-    /// What the trust file on disk says.
-    trust: String,
+    /// How many trails the trust file on disk names.
+    trusted: Option<usize>,
 }
 
 impl Publisher {
     pub(crate) fn new(disk: Disk, keys: Arc<KeyRing>, node_origin: &str) -> Publisher {
         let node_origin = node_origin.to_owned();
-        let mut publisher = Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trust: String::new() };
+        let mut publisher = Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trusted: None };
         publisher.trail(Tenant::NODE);
         publisher
     }
 
     /// The trail of that name, new if need be.
     pub(crate) fn trail(&mut self, name: &str) -> &mut Trail {
-        let (keys, node_origin) = (&self.keys, &self.node_origin);
-        self.trails
-            .entry(name.to_owned())
-            .or_insert_with(|| Trail::new(name, origin(node_origin, name), keys))
+        let node_origin = &self.node_origin;
+        self.trails.entry(name.to_owned()).or_insert_with(|| Trail::new(name, origin(node_origin, name)))
     }
 
     pub(crate) fn trails_mut(&mut self) -> impl Iterator<Item = &mut Trail> {
@@ -206,42 +217,40 @@ impl Publisher {
 
     /// Publishes every trail that grew. Trust comes first: whoever finds a checkpoint also finds its key.
     pub(crate) fn publish(&mut self) -> io::Result<()> {
-        let trust = self.trust_text();
-        if trust != self.trust {
-            self.disk.replace(TRUST, trust.as_bytes())?;
-            self.trust = trust;
+        if self.trusted != Some(self.trails.len()) {
+            let trust = self.trust_text().map_err(io::Error::other)?;
+            if self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() != Some(trust.clone().into_bytes()) {
+                self.disk.replace(TRUST, trust.as_bytes())?;
+            }
+            self.trusted = Some(self.trails.len());
         }
         for trail in self.trails.values_mut() {
             if trail.size() > 0 && trail.published != Some(trail.size()) {
-                trail.publish(&self.disk)?;
+                trail.publish(&self.disk, &self.keys)?;
             }
         }
         Ok(())
     }
 
-    /// Takes note of the trust file on disk.
-    pub(crate) fn set_trust(&mut self, text: String) {
-        self.trust = text;
-    }
-
     /// A C2SP trust policy: one log per trail. No witness vouches for it yet.
-    fn trust_text(&self) -> String {
-        let logs = self.trails.values().map(|trail| format!("log {}\n", trail.signer.verifier()));
-        logs.chain(["quorum none\n".to_owned()]).collect()
-    }
-
-    /// Signs for the node itself: the manifest.
-    pub(crate) fn node_signer(&self) -> Signer {
-        self.keys.signer(&origin(&self.node_origin, Tenant::NODE))
-    }
-}
-
-/// Removes what a crash left half written.
-pub(crate) fn remove_unfinished(disk: &Disk) -> io::Result<()> {
-    for path in disk.walk("")? {
-        if path.ends_with(UNFINISHED) {
-            disk.store().remove(&path)?;
+    fn trust_text(&self) -> Result<String, NameError> {
+        let mut text = String::new();
+        for trail in self.trails.values() {
+            text += &format!("log {}\n", self.keys.signer(&trail.origin)?.verifier());
         }
+        Ok(text + "quorum none\n")
     }
-    Ok(())
+
+    /// After a crash, when all is published: removes what was half written, and partial tiles that no
+    /// checkpoint needs any more.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        let needed: BTreeSet<&String> = self.trails.values().flat_map(|trail| &trail.edge).collect();
+        for path in self.disk.walk("")? {
+            let partial = path.starts_with(TRAILS) && path.contains(".p/");
+            if path.ends_with(UNFINISHED) || (partial && !needed.contains(&path)) {
+                remove_partial(&self.disk, &path)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use greffier_event::{Event, EventId, InvalidEvent, Tenant};
 use greffier_merkle::checkpoint::Checkpoint;
 use greffier_merkle::proof::{inclusion, tile_reader};
-use greffier_merkle::tlog_proof::TlogProof;
+use greffier_merkle::tile::TileId;
+use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
 use greffier_merkle::{Hash, hash};
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use crate::disclose::Disclosure;
 use crate::keys::KeyRing;
 use crate::publish::{MAX_CHECKPOINT_BYTES, MAX_TILE_BYTES, checkpoint_path, tile_path};
 use crate::seal::{self, OpenedPart};
-use crate::store::{Disk, Files};
+use crate::store::{Disk, Files, join};
 use crate::wal::frame::{Frame, SealedPart};
 use crate::wal::replay::{Corruption, Listing, LogFile};
 
@@ -119,7 +120,8 @@ pub(crate) fn open_parts(
     let mut opened = Vec::with_capacity(sealed.len());
     for (part, sealed) in event.parts.iter().zip(sealed) {
         let key = keys.holder_key(&sealed.holder).ok_or_else(|| ReadError::NoKey(part.name.clone()))?;
-        let part = seal::open(&event.id, part, sealed, &key).map_err(|_| ReadError::Part(part.name.clone()))?;
+        let part =
+            seal::open(&event.id, part, sealed, &key).map_err(|_| ReadError::Part(part.name.clone()))?;
         opened.push(part);
     }
     let commitments: Vec<Hash> = opened.iter().map(|part| part.commitment(&event.id)).collect();
@@ -190,8 +192,32 @@ impl Reader {
         }
     }
 
+    /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
+    /// that one.
+    pub fn tile(&self, trail: &Tenant, tile: TileId) -> Result<Option<Vec<u8>>, ReadError> {
+        let full = tile_path(trail.as_str(), &TileId { width: 256, ..tile });
+        let exact = tile_path(trail.as_str(), &tile);
+        let partials = format!("{full}.p");
+        let wider = self.disk.store().list(&partials).map_err(io_error(&partials))?.into_iter();
+        let wider = wider.filter(|listed| listed.name.parse().is_ok_and(|width: u16| width > tile.width));
+        let wider = wider.map(|listed| join(&partials, &listed.name));
+        // Partials are removed while we look: the full tile, which takes their place, comes last.
+        for path in [exact].into_iter().chain(wider).chain([full]) {
+            match self.disk.store().read(&path, MAX_TILE_BYTES) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error(&path)(error)),
+                Ok(mut bytes) if bytes.len() >= tile.byte_len() => {
+                    bytes.truncate(tile.byte_len());
+                    return Ok(Some(bytes));
+                }
+                Ok(_) => return Err(damaged(&path, "the tile is cut short")),
+            }
+        }
+        Ok(None)
+    }
+
     /// A C2SP proof that the entry is on its trail, against the stored checkpoint. `extra` carries the entry,
-    /// and with keys its parts: see [`Disclosure`].
+    /// and with keys as many of its parts as fit: see [`Disclosure`].
     pub fn prove(&self, trail: &Tenant, index: u64, keys: Option<&KeyRing>) -> Result<TlogProof, ReadError> {
         // The checkpoint first: whatever it covers is in the log and in tiles already.
         let checkpoint = self.checkpoint(trail)?;
@@ -209,24 +235,19 @@ impl Reader {
         let (trail, index) = (&found.tenant, found.index);
         let not_covered = || ReadError::NotCovered { trail: trail.to_string(), index };
         let note = checkpoint.ok_or_else(not_covered)?;
-        let head = checkpoint_of(&note).ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "it does not parse"))?;
+        let head = checkpoint_of(&note)
+            .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "it does not parse"))?;
         if index >= head.size {
             return Err(not_covered());
         }
-        let mut read = tile_reader(head.size, |tile| {
-            let path = tile_path(trail.as_str(), &tile);
-            let partial = self.disk.store().read(&path, MAX_TILE_BYTES);
-            // A partial tile is removed once the tile is full.
-            let full = greffier_merkle::tile::TileId { width: 256, ..tile };
-            partial.or_else(|_| self.disk.store().read(&tile_path(trail.as_str(), &full), MAX_TILE_BYTES)).ok()
-        });
+        let mut read = tile_reader(head.size, |tile| self.tile(trail, tile).ok().flatten());
         let hashes = inclusion(index, head.size, &mut read)
             .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "its tiles are missing"))?;
         let parts = match keys {
             Some(keys) => found.open_parts(keys)?,
             None => Vec::new(),
         };
-        let extra = Disclosure::new(found.entry.clone(), &parts).to_bytes();
+        let extra = Disclosure::new(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
         Ok(TlogProof { extra: Some(extra), index, hashes, checkpoint: note })
     }
 

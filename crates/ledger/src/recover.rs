@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use greffier_event::{Event, EventType, Tenant};
 use greffier_merkle::Hash;
-use greffier_merkle::checkpoint::Checkpoint;
-use greffier_merkle::hash;
+use greffier_merkle::note::Verifier;
+use greffier_merkle::{checkpoint, hash};
 use serde::Deserialize;
 
 use crate::error::LedgerError;
 use crate::keys::KeyRing;
 use crate::manifest::{LogRecord, Manifest};
-use crate::publish::{self, MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin};
+use crate::publish::{
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin,
+};
 use crate::store::{Disk, Lock};
 use crate::wal::frame::Frame;
 use crate::wal::replay::{Corruption, Listing, LogFile};
@@ -70,7 +72,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let mut publisher = Publisher::new(disk.clone(), Arc::clone(keys), node_origin);
     let listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
     let trails = stored_trails(disk)?;
-    let manifest = Manifest::read(disk, &[publisher.node_signer().verifier()])?;
+    let manifest = Manifest::read(disk, &[verifier(keys, node_origin, Tenant::NODE)?])?;
     if manifest.is_none() && !(listing.sequences.is_empty() && trails.is_empty()) {
         return Err(LedgerError::tampered("manifest", "the manifest is missing, but there is data"));
     }
@@ -87,13 +89,18 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         repairs: Vec::new(),
     };
     let mut log = Vec::new();
-    let mut last = None;
+    let mut end = End::default();
+    // Files of which more is on disk than counts, or may be less than we read.
+    let mut unsure = Vec::new();
     for &sequence in &listing.sequences {
         let followed = listing.sequences.last() != Some(&sequence);
         let file = LogFile::read(disk, sequence, followed).map_err(LedgerError::io("read the log"))??;
         let accepted = replay.file(&file)?;
         log.push(LogRecord::sealed(&file.name, &file.bytes));
-        last = Some((file, accepted));
+        end = End { sequence, len: accepted as u64 };
+        if accepted < file.bytes.len() || !(followed || clean) {
+            unsure.push(end);
+        }
     }
     if let Some(manifest) = &manifest {
         compare_log(manifest, &log)?;
@@ -102,20 +109,12 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let Replay { open, repairs, .. } = replay;
 
     // Everything is read and nothing contradicts; only now is anything changed.
-    let mut end = End::default();
-    if let Some((file, accepted)) = last {
-        end = End { sequence: file.sequence, len: accepted as u64 };
-        if !clean {
-            // The last process may have died after a failed sync: what we read may be in memory only, marked
-            // clean. Written anew it is on disk, and a torn tail is gone with the same step.
-            let kept = file.bytes.get(..accepted).unwrap_or_default();
-            disk.replace(&file.name, kept).map_err(LedgerError::io("make the end of the log durable"))?;
-            log.pop();
-            log.push(LogRecord::sealed(&file.name, kept));
-        }
-    }
-    if !clean {
-        publish::remove_unfinished(disk).map_err(LedgerError::io("remove unfinished files"))?;
+    for end in unsure {
+        // What was refused after a failed write goes, and so does a torn tail. The last file is written anew in
+        // any case: after a failed sync and a kill, what we read may be in memory only, and called clean there.
+        let name = wal::path(end.sequence);
+        let record = wal::settle(disk, end).map_err(LedgerError::io("make the log durable"))?;
+        log.iter_mut().filter(|known| known.name == name).for_each(|known| *known = record.clone());
     }
     let (open_decisions, open_decisions_dropped) = open.into_events()?;
     let recovered = Recovered { unclean: !clean, repairs, open_decisions, open_decisions_dropped };
@@ -126,7 +125,17 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
 /// The trails that have a folder.
 fn stored_trails(disk: &Disk) -> Result<Vec<Tenant>, LedgerError> {
     let listed = disk.store().list(TRAILS).map_err(LedgerError::io("list the trails"))?;
-    Ok(listed.into_iter().filter(|listed| listed.is_dir).filter_map(|dir| Tenant::new(dir.name).ok()).collect())
+    Ok(listed
+        .into_iter()
+        .filter(|listed| listed.is_dir)
+        .filter_map(|dir| Tenant::new(dir.name).ok())
+        .collect())
+}
+
+/// The key that a trail of ours is signed with.
+fn verifier(keys: &KeyRing, node_origin: &str, trail: &str) -> Result<Verifier, LedgerError> {
+    let signer = keys.signer(&origin(node_origin, trail));
+    signer.map(|signer| signer.verifier().clone()).map_err(|_| LedgerError::Origin(node_origin.to_owned()))
 }
 
 /// A file that may be absent.
@@ -149,12 +158,15 @@ fn claims(
     for trail in trails {
         let place = checkpoint_path(trail.as_str());
         let Some(note) = read_optional(disk, &place, MAX_CHECKPOINT_BYTES)? else { continue };
-        let verifier = keys.signer(&origin(node_origin, trail.as_str())).verifier();
+        let verifier = verifier(keys, node_origin, trail.as_str())?;
         let checkpoint = std::str::from_utf8(&note)
             .map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))
             .and_then(|note| {
-                Checkpoint::open(note, &[verifier]).map_err(|error| {
-                    LedgerError::tampered(&place, format!("the checkpoint does not hold under our key: {error}"))
+                checkpoint::open(note, [&verifier]).map_err(|error| {
+                    LedgerError::tampered(
+                        &place,
+                        format!("the checkpoint does not hold under our key: {error}"),
+                    )
                 })
             })?;
         let claim = Claim { size: checkpoint.size, root: checkpoint.root, place };
@@ -176,7 +188,9 @@ fn compare_log(manifest: &Manifest, found: &[LogRecord]) -> Result<(), LedgerErr
     for told in manifest.wal.iter().filter(|told| told.sha256.is_some()) {
         match found.iter().find(|found| found.name == told.name) {
             Some(found) if found == told => {}
-            Some(_) => return Err(LedgerError::tampered(&told.name, "the file is not the one that was signed")),
+            Some(_) => {
+                return Err(LedgerError::tampered(&told.name, "the file is not the one that was signed"));
+            }
             None => return Err(LedgerError::tampered(&told.name, "the file is missing")),
         }
     }
@@ -199,7 +213,7 @@ impl Replay<'_> {
     /// Takes in one file and says how much of it counts.
     fn file(&mut self, file: &LogFile) -> Result<usize, LedgerError> {
         let mut frames = file.frames();
-        while let Some(frame) = frames.next() {
+        for frame in frames.by_ref() {
             let (offset, frame) = frame?;
             self.frame(file, offset, &frame)?;
         }
@@ -212,7 +226,8 @@ impl Replay<'_> {
     fn frame(&mut self, file: &LogFile, offset: u64, frame: &Frame<'_>) -> Result<(), LedgerError> {
         let trail = self.publisher.trail(frame.trail);
         if frame.index != trail.size() {
-            let what = format!("trail `{}` has entry {} where {} is due", frame.trail, frame.index, trail.size());
+            let what =
+                format!("trail `{}` has entry {} where {} is due", frame.trail, frame.index, trail.size());
             return Err(Corruption { file: file.name.clone(), offset, what }.into());
         }
         trail.push(hash::leaf(frame.entry));
@@ -243,10 +258,8 @@ impl Replay<'_> {
             let stored = claims.get(trail.name()).and_then(|claims| claims.first());
             trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
         }
-        match read_optional(disk, TRUST, MAX_TRUST_BYTES)?.map(String::from_utf8) {
-            Some(Ok(text)) => publisher.set_trust(text),
-            _ if claims.is_empty() => {}
-            _ => repairs.push("trust: the file was missing and was made again from the keys".to_owned()),
+        if !claims.is_empty() && read_optional(disk, TRUST, MAX_TRUST_BYTES)?.is_none() {
+            repairs.push("trust: the file was missing and was made again from the keys".to_owned());
         }
         Ok(())
     }

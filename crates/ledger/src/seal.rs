@@ -46,14 +46,14 @@ impl OpenedPart {
 
 /// HMAC under the salt over everything that gives the content its meaning, lengths framed: the content cannot
 /// be moved to another event or another name, and without the salt it cannot be guessed.
-pub fn commitment(salt: &Hash, id: &EventId, name: &str, content: &[u8]) -> Hash {
+pub(crate) fn commitment(salt: &Hash, id: &EventId, name: &str, content: &[u8]) -> Hash {
     let name_len = (name.len() as u16).to_be_bytes();
     let content_len = (content.len() as u64).to_be_bytes();
     hmac_sha256(salt, &[COMMITMENT, id.as_bytes(), &name_len, name.as_bytes(), &content_len, content])
 }
 
 /// The root that an entry carries: RFC 6962 over the commitments, in the order of `parts`, lowercase hex.
-pub fn parts_root(commitments: &[Hash]) -> String {
+pub(crate) fn parts_root(commitments: &[Hash]) -> String {
     hex::encode(hash::root(commitments))
 }
 
@@ -123,3 +123,6 @@ fn whole_characters(content: &[u8], max: usize) -> usize {
     let continues = |at: usize| content.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
     (max.saturating_sub(3)..=max).rev().find(|&at| !continues(at)).unwrap_or(max)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,11 @@ impl Store for Files {
         if self.root.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(&self.root)?;
+        fs::create_dir_all(&self.root).map_err(|error| {
+            // A link whose target is not mounted: it is there, and nothing is.
+            let absent = fs::metadata(&self.root).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+            if absent { io::ErrorKind::NotFound.into() } else { error }
+        })?;
         match self.root.parent() {
             Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
             _ => File::open(".")?.sync_all(),
@@ -124,7 +128,10 @@ impl Store for Files {
         let mut bytes = Vec::new();
         File::open(self.path(path))?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file is larger than greffier writes it"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "file is larger than greffier writes it",
+            ));
         }
         Ok(bytes)
     }

@@ -233,7 +233,9 @@ fn check_log_files(listing: &Listing, manifest: Option<&Manifest>, report: &mut 
 /// Holds one file of the log against the manifest.
 fn check_hash(name: &str, bytes: &[u8], manifest: Option<&Manifest>, report: &mut Report) {
     let told = manifest.and_then(|manifest| manifest.wal.iter().find(|record| record.name == name));
-    let Some((length, hash)) = told.and_then(|told| Some((told.bytes?, told.sha256.clone()?))) else { return };
+    let Some((length, hash)) = told.and_then(|told| Some((told.bytes?, told.sha256.clone()?))) else {
+        return;
+    };
     compare(&FileRecord { path: name.to_owned(), bytes: length, sha256: hash }, bytes, report);
 }
 
@@ -249,7 +251,7 @@ fn compare(told: &FileRecord, bytes: &[u8], report: &mut Report) {
 /// Reads one file's frames into the trails; says whether all that counts could be read.
 fn check_frames(file: &LogFile, trails: &mut Trails<'_>, report: &mut Report) -> bool {
     let mut frames = file.frames();
-    while let Some(frame) = frames.next() {
+    for frame in frames.by_ref() {
         match frame {
             Ok((offset, frame)) => {
                 if !trails.entry(&format!("{}, byte {offset}", file.name), &frame, report) {
@@ -303,7 +305,8 @@ fn check_other_files(
             report.problem(stranger.as_str(), "the file was not there at the clean stop");
         }
         for path in disk.walk("")? {
-            let elsewhere = path == manifest::PATH || (path.starts_with("wal/") && !path.ends_with(UNFINISHED));
+            let elsewhere =
+                path == manifest::PATH || (path.starts_with("wal/") && !path.ends_with(UNFINISHED));
             if !elsewhere && !known.contains(path.as_str()) {
                 report.problem(path, "the file was not there at the clean stop");
             }
@@ -311,3 +314,6 @@ fn check_other_files(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

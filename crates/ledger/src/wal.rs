@@ -6,6 +6,7 @@
 
 use std::io;
 
+use crate::manifest::LogRecord;
 use crate::store::{Append, Disk};
 
 pub(crate) mod frame;
@@ -35,6 +36,15 @@ pub(crate) struct End {
     pub(crate) sequence: u64,
     /// How much of it counts.
     pub(crate) len: u64,
+}
+
+/// Writes a file anew with only what counts of it, so that it is durable, and the same whatever crashes follow.
+pub(crate) fn settle(disk: &Disk, end: End) -> io::Result<LogRecord> {
+    let path = path(end.sequence);
+    let mut bytes = disk.store().read(&path, MAX_FILE_BYTES)?;
+    bytes.truncate(usize::try_from(end.len).unwrap_or(usize::MAX));
+    disk.replace(&path, &bytes)?;
+    Ok(LogRecord::sealed(&path, &bytes))
 }
 
 /// The growing end of the log.

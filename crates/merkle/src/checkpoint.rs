@@ -66,8 +66,8 @@ impl Checkpoint {
     }
 }
 
-/// Reads a signed checkpoint that a known log key, named like its origin, signed. A witness's signature alone does
-/// not make a checkpoint, and a bad signature of any known key refuses it.
+/// Reads a signed checkpoint that a known log key, named like its origin, signed. A witness's signature alone
+/// does not make a checkpoint, and a bad signature of any known key refuses it.
 pub fn open<'v>(
     note: &str,
     known: impl IntoIterator<Item = &'v Verifier>,
@@ -83,8 +83,7 @@ pub(crate) fn open_signed<'v>(
     let note = SignedNote::parse(note)?;
     let signed = note.verify(known)?;
     let checkpoint = Checkpoint::parse(note.text())?;
-    let by_log =
-        |key: &&Verifier| key.algorithm() == Algorithm::Ed25519 && key.name() == checkpoint.origin;
+    let by_log = |key: &&Verifier| key.algorithm() == Algorithm::Ed25519 && key.name() == checkpoint.origin;
     if signed.iter().any(by_log) {
         Ok((checkpoint, signed))
     } else {
@@ -94,6 +93,8 @@ pub(crate) fn open_signed<'v>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::note::Cosigner;
 
@@ -134,7 +135,21 @@ mod tests {
             "log\n5\n".to_owned(),
             String::new(),
         ];
-        insta::assert_snapshot!(texts.map(|text| check(&text)).join("\n"), @"");
+        insta::assert_snapshot!(texts.map(|text| check(&text)).join("\n"), @r#"
+        log 5
+        a log with spaces 5
+        log 0
+        malformed checkpoint: the root of an empty tree is not that of no leaves
+        malformed checkpoint: the origin is empty
+        malformed checkpoint: the size is not a plain decimal
+        malformed checkpoint: the size is not a plain decimal
+        malformed checkpoint: the last line has no end
+        malformed checkpoint: the root is not 32 bytes of base64
+        malformed checkpoint: an extension line is empty
+        malformed checkpoint: an extension line is empty
+        malformed checkpoint: the root is not 32 bytes of base64
+        malformed checkpoint: the last line has no end
+        "#);
     }
 
     #[test]
@@ -162,5 +177,26 @@ mod tests {
         let mut bad = head("log", 5);
         bad.size = 0;
         assert!(bad.sign(&signer("log")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn checkpoints_come_back(origin in "[^\n]{1,20}", size in 1..u64::MAX, root: Hash) {
+            let head = Checkpoint { origin, size, root };
+            prop_assert_eq!(Checkpoint::parse(&head.to_text()), Ok(head));
+        }
+
+        #[test]
+        fn what_parses_formats_back(
+            origin in "[a\n]{0,2}", size in "[0-9+ ]{1,3}", root in "[AE]{42}[A-D]=?", extension in "[a\n]{0,3}",
+        ) {
+            check(&format!("{origin}\n{size}\n{root}\n{extension}"));
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text: String) {
+            prop_assert!(Checkpoint::parse(&text).is_err());
+            prop_assert!(open(&text, &[]).is_err());
+        }
     }
 }

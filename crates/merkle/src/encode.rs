@@ -46,7 +46,12 @@ mod tests {
         assert_eq!(check("0", good), (Some(0), true));
         assert_eq!(check("18446744073709551615", good), (Some(u64::MAX), true));
         // Same bytes with the two spare bits set; without padding; url-safe; with a space.
-        for hash in [&good.replace("FU=", "FV="), &good.replace('=', ""), &good.replace('+', "-"), &format!("{good} ")] {
+        for hash in [
+            &good.replace("FU=", "FV="),
+            &good.replace('=', ""),
+            &good.replace('+', "-"),
+            &format!("{good} "),
+        ] {
             assert_eq!(check("18446744073709551616", hash), (None, false), "{hash}");
         }
         for decimal in ["", "00", "01", "+1", "-1", " 1", "1 ", "1_0", "٣"] {

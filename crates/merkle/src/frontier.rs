@@ -54,7 +54,8 @@ impl Frontier {
         peaks.reduce(|right, left| hash::node(&left, &right)).unwrap_or_else(hash::empty_root)
     }
 
-    /// Appends a leaf hash, showing each subtree that it completes: its height and root, the leaf (height 0) first.
+    /// Appends a leaf hash, showing each subtree that it completes: its height and root, the leaf (height 0)
+    /// first.
     pub(crate) fn push_seeing(&mut self, leaf: Hash, mut completed: impl FnMut(u8, &Hash)) {
         let mut root = leaf;
         completed(0, &root);
@@ -98,6 +99,6 @@ mod tests {
     #[test]
     fn parts_must_fit_the_size() {
         let error = Frontier::from_parts(6, vec![[0; 32]; 3]).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"a frontier of 6 leaves has 2 peaks, 3 given: rebuild it from the leaves");
     }
 }

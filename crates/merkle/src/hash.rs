@@ -94,7 +94,7 @@ mod tests {
         // Test case 2.
         insta::assert_snapshot!(
             hex::encode(hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"])),
-            @""
+            @"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }
 }

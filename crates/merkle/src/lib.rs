@@ -2,11 +2,12 @@
 //!
 //! From the bottom up: [`hash`] is the one file that knows a hash function; [`Frontier`] is a growing tree's
 //! memory; [`tile`] and [`bundle`] are what a log stores and serves; [`proof`] makes and checks inclusion and
-//! consistency; [`note`] signs text; [`checkpoint`] is a tree head in a note; [`trust`] is an auditor's policy
-//! of logs and witnesses; [`tlog_proof`] is the file that carries all of it offline.
+//! consistency; [`note`] signs text; [`checkpoint`] is a tree head in a note; [`trust`] is an auditor's
+//! policy of logs and witnesses; [`tlog_proof`] is the file that carries all of it offline.
 //!
-//! The formats are C2SP's (`c2sp.org`), byte for byte. Parsers are strict: what parses formats back to the same
-//! bytes. There is no I/O, no clock and no randomness here, and nothing depends on another crate of ours.
+//! The formats are C2SP's (`c2sp.org`), byte for byte. Parsers are strict: what parses formats back to the
+//! same bytes. There is no I/O, no clock and no randomness here, and nothing depends on another crate of
+//! ours.
 
 pub mod bundle;
 pub mod checkpoint;

@@ -101,8 +101,8 @@ impl SignedNote {
 
     /// The known keys that signed this note, each once, in the order of their first signature.
     ///
-    /// Signatures of unknown keys are passed over. One bad signature under a known key's name and id refuses the
-    /// whole note, and so does the lack of any good one.
+    /// Signatures of unknown keys are passed over. One bad signature under a known key's name and id refuses
+    /// the whole note, and so does the lack of any good one.
     pub fn verify<'v>(
         &self,
         known: impl IntoIterator<Item = &'v Verifier>,

@@ -1,7 +1,9 @@
-//! Inclusion and consistency proofs (RFC 6962, sections 2.1.1 and 2.1.2): made from stored hashes, checked alone.
+//! Inclusion and consistency proofs (RFC 6962, sections 2.1.1 and 2.1.2): made from stored hashes, checked
+//! alone.
 //!
-//! The makers read the tree through a function `(height, index) -> hash`: the root of the complete subtree over
-//! the leaves `index * 2^height .. (index + 1) * 2^height`. [`leaf_reader`] and [`tile_reader`] make one.
+//! The makers read the tree through a function `(height, index) -> hash`: the root of the complete subtree
+//! over the leaves `index * 2^height .. (index + 1) * 2^height`. [`leaf_reader`] and [`tile_reader`] make
+//! one.
 
 mod read;
 
@@ -9,7 +11,7 @@ pub use read::{leaf_reader, tile_reader};
 
 use crate::{Hash, hash};
 
-/// The most hashes a proof can have: one per level of the largest tree.
+/// The most hashes an inclusion proof can have: one per level of the largest tree.
 pub const MAX_HASHES: usize = 64;
 
 /// Why a proof proves nothing.
@@ -39,12 +41,9 @@ pub enum ProofError {
     Root,
 }
 
-/// The proof that leaf `index` is in the tree of `size` leaves. None when it is not, or when a hash cannot be read.
-pub fn inclusion(
-    index: u64,
-    size: u64,
-    read: &mut impl FnMut(u8, u64) -> Option<Hash>,
-) -> Option<Vec<Hash>> {
+/// The proof that leaf `index` is in the tree of `size` leaves. None when it is not, or when a hash cannot be
+/// read.
+pub fn inclusion(index: u64, size: u64, read: &mut impl FnMut(u8, u64) -> Option<Hash>) -> Option<Vec<Hash>> {
     let (mut from, mut to) = (0, size);
     if index >= size {
         return None;
@@ -65,13 +64,9 @@ pub fn inclusion(
     Some(hashes)
 }
 
-/// The proof that the tree of `old` leaves is a prefix of the tree of `new`. Empty when there is nothing to show:
-/// equal sizes, or an empty old tree. None when the old tree is larger, or when a hash cannot be read.
-pub fn consistency(
-    old: u64,
-    new: u64,
-    read: &mut impl FnMut(u8, u64) -> Option<Hash>,
-) -> Option<Vec<Hash>> {
+/// The proof that the tree of `old` leaves is a prefix of the tree of `new`. Empty when there is nothing to
+/// show: equal sizes, or an empty old tree. None when the old tree is larger, or when a hash cannot be read.
+pub fn consistency(old: u64, new: u64, read: &mut impl FnMut(u8, u64) -> Option<Hash>) -> Option<Vec<Hash>> {
     if old > new {
         return None;
     }
@@ -129,7 +124,8 @@ pub fn verify_inclusion(
     if found == *root { Ok(()) } else { Err(ProofError::Root) }
 }
 
-/// Checks that the tree of `old` leaves with root `old_root` is a prefix of the tree of `new` leaves with `new_root`.
+/// Checks that the tree of `old` leaves with root `old_root` is a prefix of the tree of `new` leaves with
+/// `new_root`.
 pub fn verify_consistency(
     old: u64,
     new: u64,

@@ -37,7 +37,9 @@ pub struct TileId {
 
 /// A path that names no tile or bundle in its only spelling.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no tile has this path: expected tile/<level>/<index> or tile/entries/<index>, optionally .p/<1 to 255>")]
+#[error(
+    "no tile has this path: expected tile/<level>/<index> or tile/entries/<index>, optionally .p/<1 to 255>"
+)]
 pub struct InvalidTilePath;
 
 impl TileId {
@@ -90,8 +92,8 @@ pub fn parse_entries_path(path: &str) -> Result<(u64, u16), InvalidTilePath> {
     read().filter(|(index, width)| entries_path(*index, *width) == path).ok_or(InvalidTilePath)
 }
 
-/// Every tile of a tree of this size, bottom level first, each level from the left; only the last of a level can
-/// be partial.
+/// Every tile of a tree of this size, bottom level first, each level from the left; only the last of a level
+/// can be partial.
 pub fn tiles_for(size: u64) -> impl Iterator<Item = TileId> {
     (0..LEVELS).flat_map(move |level| {
         let tiles = (size >> (8 * level)).div_ceil(WIDTH);

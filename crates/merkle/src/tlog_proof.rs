@@ -1,13 +1,14 @@
-//! Offline proofs (C2SP tlog-proof): one file that shows a leaf to be in a log, with nothing else at hand but trust.
+//! Offline proofs (C2SP tlog-proof): one file that shows a leaf to be in a log, with nothing else at hand but
+//! trust.
 
 use std::fmt::Write as _;
 
+use crate::Hash;
 use crate::checkpoint::Checkpoint;
 use crate::encode::{base64, parse_base64, parse_decimal, parse_hash};
 use crate::note::{MAX_NOTE, NoteError, SignedNote};
 use crate::proof::{self, MAX_HASHES, ProofError};
 use crate::trust::{TrustPolicy, Untrusted};
-use crate::Hash;
 
 /// The first line.
 const MAGIC: &str = "c2sp.org/tlog-proof@v1\n";
@@ -75,11 +76,17 @@ impl TlogProof {
         if text.len() > MAX_PROOF {
             return Err(TlogProofError::TooLarge("the file is longer than a proof can be"));
         }
-        let rest = text.strip_prefix(MAGIC).ok_or(TlogProofError::Malformed("the first line is not c2sp.org/tlog-proof@v1"))?;
-        let (head, checkpoint) =
-            rest.split_once("\n\n").ok_or(TlogProofError::Malformed("no blank line before the checkpoint"))?;
+        let rest = text
+            .strip_prefix(MAGIC)
+            .ok_or(TlogProofError::Malformed("the first line is not c2sp.org/tlog-proof@v1"))?;
+        let (head, checkpoint) = rest
+            .split_once("\n\n")
+            .ok_or(TlogProofError::Malformed("no blank line before the checkpoint"))?;
         let mut lines = head.split('\n').peekable();
-        let extra = match lines.next_if(|line| line.starts_with("extra ")).and_then(|line| line.strip_prefix("extra ")) {
+        let extra = match lines
+            .next_if(|line| line.starts_with("extra "))
+            .and_then(|line| line.strip_prefix("extra "))
+        {
             Some(extra) => Some(parse_extra(extra)?),
             None => None,
         };
@@ -90,13 +97,15 @@ impl TlogProof {
             if hashes.len() == MAX_HASHES {
                 return Err(TlogProofError::TooLarge("more than 64 hashes"));
             }
-            hashes.push(parse_hash(line).ok_or(TlogProofError::Malformed("a hash is not 32 bytes of base64"))?);
+            hashes
+                .push(parse_hash(line).ok_or(TlogProofError::Malformed("a hash is not 32 bytes of base64"))?);
         }
         SignedNote::parse(checkpoint)?;
         Ok(TlogProof { extra, index, hashes, checkpoint: checkpoint.to_owned() })
     }
 
-    /// Checks that this leaf hash, which the caller computed from the entry, is in a tree that `trust` accepts.
+    /// Checks that this leaf hash, which the caller computed from the entry, is in a tree that `trust`
+    /// accepts.
     pub fn verify(&self, leaf: &Hash, trust: &TrustPolicy) -> Result<Checkpoint, Disproved> {
         let checkpoint = trust.verify_checkpoint(&self.checkpoint)?;
         proof::verify_inclusion(self.index, checkpoint.size, leaf, &self.hashes, &checkpoint.root)?;
@@ -111,3 +120,6 @@ fn parse_extra(text: &str) -> Result<Vec<u8>, TlogProofError> {
     }
     Ok(extra)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,8 @@ use crate::note::{Algorithm, KeyError, Verifier};
 /// The longest policy file.
 pub const MAX_POLICY: usize = 1024 * 1024;
 
-/// The most logs, the most witnesses and the most groups: the specification asks for 32 each; a node of ours lists
-/// a log per tenant.
+/// The most logs, the most witnesses and the most groups: the specification asks for 32 each; a node of ours
+/// lists a log per tenant.
 pub const MAX_ENTRIES: usize = 4096;
 
 /// An auditor's trust, stated in a text file that comes from elsewhere than what it judges.
@@ -98,7 +98,9 @@ impl TrustPolicy {
         let known = logs.chain(self.witnesses.iter().map(|witness| &witness.verifier));
         let (checkpoint, signed) = checkpoint::open_signed(note, known)?;
         match self.quorum {
-            Some(quorum) if !self.is_met(quorum, &signed) => Err(Untrusted::Quorum(self.name(quorum).to_owned())),
+            Some(quorum) if !self.is_met(quorum, &signed) => {
+                Err(Untrusted::Quorum(self.name(quorum).to_owned()))
+            }
             _ => Ok(checkpoint),
         }
     }

@@ -165,6 +165,9 @@ impl Machine {
     }
 
     fn word(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        if text.before(at, 1) == Some(b'\\') && matches!(text.get(at), Some(b'n' | b'r' | b't')) {
+            return None; // A written-out line break, whose letter belongs to no word.
+        }
         if self.user_info.is_none_or(|info| at > info.at_sign)
             && let Some(info) = database_url::read(text, at)
             && !text.is_starved()

@@ -66,7 +66,9 @@ pub fn join(decision: (&Event, &[Part]), outcome: (&Event, &[Part])) -> Result<S
     event.content_safety = match (event.content_safety.take(), &ended.content_safety) {
         (Some(mut input), Some(output)) => {
             input.pii_detected |= output.pii_detected;
-            input.redactions.extend(output.redactions.iter().cloned());
+            let new = |redaction: &&Redaction| !input.redactions.contains(redaction);
+            let added: Vec<Redaction> = output.redactions.iter().filter(new).cloned().collect();
+            input.redactions.extend(added);
             Some(input)
         }
         (input, output) => input.or_else(|| output.clone()),

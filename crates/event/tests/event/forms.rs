@@ -192,6 +192,12 @@ fn two_events_make_one_entry() {
         status: OutcomeStatus::Failure,
     });
     outcome.kind = EventType::ActionFailed;
+    // One finding is repeated from the decision, one is new.
+    let found = &mut outcome.content_safety.as_mut().unwrap().redactions;
+    let mut new = found[0].clone();
+    new.entity = "CREDIT_CARD".to_owned();
+    new.stage = greffier_event::Stage::Output;
+    found.push(new);
     outcome.usage = Some(Usage { input_tokens: Some(1_240), cost_micros: Some(6_700), ..Usage::default() });
     let part = |name: &str, media: &str, content: &str| Part {
         name: name.to_owned(),
@@ -204,7 +210,7 @@ fn two_events_make_one_entry() {
     ];
     let ended = [part("completion", "text/plain", "half of it")];
     let entry = forms::governed::join((&decision, &asked), (&outcome, &ended)).unwrap();
-    insta::assert_snapshot!(entry, @r#"{"timestamp":"2026-03-06T14:32:07.891Z","requestId":"req_7f8a9b0c","user":{"sub":"auth0|8f3a2b1c9d4e5f6a","org":"org_acme_corp","roles":["analyst","auditor"],"email":"alice@corp.example"},"action":{"tool":"crm:contacts:search","method":"POST","parameters":{"query":"<US_SSN>","weight":1.50}},"policy":{"decision":"redact","rule":"role:analyst grants tool:crm:read","scopes":["tool:crm:read"],"reason":"masked","version":"sha256:0000000000000000000000000000000000000000000000000000000000000000"},"contentSafety":{"piiDetected":true,"redactions":[{"type":"US_SSN","count":1,"path":"/body/~1ü/€/😀/דּ","stage":"input","action":"redact"},{"type":"US_SSN","count":1,"path":"/body/~1ü/€/😀/דּ","stage":"input","action":"redact"}]},"usage":{"inputTokens":1240,"estimatedCost":0.0067},"outcome":{"status":"failure","durationMs":342.104,"error":"stream_cut","result":"half of it"}}"#);
+    insta::assert_snapshot!(entry, @r#"{"timestamp":"2026-03-06T14:32:07.891Z","requestId":"req_7f8a9b0c","user":{"sub":"auth0|8f3a2b1c9d4e5f6a","org":"org_acme_corp","roles":["analyst","auditor"],"email":"alice@corp.example"},"action":{"tool":"crm:contacts:search","method":"POST","parameters":{"query":"<US_SSN>","weight":1.50}},"policy":{"decision":"redact","rule":"role:analyst grants tool:crm:read","scopes":["tool:crm:read"],"reason":"masked","version":"sha256:0000000000000000000000000000000000000000000000000000000000000000"},"contentSafety":{"piiDetected":true,"redactions":[{"type":"US_SSN","count":1,"path":"/body/~1ü/€/😀/דּ","stage":"input","action":"redact"},{"type":"CREDIT_CARD","count":1,"path":"/body/~1ü/€/😀/דּ","stage":"output","action":"redact"}]},"usage":{"inputTokens":1240,"estimatedCost":0.0067},"outcome":{"status":"failure","durationMs":342.104,"error":"stream_cut","result":"half of it"}}"#);
     outcome.request_id = None;
     assert!(forms::governed::join((&decision, &asked), (&outcome, &ended)).is_err());
 }

@@ -13,6 +13,7 @@ use crate::publish::checkpoint_path;
 use crate::store::sim::{Crash, FAULTS, Fault, Sim};
 use crate::testing::{keys, plain};
 use crate::verify::{VerifyOptions, verify_dir};
+use crate::wal::replay::Listing;
 
 const TRAILS: [&str; 2] = ["acme", "greffier"];
 
@@ -90,7 +91,9 @@ impl Run {
     /// Notes the checkpoints that anybody could read now.
     fn look(&mut self) {
         for trail in TRAILS {
-            let Ok(note) = crate::store::Store::read(&self.sim, &checkpoint_path(trail), 10_000) else { continue };
+            let Ok(note) = crate::store::Store::read(&self.sim, &checkpoint_path(trail), 10_000) else {
+                continue;
+            };
             let note = String::from_utf8(note).unwrap();
             let text = SignedNote::parse(&note).unwrap().text().to_owned();
             let checkpoint = greffier_merkle::Checkpoint::parse(&text).unwrap();
@@ -143,7 +146,11 @@ impl Run {
             assert_eq!(found, Some(leaf), "{context}: {trail} {index} was acknowledged");
         }
         for (trail, size, root) in &self.seen {
-            assert_eq!(heads.get(&(trail.clone(), *size)), Some(root), "{context}: checkpoint {trail} {size}");
+            assert_eq!(
+                heads.get(&(trail.clone(), *size)),
+                Some(root),
+                "{context}: checkpoint {trail} {size}"
+            );
         }
     }
 
@@ -183,7 +190,7 @@ fn every_operation_may_fail_in_every_way() {
     let mut survived = 0;
     for fault in FAULTS {
         for at in 1..=operations {
-            for crash in [Crash::Kill, Crash::Power(at as u64), Crash::Power(1_000 + at as u64)] {
+            for crash in [Crash::Kill, Crash::Power(at as u64)] {
                 let mut run = Run::new();
                 run.sim.plan(at, fault);
                 run.script();
@@ -192,5 +199,5 @@ fn every_operation_may_fail_in_every_way() {
             }
         }
     }
-    assert_eq!(survived, operations * FAULTS.len() * 3);
+    assert_eq!(survived, operations * FAULTS.len() * 2);
 }

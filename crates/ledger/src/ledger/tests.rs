@@ -92,7 +92,12 @@ async fn many_producers_share_groups_and_nobody_shares_an_index() {
     let report = place.verify();
     assert_eq!((report.problems, report.trails[0].covered), (vec![], Some(600)));
     let names: Vec<_> = files(&place.data()).into_keys().filter(|name| name.contains("/tile/")).collect();
-    insta::assert_debug_snapshot!(names.iter().filter(|name| !name.contains(".p/")).collect::<Vec<_>>(), @"");
+    insta::assert_debug_snapshot!(names.iter().filter(|name| !name.contains(".p/")).collect::<Vec<_>>(), @r##"
+[
+    "trails/acme/tile/0/000",
+    "trails/acme/tile/0/001",
+]
+"##);
     // Partials of full tiles are gone; those of this size are there.
     assert!(names.iter().all(|name| !name.contains("/0/000.p/") && !name.contains("/0/001.p/")));
     assert!(names.contains(&"trails/acme/tile/0/002.p/88".to_owned()));
@@ -118,7 +123,8 @@ async fn decisions_without_an_outcome_are_handed_over() {
     drop(ledger);
     let (ledger, startup) = place.start().unwrap();
     let open: Vec<_> = startup.recovered.await.unwrap().open_decisions;
-    let open: Vec<_> = open.iter().map(|event| (event.tenant.as_str(), event.request_id.as_deref().unwrap())).collect();
+    let open: Vec<_> =
+        open.iter().map(|event| (event.tenant.as_str(), event.request_id.as_deref().unwrap())).collect();
     assert_eq!(open, [("acme", "open"), ("zeta", "also open")]);
     drop(ledger);
 }
@@ -135,7 +141,7 @@ async fn a_torn_tail_is_cut_and_said() {
     fs::write(&path, &bytes).unwrap();
     let report = place.verify();
     assert!(report.is_ok() && !report.clean);
-    insta::assert_debug_snapshot!(report.torn_tails.len(), @"");
+    insta::assert_debug_snapshot!(report.torn_tails.len(), @"1");
     let (ledger, startup) = place.start().unwrap();
     let repairs = startup.recovered.await.unwrap().repairs;
     assert_eq!(repairs.len(), 1);
@@ -185,7 +191,18 @@ async fn what_no_crash_explains_is_refused() {
         })
         .await,
     );
-    insta::assert_debug_snapshot!(said, @"");
+    insta::assert_debug_snapshot!(said, @r##"
+[
+    "started",
+    "the log is corrupt at wal/00000000000000000001.wal, byte 32: the frame is damaged, and it was acknowledged; nothing was changed, restore it from a copy",
+    "the log is corrupt at wal/00000000000000000002.wal, byte 0: the header's checksum is wrong; nothing was changed, restore it from a copy",
+    "wal/00000000000000000001.wal: the file is missing; nothing was changed, run `greffier verify`",
+    "manifest: the manifest is missing, but there is data; nothing was changed, run `greffier verify`",
+    "trails/acme/checkpoint: the checkpoint is missing; nothing was changed, run `greffier verify`",
+    "wal/00000000000000000001.wal: the file is missing; nothing was changed, run `greffier verify`",
+    "manifest: the manifest's signature does not hold under the node's key: no known key signed the note; nothing was changed, run `greffier verify`",
+]
+"##);
 }
 
 #[tokio::test]
@@ -200,7 +217,11 @@ async fn a_damaged_tile_is_made_again() {
     let before = fs::read(&tile).unwrap();
     flip(&tile, 5);
     let (ledger, startup) = place.start().unwrap();
-    insta::assert_debug_snapshot!(startup.recovered.await.unwrap().repairs, @"");
+    insta::assert_debug_snapshot!(startup.recovered.await.unwrap().repairs, @r##"
+[
+    "trails/acme/tile/0/000.p/3: the tile was damaged and was made again from the log",
+]
+"##);
     assert_eq!(fs::read(&tile).unwrap(), before);
     ledger.close().unwrap();
     assert!(place.verify().is_ok());
@@ -247,7 +268,10 @@ async fn a_directory_that_cannot_be_made_is_waited_for() {
     assert_eq!(ledger.health(), Health::Recording);
     appender.append(plain("acme", 1)).await.unwrap();
     ledger.close().unwrap();
-    assert!(matches!(appender.append(plain("acme", 2)).await, Err(AppendError::NotRecording(_) | AppendError::Closed)));
+    assert!(matches!(
+        appender.append(plain("acme", 2)).await,
+        Err(AppendError::NotRecording(_) | AppendError::Closed)
+    ));
     assert!(place.verify().is_ok());
 }
 
@@ -265,7 +289,14 @@ async fn what_is_not_an_entry_is_refused_and_the_rest_goes_on() {
     for wrong in [plain("ACME", 2), plain("Greffier", 2), unstamped, invalid] {
         said.push(appender.append(wrong).await.unwrap_err().to_string());
     }
-    insta::assert_debug_snapshot!(said, @"");
+    insta::assert_debug_snapshot!(said, @r##"
+[
+    "a trail named `acme` exists already: tenants differ by more than case",
+    "a trail named `greffier` exists already: tenants differ by more than case",
+    "`recorded_at` must be set before an event is recorded",
+    "v: must be 1",
+]
+"##);
     assert_eq!(appender.append(plain("acme", 2)).await.unwrap().index, 1);
     ledger.close().unwrap();
     assert!(place.verify().is_ok());
@@ -298,5 +329,5 @@ async fn a_proof_holds_offline_and_shows_what_it_should() {
         assert_eq!(shown.check(), Err(crate::DisclosureError::Parts));
     }
     let missing = reader.prove(&Tenant::new("acme").unwrap(), 300, None).unwrap_err();
-    insta::assert_snapshot!(missing, @"");
+    insta::assert_snapshot!(missing, @"trail `acme` has no entry 300");
 }

@@ -238,7 +238,10 @@ impl Store for Sim {
     fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut world = self.0.lock().unwrap();
         assert_eq!(world.seen.get(parent(path)).unwrap_or(&Node::Dir), &Node::Dir);
-        assert!(parent(path).is_empty() || world.seen.contains_key(parent(path)), "{path}: no such directory");
+        assert!(
+            parent(path).is_empty() || world.seen.contains_key(parent(path)),
+            "{path}: no such directory"
+        );
         let file = world.files.len();
         world.files.push(File::default());
         world.seen.insert(path.to_owned(), Node::File(file));
@@ -255,9 +258,10 @@ impl Store for Sim {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        self.0.lock().unwrap().apply(|world| {
-            world.seen.remove(path).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
-        })
+        self.0
+            .lock()
+            .unwrap()
+            .apply(|world| world.seen.remove(path).map(|_| ()).ok_or(io::ErrorKind::NotFound.into()))
     }
 
     fn remove_dir(&self, dir: &str) -> io::Result<()> {
@@ -271,8 +275,12 @@ impl Store for Sim {
         self.0.lock().unwrap().apply(|world| {
             let inside = |path: &str| join(dir, path.rsplit('/').next().unwrap_or_default()) == path;
             world.durable.retain(|path, _| !inside(path));
-            let seen: Vec<_> =
-                world.seen.iter().filter(|(path, _)| inside(path)).map(|(path, node)| (path.clone(), *node)).collect();
+            let seen: Vec<_> = world
+                .seen
+                .iter()
+                .filter(|(path, _)| inside(path))
+                .map(|(path, node)| (path.clone(), *node))
+                .collect();
             world.durable.extend(seen);
             Ok(())
         })

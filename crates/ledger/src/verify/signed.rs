@@ -5,7 +5,7 @@ use std::io;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
-use greffier_merkle::note::SignedNote;
+use greffier_merkle::note::Verifier;
 use greffier_merkle::trust::TrustPolicy;
 
 use super::{Report, VerifyError};
@@ -89,9 +89,10 @@ impl Signed {
     /// Checks the manifest and returns the node's origin: the name of the key that signed it, without the
     /// node's trail.
     fn read_manifest(&mut self, note: &[u8], trust: &TrustPolicy, report: &mut Report) -> Option<String> {
-        let node_logs: Vec<_> = trust.logs().iter().filter(|log| node_of(log.name()).is_some()).cloned().collect();
-        let manifest = match Manifest::open(note, &node_logs) {
-            Ok(manifest) => manifest,
+        let logs = trust.logs().iter().map(|log| &log.verifier);
+        let node_logs: Vec<Verifier> = logs.filter(|log| node_of(log.name()).is_some()).cloned().collect();
+        let (manifest, signer) = match Manifest::open(note, &node_logs) {
+            Ok(opened) => opened,
             Err(what) => {
                 report.problem(manifest::PATH, what);
                 return None;
@@ -107,9 +108,7 @@ impl Signed {
             }
         }
         self.manifest = Some(manifest);
-        let note = SignedNote::parse(std::str::from_utf8(note).ok()?).ok()?;
-        let signers = note.verify(&node_logs).ok()?;
-        signers.first().and_then(|signer| node_of(signer.name())).map(str::to_owned)
+        node_of(&signer).map(str::to_owned)
     }
 }
 

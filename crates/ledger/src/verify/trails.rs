@@ -59,7 +59,8 @@ impl<'a> Trails<'a> {
             report.problem(place, format!("the event belongs to `{}`", event.tenant));
         }
         if event.parts.len() != frame.parts.len() {
-            let what = format!("{} parts are stored, the entry binds {}", frame.parts.len(), event.parts.len());
+            let what =
+                format!("{} parts are stored, the entry binds {}", frame.parts.len(), event.parts.len());
             return report.problem(place, what);
         }
         match self.keys.map(|keys| open_parts(event, &frame.parts, keys)) {
@@ -139,7 +140,10 @@ impl<'a> Trails<'a> {
                     self.check_partials(name, &tile, &bytes, report);
                 }
                 if report.clean && self.signed.listed.get(name).is_none_or(|head| head.size != tree.size()) {
-                    report.problem(super::wal::DIR, format!("trail {name} has entries that the clean stop did not sign"));
+                    report.problem(
+                        super::wal::DIR,
+                        format!("trail {name} has entries that the clean stop did not sign"),
+                    );
                 }
             }
         }
@@ -167,7 +171,6 @@ impl<'a> Trails<'a> {
         self.disk.store().read(&tile_path(trail, tile), MAX_TILE_BYTES).is_ok()
     }
 }
-
 
 /// Names the first byte of a tile that differs.
 fn compare(path: &str, found: Option<&[u8]>, expected: &[u8], report: &mut Report) {

@@ -31,11 +31,13 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 65_535;
 pub(crate) const MAX_PARTS: usize = greffier_event::limits::PARTS.max;
 /// Kept bytes of one part.
 pub(crate) const MAX_PART_BYTES: usize = 1024 * 1024;
-/// A part's encryption adds a 16-byte tag; its holder, wrapped key and lengths stay below 600 bytes.
-const MAX_SEALED_BYTES: usize = MAX_PART_BYTES + 1024;
+/// Encryption adds a 16-byte tag.
+const MAX_CONTENT_BYTES: usize = MAX_PART_BYTES + 16;
+/// A part's holder and wrapped key, 255 bytes each at most, and the lengths.
+const MAX_PART_OVERHEAD: usize = 2 * 256 + 4;
 /// The longest frame: an entry and all its parts, some 33 MiB.
 pub(crate) const MAX_FRAME_BYTES: usize =
-    PREFIX_BYTES + FIXED_BYTES + 70 + MAX_ENTRY_BYTES + MAX_PARTS * MAX_SEALED_BYTES;
+    PREFIX_BYTES + FIXED_BYTES + 70 + MAX_ENTRY_BYTES + MAX_PARTS * (MAX_CONTENT_BYTES + MAX_PART_OVERHEAD);
 
 /// One part as it lies in the log: encrypted, and useless without the holder's key.
 #[derive(Clone, PartialEq, Eq)]
@@ -145,7 +147,7 @@ impl Unplaced {
             bytes.extend_from_slice(part.holder.as_bytes());
             bytes.push(length(part.wrapped_key.len(), 255)? as u8);
             bytes.extend_from_slice(&part.wrapped_key);
-            bytes.extend_from_slice(&(length(part.content.len(), MAX_SEALED_BYTES)? as u32).to_le_bytes());
+            bytes.extend_from_slice(&(length(part.content.len(), MAX_CONTENT_BYTES)? as u32).to_le_bytes());
             bytes.extend_from_slice(&part.content);
         }
         let len = length(bytes.len(), MAX_FRAME_BYTES)? - PREFIX_BYTES;
@@ -229,12 +231,17 @@ fn decode(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
         let key_len = body.u8()?;
         let wrapped_key = body.take(key_len.into())?;
         let content_len = body.u32()? as usize;
-        let content = body.take(content_len).filter(|content| content.len() <= MAX_SEALED_BYTES)?;
-        parts.push(SealedPart { holder: holder.into(), wrapped_key: wrapped_key.into(), content: content.into() });
+        let content = body.take(content_len).filter(|content| content.len() <= MAX_CONTENT_BYTES)?;
+        parts.push(SealedPart {
+            holder: holder.into(),
+            wrapped_key: wrapped_key.into(),
+            content: content.into(),
+        });
     }
     let frame = bytes.get(..end)?;
     let told = Input(frame.get(4..PREFIX_BYTES)?).u32()?;
-    (body.0.is_empty() && told == checksum(frame)).then_some((Frame { group, index, trail, entry, parts }, end))
+    (body.0.is_empty() && told == checksum(frame))
+        .then_some((Frame { group, index, trail, entry, parts }, end))
 }
 
 /// CRC-32 over everything of a frame but the checksum itself.

@@ -77,7 +77,11 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     /// Reads file `sequence`; `followed` says whether there is a next one to ask how much counts.
-    pub(crate) fn read(disk: &Disk, sequence: u64, followed: bool) -> io::Result<Result<LogFile, Corruption>> {
+    pub(crate) fn read(
+        disk: &Disk,
+        sequence: u64,
+        followed: bool,
+    ) -> io::Result<Result<LogFile, Corruption>> {
         let name = path(sequence);
         let mut accepted = None;
         if followed {
@@ -117,7 +121,11 @@ impl<'a> Frames<'a> {
         self.offset
     }
 
-    fn corrupt(&mut self, offset: usize, what: impl Into<String>) -> Option<Result<(u64, Frame<'a>), Corruption>> {
+    fn corrupt(
+        &mut self,
+        offset: usize,
+        what: impl Into<String>,
+    ) -> Option<Result<(u64, Frame<'a>), Corruption>> {
         self.ended = true;
         Some(Err(Corruption { file: self.file.name.clone(), offset: offset as u64, what: what.into() }))
     }
@@ -176,9 +184,8 @@ impl<'a> Iterator for Frames<'a> {
                 self.corrupt(offset, "the frame is damaged, and it was acknowledged")
             }
             Read::Damaged => match frame::later_group(bytes, offset) {
-                Some(later) => {
-                    self.corrupt(offset, format!("the frame is damaged, and whole ones follow at byte {later}"))
-                }
+                Some(later) => self
+                    .corrupt(offset, format!("the frame is damaged, and whole ones follow at byte {later}")),
                 None => {
                     self.ended = true;
                     self.torn = Some(TornTail {

@@ -82,11 +82,7 @@ impl Algorithm {
 
 impl Verifier {
     /// A key from its name and bytes. Weak keys, whose signatures bind nothing, are refused.
-    pub fn new(
-        name: impl Into<String>,
-        algorithm: Algorithm,
-        key: &[u8; 32],
-    ) -> Result<Verifier, KeyError> {
+    pub fn new(name: impl Into<String>, algorithm: Algorithm, key: &[u8; 32]) -> Result<Verifier, KeyError> {
         let name = name.into();
         if !is_name(&name) {
             return Err(KeyError::Name);

@@ -55,8 +55,8 @@ impl Cosigner {
         &self.verifier
     }
 
-    /// Cosigns a checkpoint's text at `time`, in seconds since 1970. The caller has checked that the checkpoint is
-    /// consistent with all it cosigned before, and has stored it.
+    /// Cosigns a checkpoint's text at `time`, in seconds since 1970. The caller has checked that the
+    /// checkpoint is consistent with all it cosigned before, and has stored it.
     pub fn cosignature(&self, text: &str, time: u64) -> Result<Signature, NoteError> {
         check_text(text)?;
         if time > MAX_TIME {

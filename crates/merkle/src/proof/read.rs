@@ -16,9 +16,9 @@ pub fn leaf_reader(leaves: &[Hash]) -> impl FnMut(u8, u64) -> Option<Hash> + '_ 
 
 /// Reads the tree of `size` leaves from its tiles, each fetched once in a row.
 ///
-/// `fetch` is asked for the tiles of exactly this tree. For a partial tile it may answer with a longer one, because
-/// a partial may be deleted once the full tile exists; a shorter answer counts as none. Nothing fetched is trusted:
-/// check the proof that comes of it.
+/// `fetch` is asked for the tiles of exactly this tree. For a partial tile it may answer with a longer one,
+/// because a partial may be deleted once the full tile exists; a shorter answer counts as none. Nothing
+/// fetched is trusted: check the proof that comes of it.
 pub fn tile_reader<'f>(
     size: u64,
     mut fetch: impl FnMut(TileId) -> Option<Vec<u8>> + 'f,

@@ -6,10 +6,11 @@ use crate::{Frontier, Hash};
 /// Bytes of a full tile.
 const FULL: usize = WIDTH as usize * HASH_LEN;
 
-/// A growing tree that hands out its tiles: remembers the frontier and the last, unfinished tile of each level.
+/// A growing tree that hands out its tiles: remembers the frontier and the last, unfinished tile of each
+/// level.
 ///
-/// Full tiles wait in it only until [`TileBuilder::take_full`]. After a restart, push the stored leaf hashes again
-/// and drop the full tiles as they come: the same leaves give the same tiles.
+/// Full tiles wait in it only until [`TileBuilder::take_full`]. After a restart, push the stored leaf hashes
+/// again and drop the full tiles as they come: the same leaves give the same tiles.
 #[derive(Clone, Debug, Default)]
 pub struct TileBuilder {
     frontier: Frontier,
@@ -98,6 +99,6 @@ fn append(edge: &mut Vec<Edge>, level: u8, hash: &Hash) -> Option<(TileId, Vec<u
         return None;
     }
     let id = tile.id(level);
-    tile.index += 1;
+    
     Some((id, std::mem::replace(&mut tile.bytes, Vec::with_capacity(FULL))))
 }

@@ -18,8 +18,8 @@ fn naive(tile: TileId, leaves: &[Hash]) -> Vec<u8> {
         .collect()
 }
 
-/// Pushes the leaves one by one; at each of `stops` the tiles handed out so far and the right edge must be the
-/// tree's tiles, all of them, and as the definition computes them.
+/// Pushes the leaves one by one; at each of `stops` the tiles handed out so far and the right edge must be
+/// the tree's tiles, all of them, and as the definition computes them.
 fn check(stops: &[u64]) {
     let leaves = leaves(stops.iter().copied().max().unwrap_or(0));
     let mut builder = TileBuilder::new();
@@ -70,7 +70,13 @@ fn leaves_pushed_again_give_the_same_tree() {
     assert_eq!(one.frontier(), other.frontier());
     insta::assert_debug_snapshot!(
         one.right_edge().iter().map(|(tile, _)| tile.path()).collect::<Vec<_>>(),
-        @""
+        @r#"
+        [
+            "tile/0/273.p/112",
+            "tile/1/001.p/17",
+            "tile/2/000.p/1",
+        ]
+        "#
     );
 }
 
@@ -79,7 +85,30 @@ fn paths() {
     let path = |index, width| (TileId { level: 0, index, width }.path(), entries_path(index, width));
     insta::assert_debug_snapshot!(
         [path(0, 256), path(999, 1), path(1000, 255), path(1_234_067, 256), path(u64::MAX, 44)],
-        @""
+        @r#"
+        [
+            (
+                "tile/0/000",
+                "tile/entries/000",
+            ),
+            (
+                "tile/0/999.p/1",
+                "tile/entries/999.p/1",
+            ),
+            (
+                "tile/0/x001/000.p/255",
+                "tile/entries/x001/000.p/255",
+            ),
+            (
+                "tile/0/x001/x234/067",
+                "tile/entries/x001/x234/067",
+            ),
+            (
+                "tile/0/x018/x446/x744/x073/x709/x551/615.p/44",
+                "tile/entries/x018/x446/x744/x073/x709/x551/615.p/44",
+            ),
+        ]
+        "#
     );
 }
 
@@ -89,11 +118,35 @@ fn only_the_one_spelling_is_a_path() {
         assert_eq!(TileId::parse(good).map(|tile| tile.path()).as_deref(), Ok(good));
     }
     for bad in [
-        "", "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/0/x000", "tile/64/000",
-        "tile/00/000", "tile/0/000/000", "tile/0/x000/000", "tile/0/001/000", "tile/0/x001/x000", "tile/0/000.p/0",
-        "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000.p/", "tile/0/000.p/1/", "tile/0/000/", "/tile/0/000",
-        "tile/-1/000", "tile/entries/000", "tile/0/../000", "tile/0/+00", "tile/0/000.p/1.p/1",
-        "tile/0/x018/x446/x744/x073/x709/x551/616", "tile/0/x001/x018/x446/x744/x073/x709/x551/615",
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/0/x000",
+        "tile/64/000",
+        "tile/00/000",
+        "tile/0/000/000",
+        "tile/0/x000/000",
+        "tile/0/001/000",
+        "tile/0/x001/x000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/",
+        "tile/0/000.p/1/",
+        "tile/0/000/",
+        "/tile/0/000",
+        "tile/-1/000",
+        "tile/entries/000",
+        "tile/0/../000",
+        "tile/0/+00",
+        "tile/0/000.p/1.p/1",
+        "tile/0/x018/x446/x744/x073/x709/x551/616",
+        "tile/0/x001/x018/x446/x744/x073/x709/x551/615",
     ] {
         assert_eq!(TileId::parse(bad), Err(InvalidTilePath), "{bad}");
         let bad = bad.replacen("tile/0", "tile/entries", 1);

@@ -33,7 +33,7 @@ pub enum PolicyError {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PolicyFault {
     /// A control character other than tab.
-    #[error("control characters other than tab are not allowed")]
+    #[error("control characters other than tab are not allowed: end lines with a plain newline")]
     Control,
     /// Not one of the four kinds of line.
     #[error(
@@ -189,11 +189,7 @@ fn bounded(count: usize) -> Result<(), PolicyFault> {
     if count < MAX_ENTRIES { Ok(()) } else { Err(PolicyFault::TooMany) }
 }
 
-fn read_key(
-    key: &str,
-    role: Algorithm,
-    listed: &mut BTreeSet<[u8; 32]>,
-) -> Result<Verifier, PolicyFault> {
+fn read_key(key: &str, role: Algorithm, listed: &mut BTreeSet<[u8; 32]>) -> Result<Verifier, PolicyFault> {
     let verifier = Verifier::parse(key)?;
     if verifier.algorithm() != role {
         return Err(PolicyFault::Role);

@@ -25,11 +25,12 @@ pub(crate) fn warm_up() {
 }
 
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let plus = text.get(at) == Some(b'+');
+    let parenthesis = text.get(at) == Some(b'(') && text.get(at + 1) == Some(b'+');
+    let plus = parenthesis || text.get(at) == Some(b'+');
     if is_continuation(text, at, plus) {
         return None;
     }
-    let number = Written::read(text, at, plus)?;
+    let number = Written::read(text, at, plus, parenthesis)?;
     let end = if plus { international(text, &number) } else { national(text, &number) }?;
     Some(Hit::closed(Entity::PhoneNumber, end))
 }
@@ -59,17 +60,17 @@ struct Written {
 }
 
 impl Written {
-    fn read(text: &Text<'_>, at: usize, plus: bool) -> Option<Self> {
+    /// Reads from `at` on; `open` if a parenthesis stands before the `+`.
+    fn read(text: &Text<'_>, at: usize, plus: bool, mut open: bool) -> Option<Self> {
         let mut number = Self {
             digits: Digits::default(),
             lengths: [0; MAX_GROUPS],
             ends: [0; MAX_GROUPS],
             joints: [None; MAX_GROUPS],
             count: 0,
-            parenthesis: false,
+            parenthesis: open,
         };
-        let mut open = plus && text.before(at, 1) == Some(b'(');
-        let mut next = at + usize::from(plus);
+        let mut next = at + usize::from(open) + usize::from(plus);
         let mut joint = None;
         loop {
             if !number.parenthesis && text.get(next) == Some(b'(') {
@@ -202,8 +203,8 @@ fn is_national(number: &Written, count: usize) -> bool {
             digits.starts_with("555") || valid(digits, &[Region::US, Region::IT, Region::MX])
         }
         ([1, 3, 3, 4], b'1') => second > b'1',
-        // A zero first: most of the world. Not a date, and not a number padded with zeros.
-        ([2, 2, 4, ..], b'0') => false,
+        // A zero first: most of the world. Not a date, not `0123-45-6789`, not a number padded with zeros.
+        ([2, 2, 4, ..] | [4, 2, 4], b'0') => false,
         ([2..=5, ..], b'0') => second != b'0' && (9..=12).contains(&digits.len()) && valid(digits, &TRUNK_ZERO),
         // Spain
         ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => valid(digits, &[Region::ES]),

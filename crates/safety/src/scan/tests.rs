@@ -98,7 +98,7 @@ fn social_security_numbers() {
         class ssnx 123456789
     "), @r"
         000-12-3456 666-12-3456 900-12-3456 987-65-4321 123-00-6789 123-45-0000
-        [PHONE_NUMBER] 123-45-67890 1-123-45-6789 123-45-6789-1 x123-45-6789 123-45-6789x
+        0123-45-6789 123-45-67890 1-123-45-6789 123-45-6789-1 x123-45-6789 123-45-6789x
         mixed 123-45 6789, short 12-345-6789, 3 123 45 6789 and 123 45 6789 12
         order 123456789, SSN verified, order id 123456789, 123456789, tracking 123456789
         class ssnx 123456789
@@ -118,7 +118,7 @@ fn emails() {
         '[EMAIL_ADDRESS]' name=[EMAIL_ADDRESS]&x email%3D[EMAIL_ADDRESS] "[EMAIL_ADDRESS]"
         [EMAIL_ADDRESS] 请联系[EMAIL_ADDRESS]。 ..[EMAIL_ADDRESS] -[EMAIL_ADDRESS] [EMAIL_ADDRESS].
         file [EMAIL_ADDRESS].txt [EMAIL_ADDRESS]-2024.pdf path /u/[EMAIL_ADDRESS]/x [EMAIL_ADDRESS]
-        [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS]:hunter2 \[EMAIL_ADDRESS]
+        [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS] [EMAIL_ADDRESS]:hunter2 \n[EMAIL_ADDRESS]
     "#);
     assert_snapshot!(lines("
         icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
@@ -192,7 +192,7 @@ fn phone_numbers() {
         98765 43210; (11) 98765-4321; 612 34 56 78; 55 1234 5678; tel:+33123456789 +55 11 98765-4321
         call-212-555-0123.wav 212\u{2011}555\u{2011}0123
     "), @r"
-        [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] ([PHONE_NUMBER] [PHONE_NUMBER]
+        [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER]
         [PHONE_NUMBER], [PHONE_NUMBER] [PHONE_NUMBER] [PHONE_NUMBER] x12; [PHONE_NUMBER]; [PHONE_NUMBER]
         [PHONE_NUMBER] and [PHONE_NUMBER] or [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER], [PHONE_NUMBER]
         [PHONE_NUMBER]; [PHONE_NUMBER]; [PHONE_NUMBER]; [PHONE_NUMBER]; tel:[PHONE_NUMBER] [PHONE_NUMBER]
@@ -343,12 +343,12 @@ fn time_grows_with_the_length_only() {
     for seed in hostile {
         for tail in ["", "@", "."] {
             let unit = format!("{seed}{tail}");
-            let short = unit.repeat(16_384 / unit.len());
-            let long = unit.repeat(131_072 / unit.len());
+            let short = unit.repeat(4_096 / unit.len());
+            let long = unit.repeat(32_768 / unit.len());
             let (few, many) = (steps(&short), steps(&long));
             assert!(many < few * 9, "{unit:?} repeated: {few} steps, eight times as long {many}");
-            let per_byte = many / 131_072;
-            assert!(per_byte < 700, "{unit:?} repeated: {per_byte} steps a byte");
+            let per_byte = many / 32_768;
+            assert!(per_byte < 100, "{unit:?} repeated: {per_byte} steps a byte");
         }
     }
 }

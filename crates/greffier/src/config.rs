@@ -1,0 +1,146 @@
+//! The configuration: one TOML file, overridden by `GREFFIER__SECTION__KEY`, checked as a whole.
+//!
+//! `env` lays the overrides over the file, `keys` finds what nobody knows, `raw` is what was written, `check`
+//! turns it into values. Every problem is found in one go and says where it stands. Secrets are never in here:
+//! only where they come from.
+
+pub(crate) mod check;
+mod env;
+mod keys;
+mod place;
+mod raw;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use greffier_gateway::{Limits, ToolServer, Upstream};
+use greffier_policy::Issuer;
+use greffier_safety::Rules;
+use serde::Deserialize;
+use toml::de::DeTable;
+
+pub(crate) use place::{Problem, Problems};
+
+use crate::exit::Failure;
+use place::Places;
+use raw::Raw;
+
+/// Where the configuration is looked for.
+pub(crate) const DEFAULT_PATH: &str = "greffier.toml";
+/// What `init` writes.
+pub(crate) const SAMPLE: &str = include_str!("config/sample.toml");
+/// Largest configuration: past this it is the wrong file.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Where a secret comes from; never the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// An issuer, and where its keys are if not behind OIDC discovery.
+#[derive(Debug)]
+pub(crate) struct IssuerConfig {
+    pub(crate) issuer: Issuer,
+    pub(crate) jwks_file: Option<PathBuf>,
+}
+
+/// An upstream, and where its key comes from.
+#[derive(Debug)]
+pub(crate) struct UpstreamConfig {
+    /// Its `api_key` is still empty.
+    pub(crate) upstream: Upstream,
+    pub(crate) api_key: SecretSource,
+}
+
+/// A tool, and where its credential comes from.
+#[derive(Debug)]
+pub(crate) struct ToolConfig {
+    /// Its `credential` is still empty.
+    pub(crate) tool: ToolServer,
+    pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
+}
+
+/// The checked configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) keys: PathBuf,
+    pub(crate) origin: String,
+    pub(crate) node: String,
+    /// None, on a loopback listener: the development issuer.
+    pub(crate) issuers: Vec<IssuerConfig>,
+    pub(crate) upstreams: Vec<UpstreamConfig>,
+    pub(crate) tools: Vec<ToolConfig>,
+    pub(crate) policy_dir: PathBuf,
+    pub(crate) model_rules: Rules,
+    pub(crate) tool_rules: Rules,
+    pub(crate) prices: Option<PathBuf>,
+    pub(crate) limits: Limits,
+    /// The configuration in force as TOML: the file, the overrides, the defaults.
+    pub(crate) text: String,
+}
+
+impl Config {
+    /// Reads the file at `path`, or the defaults if nobody named one and there is none.
+    pub(crate) fn load(named: Option<&Path>) -> anyhow::Result<Config> {
+        let path = path(named);
+        let text = match read(path) {
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.with_context(|| format!("cannot read the configuration `{}`", path.display()))?,
+        };
+        let base = path.parent().unwrap_or(Path::new(""));
+        Ok(Config::parse(path, base, &text, &overrides()?)?)
+    }
+
+    /// Reads a configuration's text. Relative paths in it start at `base`.
+    fn parse(
+        path: &Path,
+        base: &Path,
+        text: &str,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Config, Problems> {
+        let places = Places::new(&path.display().to_string(), text, overrides);
+        let mut tree = DeTable::parse(text).map_err(|error| places.toml(&error))?;
+        let mut problems = env::apply(tree.get_mut(), overrides, &places);
+        problems.extend(keys::unknown(tree.get_ref(), &places));
+        let raw = match Raw::deserialize(toml::Deserializer::from(tree)) {
+            Ok(raw) => raw,
+            Err(error) => return Err(problems.with(places.toml(&error))),
+        };
+        check::check(raw, base, &places, problems)
+    }
+}
+
+/// The configuration file that counts.
+pub(crate) fn path(named: Option<&Path>) -> &Path {
+    named.unwrap_or(Path::new(DEFAULT_PATH))
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    if std::fs::metadata(path)?.len() > MAX_BYTES {
+        return Err(std::io::Error::other("it is larger than 1 MiB"));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// The overrides in the environment.
+fn overrides() -> Result<BTreeMap<String, String>, Failure> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(env::PREFIX.as_bytes()));
+    let text = |(name, value): (OsString, OsString)| {
+        let shown = name.to_string_lossy().into_owned();
+        let wrong = |_| Failure::new("config", format!("environment variable {shown} is not valid UTF-8"));
+        Ok((name.into_string().map_err(wrong)?, value.into_string().map_err(wrong)?))
+    };
+    ours.map(text).collect()
+}
+
+#[cfg(test)]
+mod tests;

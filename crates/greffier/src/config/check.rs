@@ -1,0 +1,251 @@
+//! From what was written to values: every problem is found, and named with its place.
+
+mod destinations;
+mod identity;
+mod units;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+
+use greffier_event::RedactionAction;
+use greffier_gateway::Limits;
+use greffier_safety::{Entity, Rules};
+use toml::Spanned;
+
+use super::Config;
+use super::place::{Places, Problem, Problems};
+use super::raw::{Raw, RawSafety, RawServer, Text};
+
+pub(crate) use units::duration;
+
+/// Names of nodes, upstreams and tools stand in every event: they are kept short.
+const MAX_NAME: usize = 64;
+/// Checkpoints carry the origin in every signature line.
+const MAX_ORIGIN: usize = 200;
+/// A body is held whole, one per connection.
+const MAX_BODY: usize = 256 * 1024 * 1024;
+/// Past this the system runs out of files first.
+const MAX_CONNECTIONS: usize = 65_536;
+/// Stores that are designed and not built.
+const OBJECT_STORES: [&str; 3] = ["s3://", "gs://", "az://"];
+
+/// Checks everything. `problems` are those already known.
+pub(crate) fn check(raw: Raw, base: &Path, places: &Places<'_>, problems: Problems) -> Result<Config, Problems> {
+    // Only strings, numbers and booleans are in it: it is always written.
+    let text = toml::to_string(&raw).unwrap_or_default();
+    let mut checker = Checker { base, places, problems };
+    let listen = checker.listen(&raw);
+    let (data, keys) = checker.folders(&raw.data, &raw.keys);
+    if raw.on_record_failure.get_ref() == "continue" {
+        checker.problem(&raw.on_record_failure, "`continue` is not built yet: only `refuse`");
+    } else {
+        checker.one_of(&raw.on_record_failure, &["refuse"]);
+    }
+    checker.origin(&raw.origin);
+    checker.name(&raw.node);
+    let issuers = checker.issuers(&raw.issuer);
+    let upstreams = checker.upstreams(&raw.upstream);
+    let tools = checker.tools(&raw.tool);
+    let (model_rules, tool_rules) = checker.safety(&raw.safety);
+    let limits = checker.limits(&raw.server);
+    let policy_dir = checker.path(&raw.policy.dir);
+    let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
+    let problems = checker.problems;
+    let (Some(listen), true) = (listen, problems.0.is_empty()) else { return Err(problems) };
+    Ok(Config {
+        listen,
+        data,
+        keys,
+        origin: raw.origin.into_inner(),
+        node: raw.node.into_inner(),
+        issuers,
+        upstreams,
+        tools,
+        policy_dir,
+        model_rules,
+        tool_rules,
+        prices,
+        limits,
+        text,
+    })
+}
+
+/// Collects problems on the way.
+struct Checker<'a> {
+    base: &'a Path,
+    places: &'a Places<'a>,
+    problems: Problems,
+}
+
+impl Checker<'_> {
+    fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
+        self.problem_at(&at.span(), message);
+    }
+
+    fn problem_at(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        let problem: Problem = self.places.problem(span, message);
+        self.problems.0.push(problem);
+    }
+
+    /// The value, or a problem at its place.
+    fn take<T, U>(&mut self, at: &Spanned<T>, result: Result<U, impl ToString>) -> Option<U> {
+        result.map_err(|error| self.problem(at, error.to_string())).ok()
+    }
+
+    fn listen(&mut self, raw: &Raw) -> Option<SocketAddr> {
+        let parsed: Result<SocketAddr, _> = raw.listen.get_ref().parse();
+        let expected = "expected an address and a port, as in \"127.0.0.1:4180\" or \"[::1]:4180\"";
+        let listen = self.take(&raw.listen, parsed.map_err(|_| expected))?;
+        if !is_loopback(listen.ip()) {
+            if !raw.proxy_ends_tls {
+                let message = "beyond loopback tokens must not travel in the clear: let a proxy end TLS in front of \
+                               it and write `proxy_ends_tls = true`";
+                self.problem(&raw.listen, message);
+            }
+            if raw.issuer.is_empty() {
+                let message = "the development issuer is for loopback only: add an [[issuer]]";
+                self.problem(&raw.listen, message);
+            }
+        }
+        Some(listen)
+    }
+
+    /// Where data and keys lie; apart, so that no copy of the data holds what opens it.
+    fn folders(&mut self, data: &Text, keys: &Text) -> (PathBuf, PathBuf) {
+        if OBJECT_STORES.iter().any(|scheme| data.get_ref().starts_with(scheme)) {
+            self.problem(data, "object stores are not built yet: name a folder");
+        } else if data.get_ref().contains("://") {
+            self.problem(data, "expected a folder");
+        }
+        let (data, keys_dir) = (self.path(data), self.path(keys));
+        if resolved(&keys_dir).starts_with(resolved(&data)) {
+            self.problem(keys, "the keys must not lie inside the data directory: choose another folder");
+        }
+        (data, keys_dir)
+    }
+
+    /// Relative paths start where the configuration lies.
+    fn path(&mut self, path: &Text) -> PathBuf {
+        if path.get_ref().is_empty() {
+            self.problem(path, "expected a path");
+        }
+        self.base.join(path.get_ref())
+    }
+
+    fn origin(&mut self, origin: &Text) {
+        let text = origin.get_ref();
+        let good = (1..=MAX_ORIGIN).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+')
+            && !text.ends_with('/');
+        if !good {
+            self.problem(origin, "expected a name without spaces and `+`, as in \"audit.example.com\"");
+        }
+    }
+
+    fn name(&mut self, name: &Text) {
+        if !is_name(name.get_ref()) {
+            let message = format!("expected 1 to {MAX_NAME} letters, digits, `.`, `_` or `-`");
+            self.problem(name, message);
+        }
+    }
+
+    fn one_of(&mut self, value: &Text, allowed: &[&str]) {
+        if !allowed.contains(&value.get_ref().as_str()) {
+            let allowed: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
+            self.problem(value, format!("expected {}", allowed.join(" or ")));
+        }
+    }
+
+    fn safety(&mut self, raw: &RawSafety) -> (Rules, Rules) {
+        (self.rules(&raw.default, &raw.rules), self.rules(&raw.tools, &raw.tool_rules))
+    }
+
+    fn rules(&mut self, default: &Text, exceptions: &BTreeMap<Text, Text>) -> Rules {
+        let mut rules = Rules::new(self.action(default));
+        for (name, action) in exceptions {
+            // Overrides come in lower case.
+            let Some(entity) = Entity::parse(&name.get_ref().to_ascii_uppercase()) else {
+                let known: Vec<&str> = Entity::ALL.iter().map(|entity| entity.name()).collect();
+                self.problem(name, format!("unknown type: expected one of {}", known.join(", ")));
+                continue;
+            };
+            let action = self.action(action);
+            if rules.by_type.insert(entity, action).is_some() {
+                self.problem(name, format!("`{entity}` stands twice"));
+            }
+        }
+        rules
+    }
+
+    fn action(&mut self, action: &Text) -> RedactionAction {
+        match action.get_ref().as_str() {
+            "allow" => RedactionAction::Allow,
+            "flag" => RedactionAction::Flag,
+            "redact" => RedactionAction::Redact,
+            "block" => RedactionAction::Block,
+            _ => {
+                self.problem(action, "expected `allow`, `flag`, `redact` or `block`");
+                RedactionAction::Block
+            }
+        }
+    }
+
+    fn limits(&mut self, raw: &RawServer) -> Limits {
+        let mut limits = Limits::default();
+        if let Some(body) = &raw.body
+            && let Some(bytes) = self.take(body, units::size(body.get_ref(), MAX_BODY))
+        {
+            limits.body = bytes;
+        }
+        if let Some(connections) = &raw.connections {
+            limits.connections = *connections.get_ref();
+            if !(1..=MAX_CONNECTIONS).contains(&limits.connections) {
+                self.problem(connections, format!("expected 1 to {MAX_CONNECTIONS}"));
+            }
+        }
+        let times = [
+            (&raw.header_timeout, &mut limits.header_timeout),
+            (&raw.body_idle_timeout, &mut limits.body_idle_timeout),
+            (&raw.drain, &mut limits.drain),
+        ];
+        for (written, limit) in times {
+            if let Some(written) = written
+                && let Some(time) = self.take(written, units::timeout(written.get_ref()))
+            {
+                *limit = time;
+            }
+        }
+        limits
+    }
+}
+
+/// Letters, digits, `.`, `_`, `-`: what can stand in a path, a log line and an event alike.
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && text.bytes().any(|b| b.is_ascii_alphanumeric())
+}
+
+/// Whether an address can be reached from this machine only.
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+/// The path without links and dots, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            other => plain.push(other),
+        }
+    }
+    let existing = plain.ancestors().find_map(|parent| Some((parent, parent.canonicalize().ok()?)));
+    match existing {
+        Some((parent, real)) => real.join(plain.strip_prefix(parent).unwrap_or(Path::new(""))),
+        None => plain,
+    }
+}

@@ -1,0 +1,118 @@
+//! Keys that nobody knows, with a suggestion, and sections whose feature is not built yet.
+
+use serde::Deserialize;
+use serde::de::{self, Visitor};
+use toml::de::{DeTable, DeValue};
+
+use super::place::{Places, Problem, Problems};
+use super::raw::{Raw, RawClaims, RawIssuer, RawPolicy, RawPrices, RawSafety, RawServer, RawTool, RawUpstream};
+
+/// Sections that are designed and not built: silence about them would be a promise.
+const NOT_BUILT: [(&str, &str); 5] = [
+    ("mcp", "MCP servers"),
+    ("limit", "limits on calls, tokens and cost"),
+    ("retention", "retention"),
+    ("privacy", "identities as references"),
+    ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
+];
+
+/// Least likeness of a suggestion.
+const ALIKE: f64 = 0.75;
+
+/// Every key of the tree that no setting has.
+pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
+    let mut found = Finder { places, problems: Problems::default() };
+    found.table(root, "", fields::<Raw>());
+    found.sections(root, "issuer", fields::<RawIssuer>());
+    for issuer in tables(root, "issuer") {
+        found.sections(issuer, "claims", fields::<RawClaims>());
+    }
+    found.sections(root, "upstream", fields::<RawUpstream>());
+    found.sections(root, "tool", fields::<RawTool>());
+    found.sections(root, "policy", fields::<RawPolicy>());
+    found.sections(root, "safety", fields::<RawSafety>());
+    found.sections(root, "prices", fields::<RawPrices>());
+    found.sections(root, "server", fields::<RawServer>());
+    found.problems
+}
+
+struct Finder<'a> {
+    places: &'a Places<'a>,
+    problems: Problems,
+}
+
+impl Finder<'_> {
+    fn sections(&mut self, parent: &DeTable<'_>, name: &str, known: &[&str]) {
+        for section in tables(parent, name) {
+            self.table(section, name, known);
+        }
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
+        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let message = match NOT_BUILT.iter().find(|(name, _)| section.is_empty() && *name == key.get_ref()) {
+                Some((name, feature)) => format!("`{name}` is not built yet: {feature}"),
+                None => unknown_key(key.get_ref(), section, known),
+            };
+            self.problems.0.push(Problem { place: self.places.place(&key.span()), message });
+        }
+    }
+}
+
+fn unknown_key(key: &str, section: &str, known: &[&str]) -> String {
+    let whose = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
+    let secret = ["api_key", "key", "token", "secret", "credential", "password"].contains(&key);
+    let by_source = known.iter().find(|name| name.ends_with("_env"));
+    if let (true, Some(name)) = (secret, by_source) {
+        let file = name.replace("_env", "_file");
+        return format!("unknown key `{key}`{whose}: secrets do not stand here, name their source with `{name}` or `{file}`");
+    }
+    let likeness = |name: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), name);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|name| likeness(name) >= ALIKE) {
+        Some(name) => format!("unknown key `{key}`{whose}: did you mean `{name}`?"),
+        None => format!("unknown key `{key}`{whose}: expected one of {}", known.join(", ")),
+    }
+}
+
+/// The tables under a key, whether it holds one or a list of them.
+fn tables<'a, 'i>(parent: &'a DeTable<'i>, name: &str) -> Vec<&'a DeTable<'i>> {
+    match parent.get(name).map(toml::Spanned::get_ref) {
+        Some(DeValue::Table(table)) => vec![table],
+        Some(DeValue::Array(items)) => items.iter().filter_map(|item| item.get_ref().as_table()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The names of a struct's fields, asked of its own `Deserialize`, so that there is no second list of them.
+fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut names: &'static [&'static str] = &[];
+    // It always fails: nothing is read.
+    drop(T::deserialize(FieldNames(&mut names)));
+    names
+}
+
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> de::Deserializer<'de> for FieldNames<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        Err(de::Error::custom("only the names"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("not a struct"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

@@ -1,0 +1,183 @@
+//! What was written: names and texts as they stand in the file, each with its place, defaults filled in.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+/// A text with its place.
+pub(crate) type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Raw {
+    pub(crate) listen: Text,
+    pub(crate) proxy_ends_tls: bool,
+    pub(crate) data: Text,
+    pub(crate) keys: Text,
+    pub(crate) origin: Text,
+    pub(crate) node: Text,
+    pub(crate) on_record_failure: Text,
+    pub(crate) policy: RawPolicy,
+    pub(crate) safety: RawSafety,
+    pub(crate) server: RawServer,
+    pub(crate) prices: RawPrices,
+    pub(crate) issuer: Vec<RawIssuer>,
+    pub(crate) upstream: Vec<RawUpstream>,
+    pub(crate) tool: Vec<RawTool>,
+}
+
+impl Default for Raw {
+    fn default() -> Raw {
+        Raw {
+            listen: text("127.0.0.1:4180"),
+            proxy_ends_tls: false,
+            data: text("greffier-data"),
+            keys: text("greffier-keys"),
+            origin: text("greffier.local"),
+            node: text("node-1"),
+            on_record_failure: text("refuse"),
+            policy: RawPolicy::default(),
+            safety: RawSafety::default(),
+            server: RawServer::default(),
+            prices: RawPrices::default(),
+            issuer: Vec::new(),
+            upstream: Vec::new(),
+            tool: Vec::new(),
+        }
+    }
+}
+
+/// `[[issuer]]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawIssuer {
+    pub(crate) url: Text,
+    pub(crate) jwks_file: Option<Text>,
+    pub(crate) audience: Text,
+    pub(crate) tenants: Spanned<Vec<String>>,
+    #[serde(default)]
+    pub(crate) claims: RawClaims,
+}
+
+/// `claims = { … }` of an issuer.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawClaims {
+    pub(crate) tenant: Option<Text>,
+    pub(crate) roles: Option<Text>,
+    pub(crate) scopes: Option<Text>,
+    pub(crate) email: Option<Text>,
+    pub(crate) agent: Option<Text>,
+    pub(crate) tier: Option<Text>,
+    pub(crate) session: Option<Text>,
+}
+
+/// `[[upstream]]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawUpstream {
+    pub(crate) name: Text,
+    pub(crate) kind: Text,
+    pub(crate) base_url: Text,
+    pub(crate) api_key_env: Option<Text>,
+    pub(crate) api_key_file: Option<Text>,
+    pub(crate) models: Spanned<Vec<String>>,
+    // A whole reply may take minutes to think about; its head comes only then.
+    #[serde(default = "ten_minutes")]
+    pub(crate) timeout: Text,
+    #[serde(default = "two_minutes")]
+    pub(crate) idle_timeout: Text,
+}
+
+/// `[[tool]]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawTool {
+    pub(crate) name: Text,
+    pub(crate) base_url: Text,
+    #[serde(default = "tool")]
+    pub(crate) kind: Text,
+    pub(crate) resource: Option<Text>,
+    pub(crate) subject: Option<Text>,
+    #[serde(default)]
+    pub(crate) classification: Vec<Text>,
+    pub(crate) credential_header: Option<Text>,
+    pub(crate) credential_env: Option<Text>,
+    pub(crate) credential_file: Option<Text>,
+    #[serde(default = "one_minute")]
+    pub(crate) timeout: Text,
+    #[serde(default = "one_minute")]
+    pub(crate) idle_timeout: Text,
+}
+
+/// `[policy]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawPolicy {
+    pub(crate) dir: Text,
+}
+
+impl Default for RawPolicy {
+    fn default() -> RawPolicy {
+        RawPolicy { dir: text("policies") }
+    }
+}
+
+/// `[safety]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawSafety {
+    pub(crate) default: Text,
+    pub(crate) tools: Text,
+    pub(crate) rules: BTreeMap<Text, Text>,
+    pub(crate) tool_rules: BTreeMap<Text, Text>,
+}
+
+impl Default for RawSafety {
+    fn default() -> RawSafety {
+        RawSafety {
+            default: text("redact"),
+            tools: text("flag"),
+            rules: BTreeMap::new(),
+            tool_rules: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[prices]`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawPrices {
+    pub(crate) file: Option<Text>,
+}
+
+/// `[server]`; what is absent has the gateway's own default.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawServer {
+    pub(crate) body: Option<Text>,
+    pub(crate) connections: Option<Spanned<usize>>,
+    pub(crate) header_timeout: Option<Text>,
+    pub(crate) body_idle_timeout: Option<Text>,
+    pub(crate) drain: Option<Text>,
+}
+
+/// A default: it stands nowhere.
+fn text(value: &str) -> Text {
+    Spanned::new(0..0, value.to_owned())
+}
+
+fn tool() -> Text {
+    text("tool")
+}
+
+fn one_minute() -> Text {
+    text("60s")
+}
+
+fn two_minutes() -> Text {
+    text("120s")
+}
+
+fn ten_minutes() -> Text {
+    text("600s")
+}

@@ -1,0 +1,344 @@
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use greffier_merkle::TrustPolicy;
+use tempfile::TempDir;
+
+use super::*;
+use crate::testing::{draft, event, files, plain};
+use crate::{Ledger, LedgerConfig};
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        KeyRing::create(&place.keys()).unwrap();
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.0.path().join("keys")
+    }
+
+    fn start(&self) -> Ledger {
+        let (dir, keys_dir) = (self.data(), self.keys());
+        let config =
+            LedgerConfig { dir, keys_dir, origin: "test.local".to_owned(), node: "node-1".to_owned() };
+        Ledger::start(config).unwrap().0
+    }
+
+    /// A directory that two lives left by a clean stop.
+    async fn clean() -> Place {
+        let place = Place::new();
+        for life in 0..2 {
+            let ledger = place.start();
+            let appender = ledger.appender();
+            for n in 0..3 {
+                let tenant = ["acme", "greffier"][n as usize % 2];
+                appender.append(plain(tenant, life * 10 + n)).await.unwrap();
+            }
+            ledger.close().unwrap();
+        }
+        place
+    }
+
+    fn verify(&self) -> Report {
+        verify_dir(&self.data(), &VerifyOptions::default(), |_| ()).unwrap()
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.verify().problems.into_iter().map(|problem| problem.place).collect()
+    }
+}
+
+#[tokio::test]
+async fn every_flipped_byte_after_a_clean_stop_is_found() {
+    let place = Place::clean().await;
+    assert_eq!(place.verify().problems, vec![]);
+    let mut flips = 0;
+    for (name, bytes) in files(&place.data()) {
+        let path = place.data().join(&name);
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs::write(&path, flipped).unwrap();
+            let places = place.places();
+            assert!(places.iter().any(|place| place.starts_with(&name)), "{name}, byte {at}: {places:?}");
+            flips += 1;
+        }
+        // Cut short and grown by a byte.
+        for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], b"\n"].concat()] {
+            fs::write(&path, bytes).unwrap();
+            let places = place.places();
+            assert!(places.iter().any(|place| place.starts_with(&name)), "{name}: {places:?}");
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
+    assert!(flips > 5_000, "{flips}");
+    assert_eq!(place.verify().problems, vec![]);
+}
+
+#[tokio::test]
+async fn every_removed_and_every_added_file_after_a_clean_stop_is_found() {
+    let place = Place::clean().await;
+    let before = files(&place.data());
+    for (name, bytes) in &before {
+        fs::remove_file(place.data().join(name)).unwrap();
+        let places = place.places();
+        assert!(places.iter().any(|place| place.starts_with(name)), "{name}: {places:?}");
+        fs::write(place.data().join(name), bytes).unwrap();
+    }
+    for name in
+        ["stray", "wal/00000000000000000003.wal", "wal/note.txt", "trails/acme/tile/0/001", "wal/1.tmp"]
+    {
+        fs::write(place.data().join(name), b"?").unwrap();
+        assert!(place.places().iter().any(|place| place.starts_with(name)), "{name}");
+        fs::remove_file(place.data().join(name)).unwrap();
+    }
+    assert_eq!(place.verify().problems, vec![]);
+    insta::assert_debug_snapshot!(before.keys().collect::<Vec<_>>(), @r##"
+[
+    "manifest",
+    "trails/acme/checkpoint",
+    "trails/acme/tile/0/000.p/4",
+    "trails/greffier/checkpoint",
+    "trails/greffier/tile/0/000.p/2",
+    "trust",
+    "wal/00000000000000000001.wal",
+    "wal/00000000000000000002.wal",
+]
+"##);
+}
+
+/// Damages one byte of one file and says what is reported.
+fn damage(place: &Place, name: &str, at: usize) -> Vec<String> {
+    let path = place.data().join(name);
+    let bytes = fs::read(&path).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[at] ^= 1;
+    fs::write(&path, flipped).unwrap();
+    let said = place.verify().problems;
+    fs::write(&path, bytes).unwrap();
+    said.into_iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect()
+}
+
+#[tokio::test]
+async fn the_place_of_damage_is_named() {
+    let place = Place::clean().await;
+    let said = [
+        ("wal/00000000000000000001.wal", 10),
+        ("wal/00000000000000000001.wal", 200),
+        ("trails/acme/tile/0/000.p/4", 40),
+        ("trails/acme/checkpoint", 30),
+        ("trust", 6),
+        ("manifest", 3),
+        ("manifest", 400),
+    ]
+    .map(|(name, at)| damage(&place, name, at));
+    insta::assert_debug_snapshot!(said, @r##"
+[
+    [
+        "wal/00000000000000000001.wal: the file's SHA-256 is not the one that was signed for",
+        "wal/00000000000000000001.wal, byte 0: the header's checksum is wrong",
+    ],
+    [
+        "wal/00000000000000000001.wal: the file's SHA-256 is not the one that was signed for",
+        "wal/00000000000000000001.wal, byte 32: the frame is damaged, and it was acknowledged",
+    ],
+    [
+        "trails/acme/tile/0/000.p/4: the file's SHA-256 is not the one that was signed for",
+        "trails/acme/tile/0/000.p/4, byte 40: the tile is not the one that the log gives",
+    ],
+    [
+        "trails/acme/checkpoint: the checkpoint does not hold: bad signature of the known key test.local/acme: the note was changed or forged",
+        "trails/acme/checkpoint: the file's SHA-256 is not the one that was signed for",
+    ],
+    [
+        "trust: the file is not a trust policy",
+    ],
+    [
+        "manifest: the manifest's signature does not hold under the node's key: bad signature of the known key test.local/greffier: the note was changed or forged",
+    ],
+    [
+        "manifest: the manifest's listing is not the one that was signed",
+    ],
+]
+"##);
+}
+
+#[tokio::test]
+async fn a_report_says_what_there_is() {
+    let place = Place::clean().await;
+    let mut files = Vec::new();
+    let report =
+        verify_dir(&place.data(), &VerifyOptions::default(), |progress| files.push(progress)).unwrap();
+    let trails = report.trails.iter().map(|trail| (trail.name.as_str(), trail.entries, trail.covered));
+    assert_eq!(trails.collect::<Vec<_>>(), [("acme", 4, Some(4)), ("greffier", 2, Some(2))]);
+    assert_eq!((report.clean, report.anchored, report.parts_unopened), (true, false, 6));
+    let entries: Vec<_> =
+        files.iter().map(|progress| (progress.files, progress.of, progress.entries)).collect();
+    assert_eq!(entries, [(1, 2, 3), (2, 2, 6)]);
+}
+
+#[tokio::test]
+async fn trust_from_outside_anchors_and_other_trust_refuses() {
+    let place = Place::clean().await;
+    let trust = TrustPolicy::parse(&fs::read_to_string(place.data().join("trust")).unwrap()).unwrap();
+    let options = |trust| VerifyOptions { trust: Some(trust), keys_dir: None };
+    let report = verify_dir(&place.data(), &options(trust), |_| ()).unwrap();
+    assert_eq!((report.problems, report.anchored), (vec![], true));
+    let other = Place::clean().await;
+    let trust = TrustPolicy::parse(&fs::read_to_string(other.data().join("trust")).unwrap()).unwrap();
+    let report = verify_dir(&place.data(), &options(trust), |_| ()).unwrap();
+    insta::assert_debug_snapshot!(report.problems, @r##"
+[
+    Problem {
+        place: "manifest",
+        what: "the manifest's signature does not hold under the node's key: no known key signed the note",
+    },
+    Problem {
+        place: "trails/acme/checkpoint",
+        what: "the checkpoint does not hold: no known key signed the note",
+    },
+    Problem {
+        place: "trails/greffier/checkpoint",
+        what: "the checkpoint does not hold: no known key signed the note",
+    },
+]
+"##);
+}
+
+#[tokio::test]
+async fn parts_are_opened_with_the_keys_and_only_with_them() {
+    let place = Place::clean().await;
+    let with = |keys_dir: PathBuf| {
+        let options = VerifyOptions { trust: None, keys_dir: Some(keys_dir) };
+        verify_dir(&place.data(), &options, |_| ()).unwrap()
+    };
+    let report = with(place.keys());
+    assert_eq!((report.problems, report.parts_opened, report.parts_unopened), (vec![], 6, 0));
+    let other = Place::clean().await;
+    let problems = with(other.keys()).problems;
+    assert_eq!(problems.len(), 6);
+    insta::assert_snapshot!(problems[0].what, @"part `prompt` cannot be opened: its holder has no key here");
+}
+
+#[tokio::test]
+async fn after_a_kill_only_the_tail_behind_the_checkpoint_may_be_torn() {
+    let place = Place::new();
+    let ledger = place.start();
+    let appender = ledger.appender();
+    for n in 0..2 {
+        appender.append(plain("acme", n)).await.unwrap();
+    }
+    // Until a checkpoint covers both.
+    while crate::Reader::open(&place.data())
+        .unwrap()
+        .checkpoint(&greffier_event::Tenant::new("acme").unwrap())
+        .unwrap()
+        .is_none_or(|note| !note.contains("\n2\n"))
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let log = place.data().join(wal::path(1));
+    let covered = fs::read(&log).unwrap().len();
+    appender.append(plain("acme", 2)).await.unwrap();
+    drop(ledger);
+    let whole = fs::read(&log).unwrap();
+    assert!(place.verify().is_ok());
+    // Whatever the tail is cut to, nothing that was signed is lost; cut further, it is.
+    for len in 0..whole.len() {
+        fs::write(&log, &whole[..len]).unwrap();
+        let report = place.verify();
+        assert_eq!(report.is_ok(), len >= covered, "cut at {len}: {:?}", report.problems);
+        if report.is_ok() {
+            assert_eq!(report.torn_tails.len(), usize::from(len > covered), "cut at {len}");
+        }
+        assert!(!report.clean);
+    }
+    // The same for every bit: in the tail torn, before it a problem.
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs::write(&log, flipped).unwrap();
+        let report = place.verify();
+        assert_eq!(report.is_ok(), at >= covered, "flip at {at}: {:?}", report.problems);
+        assert_eq!(report.torn_tails.len(), usize::from(at >= covered), "flip at {at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_is_no_problem() {
+    let place = Place::new();
+    let ledger = place.start();
+    let appender = ledger.appender();
+    let writing = tokio::spawn(async move {
+        for n in 0..700 {
+            let tenant = format!("tenant-{}", n % (1 + n / 100));
+            appender.append(plain(&tenant, n)).await.unwrap();
+        }
+    });
+    let mut looks = 0;
+    while !writing.is_finished() {
+        let report = place.verify();
+        assert_eq!((report.problems, report.clean), (vec![], false));
+        looks += 1;
+    }
+    writing.await.unwrap();
+    assert!(looks > 2);
+    ledger.close().unwrap();
+    assert!(place.verify().clean && place.verify().is_ok());
+}
+
+#[test]
+fn what_is_no_ledger_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |dir: &Path| verify_dir(dir, &VerifyOptions::default(), |_| ()).unwrap_err();
+    assert!(matches!(check(dir.path()), VerifyError::NotALedger(_)));
+    assert!(matches!(check(&dir.path().join("nowhere")), VerifyError::NotALedger(_)));
+    // Half a ledger is not none.
+    fs::create_dir(dir.path().join("wal")).unwrap();
+    let report = verify_dir(dir.path(), &VerifyOptions::default(), |_| ()).unwrap();
+    insta::assert_debug_snapshot!(report.problems, @r##"
+[
+    Problem {
+        place: "manifest",
+        what: "the file is missing",
+    },
+    Problem {
+        place: "trust",
+        what: "the file is missing",
+    },
+]
+"##);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_no_event_is_found() {
+    // Only whoever holds the keys can sign such a log; that greffier wrote it is not enough for verify.
+    let place = Place::new();
+    let ledger = place.start();
+    ledger.appender().append(draft(event("acme", 1, "data.access", "r"), &[])).await.unwrap();
+    drop(ledger);
+    let log = place.data().join(wal::path(1));
+    let mut bytes = fs::read(&log).unwrap();
+    let group = bytes.len() as u64;
+    let frame = wal::frame::Unplaced::encode("acme", b"{\"v\":1}", &[]).unwrap();
+    frame.place(&mut bytes, group, 1);
+    fs::write(&log, bytes).unwrap();
+    let problems = place.verify().problems;
+    insta::assert_debug_snapshot!(problems, @r##"
+[
+    Problem {
+        place: "wal/00000000000000000001.wal, byte 274, trail acme entry 1",
+        what: "the entry is not a valid event: event: is not an event in native form (near byte 7)",
+    },
+]
+"##);
+}

@@ -1,0 +1,40 @@
+//! JSON as bytes: checked strictly, inspected string by string, redacted by splicing.
+//!
+//! Nothing is parsed into values and written again, so that what is not redacted stays byte for byte as it
+//! came. Strings are inspected decoded, numbers as they are written; keys are inspected too, and say what
+//! stands below them. A string that itself holds JSON, as tool arguments do, is inspected as JSON.
+
+pub(crate) mod context;
+mod error;
+pub(crate) mod escape;
+mod inspect;
+mod pointer;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use error::{JsonError, JsonFault};
+pub use inspect::{Inspection, JsonFinding, MAX_PLACES};
+pub use pointer::MAX_POINTER;
+pub use walk::MAX_DEPTH;
+
+use crate::Scanner;
+
+/// Whether this is one complete JSON document: UTF-8, no deeper than [`MAX_DEPTH`], no key twice in an object.
+///
+/// # Errors
+/// Says what is wrong, and where.
+pub fn check(raw: &[u8]) -> Result<(), JsonError> {
+    let text = error::utf8(raw)?;
+    let mut walker = walk::Walker::new(text);
+    while walker.next()?.is_some() {}
+    Ok(())
+}
+
+/// Checks a document and finds what is sensitive in it.
+///
+/// # Errors
+/// As [`check`].
+pub fn inspect(raw: &[u8], scanner: &Scanner) -> Result<Inspection, JsonError> {
+    inspect::document(error::utf8(raw)?, scanner)
+}

@@ -1,0 +1,83 @@
+//! What the keys above a value say about it, and how many keys of an object had hits: the same for a whole
+//! document and for one that arrives in pieces.
+
+use super::walk::MAX_DEPTH;
+use crate::Entity;
+use crate::hints::Hints;
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    object: bool,
+    hints: Hints,
+    /// Keys of this object that had hits.
+    hit_keys: u32,
+}
+
+/// The way from the root to a value.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    frames: Vec<Frame>,
+    /// Levels beyond [`MAX_DEPTH`], of which only a stream gets to see any.
+    beyond: usize,
+    /// What the root is under.
+    outside: Hints,
+    value: Hints,
+}
+
+impl Context {
+    /// For a document that itself stands at such a place.
+    pub(crate) fn under(outside: Hints) -> Self {
+        Self { outside, value: outside, ..Self::default() }
+    }
+
+    pub(crate) fn open(&mut self, object: bool) {
+        if self.frames.len() == MAX_DEPTH {
+            self.beyond = self.beyond.saturating_add(1);
+        } else {
+            self.frames.push(Frame { object, hints: self.value, hit_keys: 0 });
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
+        if self.beyond > 0 {
+            self.beyond -= 1;
+        } else {
+            self.frames.pop();
+        }
+        self.value = self.around();
+    }
+
+    /// Whether the innermost open thing is an object.
+    pub(crate) fn in_object(&self) -> bool {
+        self.beyond == 0 && self.frames.last().is_some_and(|frame| frame.object)
+    }
+
+    /// A key was read: its value comes next.
+    pub(crate) fn key(&mut self, key: &[u8]) {
+        self.value = self.around().with_key(key);
+    }
+
+    /// What the next value is under; for a key, what its object is under.
+    pub(crate) fn hints(&self) -> Hints {
+        self.value
+    }
+
+    /// What the innermost open thing is under.
+    pub(crate) fn around(&self) -> Hints {
+        self.frames.last().map_or(self.outside, |frame| frame.hints)
+    }
+
+    /// A key has a hit: its number among those of its object, from 1.
+    pub(crate) fn number_hit_key(&mut self) -> u32 {
+        self.frames.last_mut().map_or(1, |frame| {
+            frame.hit_keys = frame.hit_keys.saturating_add(1);
+            frame.hit_keys
+        })
+    }
+}
+
+/// The placeholder in the `number`th key with a hit: the first as everywhere, the others told apart, since an
+/// object must not have a key twice.
+pub(crate) fn key_placeholder(entity: Entity, number: u32) -> String {
+    if number == 1 { crate::placeholder(entity) } else { format!("<{}_{number}>", entity.name()) }
+}

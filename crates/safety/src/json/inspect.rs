@@ -1,0 +1,266 @@
+//! What is sensitive in a document, and the document without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::JsonError;
+use super::context::{Context, key_placeholder};
+use super::pointer::Path;
+use super::walk::{Text, Token, Walker};
+use crate::hints::Hints;
+use crate::{Entity, Scanner, Span, redact_text};
+
+/// Places told apart; what is found at further ones is counted under the pointer `…`.
+pub const MAX_PLACES: usize = 256;
+
+/// JSON in a string in JSON, so many times. Each level is one more pass over what it holds.
+const MAX_NESTING: usize = 4;
+
+/// Hits of one kind at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonFinding {
+    /// What it is.
+    pub entity: Entity,
+    /// JSON pointer of the value or key; keys with hits appear redacted.
+    pub pointer: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What inspection found in one document.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// By kind and place, in the order of the document, [`MAX_PLACES`] at most, then one per kind for the rest.
+    pub findings: Vec<JsonFinding>,
+    hits: Vec<Hit>,
+}
+
+/// A hit in the raw document.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    entity: Entity,
+    start: usize,
+    end: usize,
+    form: Form,
+}
+
+/// What a hit stands in.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Text,
+    Number,
+    /// A key, and its number among the keys of its object that have hits.
+    Key(u32),
+}
+
+impl Inspection {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.hits.is_empty()
+    }
+
+    /// The kinds found.
+    #[must_use]
+    pub fn entities(&self) -> BTreeSet<Entity> {
+        self.hits.iter().map(|hit| hit.entity).collect()
+    }
+
+    /// The document with the chosen hits replaced: in strings and keys by a placeholder, numbers by 0. `raw` is
+    /// the document that was inspected; every other byte stays as it is.
+    #[must_use]
+    pub fn redact(&self, raw: &[u8], choose: impl Fn(Entity) -> bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(raw.len());
+        let mut copied = 0;
+        for hit in self.hits.iter().filter(|hit| choose(hit.entity)) {
+            out.extend_from_slice(raw.get(copied..hit.start).unwrap_or_default());
+            match hit.form {
+                Form::Text => out.extend_from_slice(crate::placeholder(hit.entity).as_bytes()),
+                Form::Number => out.push(b'0'),
+                Form::Key(number) => out.extend_from_slice(key_placeholder(hit.entity, number).as_bytes()),
+            }
+            copied = hit.end;
+        }
+        out.extend_from_slice(raw.get(copied..).unwrap_or_default());
+        out
+    }
+}
+
+pub(super) fn document(raw: &str, scanner: &Scanner) -> Result<Inspection, JsonError> {
+    let mut inspector = Inspector::new(scanner, 0, Hints::default());
+    inspector.walk(raw)?;
+    Ok(Inspection { findings: inspector.findings.list, hits: inspector.hits })
+}
+
+struct Inspector<'s> {
+    scanner: &'s Scanner,
+    nesting: usize,
+    context: Context,
+    path: Path,
+    hits: Vec<Hit>,
+    findings: Findings,
+    /// Per open object, its keys with hits.
+    hit_keys: Vec<Vec<HitKey>>,
+}
+
+/// A key with hits, whose number may have to change once all keys of its object are known.
+struct HitKey {
+    text: String,
+    spans: Vec<Span>,
+    number: u32,
+    hits: Range<usize>,
+}
+
+impl HitKey {
+    /// The key when every hit in it is redacted.
+    fn redacted(&self, number: u32) -> String {
+        let mut out = String::new();
+        let mut copied = 0;
+        for span in &self.spans {
+            out.push_str(self.text.get(copied..span.start).unwrap_or_default());
+            out.push_str(&key_placeholder(span.entity, number));
+            copied = span.end;
+        }
+        out.push_str(self.text.get(copied..).unwrap_or_default());
+        out
+    }
+}
+
+impl<'s> Inspector<'s> {
+    fn new(scanner: &'s Scanner, nesting: usize, outside: Hints) -> Self {
+        Self {
+            scanner,
+            nesting,
+            context: Context::under(outside),
+            path: Path::default(),
+            hits: Vec::new(),
+            findings: Findings::default(),
+            hit_keys: Vec::new(),
+        }
+    }
+
+    fn walk(&mut self, raw: &str) -> Result<(), JsonError> {
+        let mut walker = Walker::new(raw);
+        while let Some(token) = walker.next()? {
+            match token {
+                Token::Open { object } => {
+                    self.context.open(object);
+                    self.path.open(object);
+                    self.hit_keys.push(Vec::new());
+                    continue;
+                }
+                Token::Close => {
+                    self.tell_keys_apart(&walker);
+                    self.context.close();
+                    self.path.close();
+                    continue;
+                }
+                Token::Key(key) => {
+                    self.key(&key);
+                    continue;
+                }
+                Token::Text(text) => self.text(&text),
+                Token::Number(range) => self.number(raw, range),
+                Token::Literal => {}
+            }
+            self.path.value_done();
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &Text<'_>) {
+        let spans = self.scanner.scan_bytes(key.text.as_bytes(), self.context.around());
+        if spans.is_empty() {
+            self.path.key(&key.text);
+        } else {
+            self.path.key(&redact_text(&key.text, &spans, |_| true));
+            let number = self.context.number_hit_key();
+            let first = self.hits.len();
+            self.add(&spans, |place| key.raw(place), Form::Key(number));
+            if let Some(keys) = self.hit_keys.last_mut() {
+                keys.push(HitKey { text: key.text.to_string(), spans, number, hits: first..self.hits.len() });
+            }
+        }
+        self.context.key(key.text.as_bytes());
+    }
+
+    fn text(&mut self, text: &Text<'_>) {
+        if let Some(inner) = self.nested(&text.text) {
+            let pointer = self.path.pointer();
+            for hit in inner {
+                self.findings.add(hit.entity, &pointer);
+                self.hits.push(Hit { start: text.raw(hit.start), end: text.raw(hit.end), ..hit });
+            }
+        } else {
+            let spans = self.scanner.scan_bytes(text.text.as_bytes(), self.context.hints());
+            self.add(&spans, |place| text.raw(place), Form::Text);
+        }
+    }
+
+    /// The hits in a string that holds an object or array.
+    fn nested(&self, text: &str) -> Option<Vec<Hit>> {
+        if self.nesting == MAX_NESTING || !text.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        let mut inner = Self::new(self.scanner, self.nesting + 1, self.context.hints());
+        inner.walk(text).ok()?;
+        Some(inner.hits)
+    }
+
+    fn number(&mut self, raw: &str, range: Range<usize>) {
+        let number = raw.as_bytes().get(range.clone()).unwrap_or_default();
+        let spans = self.scanner.scan_bytes(number, self.context.hints());
+        self.add(&spans, |place| range.start + place, Form::Number);
+    }
+
+    fn add(&mut self, spans: &[Span], raw: impl Fn(usize) -> usize, form: Form) {
+        if spans.is_empty() {
+            return;
+        }
+        let pointer = self.path.pointer();
+        for span in spans {
+            self.findings.add(span.entity, &pointer);
+            self.hits.push(Hit { entity: span.entity, start: raw(span.start), end: raw(span.end), form });
+        }
+    }
+
+    /// Renumbers keys with hits whose redacted form another key of their object already has.
+    fn tell_keys_apart(&mut self, walker: &Walker<'_>) {
+        let mut used = BTreeSet::new();
+        // Numbers only grow, so that a hostile object costs no more than it has keys.
+        let mut least = 1;
+        for key in self.hit_keys.pop().unwrap_or_default() {
+            let mut number = key.number.max(least);
+            while walker.had_key(&key.redacted(number)) || used.contains(&key.redacted(number)) {
+                number += 1;
+            }
+            used.insert(key.redacted(number));
+            least = number + 1;
+            for hit in self.hits.get_mut(key.hits).unwrap_or_default() {
+                hit.form = Form::Key(number);
+            }
+        }
+    }
+}
+
+/// Findings, gathered by kind and place.
+#[derive(Default)]
+struct Findings {
+    list: Vec<JsonFinding>,
+    places: BTreeMap<(Entity, String), usize>,
+}
+
+impl Findings {
+    fn add(&mut self, entity: Entity, pointer: &str) {
+        let mut key = (entity, pointer.to_owned());
+        if self.list.len() >= MAX_PLACES && !self.places.contains_key(&key) {
+            key.1 = "…".to_owned();
+        }
+        let next = self.list.len();
+        let index = *self.places.entry(key.clone()).or_insert(next);
+        match self.list.get_mut(index) {
+            Some(finding) => finding.count += 1,
+            None => self.list.push(JsonFinding { entity, pointer: key.1, count: 1 }),
+        }
+    }
+}
