@@ -34,14 +34,18 @@ mod tree {
     #[divan::bench]
     fn leaf_hash(bencher: Bencher<'_, '_>) {
         let entry = samples::event().canonical().unwrap();
-        bencher.counter(BytesCount::new(entry.len())).bench(|| greffier_merkle::hash::leaf(black_box(&entry)));
+        bencher
+            .counter(BytesCount::new(entry.len()))
+            .bench(|| greffier_merkle::hash::leaf(black_box(&entry)));
     }
 
     /// The ceiling: SHA-256 of as many bytes, without the prefix.
     #[divan::bench]
     fn ceiling_sha256(bencher: Bencher<'_, '_>) {
         let entry = samples::event().canonical().unwrap();
-        bencher.counter(BytesCount::new(entry.len())).bench(|| greffier_merkle::hash::sha256(black_box(&entry)));
+        bencher
+            .counter(BytesCount::new(entry.len()))
+            .bench(|| greffier_merkle::hash::sha256(black_box(&entry)));
     }
 }
 

@@ -9,7 +9,8 @@ use greffier_event::{
     PolicyRecord, Principal, RedactionAction, Resource, Source, Target, Tenant, Timestamp, Usage, User,
 };
 use greffier_gateway::{
-    CancellationToken, KeySource, Limits, Secret, Settings, TrustedIssuer, Upstream, UpstreamKind, prices::Prices,
+    CancellationToken, KeySource, Limits, Secret, Settings, TrustedIssuer, Upstream, UpstreamKind,
+    prices::Prices,
 };
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Startup};
 use greffier_policy::dev::{Claims, DevIssuer};
@@ -55,13 +56,15 @@ pub fn event() -> Event {
         error: None,
         status: OutcomeStatus::Success,
     });
-    event.source = Some(Source { channel: "gateway".to_owned(), node: Some("gw-1".to_owned()), ..Source::default() });
+    event.source =
+        Some(Source { channel: "gateway".to_owned(), node: Some("gw-1".to_owned()), ..Source::default() });
     event
 }
 
 /// Agent traffic: prose with a card and a phone number in each kilobyte.
 pub fn text(bytes: usize) -> String {
-    let piece = "The pipeline for this quarter holds 42 deals; order 100234 ships on 2026-03-06 to the depot. ";
+    let piece =
+        "The pipeline for this quarter holds 42 deals; order 100234 ships on 2026-03-06 to the depot. ";
     let hit = "Card 4111 1111 1111 1111, call +1 415 555 2671. ";
     let mut text = String::new();
     while text.len() < bytes {
@@ -73,7 +76,8 @@ pub fn text(bytes: usize) -> String {
 
 /// A chat request of about so many bytes.
 pub fn chat(bytes: usize) -> String {
-    serde_json::json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text(bytes)}]}).to_string()
+    serde_json::json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text(bytes)}]})
+        .to_string()
 }
 
 /// A token and what verifies it.
@@ -187,7 +191,8 @@ impl OpenLedger {
                     let appender = self.ledger.appender();
                     tokio::spawn(async move {
                         let content = vec![b'x'; 400];
-                        let part = Part { name: "prompt".to_owned(), media: "text/plain".to_owned(), content };
+                        let part =
+                            Part { name: "prompt".to_owned(), media: "text/plain".to_owned(), content };
                         appender.append(Draft { event: event(), parts: vec![part] }).await.unwrap();
                     })
                 })
@@ -303,11 +308,12 @@ async fn serve_upstream() -> String {
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { return };
-            let service = hyper::service::service_fn(async |request: http::Request<hyper::body::Incoming>| {
-                request.into_body().collect().await?;
-                let reply = http::Response::builder().header("content-type", "application/json");
-                Ok::<_, hyper::Error>(reply.body(Full::<Bytes>::from(REPLY)).unwrap())
-            });
+            let service =
+                hyper::service::service_fn(async |request: http::Request<hyper::body::Incoming>| {
+                    request.into_body().collect().await?;
+                    let reply = http::Response::builder().header("content-type", "application/json");
+                    Ok::<_, hyper::Error>(reply.body(Full::<Bytes>::from(REPLY)).unwrap())
+                });
             let http = Arc::new(hyper::server::conn::http1::Builder::new());
             tokio::spawn(async move { http.serve_connection(TokioIo::new(stream), service).await });
         }

@@ -122,7 +122,6 @@ impl Gateway {
             match watched.look().await {
                 policy_watch::Change::None => {}
                 policy_watch::Change::Good(policies) => {
-                    let policies = Arc::new(policies);
                     self.policies.store(Arc::clone(&policies));
                     tracing::info!(digest = policies.digest(), "policies changed");
                     self.policies_in_force(&policies).await;

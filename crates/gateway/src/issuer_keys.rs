@@ -47,7 +47,7 @@ pub(crate) struct IssuerKeys {
 
 #[derive(Debug)]
 enum Source {
-    Discovery(HttpClient),
+    Discovery(Box<HttpClient>),
     Fixed,
 }
 
@@ -73,7 +73,7 @@ impl IssuerKeys {
     pub(crate) fn new(trusted: &TrustedIssuer, client: HttpClient) -> Result<IssuerKeys, KeysError> {
         let url = trusted.issuer.url.clone();
         let (source, current) = match &trusted.keys {
-            KeySource::Discovery => (Source::Discovery(client), None),
+            KeySource::Discovery => (Source::Discovery(Box::new(client)), None),
             KeySource::Fixed(document) => {
                 let keys = KeySet::parse(document)
                     .map_err(|error| KeysError::Parse { issuer: url.clone(), reason: error.to_string() })?;

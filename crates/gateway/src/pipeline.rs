@@ -31,7 +31,8 @@ pub(crate) async fn govern(
     let request_id = clock::request_id();
     let wire = head.route.wire();
     let protocol = head.route.protocol();
-    match steps(&gateway, head, body, &request_id, &gone).await {
+    // Boxed: the steps' state is some 18 KiB, and a task should not carry it twice.
+    match Box::pin(steps(&gateway, head, body, &request_id, &gone)).await {
         Ok(response) => {
             gateway.metrics.answered(protocol, response.status().as_u16(), "ok");
             response

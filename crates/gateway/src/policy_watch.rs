@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use greffier_policy::Policies;
 
@@ -15,7 +16,7 @@ pub(crate) enum Change {
     /// Nothing new.
     None,
     /// A new set, valid.
-    Good(Policies),
+    Good(Arc<Policies>),
     /// A new set that cannot be used, said once.
     Bad(String),
 }
@@ -44,7 +45,7 @@ impl Watched {
         }
         self.seen = texts.clone();
         match texts.map(Policies::load) {
-            Ok(Ok(policies)) => Change::Good(policies),
+            Ok(Ok(policies)) => Change::Good(Arc::new(policies)),
             Ok(Err(errors)) => Change::Bad(errors.to_string()),
             Err(unreadable) => Change::Bad(unreadable),
         }

@@ -19,6 +19,7 @@ use crate::body::{self, Body};
 use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
 use crate::http_client::{self, BodyError};
+use crate::inspect::Inspected;
 use crate::record::{Ending, Open, part};
 use crate::refuse::{self, Refused};
 use crate::route::{Destination, Route};
@@ -192,6 +193,15 @@ async fn whole(
         close(gateway, open, Ending::without_reply(outcome)).await?;
         return Err(Refused::new(502, "reply_unreadable", "the upstream's reply could not be inspected"));
     };
+    let inspected = match &call.route {
+        // Beside the text a reply may spell it again, token by token.
+        Route::Chat(protocol) if !inspected.findings.is_empty() => Inspected {
+            forward: adapt::without_echoes(*protocol, inspected.forward),
+            record: adapt::without_echoes(*protocol, inspected.record),
+            findings: inspected.findings,
+        },
+        _ => inspected,
+    };
     let (mut headers, header_findings) = kept_headers(gateway, &call.route, &head.headers);
     let mut findings = inspected.findings;
     findings.extend(header_findings);
@@ -335,6 +345,9 @@ enum Stop {
     Unreadable,
 }
 
+/// What hyper needs to hand a small event to the kernel, with room to spare.
+const FLUSH: Duration = Duration::from_millis(50);
+
 type Sender = mpsc::Sender<Result<Bytes, io::Error>>;
 
 impl Watch {
@@ -399,6 +412,8 @@ impl Watch {
             Ok(bytes) => drop(sender.send_timeout(Ok(bytes), self.idle).await),
             Err(event) => {
                 drop(sender.send_timeout(Ok(event), self.idle).await);
+                // A failing body makes hyper drop what it has buffered; it flushes when it has to wait.
+                tokio::time::sleep(FLUSH).await;
                 let cut = io::Error::other("stream cut");
                 drop(sender.send_timeout(Err(cut), self.idle).await);
             }

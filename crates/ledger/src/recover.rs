@@ -307,3 +307,6 @@ impl OpenDecisions {
         Ok((waiting.into_iter().map(event).collect::<Result<_, _>>()?, self.dropped))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,11 +54,9 @@ pub(crate) fn announces_ssn(behind: &[u8]) -> bool {
 
 /// Whether one of the two words behind says that a version or another dotted number follows.
 pub(crate) fn announces_version(behind: &[u8]) -> bool {
-    let mut last = [false; 2];
-    for (_, word) in words(behind) {
-        last = [last[1], says_version(word)];
-    }
-    last != [false; 2]
+    // Whole words only: in the middle of a random token, any letter would do.
+    let words = behind.split(|b| !b.is_ascii_alphanumeric()).rev().filter(|word| !word.is_empty());
+    words.take(2).any(says_version)
 }
 
 /// `<US_SSN>`, which an earlier redaction left, announces nothing.
@@ -139,6 +137,6 @@ mod tests {
             assert!(!announces_ssn(text.as_bytes()), "{text}");
         }
         assert!(announces_version(b"version: ") && announces_version(b"release is "));
-        assert!(!announces_version(b"version of the host at "));
+        assert!(!announces_version(b"version of the host at ") && !announces_version(b"x9vW "));
     }
 }

@@ -62,9 +62,12 @@ pub fn inspect(raw: &str, form: Form, scanner: &Scanner) -> Inspection {
             let mut start = 0;
             for pair in raw.split('&') {
                 let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+                let hits = inspection.hits.len();
                 inspection.add(scanner, name, start, form, Hints::default());
                 if let Some(value) = value {
-                    let hints = Hints::default().with_key(&decode(name, form).0);
+                    // A name with a hit is data, and says nothing about its value.
+                    let said = if inspection.hits.len() == hits { decode(name, form).0 } else { Vec::new() };
+                    let hints = Hints::default().with_key(&said);
                     inspection.add(scanner, value, start + name.len() + 1, form, hints);
                 }
                 start += pair.len() + 1;
@@ -129,18 +132,18 @@ mod tests {
     #[test]
     fn paths_are_inspected_decoded() {
         let check = |raw| check(Form::Path, raw);
-        assert_snapshot!(check("/patients/123-45-6789/notes%20a/b%2Fc"), @"");
-        assert_snapshot!(check("/users/bob%40example.com/%34111%2D1111-1111-1111"), @"");
-        assert_snapshot!(check("/ssn/123456789/100%/%zz/%C3%A9"), @"");
-        assert_snapshot!(check("/orders/123456789/v1.2.3.4"), @"");
+        assert_snapshot!(check("/patients/123-45-6789/notes%20a/b%2Fc"), @"/patients/%3CUS_SSN%3E/notes%20a/b%2Fc");
+        assert_snapshot!(check("/users/bob%40example.com/%34111%2D1111-1111-1111"), @"/users/%3CEMAIL_ADDRESS%3E/%3CCREDIT_CARD%3E");
+        assert_snapshot!(check("/ssn/123456789/100%/%zz/%C3%A9"), @"/ssn/%3CUS_SSN%3E/100%/%zz/%C3%A9");
+        assert_snapshot!(check("/orders/123456789/v1.2.3.4"), @"/orders/123456789/v1.2.3.4");
     }
 
     #[test]
     fn queries_are_inspected_value_by_value() {
         let check = |raw| check(Form::Query, raw);
-        assert_snapshot!(check("ssn=123456789&order=123456789&q=a+b"), @"");
-        assert_snapshot!(check("q=my+card+4111+1111+1111+1111&bob%40example.com=1&x"), @"");
-        assert_snapshot!(check("tel=+12125550123&tel=%2B1+212+555+0123&version=1.2.3.4&ip=10.0.0.1"), @"");
-        assert_snapshot!(check("&&=&=123-45-6789"), @"");
+        assert_snapshot!(check("ssn=123456789&order=123456789&q=a+b"), @"ssn=%3CUS_SSN%3E&order=123456789&q=a+b");
+        assert_snapshot!(check("q=my+card+4111+1111+1111+1111&bob%40example.com=1&x"), @"q=my+card+%3CCREDIT_CARD%3E&%3CEMAIL_ADDRESS%3E=1&x");
+        assert_snapshot!(check("tel=+12125550123&tel=%2B1+212+555+0123&version=1.2.3.4&ip=10.0.0.1"), @"tel=%3CPHONE_NUMBER%3E&tel=%3CPHONE_NUMBER%3E&version=1.2.3.4&ip=%3CIP_ADDRESS%3E");
+        assert_snapshot!(check("&&=&=123-45-6789"), @"&&=&=%3CUS_SSN%3E");
     }
 }

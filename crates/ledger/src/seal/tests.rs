@@ -15,7 +15,7 @@ fn opened(event: &Event, sealed: &[SealedPart<'_>], key: &Secret) -> Result<Vec<
 
 #[test]
 fn parts_come_back_and_are_bound_in_order() {
-    let (event, sealed, key) = sealed(&[("prompt", b"hello"), ("completion", b""), ("prompt", b"hello")]);
+    let (event, sealed, key) = sealed(&[("prompt", b"hello"), ("completion", b""), ("result", b"hello")]);
     event.validate().unwrap();
     let parts = opened(&event, &sealed, &key).unwrap();
     let contents: Vec<_> = parts.iter().map(|part| part.content.as_slice()).collect();

@@ -134,10 +134,18 @@ fn known_and_unknown_keys() {
 fn a_cosignature_tells_its_time() {
     let witness = cosigner("witness");
     let line = witness.cosignature(TEXT, 1_700_000_000).unwrap();
-    let said = |text, line| witness.verifier().check(text, line);
+    let said = |text: &str, line: &Signature| witness.verifier().check(text, line);
     assert_eq!(said(TEXT, &line), Some(Statement::Cosigned { time: 1_700_000_000 }));
     assert_eq!(said("Another.\n", &line), None);
     assert_eq!(witness.cosignature(TEXT, 1 << 63), Err(NoteError::Time(1 << 63)));
+    // The same key over times that it would not sign itself: the last legal one is good, the next is not.
+    let at = |time: u64| {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[2; 32]);
+        let signed = ed25519_dalek::Signer::sign(&key, key::cosigned(TEXT, time).as_bytes()).to_bytes();
+        Signature { bytes: [time.to_be_bytes().as_slice(), &signed].concat(), ..line.clone() }
+    };
+    assert_eq!(said(TEXT, &at((1 << 63) - 1)), Some(Statement::Cosigned { time: (1 << 63) - 1 }));
+    assert_eq!(said(TEXT, &at(1 << 63)), None);
     // The same secret under the same name, but as a log's key: another key id.
     let log = Signer::new("witness", &[2; 32]).unwrap();
     assert_eq!(said(TEXT, &log.signature(TEXT).unwrap()), None);

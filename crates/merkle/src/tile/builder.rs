@@ -99,6 +99,6 @@ fn append(edge: &mut Vec<Edge>, level: u8, hash: &Hash) -> Option<(TileId, Vec<u
         return None;
     }
     let id = tile.id(level);
-    
+    tile.index += 1;
     Some((id, std::mem::replace(&mut tile.bytes, Vec::with_capacity(FULL))))
 }

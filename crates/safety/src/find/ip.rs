@@ -63,7 +63,9 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
         _ => false,
     };
     let identifier = (a, b, c) == (1, 3, 6) && d == 1 || (a, b) == (2, 5) && matches!(c, 4 | 29);
-    product || identifier || text.hints.version || hints::announces_version(text.behind(at))
+    // Under a key that says version, what comes first is one.
+    let announced = at == 0 && text.hints.version || hints::announces_version(text.behind(at));
+    product || identifier || announced
 }
 
 fn v6(text: &Text<'_>, at: usize) -> Option<Hit> {

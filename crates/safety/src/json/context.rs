@@ -57,6 +57,11 @@ impl Context {
         self.value = self.around().with_key(key);
     }
 
+    /// A key with a hit was read. It is data, and says nothing about its value.
+    pub(crate) fn hit_key(&mut self) {
+        self.key(&[]);
+    }
+
     /// What the next value is under; for a key, what its object is under.
     pub(crate) fn hints(&self) -> Hints {
         self.value

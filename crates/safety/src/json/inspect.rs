@@ -172,6 +172,7 @@ impl<'s> Inspector<'s> {
         let spans = self.scanner.scan_bytes(key.text.as_bytes(), self.context.around());
         if spans.is_empty() {
             self.path.key(&key.text);
+            self.context.key(key.text.as_bytes());
         } else {
             self.path.key(&redact_text(&key.text, &spans, |_| true));
             let number = self.context.number_hit_key();
@@ -180,8 +181,8 @@ impl<'s> Inspector<'s> {
             if let Some(keys) = self.hit_keys.last_mut() {
                 keys.push(HitKey { text: key.text.to_string(), spans, number, hits: first..self.hits.len() });
             }
+            self.context.hit_key();
         }
-        self.context.key(key.text.as_bytes());
     }
 
     fn text(&mut self, text: &Text<'_>) {

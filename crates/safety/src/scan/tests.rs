@@ -352,3 +352,23 @@ fn time_grows_with_the_length_only() {
         }
     }
 }
+
+#[test]
+fn zz_timing() {
+    let scanner = Scanner::new();
+    let _ = scanner.scan("+1 212 555 0123 01 23 45 67 89 +44 20 7946 0958");
+    for row in [
+        "Hello, could you please look up the order of our customer Smith from last Tuesday?",
+        "contact bob@example.com or +1 212 555 0123, card 4111 1111 1111 1111, ip 10.0.0.1.",
+        "{\"id\":48213377,\"ts\":\"2024-11-21T04:42:00Z\",\"total\":1234.56,\"sku\":\"998-4421-07\"}",
+        "call 01 23 45 67 89 or 020 7946 0958 or 98765 43210 or (212) 555-0123 or 030/901820",
+    ] {
+        let t = std::time::Instant::now();
+        for _ in 0..500 { std::hint::black_box(scanner.scan(row)); }
+        eprintln!("{:?} per row of {}", t.elapsed() / 500, row.len());
+        let big = row.repeat(1024 * 1024 / row.len());
+        let t = std::time::Instant::now();
+        std::hint::black_box(scanner.scan(&big));
+        eprintln!("   1 MiB {:?} per KiB", t.elapsed() / 1024);
+    }
+}

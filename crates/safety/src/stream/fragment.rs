@@ -103,8 +103,11 @@ impl Fragment {
             let key = self.place == Place::Key;
             self.turn(Place::Outside, '"', out);
             if key {
-                self.context.key(&std::mem::take(&mut self.key));
-                self.key_number = None;
+                match self.key_number.take() {
+                    Some(_) => self.context.hit_key(),
+                    None => self.context.key(&self.key),
+                }
+                self.key.clear();
                 self.key_next = false;
             }
             return 1;

@@ -1,0 +1,57 @@
+//! One file per command. Each returns how the process exits; an error carries its own code.
+
+mod config;
+mod init;
+mod policy;
+mod prove;
+mod scan;
+mod serve;
+mod token;
+mod verify;
+
+use crate::cli::{Cli, Command, Policy};
+use crate::config::{Problem, Problems};
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, Output};
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::Init(args) => init::run(&args.dir, output),
+        Command::Serve => serve::run(config, output),
+        Command::Config(what) => config::run(&what, config, output),
+        Command::Token(args) => token::run(args, config, output),
+        Command::Prove(args) => prove::run(&args, config, output),
+        Command::Verify(args) => verify::run(&args, config, output),
+        Command::Scan(args) => scan::run(&args, output),
+        Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
+    }
+}
+
+/// Problems as data, for an editor or a script, and the failure that goes with them.
+fn problems(output: Output, code: &'static str, problems: &[Problem]) -> anyhow::Result<Exit> {
+    match output.format {
+        Format::Table => problems.iter().try_for_each(|problem| output.line(&problem.to_string()))?,
+        _ => output.rows(&["place", "message"], problems)?,
+    }
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    Err(Failure::new(code, count).into())
+}
+
+/// No problems, as data.
+fn no_problems(output: Output, remark: &str) -> anyhow::Result<Exit> {
+    if output.format != Format::Table {
+        output.rows::<Problem>(&["place", "message"], &[])?;
+    }
+    output.note(remark);
+    Ok(Exit::Ok)
+}
+
+/// The configuration's problems, if that is what an error is.
+fn config_problems(error: &anyhow::Error) -> Option<&Problems> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}

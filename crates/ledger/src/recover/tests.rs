@@ -1,0 +1,109 @@
+//! Every prefix of a log, and every flipped bit of it: recovery finds all that was acknowledged before the damage,
+//! or refuses; it never goes on from less than was signed, and never from something else.
+
+use super::*;
+use crate::append::seal_entry_for_test;
+use crate::commit::Committer;
+use crate::store::Store;
+use crate::store::sim::Sim;
+use crate::testing::{event, keys, plain};
+
+const ORIGIN: &str = "test.local";
+
+/// A log of groups of so many entries, nothing of it published; and where each group ends.
+fn log(groups: &[u64]) -> (Sim, Vec<usize>) {
+    let sim = Sim::default();
+    let disk = Disk::new(Arc::new(sim.clone()));
+    Manifest::default().write(&disk, &keys(), ORIGIN).unwrap();
+    let mut committer = Committer::new(disk, End::default(), std::iter::empty());
+    committer.reopen().unwrap();
+    let mut ends = Vec::new();
+    let mut n = 0;
+    for entries in groups {
+        let numbers = n..n + entries;
+        let group: Vec<_> = numbers.map(|n| seal_entry_for_test(&keys(), plain("acme", n))).collect();
+        n += entries;
+        committer.commit(&group).unwrap();
+        ends.push(committer.end().len as usize);
+    }
+    (sim, ends)
+}
+
+/// Puts `bytes` in place of the log and recovers; returns the trail's size.
+fn recover(sim: &Sim, bytes: &[u8]) -> Result<(u64, Vec<String>), LedgerError> {
+    sim.write_synced(&wal::path(1), bytes).unwrap();
+    let mut opened = open(&Disk::new(Arc::new(sim.clone())), &keys(), ORIGIN)?;
+    assert!(opened.recovered.unclean);
+    Ok((opened.publisher.trail("acme").size(), opened.recovered.repairs))
+}
+
+#[test]
+fn every_prefix_recovers_to_the_entries_that_it_holds() {
+    let (sim, ends) = log(&[1, 1, 2, 1]);
+    let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
+    let mut frames = Vec::new();
+    let file = LogFile { sequence: 1, name: wal::path(1), bytes: whole.clone(), accepted: None };
+    for frame in file.frames() {
+        frames.push(frame.unwrap().0 as usize);
+    }
+    frames.push(whole.len());
+    assert_eq!((frames.len(), *ends.last().unwrap()), (6, whole.len()));
+    for len in frames[0]..=whole.len() {
+        let (size, repairs) = recover(&sim, &whole[..len]).unwrap();
+        let expected = frames[1..].iter().filter(|end| **end <= len).count();
+        assert_eq!(size, expected as u64, "cut at {len}");
+        assert_eq!(repairs.is_empty(), frames.contains(&len), "cut at {len}");
+        // What recovery left is whole, and recovers to the same.
+        let kept = sim.read(&wal::path(1), u64::MAX).unwrap();
+        assert_eq!(kept, whole[..frames[expected]]);
+        assert_eq!(recover(&sim, &kept).unwrap(), (size, vec![]));
+    }
+    // A header is never torn: the file takes its name only when it is durable.
+    for len in 0..frames[0] {
+        assert!(matches!(recover(&sim, &whole[..len]), Err(LedgerError::Corrupt { .. })), "cut at {len}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_corruption_unless_it_is_in_the_last_group() {
+    let (sim, ends) = log(&[1, 1, 2]);
+    let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        let result = recover(&sim, &flipped);
+        if at < ends[1] {
+            assert!(matches!(result, Err(LedgerError::Corrupt { .. })), "flip at {at}: {result:?}");
+            // A refusal changes nothing.
+            assert_eq!(sim.read(&wal::path(1), u64::MAX).unwrap(), flipped);
+        } else {
+            let (size, repairs) = result.unwrap();
+            assert!((2..4).contains(&size) && repairs.len() == 1, "flip at {at}: {size}");
+        }
+    }
+}
+
+#[test]
+fn zeros_behind_the_end_are_a_torn_tail() {
+    // What a file system leaves that made the file longer and did not write its pages.
+    let (sim, _) = log(&[2]);
+    let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
+    let (size, repairs) = recover(&sim, &[whole.as_slice(), &[0; 5_000]].concat()).unwrap();
+    assert_eq!((size, repairs.len()), (2, 1));
+}
+
+#[test]
+fn open_decisions_are_bounded_and_in_order() {
+    let mut open = OpenDecisions::default();
+    let entry = |n: u64, kind| event("acme", n, kind, &format!("req_{n}")).canonical().unwrap();
+    for n in 0..5 {
+        open.note("acme", &entry(n, "action.approved"));
+    }
+    open.note("acme", &entry(3, "action.failed"));
+    open.note("zeta", &entry(4, "action.executed"));
+    open.note("acme", &entry(9, "action.denied"));
+    open.note("acme", b"not an event");
+    let (events, dropped) = open.into_events().unwrap();
+    let requests: Vec<_> = events.iter().map(|event| event.request_id.as_deref().unwrap()).collect();
+    assert_eq!((requests, dropped), (vec!["req_0", "req_1", "req_2", "req_4"], 0));
+}

@@ -1,0 +1,125 @@
+//! Every on-disk form that was ever released opens, verifies and goes on. `testdata/formats/vN` is never changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use greffier_event::{Draft, Event, Part, Tenant};
+use greffier_ledger::verify::{VerifyOptions, verify_dir};
+use greffier_ledger::{Disclosure, KeyRing, Ledger, LedgerConfig, Reader, Recovered};
+use greffier_merkle::TrustPolicy;
+
+const ORIGIN: &str = "fixture.local";
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The `n`th event; those before 10 are in the fixture.
+fn draft(tenant: &str, n: u64) -> Draft {
+    let event = serde_json::json!({
+        "v": 1,
+        "id": format!("00000000-0000-7000-8000-{n:012x}"),
+        "time": "2026-03-06T14:32:07.891000Z",
+        "recorded_at": "2026-03-06T14:32:08.233104Z",
+        "type": "data.access",
+        "tenant": tenant,
+        "request_id": format!("req_{n}"),
+        "user": {"sub": "alice"},
+    });
+    let content = format!("content of event {n}").into_bytes();
+    let part = Part { name: "prompt".to_owned(), media: "text/plain".to_owned(), content };
+    let event: Event = serde_json::from_value(event).unwrap();
+    Draft { event, parts: if n % 2 == 0 { vec![part] } else { vec![] } }
+}
+
+fn config(place: &Path) -> LedgerConfig {
+    LedgerConfig {
+        dir: place.join("data"),
+        keys_dir: place.join("keys"),
+        origin: ORIGIN.to_owned(),
+        node: "node-1".to_owned(),
+    }
+}
+
+/// How the fixture of a new version is made: `make(Path::new("testdata/formats/vN"))`, once, by that version.
+async fn make(place: &Path) {
+    KeyRing::create(&place.join("keys")).unwrap();
+    for life in 0..2 {
+        let (ledger, _) = Ledger::start(config(place)).unwrap();
+        for n in 0..3 {
+            let tenant = if n == 1 { "greffier" } else { "acme" };
+            ledger.appender().append(draft(tenant, life * 3 + n)).await.unwrap();
+        }
+        ledger.close().unwrap();
+    }
+}
+
+/// Opens a fixture with today's code, in every way there is.
+async fn check(place: &Path) {
+    let data = place.join("data");
+    let trust = fs::read_to_string(data.join("trust")).unwrap();
+    let trust = TrustPolicy::parse(&trust).unwrap();
+    let options = || VerifyOptions { trust: Some(trust.clone()), keys_dir: Some(place.join("keys")) };
+    let report = verify_dir(&data, &options(), |_| ()).unwrap();
+    assert_eq!((report.problems, report.clean, report.parts_opened), (vec![], true, 3));
+
+    let keys = KeyRing::open(&place.join("keys")).unwrap();
+    let reader = Reader::open(&data).unwrap();
+    for n in 0..6 {
+        let tenant = if n % 3 == 1 { "greffier" } else { "acme" };
+        let expected = draft(tenant, n);
+        let found = reader.find(expected.event.id).unwrap().unwrap();
+        assert_eq!(
+            (found.tenant.as_str(), found.event().unwrap().request_id),
+            (tenant, expected.event.request_id)
+        );
+        let contents: Vec<_> =
+            found.open_parts(&keys).unwrap().into_iter().map(|part| part.content).collect();
+        assert_eq!(contents, expected.parts.into_iter().map(|part| part.content).collect::<Vec<_>>());
+        let proof = reader.prove(&found.tenant, found.index, Some(&keys)).unwrap();
+        let proof = greffier_merkle::TlogProof::parse(&proof.to_text()).unwrap();
+        let shown = Disclosure::from_bytes(proof.extra.as_deref().unwrap()).unwrap();
+        proof.verify(&shown.leaf_hash(), &trust).unwrap();
+        shown.check().unwrap();
+    }
+    assert_eq!(reader.call("req_4").unwrap().len(), 1);
+
+    let (ledger, startup) = Ledger::start(config(place)).unwrap();
+    assert_eq!(startup.recovered.await.unwrap(), Recovered::default());
+    let receipt = ledger.appender().append(draft("acme", 10)).await.unwrap();
+    assert_eq!((receipt.trail.as_str(), receipt.index), ("acme", 4));
+    ledger.close().unwrap();
+    assert_eq!(verify_dir(&data, &options(), |_| ()).unwrap().problems, vec![]);
+    assert!(
+        Reader::open(&data)
+            .unwrap()
+            .checkpoint(&Tenant::new("acme").unwrap())
+            .unwrap()
+            .unwrap()
+            .contains("\n5\n")
+    );
+}
+
+#[tokio::test]
+async fn version_1_opens() {
+    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats/v1");
+    let place = tempfile::tempdir().unwrap();
+    copy(&fixture, place.path());
+    check(place.path()).await;
+}
+
+#[tokio::test]
+async fn what_is_written_today_opens() {
+    let place = tempfile::tempdir().unwrap();
+    make(place.path()).await;
+    check(place.path()).await;
+}
