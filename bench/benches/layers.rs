@@ -1,4 +1,5 @@
 //! One benchmark per layer on the path of a call, each beside the physical ceiling it cannot beat.
+#![expect(clippy::unwrap_used, reason = "set-up of benchmarks")]
 
 use std::hint::black_box;
 

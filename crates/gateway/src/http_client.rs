@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -85,29 +85,41 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-/// Reads a body whole, bounded in size and in silence between its frames.
-pub(crate) async fn read_body<B>(body: B, limit: usize, idle: Duration) -> Result<Bytes, BodyError>
+/// Reads a body whole, bounded in size and in silence between its frames. What is left of it stays unread.
+pub(crate) async fn read_body<B>(body: &mut B, limit: usize, idle: Duration) -> Result<Bytes, BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // A declared length is believed when it is too large: nothing of such a body is read.
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge);
     }
-    let mut body = Limited::new(body, limit);
     let mut whole = Vec::new();
     loop {
         match tokio::time::timeout(idle, body.frame()).await {
             Err(_) => return Err(BodyError::Idle),
             Ok(None) => return Ok(whole.into()),
-            Ok(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    whole.extend_from_slice(data);
-                }
-            }
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
             Ok(Some(Err(_))) => return Err(BodyError::Broken),
+            Ok(Some(Ok(frame))) => {
+                let Some(data) = frame.data_ref() else { continue };
+                if whole.len() + data.len() > limit {
+                    return Err(BodyError::TooLarge);
+                }
+                whole.extend_from_slice(data);
+            }
         }
     }
+}
+
+/// How long a refused body is read on and thrown away.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// Reads on what nobody wants, for a while: a caller in the middle of sending would otherwise see its connection
+/// reset instead of the refusal. Holds nothing.
+pub(crate) async fn drain<B>(mut body: B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    drop(tokio::time::timeout(DRAIN_TIME, reading).await);
 }

@@ -25,20 +25,21 @@ use crate::{clock, http_client, identify};
 pub(crate) async fn govern(
     gateway: Arc<Gateway>,
     head: Head,
-    body: Incoming,
+    mut body: Incoming,
     gone: CancellationToken,
 ) -> Response<Body> {
     let request_id = clock::request_id();
     let wire = head.route.wire();
     let protocol = head.route.protocol();
     // Boxed: the steps' state is some 18 KiB, and a task should not carry it twice.
-    match Box::pin(steps(&gateway, head, body, &request_id, &gone)).await {
+    match Box::pin(steps(&gateway, head, &mut body, &request_id, &gone)).await {
         Ok(response) => {
             gateway.metrics.answered(protocol, response.status().as_u16(), "ok");
             response
         }
         Err(refused) => {
             gateway.metrics.answered(protocol, refused.status, refused.code);
+            tokio::spawn(http_client::drain(body));
             refuse::response(wire, &refused, &request_id)
         }
     }
@@ -47,7 +48,7 @@ pub(crate) async fn govern(
 async fn steps(
     gateway: &Arc<Gateway>,
     head: Head,
-    body: Incoming,
+    body: &mut Incoming,
     request_id: &str,
     gone: &CancellationToken,
 ) -> Result<Response<Body>, Refused> {

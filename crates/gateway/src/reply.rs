@@ -156,8 +156,9 @@ async fn whole(
     open: Open,
     gone: &CancellationToken,
 ) -> Result<Response<Body>, Refused> {
+    let mut body = reply.into_body();
     let read = tokio::select! {
-        read = http_client::read_body(reply.into_body(), gateway.limits.body, idle) => read.map_err(Some),
+        read = http_client::read_body(&mut body, gateway.limits.body, idle) => read.map_err(Some),
         () = gone.cancelled() => Err(None),
     };
     let bytes = match read {

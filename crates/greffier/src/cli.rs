@@ -154,7 +154,11 @@ const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
 
 fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = duration(text)?;
-    if (1..=MAX_TTL.as_secs()).contains(&ttl.as_secs()) { Ok(ttl) } else { Err("must be between 1s and 366d".to_owned()) }
+    if (1..=MAX_TTL.as_secs()).contains(&ttl.as_secs()) {
+        Ok(ttl)
+    } else {
+        Err("must be between 1s and 366d".to_owned())
+    }
 }
 
 #[cfg(test)]

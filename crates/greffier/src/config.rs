@@ -100,6 +100,12 @@ impl Config {
         Ok(Config::parse(path, base, &text, &overrides()?)?)
     }
 
+    /// What the sample at `path` will mean, the environment's overrides included.
+    pub(crate) fn sample(path: &Path) -> anyhow::Result<Config> {
+        let base = path.parent().unwrap_or(Path::new(""));
+        Ok(Config::parse(path, base, SAMPLE, &overrides()?)?)
+    }
+
     /// Reads a configuration's text. Relative paths in it start at `base`.
     fn parse(
         path: &Path,
@@ -133,7 +139,8 @@ fn read(path: &Path) -> std::io::Result<String> {
 
 /// The overrides in the environment.
 fn overrides() -> Result<BTreeMap<String, String>, Failure> {
-    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(env::PREFIX.as_bytes()));
+    let ours =
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(env::PREFIX.as_bytes()));
     let text = |(name, value): (OsString, OsString)| {
         let shown = name.to_string_lossy().into_owned();
         let wrong = |_| Failure::new("config", format!("environment variable {shown} is not valid UTF-8"));

@@ -39,7 +39,10 @@ pub(crate) fn open(keys: &Path) -> anyhow::Result<DevIssuer> {
     let mut text = Zeroizing::new(String::new());
     let read = File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
     read.map_err(|error| {
-        let failure = Failure::new("dev_issuer", format!("cannot read the development issuer's key `{place}`: {error}"));
+        let failure = Failure::new(
+            "dev_issuer",
+            format!("cannot read the development issuer's key `{place}`: {error}"),
+        );
         match error.kind() {
             io::ErrorKind::NotFound => failure.hint("run `greffier init` first, or name an [[issuer]]"),
             _ => failure,

@@ -49,8 +49,9 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
 
 /// The policies of a folder, validated.
 pub(crate) fn policies(dir: &Path) -> anyhow::Result<Policies> {
-    let files = greffier_gateway::read_policies(dir)
-        .map_err(|error| Failure::new("policy", format!("cannot read the policies in `{}`: {error}", dir.display())))?;
+    let files = greffier_gateway::read_policies(dir).map_err(|error| {
+        Failure::new("policy", format!("cannot read the policies in `{}`: {error}", dir.display()))
+    })?;
     Ok(Policies::load(files)?)
 }
 
@@ -78,7 +79,9 @@ fn tool(config: ToolConfig) -> anyhow::Result<greffier_gateway::ToolServer> {
         let Some(secret) = found else {
             let SecretSource::Env(variable) = source else { return Ok(tool) };
             let message = format!("the credential of tool `{}` is not there", tool.name);
-            return Err(Failure::new("credential", message).hint(format!("set the variable {variable}")).into());
+            return Err(Failure::new("credential", message)
+                .hint(format!("set the variable {variable}"))
+                .into());
         };
         tool.credential = Some((header, secret));
     }
@@ -98,7 +101,10 @@ fn secret(source: &SecretSource) -> anyhow::Result<Option<Secret>> {
         SecretSource::File(path) => {
             let bytes = Zeroizing::new(read(path, MAX_SECRET)?);
             let text = std::str::from_utf8(&bytes);
-            Zeroizing::new(text.map_err(|_| Failure::new("secret", format!("`{}` is not UTF-8", path.display())))?.to_owned())
+            Zeroizing::new(
+                text.map_err(|_| Failure::new("secret", format!("`{}` is not UTF-8", path.display())))?
+                    .to_owned(),
+            )
         }
     };
     let secret = text.trim_end_matches(['\r', '\n']);
@@ -108,7 +114,8 @@ fn secret(source: &SecretSource) -> anyhow::Result<Option<Secret>> {
             Err(Failure::new("secret", format!("`{}` is empty", path.display())).into())
         }
         (false, _) if !secret.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
-            Err(Failure::new("secret", "it must be one line of printable ASCII: it travels in a header").into())
+            Err(Failure::new("secret", "it must be one line of printable ASCII: it travels in a header")
+                .into())
         }
         (false, _) => Ok(Some(Secret::new(secret.to_owned()))),
     }
@@ -122,7 +129,9 @@ pub(crate) fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read `{}`", path.display()))?;
     if bytes.len() as u64 > most {
-        return Err(Failure::new("too_large", format!("`{}` is larger than {most} bytes", path.display())).into());
+        return Err(
+            Failure::new("too_large", format!("`{}` is larger than {most} bytes", path.display())).into()
+        );
     }
     Ok(bytes)
 }

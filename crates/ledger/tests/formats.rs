@@ -1,5 +1,7 @@
 //! Every on-disk form that was ever released opens, verifies and goes on. `testdata/formats/vN` is never changed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! A gateway on a free port, an upstream in the same process that keeps what it saw, and a reader of the trail.
 
-#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a module of one test binary")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a module of one test binary")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -17,12 +17,17 @@ use crate::output::{Format, Output};
 pub(super) fn run(dir: &Path, output: Output) -> anyhow::Result<Exit> {
     let written = write(dir)?;
     if output.format == Format::Table {
-        let list: Vec<String> = written.iter().map(|row| format!("  {:<36} {}", row.path, row.what)).collect();
+        let list: Vec<String> =
+            written.iter().map(|row| format!("  {:<36} {}", row.path, row.what)).collect();
         output.note(&format!("wrote\n{}\n", list.join("\n")));
     } else {
         output.rows(&["path", "what"], &written)?;
     }
-    let at = if dir == Path::new(".") { String::new() } else { format!(" --config {}", dir.join(DEFAULT_PATH).display()) };
+    let at = if dir == Path::new(".") {
+        String::new()
+    } else {
+        format!(" --config {}", dir.join(DEFAULT_PATH).display())
+    };
     output.note(&format!(
         "next\n  greffier serve{at}\n  greffier token{at} --sub alice --role analyst    an access token, for the \
          SDK's API key\nmodels are called with OPENAI_API_KEY and ANTHROPIC_API_KEY of the server's environment"
@@ -44,7 +49,8 @@ pub(super) fn write(dir: &Path) -> anyhow::Result<Vec<Written>> {
     let config = Config::sample(&file)?;
     let policies: Vec<(PathBuf, &str)> =
         SAMPLE_POLICIES.iter().map(|(name, text)| (config.policy_dir.join(name), *text)).collect();
-    let in_the_way = policies.iter().map(|(path, _)| path).chain([&file, &config.keys]).find(|path| occupied(path));
+    let in_the_way =
+        policies.iter().map(|(path, _)| path).chain([&file, &config.keys]).find(|path| occupied(path));
     if let Some(path) = in_the_way {
         let failure = Failure::new("exists", format!("`{}` exists already", path.display()));
         return Err(failure.hint("init overwrites nothing: choose another folder with --dir").into());

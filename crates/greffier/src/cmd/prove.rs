@@ -26,7 +26,12 @@ pub(super) fn run(args: &cli::Prove, named: Option<&Path>, output: Output) -> an
     match &args.out {
         Some(path) => {
             std::fs::write(path, &proof).with_context(|| format!("cannot write `{}`", path.display()))?;
-            output.note(&format!("entry {} of trail {}, proof in {}", found.index, found.tenant, path.display()));
+            output.note(&format!(
+                "entry {} of trail {}, proof in {}",
+                found.index,
+                found.tenant,
+                path.display()
+            ));
         }
         None => output.raw(&proof)?,
     }

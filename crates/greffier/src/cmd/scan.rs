@@ -1,6 +1,6 @@
 //! `scan`: JSONL {id,text} in, {id,spans} out, one line at a time; places are byte offsets into the text.
 
-use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
 use greffier_safety::{Entity, Scanner};
 use serde::{Deserialize, Serialize};
@@ -36,11 +36,14 @@ struct Found {
 
 pub(super) fn run(args: &cli::Scan, output: Output) -> anyhow::Result<Exit> {
     let alarms = Alarms::parse(&args.fail_on)?;
-    let tally = scan(&mut io::stdin().lock(), io::stdout().lock(), &alarms, |line, reason| {
-        output.warn(&format!("line {line}: {reason}"));
-    })?;
+    let tally =
+        scan(&mut BufReader::new(io::stdin().lock()), io::stdout().lock(), &alarms, |line, reason| {
+            output.warn(&format!("line {line}: {reason}"));
+        })?;
     match tally {
-        Tally { bad: 1.., .. } => Err(Failure::new("bad_lines", format!("lines not scanned: {}", tally.bad)).into()),
+        Tally { bad: 1.., .. } => {
+            Err(Failure::new("bad_lines", format!("lines not scanned: {}", tally.bad)).into())
+        }
         Tally { alarm: true, .. } => Ok(Exit::Findings),
         _ => Ok(Exit::Ok),
     }
@@ -74,7 +77,7 @@ struct Tally {
 }
 
 fn scan(
-    input: &mut impl BufRead,
+    input: &mut BufReader<impl Read>,
     out: impl Write,
     alarms: &Alarms,
     mut report: impl FnMut(u64, &str),
@@ -109,8 +112,8 @@ fn scan(
                 report(number, &reason);
             }
         }
-        // A pipe that waits for its answer gets it; a file is read in large pieces all the same.
-        if input.fill_buf()?.is_empty() || number % 64 == 0 {
+        // Before waiting for more, say what is known: the other end may wait for it.
+        if input.buffer().is_empty() {
             out.flush()?;
         }
     }
@@ -154,7 +157,7 @@ mod tests {
     fn check(input: &[u8]) -> (String, bool) {
         let (mut out, mut told) = (Vec::new(), String::new());
         let alarms = Alarms::parse(&["US_SSN".to_owned()]).unwrap();
-        let tally = scan(&mut &*input, &mut out, &alarms, |line, reason| {
+        let tally = scan(&mut BufReader::new(input), &mut out, &alarms, |line, reason| {
             told += &format!("line {line}: {reason}\n");
         })
         .unwrap();

@@ -32,7 +32,12 @@ const MAX_CONNECTIONS: usize = 65_536;
 const OBJECT_STORES: [&str; 3] = ["s3://", "gs://", "az://"];
 
 /// Checks everything. `problems` are those already known.
-pub(crate) fn check(raw: Raw, base: &Path, places: &Places<'_>, problems: Problems) -> Result<Config, Problems> {
+pub(crate) fn check(
+    raw: Raw,
+    base: &Path,
+    places: &Places<'_>,
+    problems: Problems,
+) -> Result<Config, Problems> {
     // Only strings, numbers and booleans are in it: it is always written.
     let text = toml::to_string(&raw).unwrap_or_default();
     let mut checker = Checker { base, places, problems };

@@ -5,7 +5,9 @@ use serde::de::{self, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problem, Problems};
-use super::raw::{Raw, RawClaims, RawIssuer, RawPolicy, RawPrices, RawSafety, RawServer, RawTool, RawUpstream};
+use super::raw::{
+    Raw, RawClaims, RawIssuer, RawPolicy, RawPrices, RawSafety, RawServer, RawTool, RawUpstream,
+};
 
 /// Sections that are designed and not built: silence about them would be a promise.
 const NOT_BUILT: [(&str, &str); 5] = [
@@ -50,10 +52,11 @@ impl Finder<'_> {
 
     fn table(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
-            let message = match NOT_BUILT.iter().find(|(name, _)| section.is_empty() && *name == key.get_ref()) {
-                Some((name, feature)) => format!("`{name}` is not built yet: {feature}"),
-                None => unknown_key(key.get_ref(), section, known),
-            };
+            let message =
+                match NOT_BUILT.iter().find(|(name, _)| section.is_empty() && *name == key.get_ref()) {
+                    Some((name, feature)) => format!("`{name}` is not built yet: {feature}"),
+                    None => unknown_key(key.get_ref(), section, known),
+                };
             self.problems.0.push(Problem { place: self.places.place(&key.span()), message });
         }
     }
@@ -65,7 +68,9 @@ fn unknown_key(key: &str, section: &str, known: &[&str]) -> String {
     let by_source = known.iter().find(|name| name.ends_with("_env"));
     if let (true, Some(name)) = (secret, by_source) {
         let file = name.replace("_env", "_file");
-        return format!("unknown key `{key}`{whose}: secrets do not stand here, name their source with `{name}` or `{file}`");
+        return format!(
+            "unknown key `{key}`{whose}: secrets do not stand here, name their source with `{name}` or `{file}`"
+        );
     }
     let likeness = |name: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), name);
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));

@@ -10,7 +10,7 @@ use greffier_merkle::tile::TileBuilder;
 use super::*;
 use crate::append::seal_entry_for_test;
 use crate::publish::checkpoint_path;
-use crate::store::sim::{Crash, FAULTS, Fault, Sim};
+use crate::store::sim::{Crash, FAULTS, Fault, Lie, Sim};
 use crate::testing::{keys, plain};
 use crate::verify::{VerifyOptions, verify_dir};
 use crate::wal::replay::Listing;
@@ -200,4 +200,22 @@ fn every_operation_may_fail_in_every_way() {
         }
     }
     assert_eq!(survived, operations * FAULTS.len() * 2);
+}
+
+/// The test above must be able to fail: with any one kind of sync left out, a power cut breaks a promise.
+#[test]
+fn every_kind_of_sync_is_missed_when_it_is_left_out() {
+    for lie in [Lie::Append, Lie::File, Lie::Dir] {
+        let broken = (0..20).filter(|seed| {
+            let attempt = std::panic::catch_unwind(|| {
+                let mut run = Run::new();
+                run.sim.plan(60, Fault::Dies);
+                run.sim.lie(lie);
+                run.script();
+                run.survive(Crash::Power(*seed), "a sync was left out");
+            });
+            attempt.is_err()
+        });
+        assert!(broken.count() > 0, "{lie:?}");
+    }
 }

@@ -26,6 +26,17 @@ pub(crate) enum Fault {
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::NotDone, Fault::Torn, Fault::DoneButFailed, Fault::Dies];
 
+/// A disk that says it synced and did not: stands for a sync that the code forgot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// Of what is appended to a file.
+    Append,
+    /// Of a file that is written whole.
+    File,
+    /// Of the names in a directory.
+    Dir,
+}
+
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Crash {
@@ -56,6 +67,7 @@ struct World {
     durable: BTreeMap<String, Node>,
     operations: usize,
     plan: Option<(usize, Fault)>,
+    lie: Option<Lie>,
 }
 
 /// Clones share one world.
@@ -111,8 +123,11 @@ impl World {
         if whole { Ok(()) } else { Err(injected()) }
     }
 
-    fn sync(&mut self, file: usize) -> io::Result<()> {
+    fn sync(&mut self, file: usize, kind: Lie) -> io::Result<()> {
         let fault = self.fault();
+        if self.lie == Some(kind) {
+            return Ok(());
+        }
         let file = &mut self.files[file];
         match fault {
             None | Some(Fault::DoneButFailed) => file.durable = file.synced(),
@@ -135,6 +150,11 @@ impl Sim {
         world.plan = Some((at, fault));
     }
 
+    /// From now on one kind of sync does nothing.
+    pub(crate) fn lie(&self, lie: Lie) {
+        self.0.lock().unwrap().lie = Some(lie);
+    }
+
     /// Operations since the plan was made.
     pub(crate) fn operations(&self) -> usize {
         self.0.lock().unwrap().operations
@@ -144,6 +164,7 @@ impl Sim {
     pub(crate) fn crash(&self, crash: Crash) {
         let mut world = self.0.lock().unwrap();
         world.plan = None;
+        world.lie = None;
         let Crash::Power(seed) = crash else { return };
         let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut next = move |below: usize| {
@@ -246,7 +267,7 @@ impl Store for Sim {
         world.files.push(File::default());
         world.seen.insert(path.to_owned(), Node::File(file));
         world.write(file, bytes)?;
-        world.sync(file)
+        world.sync(file, Lie::File)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -273,6 +294,9 @@ impl Store for Sim {
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
         self.0.lock().unwrap().apply(|world| {
+            if world.lie == Some(Lie::Dir) {
+                return Ok(());
+            }
             let inside = |path: &str| join(dir, path.rsplit('/').next().unwrap_or_default()) == path;
             world.durable.retain(|path, _| !inside(path));
             let seen: Vec<_> = world
@@ -303,6 +327,6 @@ impl Append for Open {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.world.0.lock().unwrap().sync(self.file)
+        self.world.0.lock().unwrap().sync(self.file, Lie::Append)
     }
 }

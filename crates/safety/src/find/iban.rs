@@ -21,10 +21,10 @@ const LENGTHS: [(&[u8; 2], usize); 89] = [
 
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let country = [text.get(at)?.to_ascii_uppercase(), text.get(at + 1)?.to_ascii_uppercase()];
-    let &(_, length) = LENGTHS.iter().find(|(code, _)| **code == country)?;
-    if ![2, 3].iter().all(|&i| text.get(at + i).is_some_and(|b| b.is_ascii_digit())) {
+    if !(text.get(at + 2)?.is_ascii_digit() && text.get(at + 3)?.is_ascii_digit()) {
         return None;
     }
+    let &(_, length) = LENGTHS.iter().find(|(code, _)| **code == country)?;
     let mut checksum = Checksum::default();
     let mut end = at;
     for count in 0..length {

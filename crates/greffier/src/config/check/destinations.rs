@@ -88,7 +88,10 @@ impl Checker<'_> {
         }
         if let Some(subject) = &raw.subject {
             if subject.get_ref().starts_with('{') {
-                self.problem(subject, "templates are not built yet: name a JSON pointer, as in \"/patient_id\"");
+                self.problem(
+                    subject,
+                    "templates are not built yet: name a JSON pointer, as in \"/patient_id\"",
+                );
             } else {
                 self.pointer(subject);
             }
@@ -176,7 +179,8 @@ impl Checker<'_> {
         if !has_secret {
             self.problem(written, "a header without a value: add `credential_env` or `credential_file`");
         }
-        let name = HeaderName::from_bytes(written.get_ref().as_bytes()).map_err(|_| "expected the name of a header");
+        let name =
+            HeaderName::from_bytes(written.get_ref().as_bytes()).map_err(|_| "expected the name of a header");
         let name = self.take(written, name)?;
         if RESERVED.contains(&name) {
             self.problem(written, "this header belongs to the connection");

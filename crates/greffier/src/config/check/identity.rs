@@ -38,7 +38,8 @@ impl Checker<'_> {
         let claims = self.claims(&raw.claims);
         let single = matches!(&tenants, Some(Tenants::Only(tenants)) if tenants.len() == 1);
         if tenants.is_some() && claims.tenant.is_none() && !single {
-            let message = "with more than one tenant the tokens must say which: add `claims = { tenant = \"/…\" }`";
+            let message =
+                "with more than one tenant the tokens must say which: add `claims = { tenant = \"/…\" }`";
             self.problem(&raw.tenants, message);
         }
         let issuer = Issuer {

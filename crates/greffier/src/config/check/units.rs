@@ -23,12 +23,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// A duration that can be waited for.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
-    if time.is_zero() || time > MAX_TIMEOUT { Err("expected more than zero and at most 24h".to_owned()) } else { Ok(time) }
+    if time.is_zero() || time > MAX_TIMEOUT {
+        Err("expected more than zero and at most 24h".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 /// `512KiB`, `32MiB`, or bytes alone.
 pub(super) fn size(text: &str, most: usize) -> Result<usize, String> {
-    let wrong = || format!("expected a size of at most {} MiB, as in `512KiB` or `32MiB`", most / (1024 * 1024));
+    let wrong =
+        || format!("expected a size of at most {} MiB, as in `512KiB` or `32MiB`", most / (1024 * 1024));
     let (number, unit) = split(text).ok_or_else(wrong)?;
     let bytes: u64 = match unit {
         "" | "B" => 1,
@@ -56,7 +61,9 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
-        for wrong in ["", "5", "s", "-1s", "1.5s", "5 s", "5S", "99999999999999999999s", "18446744073709551615d"] {
+        for wrong in
+            ["", "5", "s", "-1s", "1.5s", "5 s", "5S", "99999999999999999999s", "18446744073709551615d"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
         assert!(timeout("0s").is_err() && timeout("25h").is_err() && timeout("24h").is_ok());

@@ -1,0 +1,92 @@
+//! `serve`: the order in which the parts of the gateway start, and stop.
+
+use std::path::Path;
+
+use anyhow::Context;
+use greffier_gateway::CancellationToken;
+use greffier_ledger::{Ledger, LedgerConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::init;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::wire;
+
+pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
+    start_logging(output)?;
+    if named.is_none() && !Path::new(DEFAULT_PATH).exists() {
+        let folder = std::env::current_dir()?;
+        tracing::info!(folder = %folder.display(), "no configuration here yet: running `greffier init` first");
+        init::write(Path::new(""))?;
+    }
+    let config = Config::load(named)?;
+    let ledger_config = LedgerConfig {
+        dir: config.data.clone(),
+        keys_dir: config.keys.clone(),
+        origin: config.origin.clone(),
+        node: config.node.clone(),
+    };
+    let settings = wire::settings(config)?;
+    let policies = wire::policies(&settings.policy_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Dropped at the end of its scope: nothing may still append when the ledger closes.
+    let ledger = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone())?;
+        // The address first: a second server on it must not get as far as the data.
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let (ledger, startup) = Ledger::start(ledger_config)?;
+        tracing::info!(address = %listener.local_addr()?, "listening");
+        greffier_gateway::serve(settings, policies, ledger.appender(), startup, listener, stop).await?;
+        anyhow::Ok(ledger)
+    })?;
+    drop(runtime);
+    ledger.close()?;
+    tracing::info!("stopped cleanly");
+    Ok(Exit::Ok)
+}
+
+/// The first signal stops in good order.
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: waiting for calls under way");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Logs go to stderr. `GREFFIER_LOG` sets the level of our own crates only: those below would, at their lower
+/// levels, print headers, and with them tokens.
+fn start_logging(output: Output) -> anyhow::Result<()> {
+    let level = match std::env::var("GREFFIER_LOG") {
+        Ok(level) => level.parse().map_err(|_| {
+            Failure::new("usage", "GREFFIER_LOG must be off, error, warn, info, debug or trace")
+                .exit(Exit::Usage)
+        })?,
+        Err(_) if output.quiet => LevelFilter::WARN,
+        Err(_) => LevelFilter::INFO,
+    };
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("greffier", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(output.color());
+    let registry = tracing_subscriber::registry().with(targets);
+    if output.format.is_json() {
+        registry.with(lines.json()).try_init()
+    } else {
+        registry.with(lines).try_init()
+    }?;
+    Ok(())
+}

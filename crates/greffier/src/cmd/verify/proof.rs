@@ -1,0 +1,135 @@
+//! A C2SP proof: the entry it carries, its place in the tree, and who signed the tree.
+
+use std::path::Path;
+
+use greffier_ledger::{DisclosedPart, Disclosure};
+use greffier_merkle::note::SignedNote;
+use greffier_merkle::proof::verify_inclusion;
+use greffier_merkle::tlog_proof::MAX_PROOF;
+use greffier_merkle::{Checkpoint, TlogProof, TrustPolicy};
+use serde_json::{Value, json};
+
+use super::NOT_ANCHORED;
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, Output};
+use crate::wire;
+
+/// What every version of the format begins with.
+const MAGIC: &str = "c2sp.org/tlog-proof@";
+
+pub(super) fn verify(
+    path: &Path,
+    trust: Option<&TrustPolicy>,
+    own: Option<&TrustPolicy>,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let text = wire::read(path, MAX_PROOF as u64)?;
+    let text = String::from_utf8(text).ok().filter(|text| text.starts_with(MAGIC));
+    let text = text.ok_or_else(|| {
+        Failure::new("not_a_proof", format!("`{}` is neither a data directory nor a proof", path.display()))
+    })?;
+    match check(&text, trust, own) {
+        Ok(shown) => shown.tell(output),
+        Err(reason) => {
+            Err(Failure::new("invalid", format!("INVALID: {reason}")).exit(Exit::Tampering).into())
+        }
+    }
+}
+
+/// What a proof shows once it holds.
+struct Shown {
+    disclosure: Disclosure,
+    event: Value,
+    parts: Vec<Value>,
+    index: u64,
+    checkpoint: Checkpoint,
+    anchored: bool,
+    signed: bool,
+}
+
+/// Any failure here means that the proof does not hold: the reason, for people.
+fn check(text: &str, trust: Option<&TrustPolicy>, own: Option<&TrustPolicy>) -> Result<Shown, String> {
+    let proof = TlogProof::parse(text).map_err(|error| error.to_string())?;
+    let extra = proof.extra.as_deref().ok_or("the proof does not carry its entry")?;
+    let disclosure = Disclosure::from_bytes(extra).map_err(|error| error.to_string())?;
+    let event = disclosure.check().map_err(|error| error.to_string())?;
+    let leaf = disclosure.leaf_hash();
+    let head = unsigned(&proof.checkpoint)?;
+    let knows = |policy: &&TrustPolicy| policy.logs().iter().any(|log| log.verifier.name() == head.origin);
+    let (checkpoint, signed) = match trust.or(own.filter(knows)) {
+        Some(trust) => (proof.verify(&leaf, trust).map_err(|error| error.to_string())?, true),
+        None => {
+            verify_inclusion(proof.index, head.size, &leaf, &proof.hashes, &head.root)
+                .map_err(|error| error.to_string())?;
+            (head, false)
+        }
+    };
+    // An entry belongs on the trail of its own tenant, the last step of the log's name.
+    let tenant = event.tenant.as_str();
+    if checkpoint.origin.rsplit('/').next() != Some(tenant) {
+        return Err(format!("the entry is of tenant {tenant}, the log is {}", checkpoint.origin));
+    }
+    let parts =
+        disclosure.parts.iter().zip(&event.parts).map(|(part, named)| shown(part, &named.name)).collect();
+    let event = serde_json::from_slice(&disclosure.entry).map_err(|error| error.to_string())?;
+    Ok(Shown { disclosure, event, parts, index: proof.index, checkpoint, anchored: trust.is_some(), signed })
+}
+
+/// What the checkpoint says, its signatures not looked at.
+fn unsigned(note: &str) -> Result<Checkpoint, String> {
+    let note = SignedNote::parse(note).map_err(|error| error.to_string())?;
+    Checkpoint::parse(note.text()).map_err(|error| error.to_string())
+}
+
+fn shown(part: &DisclosedPart, name: &str) -> Value {
+    match part {
+        DisclosedPart::Shown { content, .. } => {
+            json!({"name": name, "status": "VALID", "content": String::from_utf8_lossy(content)})
+        }
+        DisclosedPart::Withheld { .. } => json!({"name": name, "status": "WITHHELD"}),
+    }
+}
+
+impl Shown {
+    fn tell(self, output: Output) -> anyhow::Result<Exit> {
+        if !self.signed {
+            output.warn("nobody's signature was checked: name whom to trust with --trust");
+        }
+        match output.format {
+            Format::Table => self.lines().iter().try_for_each(|line| output.line(line))?,
+            Format::Json | Format::Jsonl | Format::Csv => {
+                let columns = ["verdict", "anchored", "origin", "index", "size", "event", "parts"];
+                output.object(&columns, &self.document())?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![String::from_utf8_lossy(&self.disclosure.entry).into_owned()];
+        let text =
+            |part: &Value, field: &str| part.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+        for part in &self.parts {
+            let told =
+                format!("part {}: {} {}", text(part, "name"), text(part, "status"), text(part, "content"));
+            lines.push(told.trim_end().to_owned());
+        }
+        let Checkpoint { origin, size, .. } = &self.checkpoint;
+        lines.push(format!("entry {} of {origin}, in a checkpoint of {size} entries", self.index));
+        lines.push(if self.anchored { "VALID".to_owned() } else { format!("VALID: {NOT_ANCHORED}") });
+        lines
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "verdict": "VALID",
+            "anchored": self.anchored,
+            "signature_checked": self.signed,
+            "origin": self.checkpoint.origin,
+            "index": self.index,
+            "size": self.checkpoint.size,
+            "event": self.event,
+            "parts": self.parts,
+        })
+    }
+}
