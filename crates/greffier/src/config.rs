@@ -113,7 +113,8 @@ impl Config {
         text: &str,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Config, Problems> {
-        let places = Places::new(&path.display().to_string(), text, overrides);
+        let file = path.display().to_string();
+        let places = Places::new(&file, text, overrides);
         let mut tree = DeTable::parse(text).map_err(|error| places.toml(&error))?;
         let mut problems = env::apply(tree.get_mut(), overrides, &places);
         problems.extend(keys::unknown(tree.get_ref(), &places));

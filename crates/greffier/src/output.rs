@@ -209,7 +209,11 @@ mod tests {
 
     #[test]
     fn a_table_aligns_and_cannot_steer_the_terminal() {
-        insta::assert_snapshot!(table(&["trail", "entries", "root"], &rows()), @"");
+        insta::assert_snapshot!(table(&["trail", "entries", "root"], &rows()), @r"
+        TRAIL          ENTRIES  ROOT
+        acme           12       a,b
+        x\u{1b}[31m y  3
+    ");
         assert_eq!(table(&["trail"], &[]), "[]\n");
     }
 

@@ -325,7 +325,9 @@ impl CommitThread {
             let _ = ack.send(answer);
         }
         // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
-        let _ = self.to_publisher.send(ToPublisher::Leaves(leaves));
+        if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
+            self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
+        }
     }
 
     /// Tries to record again, at most once per pace.
@@ -372,6 +374,15 @@ impl CommitThread {
         let recorder = self.recorder.take()?;
         let _ = self.to_publisher.send(ToPublisher::Finish);
         Some(recorder)
+    }
+}
+
+impl Drop for CommitThread {
+    /// Whatever ends the committer, nobody may take the ledger for a recording one.
+    fn drop(&mut self) {
+        if self.faults.check().is_ok() {
+            self.faults.set_log(Some("the ledger stopped".to_owned()));
+        }
     }
 }
 

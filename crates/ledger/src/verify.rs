@@ -153,11 +153,14 @@ fn check(
 ) -> Result<Report, VerifyError> {
     let mut report = Report { anchored: trust.is_some(), ..Report::default() };
     // What was signed is read before the log, so that a log which grows meanwhile covers it.
-    let notes = Notes::read(disk)?;
-    let own_trust = read_trust(disk, &mut report)?;
+    let notes = Notes::read(disk, &mut report);
+    let own_trust = read_trust(disk, &mut report);
     let signed = Signed::check(notes, trust.or(own_trust.as_ref()), &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
-    let listing = Listing::read(disk)?;
+    let listing = Listing::read(disk).unwrap_or_else(|error| {
+        report.problem(wal::DIR, format!("cannot be read: {error}"));
+        Listing::default()
+    });
     check_log_files(&listing, signed.manifest.as_ref(), &mut report);
     let mut trails = Trails::new(disk, &signed, keys);
     let mut entries = 0;
@@ -193,20 +196,16 @@ fn check(
 }
 
 /// The directory's own trust file. It is part of what a clean stop signs, whether or not trust comes from outside.
-fn read_trust(disk: &Disk, report: &mut Report) -> Result<Option<TrustPolicy>, VerifyError> {
-    let text = match disk.store().read(TRUST, MAX_TRUST_BYTES) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            report.problem(TRUST, "the file is missing");
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
+fn read_trust(disk: &Disk, report: &mut Report) -> Option<TrustPolicy> {
+    let Some(text) = signed::read(disk, TRUST, MAX_TRUST_BYTES, report) else {
+        report.problem(TRUST, "the file is missing");
+        return None;
     };
     let policy = String::from_utf8(text).ok().and_then(|text| TrustPolicy::parse(&text).ok());
     if policy.is_none() {
         report.problem(TRUST, "the file is not a trust policy");
     }
-    Ok(policy)
+    policy
 }
 
 /// Which files of the log there must be.

@@ -40,7 +40,7 @@ fn draft(tenant: &str, n: u64) -> Draft {
     let content = format!("content of event {n}").into_bytes();
     let part = Part { name: "prompt".to_owned(), media: "text/plain".to_owned(), content };
     let event: Event = serde_json::from_value(event).unwrap();
-    Draft { event, parts: if n % 2 == 0 { vec![part] } else { vec![] } }
+    Draft { event, parts: if n.is_multiple_of(2) { vec![part] } else { vec![] } }
 }
 
 fn config(place: &Path) -> LedgerConfig {

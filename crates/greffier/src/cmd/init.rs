@@ -55,6 +55,7 @@ pub(super) fn write(dir: &Path) -> anyhow::Result<Vec<Written>> {
         let failure = Failure::new("exists", format!("`{}` exists already", path.display()));
         return Err(failure.hint("init overwrites nothing: choose another folder with --dir").into());
     }
+    fs::create_dir_all(file.parent().unwrap_or(dir)).with_context(|| cannot("create", dir))?;
     fs::create_dir_all(&config.policy_dir).with_context(|| cannot("create", &config.policy_dir))?;
     KeyRing::create(&config.keys)?;
     dev_issuer::create(&config.keys).with_context(|| cannot("write into", &config.keys))?;

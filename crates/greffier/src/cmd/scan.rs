@@ -170,7 +170,13 @@ mod tests {
         let input = "{\"id\":1,\"text\":\"é ssn 536-90-4399\"}\n\n{\"id\":\"b\",\"text\":\"nothing\",\"more\":1}\n\
                      {\"id\":2,\"text\":3}\nnot json 536-90-4399\n{\"id\":3,\"text\":\"a@example.com\"}";
         let (said, alarm) = check(input.as_bytes());
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r#"
+        {"id":1,"spans":[{"type":"US_SSN","start":7,"end":18,"score":0.85}]}
+        {"id":"b","spans":[]}
+        {"id":3,"spans":[{"type":"EMAIL_ADDRESS","start":0,"end":13,"score":1.0}]}
+        line 4: expected {"id": …, "text": "…"}
+        line 5: not JSON at column 2
+    "#);
         assert!(alarm);
     }
 

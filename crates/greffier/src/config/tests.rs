@@ -15,7 +15,33 @@ fn nothing_is_a_configuration() {
     let config = load("", &[]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:4180");
     assert_eq!(config.data, Path::new("/etc/greffier/greffier-data"));
-    insta::assert_snapshot!(config.text, @"");
+    insta::assert_snapshot!(config.text, @r#"
+        listen = "127.0.0.1:4180"
+        proxy_ends_tls = false
+        data = "greffier-data"
+        keys = "greffier-keys"
+        origin = "greffier.local"
+        node = "node-1"
+        on_record_failure = "refuse"
+        issuer = []
+        upstream = []
+        tool = []
+
+        [policy]
+        dir = "policies"
+
+        [safety]
+        default = "redact"
+        tools = "flag"
+
+        [safety.rules]
+
+        [safety.tool_rules]
+
+        [server]
+
+        [prices]
+    "#);
 }
 
 #[test]
@@ -41,7 +67,14 @@ fn the_sample_says_the_defaults() {
 fn unknown_keys_have_a_place_and_a_suggestion() {
     let text = "lisen = \"x\"\n[safety]\ndefualt = \"redact\"\n[[upstream]]\napi_key = \"sk-live-1\"\nname = \"a\"\n\
                 kind = \"openai\"\nbase_url = \"http://a\"\nmodels = [\"*\"]\nzzz = 1\n";
-    insta::assert_snapshot!(problems(text, &[("SERVER__BODDY", "1MiB")]), @"");
+    insta::assert_snapshot!(problems(text, &[("SERVER__BODDY", "1MiB")]), @r"
+        greffier.toml:1:1: unknown key `lisen`: did you mean `listen`?
+        greffier.toml:5:1: unknown key `api_key` in `upstream`: secrets do not stand here, name their source with `api_key_env` or `api_key_file`
+        greffier.toml:10:1: unknown key `zzz` in `upstream`: expected one of name, kind, base_url, api_key_env, api_key_file, models, timeout, idle_timeout
+        greffier.toml:3:1: unknown key `defualt` in `safety`: did you mean `default`?
+        environment variable GREFFIER__SERVER__BODDY: unknown key `boddy` in `server`: did you mean `body`?
+        greffier.toml:6:8: the upstream needs its key: add `api_key_env` or `api_key_file`
+    ");
 }
 
 #[test]
@@ -49,7 +82,16 @@ fn what_is_not_built_says_so() {
     let text = "data = \"s3://bucket\"\non_record_failure = \"continue\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
                 [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n[[upstream]]\nname = \"g\"\nkind = \"gemini\"\n\
                 base_url = \"http://a\"\nmodels = [\"*\"]\napi_key_env = \"K\"\n";
-    insta::assert_snapshot!(problems(text, &[]), @"");
+    insta::assert_snapshot!(problems(text, &[]), @r"
+        greffier.toml:5:3: `limit` is not built yet: limits on calls, tokens and cost
+        greffier.toml:3:3: `mcp` is not built yet: MCP servers
+        greffier.toml:8:2: `privacy` is not built yet: identities as references
+        greffier.toml:6:2: `retention` is not built yet: retention
+        greffier.toml:9:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
+        greffier.toml:1:8: object stores are not built yet: name a folder
+        greffier.toml:2:21: `continue` is not built yet: only `refuse`
+        greffier.toml:12:8: `gemini` is not built yet: only `openai` and `anthropic`
+    ");
 }
 
 #[test]
@@ -70,15 +112,18 @@ fn broken_toml_and_wrong_types_never_show_the_value() {
         assert!(!found.contains("sk-live-1") && found.contains("greffier.toml:"), "{found}");
         assert!(expected.is_empty() || found == expected, "{found}");
     }
-    insta::assert_snapshot!(problems("node = 7\n", &[]), @"");
-    insta::assert_snapshot!(problems("[[upstream]]\nname = \"a\"\n", &[]), @"");
-    insta::assert_snapshot!(problems("tool = [\"sk-live-1\"]\n", &[]), @"");
+    insta::assert_snapshot!(problems("node = 7\n", &[]), @"greffier.toml:1:8: expected a string, found a integer");
+    insta::assert_snapshot!(problems("[[upstream]]\nname = \"a\"\n", &[]), @"greffier.toml:1:1: missing field `kind`");
+    insta::assert_snapshot!(problems("tool = [\"sk-live-1\"]\n", &[]), @"greffier.toml:1:9: expected struct RawTool, found a string");
 }
 
 #[test]
 fn beyond_loopback() {
     let issuer = "[[issuer]]\nurl = \"https://idp.example\"\naudience = \"a\"\ntenants = [\"t\"]\n";
-    insta::assert_snapshot!(problems("listen = \"0.0.0.0:4180\"\n", &[]), @"");
+    insta::assert_snapshot!(problems("listen = \"0.0.0.0:4180\"\n", &[]), @r"
+        greffier.toml:1:10: beyond loopback tokens must not travel in the clear: let a proxy end TLS in front of it and write `proxy_ends_tls = true`
+        greffier.toml:1:10: the development issuer is for loopback only: add an [[issuer]]
+    ");
     let good = format!("listen = \"0.0.0.0:4180\"\nproxy_ends_tls = true\n{issuer}");
     assert_eq!(problems(&good, &[]), "no problems");
     assert_eq!(problems("listen = \"[::ffff:127.0.0.1]:4180\"\n", &[]), "no problems");
@@ -144,7 +189,42 @@ drain = "0s"
 dir = ""
 "#;
     let found = problems(text, &[]);
-    insta::assert_snapshot!(found, @"");
+    insta::assert_snapshot!(found, @r#"
+        greffier.toml:2:10: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
+        greffier.toml:3:8: the keys must not lie inside the data directory: choose another folder
+        greffier.toml:6:21: expected `refuse`
+        greffier.toml:4:10: expected a name without spaces and `+`, as in "audit.example.com"
+        greffier.toml:5:8: expected 1 to 64 letters, digits, `.`, `_` or `-`
+        greffier.toml:8:7: expected an https URL (http on loopback only), or keys by `jwks_file`
+        greffier.toml:9:12: expected our name, as tokens carry it in `aud`
+        greffier.toml:10:11: `greffier` is reserved for the node's own trail
+        greffier.toml:11:21: expected a JSON pointer that starts with `/`, as in `/org_id`, of at most 256 bytes
+        greffier.toml:15:11: with more than one tenant the tokens must say which: add `claims = { tenant = "/…" }`
+        greffier.toml:23:8: this name stands twice
+        greffier.toml:18:8: expected `openai` or `anthropic`
+        greffier.toml:19:12: expected an http or https URL
+        greffier.toml:17:8: the upstream needs its key: add `api_key_env` or `api_key_file`
+        greffier.toml:20:10: expected names of models, in which `*` stands for any text
+        greffier.toml:21:11: expected a duration, as in `500ms`, `30s`, `5m`, `1h` or `7d`
+        greffier.toml:25:12: a URL holds no credentials here: name their source with `…_env` or `…_file`
+        greffier.toml:23:8: `api_key_env` and `api_key_file` exclude each other
+        greffier.toml:32:12: expected a URL without query and fragment
+        greffier.toml:33:15: expected the name of an environment variable, not the secret
+        greffier.toml:36:8: expected 1 to 64 letters, digits, `.`, `_` or `-`
+        greffier.toml:38:12: `audit`, `policy` and `key` are greffier's own
+        greffier.toml:39:11: templates are not built yet: name a JSON pointer, as in "/patient_id"
+        greffier.toml:40:19: expected 1 to 64 letters, digits, `.`, `_` or `-`
+        greffier.toml:41:21: this header belongs to the connection
+        greffier.toml:46:12: expected a URI, as in "ehr://{path}"; only `{path}` is replaced
+        greffier.toml:47:21: a header without a value: add `credential_env` or `credential_file`
+        greffier.toml:49:11: expected `allow`, `flag`, `redact` or `block`
+        greffier.toml:50:11: unknown type: expected one of CREDIT_CARD, IBAN_CODE, EMAIL_ADDRESS, IP_ADDRESS, US_SSN, CRYPTO, PHONE_NUMBER, AWS_ACCESS_KEY, GITHUB_TOKEN, SLACK_TOKEN, OPENAI_KEY, ANTHROPIC_KEY, GOOGLE_API_KEY, STRIPE_KEY, GITLAB_TOKEN, NPM_TOKEN, PYPI_TOKEN, HUGGINGFACE_TOKEN, TWILIO_KEY, SENDGRID_KEY, PRIVATE_KEY, JWT, DATABASE_URL_PASSWORD
+        greffier.toml:50:29: `US_SSN` stands twice
+        greffier.toml:52:8: expected a size of at most 256 MiB, as in `512KiB` or `32MiB`
+        greffier.toml:53:15: expected 1 to 65536
+        greffier.toml:54:9: expected more than zero and at most 24h
+        greffier.toml:56:7: expected a path
+    "#);
     assert!(!found.contains("sk-live-1") && !found.contains("user:pass"));
 }
 
@@ -170,7 +250,53 @@ fn the_environment_lies_over_the_file() {
         ],
     )
     .unwrap();
-    insta::assert_snapshot!(config.text, @"");
+    insta::assert_snapshot!(config.text, @r#"
+        listen = "127.0.0.1:5000"
+        proxy_ends_tls = false
+        data = "greffier-data"
+        keys = "greffier-keys"
+        origin = "greffier.local"
+        node = "node-1"
+        on_record_failure = "refuse"
+        issuer = []
+        tool = []
+
+        [policy]
+        dir = "policies"
+
+        [safety]
+        default = "redact"
+        tools = "flag"
+
+        [safety.rules]
+        US_SSN = "block"
+        credit_card = "allow"
+
+        [safety.tool_rules]
+
+        [server]
+        connections = 7
+
+        [prices]
+
+        [[upstream]]
+        name = "a"
+        kind = "openai"
+        base_url = "http://b:1/v1"
+        api_key_env = "K"
+        models = ["gpt-*", "o*", "x"]
+        timeout = "600s"
+        idle_timeout = "120s"
+
+        [[upstream]]
+        name = "second"
+        kind = "anthropic"
+        base_url = "http://c"
+        api_key_file = "key"
+        models = ["claude-*"]
+        timeout = "600s"
+        idle_timeout = "120s"
+    "#);
     assert_eq!(
         config.model_rules.action(greffier_safety::Entity::UsSsn),
         greffier_event::RedactionAction::Block
@@ -189,5 +315,12 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         ("", "x"),
         ("NO_SUCH", "x"),
     ];
-    insta::assert_snapshot!(problems("node = \"n\"\n", &overrides), @"");
+    insta::assert_snapshot!(problems("node = \"n\"\n", &overrides), @r#"
+        environment variable GREFFIER__NODE__NAME: `node` is not a section
+        environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
+        environment variable GREFFIER__: unknown key ``: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, prices, issuer, upstream, tool
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, prices, issuer, upstream, tool
+        environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
+        environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
+    "#);
 }

@@ -139,7 +139,7 @@ impl World {
 }
 
 fn injected() -> io::Error {
-    io::Error::other("injected fault")
+    io::Error::new(io::ErrorKind::StorageFull, "injected fault")
 }
 
 impl Sim {

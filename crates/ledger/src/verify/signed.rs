@@ -8,7 +8,7 @@ use greffier_merkle::Hash;
 use greffier_merkle::note::Verifier;
 use greffier_merkle::trust::TrustPolicy;
 
-use super::{Report, VerifyError};
+use super::Report;
 use crate::manifest::{self, Manifest};
 use crate::publish::{MAX_CHECKPOINT_BYTES, TRAILS, checkpoint_path, origin};
 use crate::store::Disk;
@@ -42,14 +42,18 @@ pub(super) struct Notes {
 impl Notes {
     /// Reads them. A server that runs meanwhile writes trust first, then checkpoints, and the log before both:
     /// so these are read first of all, and whatever they refer to is there when it is read later.
-    pub(super) fn read(disk: &Disk) -> Result<Notes, VerifyError> {
-        let manifest = read(disk, manifest::PATH, manifest::MAX_BYTES)?;
+    pub(super) fn read(disk: &Disk, report: &mut Report) -> Notes {
+        let manifest = read(disk, manifest::PATH, manifest::MAX_BYTES, report);
+        let folders = disk.store().list(TRAILS).unwrap_or_else(|error| {
+            report.problem(TRAILS, format!("cannot be read: {error}"));
+            Vec::new()
+        });
         let mut checkpoints = BTreeMap::new();
-        for folder in disk.store().list(TRAILS)?.into_iter().filter(|listed| listed.is_dir) {
-            let note = read(disk, &checkpoint_path(&folder.name), MAX_CHECKPOINT_BYTES)?;
+        for folder in folders.into_iter().filter(|listed| listed.is_dir) {
+            let note = read(disk, &checkpoint_path(&folder.name), MAX_CHECKPOINT_BYTES, report);
             checkpoints.insert(folder.name, note);
         }
-        Ok(Notes { manifest, checkpoints })
+        Notes { manifest, checkpoints }
     }
 }
 
@@ -137,9 +141,14 @@ fn open_checkpoint(
     Ok((checkpoint.size, checkpoint.root))
 }
 
-fn read(disk: &Disk, path: &str, limit: u64) -> Result<Option<Vec<u8>>, VerifyError> {
+/// A file that may be absent; one that is there and cannot be read is a problem.
+pub(super) fn read(disk: &Disk, path: &str, limit: u64, report: &mut Report) -> Option<Vec<u8>> {
     match disk.store().read(path, limit) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        result => Ok(Some(result?)),
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            report.problem(path, format!("cannot be read: {error}"));
+            None
+        }
     }
 }

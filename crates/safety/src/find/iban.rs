@@ -21,7 +21,9 @@ const LENGTHS: [(&[u8; 2], usize); 89] = [
 
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let country = [text.get(at)?.to_ascii_uppercase(), text.get(at + 1)?.to_ascii_uppercase()];
-    if !(text.get(at + 2)?.is_ascii_digit() && text.get(at + 3)?.is_ascii_digit()) {
+    let head = country.iter().all(u8::is_ascii_uppercase)
+        && [2, 3].iter().all(|&i| text.get(at + i).is_some_and(|b| b.is_ascii_digit()));
+    if !head {
         return None;
     }
     let &(_, length) = LENGTHS.iter().find(|(code, _)| **code == country)?;

@@ -13,10 +13,21 @@ const MAX_GROUPS: usize = 8;
 /// E.164 allows 15; a written-out `(0)` adds one, and one more shows that a run is longer.
 const MAX_DIGITS: usize = 17;
 
+/// A country and its calling code.
+type Country = (Region, i32);
+
+const US: Country = (Region::US, 1);
+const MEXICO: Country = (Region::MX, 52);
+const BRAZIL: Country = (Region::BR, 55);
+const SPAIN: Country = (Region::ES, 34);
+const INDIA: Country = (Region::IN, 91);
+/// Here a 0 in front belongs to the number, also when it is dialled from abroad.
+const ITALY: Country = (Region::IT, 39);
+
 /// Countries that dial a 0 before national numbers, the most spoken of first.
-const TRUNK_ZERO: [Region; 11] = [
-    Region::GB, Region::FR, Region::DE, Region::IT, Region::NL, Region::AU, Region::JP, Region::CH, Region::BE,
-    Region::AT, Region::SE,
+const TRUNK_ZERO: [Country; 11] = [
+    (Region::GB, 44), (Region::FR, 33), (Region::DE, 49), ITALY, (Region::NL, 31), (Region::AU, 61),
+    (Region::JP, 81), (Region::CH, 41), (Region::BE, 32), (Region::AT, 43), (Region::SE, 46),
 ];
 
 /// Loads the numbering plans, so that the first text does not wait for them.
@@ -158,26 +169,50 @@ fn joint_at(text: &Text<'_>, at: usize) -> Option<(Option<Separator>, usize)> {
     separator(text, at).map(|(separator, length)| (Some(separator), length))
 }
 
-/// The most groups that make a number of some country; failing that, all of them if the length is right.
+/// The groups that make a number of some country: all whose length is right; where that is so for more than one
+/// count of them, the most that are also assigned.
 fn international(text: &Text<'_>, number: &Written) -> Option<usize> {
-    let parse = |count| {
-        let digits = number.prefix(count);
-        if !(8..=16).contains(&digits.len()) || digits.starts_with('0') {
-            return None;
-        }
-        PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()
-    };
-    let mut possible = None;
+    let mut longest: Option<(usize, PhoneNumber)> = None;
     for count in (1..=number.count).rev() {
         let end = if count == number.count { number.end(text, count) } else { number.ends.get(count - 1).copied() };
-        let (Some(end), Some(parsed)) = (end, parse(count)) else { continue };
-        if parsed.is_valid() {
-            return Some(end);
+        let (Some(end), Some(parsed)) = (end, with_code(number.prefix(count))) else { continue };
+        if parsed.is_possible_with_reason() != Ok(NumberLengthType::IsPossible) {
+            continue;
         }
-        let fits = parsed.is_possible_with_reason() == Ok(NumberLengthType::IsPossible);
-        possible = possible.or(fits.then_some(end));
+        match &longest {
+            None => longest = Some((end, parsed)),
+            Some((_, more)) if !more.is_valid() && parsed.is_valid() => return Some(end),
+            Some(_) => {}
+        }
     }
-    possible
+    longest.map(|(end, _)| end)
+}
+
+/// The number that digits with a country code in front write.
+fn with_code(digits: &str) -> Option<PhoneNumber> {
+    if !(8..=16).contains(&digits.len()) {
+        return None;
+    }
+    // No code is the beginning of another.
+    (1..=3).find_map(|length| {
+        let (code, national) = digits.split_at_checked(length)?;
+        let code = code.parse().ok()?;
+        PHONE_NUMBER_UTIL.get_region_for_country_code(code)?;
+        let national = if code == ITALY.1 { national } else { national.strip_prefix('0').unwrap_or(national) };
+        number(code, national)
+    })
+}
+
+/// A number by its country code and the digits behind it.
+fn number(code: i32, national: &str) -> Option<PhoneNumber> {
+    let zeros = national.bytes().take_while(|&b| b == b'0').count();
+    Some(PhoneNumber {
+        country_code: code,
+        national_number: national.parse().ok()?,
+        italian_leading_zero: (zeros > 0).then_some(true),
+        number_of_leading_zeros: if zeros > 1 { i32::try_from(zeros).ok() } else { None },
+        ..PhoneNumber::default()
+    })
 }
 
 fn national(text: &Text<'_>, number: &Written) -> Option<usize> {
@@ -200,28 +235,30 @@ fn is_national(number: &Written, count: usize) -> bool {
         // North America: by dashes, dots or a parenthesis nothing else looks like it.
         ([3, 3, 4], b'2'..=b'9') if joint != Some(Separator::Space) || number.parenthesis => true,
         ([3, 3, 4], b'2'..=b'9') => {
-            digits.starts_with("555") || valid(digits, &[Region::US, Region::IT, Region::MX])
+            digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO])
         }
         ([1, 3, 3, 4], b'1') => second > b'1',
         // A zero first: most of the world. Not a date, not `0123-45-6789`, not a number padded with zeros.
         ([2, 2, 4, ..] | [4, 2, 4], b'0') => false,
-        ([2..=5, ..], b'0') => second != b'0' && (9..=12).contains(&digits.len()) && valid(digits, &TRUNK_ZERO),
+        ([2..=5, ..], b'0') => second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO),
         // Spain
-        ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => valid(digits, &[Region::ES]),
+        ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => assigned(digits, &[SPAIN]),
         // India
-        ([5, 5], b'6'..=b'9') => valid(digits, &[Region::IN]),
+        ([5, 5], b'6'..=b'9') => assigned(digits, &[INDIA]),
         // Brazil and Mexico
-        ([2, 5, 4], _) => valid(digits, &[Region::BR]),
-        ([2, 4, 4], _) => valid(digits, &[Region::BR, Region::MX]),
+        ([2, 5, 4], _) => assigned(digits, &[BRAZIL]),
+        ([2, 4, 4], _) => assigned(digits, &[BRAZIL, MEXICO]),
         // Italy
-        ([3, 6 | 7], b'3') => valid(digits, &[Region::IT]),
+        ([3, 6 | 7], b'3') => assigned(digits, &[ITALY]),
         _ => false,
     }
 }
 
-fn valid(digits: &str, regions: &[Region]) -> bool {
-    let in_region = |number: PhoneNumber, region| number.is_valid_for_region(region);
-    regions.iter().any(|&region| {
-        PHONE_NUMBER_UTIL.parse(digits, Some(region)).is_ok_and(|number| in_region(number, region))
+/// Whether some of these countries has assigned the number, dialled within it.
+fn assigned(digits: &str, countries: &[Country]) -> bool {
+    countries.iter().any(|&country| {
+        let (region, code) = country;
+        let national = if country == ITALY { digits } else { digits.strip_prefix('0').unwrap_or(digits) };
+        number(code, national).is_some_and(|number| number.is_valid_for_region(region))
     })
 }
