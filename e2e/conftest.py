@@ -89,13 +89,11 @@ class Callers:
 
     @staticmethod
     def openai(greffier, token, **more):
-        http = httpx.Client(trust_env=False)
-        return openai.OpenAI(base_url=f"{greffier.url}/v1", api_key=token, max_retries=0, http_client=http, **more)
+        return openai.OpenAI(base_url=f"{greffier.url}/v1", api_key=token, max_retries=0, **more)
 
     @staticmethod
     def anthropic(greffier, token, **more):
-        http = httpx.Client(trust_env=False)
-        return anthropic.Anthropic(base_url=greffier.url, api_key=token, max_retries=0, http_client=http, **more)
+        return anthropic.Anthropic(base_url=greffier.url, api_key=token, max_retries=0, **more)
 
     @staticmethod
     def http(greffier, token=None, **more):

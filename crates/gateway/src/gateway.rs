@@ -110,7 +110,17 @@ impl Gateway {
         self.own(EventType::DataModify, "policy:in_force", &uri, Some(what)).await;
     }
 
-    /// Once a second: policies, keys, counted refusals, the clock.
+    /// Every ten seconds: keys that are no longer fresh. On its own, because a provider may be slow to answer.
+    pub(crate) async fn keep_keys(self: Arc<Self>) {
+        let mut pace = tokio::time::interval(Duration::from_secs(10));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            self.identities.refresh().await;
+        }
+    }
+
+    /// Once a second: policies, counted refusals, the clock.
     pub(crate) async fn keep_pace(self: Arc<Self>, dir: std::path::PathBuf) {
         let mut watched = Watched::new(dir, &self.policies.load());
         let mut pace = tokio::time::interval(Duration::from_secs(1));
@@ -133,7 +143,6 @@ impl Gateway {
                     self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
                 }
             }
-            self.identities.refresh().await;
             self.refusals.settle(clock::now(), false).await;
         }
     }

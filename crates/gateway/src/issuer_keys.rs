@@ -4,6 +4,7 @@
 //! by OIDC discovery. Keys that cannot be refreshed are used for at most an hour, and `/readyz` says so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -43,6 +44,8 @@ pub(crate) struct IssuerKeys {
     source: Source,
     current: ArcSwapOption<Snapshot>,
     refetch: Mutex<Refetch>,
+    /// Whether the last fetch failed.
+    failing: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,13 @@ impl IssuerKeys {
                 (Source::Fixed, Some(Arc::new(snapshot)))
             }
         };
-        Ok(IssuerKeys { url, source, current: ArcSwapOption::new(current), refetch: Mutex::default() })
+        Ok(IssuerKeys {
+            url,
+            source,
+            current: ArcSwapOption::new(current),
+            refetch: Mutex::default(),
+            failing: AtomicBool::new(false),
+        })
     }
 
     /// The keys for a token that names `kid`, or `None` when none may be used (fail closed).
@@ -100,9 +109,7 @@ impl IssuerKeys {
         if refetch.fruitless.is_some_and(|at| at.elapsed() < COOL_DOWN) {
             return held;
         }
-        if let Err(error) = self.fetch_into(&mut refetch).await {
-            tracing::warn!(issuer = %self.url, %error, "cannot fetch the issuer's keys");
-        }
+        self.fetch_into(&mut refetch).await;
         let held = self.usable();
         refetch.fruitless = if held.as_deref().is_some_and(wanted) { None } else { Some(Instant::now()) };
         held
@@ -115,9 +122,7 @@ impl IssuerKeys {
             return;
         }
         let mut refetch = self.refetch.lock().await;
-        if let Err(error) = self.fetch_into(&mut refetch).await {
-            tracing::warn!(issuer = %self.url, %error, "cannot refresh the issuer's keys");
-        }
+        self.fetch_into(&mut refetch).await;
     }
 
     /// For `/readyz`: whether keys are missing or older than they should be.
@@ -125,9 +130,13 @@ impl IssuerKeys {
         let snapshot = self.current.load();
         match snapshot.as_deref() {
             None => Some(format!("no keys of issuer {}", self.url)),
-            // Twice the refresh interval: one late refresh is no trouble yet.
-            Some(Snapshot { fetched: Some(at), .. }) if at.elapsed() > REFRESH * 2 => {
-                Some(format!("keys of issuer {} are stale for {} s", self.url, at.elapsed().as_secs()))
+            Some(Snapshot { fetched: Some(at), .. }) if self.failing.load(Ordering::Relaxed) => {
+                Some(format!(
+                    "issuer {} cannot be reached; its keys are {} s old and serve for at most {} s",
+                    self.url,
+                    at.elapsed().as_secs(),
+                    MAX_STALE.as_secs()
+                ))
             }
             Some(_) => None,
         }
@@ -137,8 +146,16 @@ impl IssuerKeys {
         self.current.load_full().filter(|snapshot| snapshot.fetched.is_none_or(|at| at.elapsed() < MAX_STALE))
     }
 
-    async fn fetch_into(&self, refetch: &mut Refetch) -> Result<(), KeysError> {
-        let Source::Discovery(client) = &self.source else { return Ok(()) };
+    async fn fetch_into(&self, refetch: &mut Refetch) {
+        let Source::Discovery(client) = &self.source else { return };
+        let fetched = self.fetch(client, refetch).await;
+        self.failing.store(fetched.is_err(), Ordering::Relaxed);
+        if let Err(error) = fetched {
+            tracing::warn!(issuer = %self.url, %error, "cannot fetch the issuer's keys");
+        }
+    }
+
+    async fn fetch(&self, client: &HttpClient, refetch: &mut Refetch) -> Result<(), KeysError> {
         let document = discover(client, &self.url).await?;
         let keys = KeySet::parse(&document)
             .map_err(|error| KeysError::Parse { issuer: self.url.clone(), reason: error.to_string() })?;

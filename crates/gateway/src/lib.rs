@@ -87,8 +87,10 @@ pub async fn serve(
         }
     });
     let pace = tokio::spawn(Arc::clone(&gateway).keep_pace(policy_dir));
+    let keys = tokio::spawn(Arc::clone(&gateway).keep_keys());
     server::listen(Arc::clone(&gateway), listener, stop).await;
     pace.abort();
+    keys.abort();
     opening.abort();
     gateway.stopped().await;
     Ok(())

@@ -17,7 +17,7 @@ pub enum Wire {
 }
 
 /// Codes that must not be tried again: the act may have happened unrecorded, or would only be refused again.
-const NEVER_RETRIED: [&str; 2] = ["outcome_unrecorded", "content_blocked"];
+const NEVER_RETRIED: [&str; 3] = ["outcome_unrecorded", "content_blocked", "upstream_not_configured"];
 
 /// Whether a client may send the same request again after an error with this code.
 ///

@@ -118,11 +118,11 @@ impl Config {
         let mut tree = DeTable::parse(text).map_err(|error| places.toml(&error))?;
         let mut problems = env::apply(tree.get_mut(), overrides, &places);
         problems.extend(keys::unknown(tree.get_ref(), &places));
-        let raw = match Raw::deserialize(toml::Deserializer::from(tree)) {
-            Ok(raw) => raw,
-            Err(error) => return Err(problems.with(places.toml(&error))),
-        };
-        check::check(raw, base, &places, problems)
+        match Raw::deserialize(toml::Deserializer::from(tree)) {
+            Ok(raw) => check::check(raw, base, &places, problems),
+            Err(error) => Err(problems.with(places.toml(&error))),
+        }
+        .map_err(Problems::sorted)
     }
 }
 

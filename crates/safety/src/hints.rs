@@ -22,9 +22,12 @@ impl Hints {
     /// The hints below a key of an object that has these hints.
     pub(crate) fn with_key(self, key: &[u8]) -> Self {
         let key = key.get(..KEY_BYTES).unwrap_or(key);
+        // A placeholder: the key is data that was redacted before, and says nothing.
+        let key = if key.contains(&b'<') { &[] } else { key };
         let (mut ssn, mut version, mut social) = (self.ssn, false, false);
         for (_, word) in words(key) {
-            ssn |= says_ssn(word) || (social && starts_with(word, b"sec"));
+            ssn |= says_ssn(word) && !follows_placeholder_start(key, at)
+                || (social && starts_with(word, b"sec"));
             // `socialsecuritynumber`, written without a hump.
             ssn |= starts_with(word, b"socialsec");
             social = word.eq_ignore_ascii_case(b"social");
@@ -70,8 +73,24 @@ fn says_ssn(word: &[u8]) -> bool {
 
 fn says_version(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 18] = [
-        b"version", b"versions", b"ver", b"v", b"release", b"build", b"firmware", b"oid", b"section", b"sec",
-        b"chapter", b"clause", b"revision", b"rev", b"patch", b"upgrade", b"driver", b"sdk",
+        b"version",
+        b"versions",
+        b"ver",
+        b"v",
+        b"release",
+        b"build",
+        b"firmware",
+        b"oid",
+        b"section",
+        b"sec",
+        b"chapter",
+        b"clause",
+        b"revision",
+        b"rev",
+        b"patch",
+        b"upgrade",
+        b"driver",
+        b"sdk",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
@@ -79,8 +98,20 @@ fn says_version(word: &[u8]) -> bool {
 /// Labels of other numbers: what follows them is theirs.
 fn says_other_id(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 14] = [
-        b"order", b"invoice", b"id", b"ticket", b"case", b"account", b"routing", b"phone", b"zip", b"ein",
-        b"ref", b"reference", b"tracking", b"claim",
+        b"order",
+        b"invoice",
+        b"id",
+        b"ticket",
+        b"case",
+        b"account",
+        b"routing",
+        b"phone",
+        b"zip",
+        b"ein",
+        b"ref",
+        b"reference",
+        b"tracking",
+        b"claim",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
@@ -92,7 +123,8 @@ fn starts_with(word: &[u8], prefix: &[u8]) -> bool {
 /// Words of letters with their places, split at humps (`customerSsn`) as well.
 fn words(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let together = |a: &u8, b: &u8| {
-        a.is_ascii_alphabetic() == b.is_ascii_alphabetic() && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
+        a.is_ascii_alphabetic() == b.is_ascii_alphabetic()
+            && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
     };
     text.chunk_by(together)
         .scan(0, |at, word| {
@@ -116,7 +148,7 @@ mod tests {
         for key in ["socialSecurityNumber", "socialsecurity", "Social Security #"] {
             assert!(ssn(key), "{key}");
         }
-        for key in ["className", "classname", "sessn", "social", "security", ""] {
+        for key in ["className", "classname", "sessn", "social", "security", "ssn <US_SSN>", ""] {
             assert!(!ssn(key), "{key}");
         }
     }

@@ -55,21 +55,32 @@ pub(crate) fn text() -> impl Strategy<Value = String> + Clone {
 /// Text in which plain words stand between entities.
 pub(crate) fn prose() -> impl Strategy<Value = String> + Clone {
     let entity = proptest::sample::select(&ENTITIES[..27]).prop_map(str::to_owned);
-    let word = proptest::sample::select(&["and", "über", "the \"name\"", "a\\b", "漢字", "x\ty"][..]).prop_map(str::to_owned);
-    proptest::collection::vec((word.clone(), entity, word), 0..4)
-        .prop_map(|pieces| pieces.into_iter().map(|(a, b, c)| format!("{a} {b} {c}")).collect::<Vec<_>>().join(", "))
+    let word = proptest::sample::select(&["and", "über", "the \"name\"", "a\\b", "漢字", "x\ty"][..])
+        .prop_map(str::to_owned);
+    proptest::collection::vec((word.clone(), entity, word), 0..4).prop_map(|pieces| {
+        pieces.into_iter().map(|(a, b, c)| format!("{a} {b} {c}")).collect::<Vec<_>>().join(", ")
+    })
 }
 
 /// A document over such texts.
-pub(crate) fn json(text: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy<Value = serde_json::Value> {
+pub(crate) fn json(
+    text: impl Strategy<Value = String> + Clone + 'static,
+) -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Value, json};
     let key = prop_oneof![
         3 => proptest::sample::select(&["ssn", "version", "name", "patient_ssn", "a/b~c", ""][..]).prop_map(str::to_owned),
         1 => text.clone(),
     ];
     let number = proptest::sample::select(vec![
-        json!(123456789), json!(4111111111111111u64), json!(-4111111111111111i64), json!(4111111111111111.0),
-        json!(0), json!(12.5), json!(1e300), json!(6212345678901232000u64), json!(19.0),
+        json!(123456789),
+        json!(4111111111111111u64),
+        json!(-4111111111111111i64),
+        json!(4111111111111111.0),
+        json!(0),
+        json!(12.5),
+        json!(1e300),
+        json!(6212345678901232000u64),
+        json!(19.0),
     ]);
     let leaf = prop_oneof![
         4 => text.prop_map(Value::String),

@@ -5,7 +5,9 @@
 //! and places are never visited twice but for those bounds, so time grows with the length of the text only.
 
 use crate::find::database_url::UserInfo;
-use crate::find::{Hit, Swallowed, Tail, card, crypto, database_url, email, groups, iban, ip, jwt, pem, phone};
+use crate::find::{
+    Hit, Swallowed, Tail, card, crypto, database_url, email, groups, iban, ip, jwt, pem, phone,
+};
 use crate::find::{secret, ssn};
 use crate::hints::Hints;
 use crate::text::Text;

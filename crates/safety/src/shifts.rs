@@ -18,7 +18,8 @@ impl Shifts {
     /// The raw place of a decoded one.
     pub(crate) fn raw(&self, decoded: usize) -> usize {
         let count = self.behind.partition_point(|&(place, _)| place <= decoded);
-        let (place, raw) = count.checked_sub(1).and_then(|i| self.behind.get(i)).copied().unwrap_or(self.base);
+        let (place, raw) =
+            count.checked_sub(1).and_then(|i| self.behind.get(i)).copied().unwrap_or(self.base);
         raw + decoded.saturating_sub(place)
     }
 
@@ -47,7 +48,8 @@ mod tests {
         let mut shifts = Shifts::default();
         shifts.note(2, 3);
         shifts.note(4, 10);
-        let raw = |shifts: &Shifts, places: &[usize]| places.iter().map(|&p| shifts.raw(p)).collect::<Vec<_>>();
+        let raw =
+            |shifts: &Shifts, places: &[usize]| places.iter().map(|&p| shifts.raw(p)).collect::<Vec<_>>();
         assert_eq!(raw(&shifts, &[0, 1, 2, 3, 4, 5]), [0, 1, 3, 4, 10, 11]);
         shifts.forget(1, 3);
         assert_eq!(raw(&shifts, &[2, 3, 4]), [0, 6, 7]);

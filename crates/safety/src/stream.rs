@@ -78,7 +78,7 @@ impl StreamRedactor {
         self.advance(|state, out| match state {
             State::Text(lane) => {
                 lane.feed(piece);
-                lane.drain(false, out, |entity| crate::placeholder(entity));
+                lane.drain(false, out, crate::placeholder);
             }
             State::Json(fragment) => fragment.push(piece, out),
         })
@@ -87,7 +87,7 @@ impl StreamRedactor {
     /// The text ends here: gives the rest.
     pub fn finish(&mut self) -> Release {
         self.advance(|state, out| match state {
-            State::Text(lane) => lane.drain(true, out, |entity| crate::placeholder(entity)),
+            State::Text(lane) => lane.drain(true, out, crate::placeholder),
             State::Json(fragment) => fragment.finish(out),
         })
     }

@@ -61,7 +61,8 @@ pub fn inspect(raw: &str, form: Form, scanner: &Scanner) -> Inspection {
         Form::Query => {
             let mut start = 0;
             for pair in raw.split('&') {
-                let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+                let (name, value) =
+                    pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
                 let hits = inspection.hits.len();
                 inspection.add(scanner, name, start, form, Hints::default());
                 if let Some(value) = value {

@@ -52,8 +52,5 @@ pub(super) fn check(dir: Option<PathBuf>, named: Option<&Path>, output: Output) 
 fn located(dir: &Path, problem: &PolicyProblem) -> Problem {
     let place = &problem.place;
     let file = dir.join(&place.file);
-    Problem {
-        place: format!("{}:{}:{}", file.display(), place.line, place.column),
-        message: problem.message.clone(),
-    }
+    Problem::new(format!("{}:{}:{}", file.display(), place.line, place.column), problem.message.clone())
 }

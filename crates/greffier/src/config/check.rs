@@ -6,7 +6,6 @@ mod units;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use greffier_event::RedactionAction;
@@ -15,7 +14,7 @@ use greffier_safety::{Entity, Rules};
 use toml::Spanned;
 
 use super::Config;
-use super::place::{Places, Problem, Problems};
+use super::place::{Places, Problems};
 use super::raw::{Raw, RawSafety, RawServer, Text};
 
 pub(crate) use units::duration;
@@ -58,7 +57,9 @@ pub(crate) fn check(
     let policy_dir = checker.path(&raw.policy.dir);
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
-    let (Some(listen), true) = (listen, problems.0.is_empty()) else { return Err(problems) };
+    let (Some(listen), Some(limits), true) = (listen, limits, problems.0.is_empty()) else {
+        return Err(problems);
+    };
     Ok(Config {
         listen,
         data,
@@ -86,12 +87,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
-        self.problem_at(&at.span(), message);
-    }
-
-    fn problem_at(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        let problem: Problem = self.places.problem(span, message);
-        self.problems.0.push(problem);
+        self.problems.0.push(self.places.problem(&at.span(), message));
     }
 
     /// The value, or a problem at its place.
@@ -197,32 +193,16 @@ impl Checker<'_> {
         }
     }
 
-    fn limits(&mut self, raw: &RawServer) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(body) = &raw.body
-            && let Some(bytes) = self.take(body, units::size(body.get_ref(), MAX_BODY))
-        {
-            limits.body = bytes;
+    fn limits(&mut self, raw: &RawServer) -> Option<Limits> {
+        let body = self.take(&raw.body, units::size(raw.body.get_ref(), MAX_BODY));
+        let connections = *raw.connections.get_ref();
+        if !(1..=MAX_CONNECTIONS).contains(&connections) {
+            self.problem(&raw.connections, format!("expected 1 to {MAX_CONNECTIONS}"));
         }
-        if let Some(connections) = &raw.connections {
-            limits.connections = *connections.get_ref();
-            if !(1..=MAX_CONNECTIONS).contains(&limits.connections) {
-                self.problem(connections, format!("expected 1 to {MAX_CONNECTIONS}"));
-            }
-        }
-        let times = [
-            (&raw.header_timeout, &mut limits.header_timeout),
-            (&raw.body_idle_timeout, &mut limits.body_idle_timeout),
-            (&raw.drain, &mut limits.drain),
-        ];
-        for (written, limit) in times {
-            if let Some(written) = written
-                && let Some(time) = self.take(written, units::timeout(written.get_ref()))
-            {
-                *limit = time;
-            }
-        }
-        limits
+        let mut time = |text: &Text| self.take(text, units::timeout(text.get_ref()));
+        let times = (time(&raw.header_timeout), time(&raw.body_idle_timeout), time(&raw.drain));
+        let (header_timeout, body_idle_timeout, drain) = (times.0?, times.1?, times.2?);
+        Some(Limits { body: body?, connections, header_timeout, body_idle_timeout, drain })
     }
 }
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::place::{Places, Problem, Problems};
+use super::place::{Places, Problems};
 
 /// What the names of overrides start with.
 pub(crate) const PREFIX: &str = "GREFFIER__";
@@ -31,13 +31,13 @@ pub(crate) fn apply<'a>(
     for (steps, name, value) in sorted {
         let span = places.variable(name);
         let laid = match steps.split_first() {
-            Some((Step::Key(first), rest)) if steps.len() <= MAX_DEPTH => {
+            Some((Step::Key(first), rest)) if !first.is_empty() && steps.len() <= MAX_DEPTH => {
                 into_table(tree, first, rest, at(read(value), &span))
             }
             _ => Err("names no key: expected GREFFIER__SECTION__KEY".to_owned()),
         };
         if let Err(message) = laid {
-            problems.0.push(Problem { place: places.place(&span), message });
+            problems.0.push(places.problem(&span, message));
         }
     }
     problems

@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 use serde::de::{self, Visitor};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::place::{Places, Problem, Problems};
+use super::place::{Places, Problems};
 use super::raw::{
     Raw, RawClaims, RawIssuer, RawPolicy, RawPrices, RawSafety, RawServer, RawTool, RawUpstream,
 };
@@ -13,7 +14,7 @@ use super::raw::{
 const NOT_BUILT: [(&str, &str); 5] = [
     ("mcp", "MCP servers"),
     ("limit", "limits on calls, tokens and cost"),
-    ("retention", "retention"),
+    ("retention", "how long entries and parts are kept"),
     ("privacy", "identities as references"),
     ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
 ];
@@ -25,16 +26,15 @@ const ALIKE: f64 = 0.75;
 pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     let mut found = Finder { places, problems: Problems::default() };
     found.table(root, "", fields::<Raw>());
-    found.sections(root, "issuer", fields::<RawIssuer>());
-    for issuer in tables(root, "issuer") {
-        found.sections(issuer, "claims", fields::<RawClaims>());
+    for issuer in found.list(root, "issuer", fields::<RawIssuer>()) {
+        found.section(issuer, "claims", fields::<RawClaims>());
     }
-    found.sections(root, "upstream", fields::<RawUpstream>());
-    found.sections(root, "tool", fields::<RawTool>());
-    found.sections(root, "policy", fields::<RawPolicy>());
-    found.sections(root, "safety", fields::<RawSafety>());
-    found.sections(root, "prices", fields::<RawPrices>());
-    found.sections(root, "server", fields::<RawServer>());
+    found.list(root, "upstream", fields::<RawUpstream>());
+    found.list(root, "tool", fields::<RawTool>());
+    found.section(root, "policy", fields::<RawPolicy>());
+    found.section(root, "safety", fields::<RawSafety>());
+    found.section(root, "prices", fields::<RawPrices>());
+    found.section(root, "server", fields::<RawServer>());
     found.problems
 }
 
@@ -44,10 +44,37 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn sections(&mut self, parent: &DeTable<'_>, name: &str, known: &[&str]) {
-        for section in tables(parent, name) {
-            self.table(section, name, known);
+    /// `[name]`: one section.
+    fn section(&mut self, parent: &DeTable<'_>, name: &str, known: &[&str]) {
+        let Some(value) = parent.get(name) else { return };
+        match value.get_ref() {
+            DeValue::Table(section) => self.table(section, name, known),
+            _ => self.problem(value, format!("expected a section: `[{name}]`")),
         }
+    }
+
+    /// `[[name]]`: any number of sections.
+    fn list<'a, 'i>(&mut self, parent: &'a DeTable<'i>, name: &str, known: &[&str]) -> Vec<&'a DeTable<'i>> {
+        let Some(value) = parent.get(name) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.problem(value, format!("expected a list of sections: `[[{name}]]`"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(section) => {
+                    self.table(section, name, known);
+                    sections.push(section);
+                }
+                _ => self.problem(item, format!("expected a section: `[[{name}]]`")),
+            }
+        }
+        sections
+    }
+
+    fn problem<T>(&mut self, at: &Spanned<T>, message: String) {
+        self.problems.0.push(self.places.problem(&at.span(), message));
     }
 
     fn table(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
@@ -57,7 +84,7 @@ impl Finder<'_> {
                     Some((name, feature)) => format!("`{name}` is not built yet: {feature}"),
                     None => unknown_key(key.get_ref(), section, known),
                 };
-            self.problems.0.push(Problem { place: self.places.place(&key.span()), message });
+            self.problem(key, message);
         }
     }
 }
@@ -77,15 +104,6 @@ fn unknown_key(key: &str, section: &str, known: &[&str]) -> String {
     match nearest.filter(|name| likeness(name) >= ALIKE) {
         Some(name) => format!("unknown key `{key}`{whose}: did you mean `{name}`?"),
         None => format!("unknown key `{key}`{whose}: expected one of {}", known.join(", ")),
-    }
-}
-
-/// The tables under a key, whether it holds one or a list of them.
-fn tables<'a, 'i>(parent: &'a DeTable<'i>, name: &str) -> Vec<&'a DeTable<'i>> {
-    match parent.get(name).map(toml::Spanned::get_ref) {
-        Some(DeValue::Table(table)) => vec![table],
-        Some(DeValue::Array(items)) => items.iter().filter_map(|item| item.get_ref().as_table()).collect(),
-        _ => Vec::new(),
     }
 }
 

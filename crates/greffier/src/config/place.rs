@@ -16,6 +16,16 @@ pub(crate) struct Problem {
     pub(crate) place: String,
     /// What is wrong, and what to do about it.
     pub(crate) message: String,
+    /// Where it stands among the others.
+    #[serde(skip)]
+    order: usize,
+}
+
+impl Problem {
+    /// A problem with a place of its own.
+    pub(crate) fn new(place: String, message: String) -> Problem {
+        Problem { place, message, order: 0 }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -35,6 +45,12 @@ impl Problems {
 
     pub(crate) fn with(mut self, more: Problems) -> Problems {
         self.extend(more);
+        self
+    }
+
+    /// In the order of the file, the environment last.
+    pub(crate) fn sorted(mut self) -> Problems {
+        self.0.sort_by_key(|problem| problem.order);
         self
     }
 }
@@ -82,7 +98,7 @@ impl<'a> Places<'a> {
 
     /// A problem at a span.
     pub(crate) fn problem(&self, span: &Range<usize>, message: impl Into<String>) -> Problem {
-        Problem { place: self.place(span), message: message.into() }
+        Problem { place: self.place(span), message: message.into(), order: span.start }
     }
 
     /// What the TOML reader found.
@@ -96,8 +112,9 @@ impl<'a> Places<'a> {
 fn without_value(message: &str) -> String {
     let told = message.strip_prefix("invalid type: ").and_then(|rest| {
         let (found, expected) = rest.rsplit_once(", expected ")?;
-        let (kind, _) = found.split_once([' ', '`'])?;
-        Some(format!("expected {expected}, found a {kind}"))
+        let (kind, _) = found.split_once([' ', '`']).unwrap_or((found, ""));
+        let expected = if expected.starts_with("struct ") { "a section" } else { expected };
+        Some(format!("expected {expected}, found {kind}"))
     });
     told.unwrap_or_else(|| message.replace('\n', ", "))
 }

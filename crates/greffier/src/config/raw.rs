@@ -1,7 +1,9 @@
 //! What was written: names and texts as they stand in the file, each with its place, defaults filled in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use greffier_gateway::Limits;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -150,15 +152,29 @@ pub(crate) struct RawPrices {
     pub(crate) file: Option<Text>,
 }
 
-/// `[server]`; what is absent has the gateway's own default.
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// `[server]`.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct RawServer {
-    pub(crate) body: Option<Text>,
-    pub(crate) connections: Option<Spanned<usize>>,
-    pub(crate) header_timeout: Option<Text>,
-    pub(crate) body_idle_timeout: Option<Text>,
-    pub(crate) drain: Option<Text>,
+    pub(crate) body: Text,
+    pub(crate) connections: Spanned<usize>,
+    pub(crate) header_timeout: Text,
+    pub(crate) body_idle_timeout: Text,
+    pub(crate) drain: Text,
+}
+
+impl Default for RawServer {
+    fn default() -> RawServer {
+        let limits = Limits::default();
+        let seconds = |time: Duration| text(&format!("{}s", time.as_secs()));
+        RawServer {
+            body: text(&format!("{}MiB", limits.body / (1024 * 1024))),
+            connections: Spanned::new(0..0, limits.connections),
+            header_timeout: seconds(limits.header_timeout),
+            body_idle_timeout: seconds(limits.body_idle_timeout),
+            drain: seconds(limits.drain),
+        }
+    }
 }
 
 /// A default: it stands nowhere.

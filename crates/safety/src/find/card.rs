@@ -34,7 +34,9 @@ fn laid_out(text: &Text<'_>, at: usize, groups: &Groups, layout: &[usize]) -> Op
     }
     let joint = groups.joint(layout.len())?;
     let last = groups.as_slice().get(layout.len() - 1)?;
-    if !text.word_end(last.end) || super::groups::joined(text, at) == Some(joint) && more_before(text, at, joint) {
+    if !text.word_end(last.end)
+        || super::groups::joined(text, at) == Some(joint) && more_before(text, at, joint)
+    {
         return None;
     }
     if last.then == Some(joint) && part_of_longer(text, groups, layout.len(), joint) {

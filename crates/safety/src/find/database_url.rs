@@ -20,7 +20,8 @@ pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<UserInfo> {
     if !text.get(at)?.is_ascii_alphabetic() {
         return None;
     }
-    let scheme_end = text.run(at, MAX_SCHEME, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
+    let scheme_end =
+        text.run(at, MAX_SCHEME, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
     if !text.starts_with(scheme_end, b"://") {
         return None;
     }
@@ -43,9 +44,28 @@ fn is_authority_byte(b: u8) -> bool {
 
 fn is_database(scheme: &[u8]) -> bool {
     const SCHEMES: [&[u8]; 22] = [
-        b"postgres", b"postgresql", b"mysql", b"mysqlx", b"mariadb", b"mongodb", b"redis", b"rediss", b"valkey",
-        b"amqp", b"amqps", b"mssql", b"sqlserver", b"oracle", b"clickhouse", b"cockroachdb", b"cassandra",
-        b"couchdb", b"neo4j", b"bolt", b"snowflake", b"nats",
+        b"postgres",
+        b"postgresql",
+        b"mysql",
+        b"mysqlx",
+        b"mariadb",
+        b"mongodb",
+        b"redis",
+        b"rediss",
+        b"valkey",
+        b"amqp",
+        b"amqps",
+        b"mssql",
+        b"sqlserver",
+        b"oracle",
+        b"clickhouse",
+        b"cockroachdb",
+        b"cassandra",
+        b"couchdb",
+        b"neo4j",
+        b"bolt",
+        b"snowflake",
+        b"nats",
     ];
     let name = scheme.split(|&b| b == b'+').next().unwrap_or_default();
     SCHEMES.iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -62,7 +82,8 @@ impl UserInfo {
     /// The same counted from `count` bytes later; nothing once it lies behind.
     pub(crate) fn forget(self, count: usize) -> Option<Self> {
         let at_sign = self.at_sign.checked_sub(count)?;
-        let password = self.password.map(|(start, end)| (start.saturating_sub(count), end.saturating_sub(count)));
+        let password =
+            self.password.map(|(start, end)| (start.saturating_sub(count), end.saturating_sub(count)));
         Some(Self { at_sign, password })
     }
 }

@@ -65,7 +65,8 @@ fn domain_end(text: &Text<'_>, start: usize) -> Option<usize> {
     loop {
         let end = text.run(at, MAX_LABEL + 1, |b| is_letter(b) || b.is_ascii_digit() || b == b'-');
         let label = text.slice(at, end);
-        if label.is_empty() || label.len() > MAX_LABEL || label.starts_with(b"-") || end - start > MAX_DOMAIN {
+        if label.is_empty() || label.len() > MAX_LABEL || label.starts_with(b"-") || end - start > MAX_DOMAIN
+        {
             break;
         }
         let letters = label.iter().take_while(|&&b| is_letter(b)).count();

@@ -48,7 +48,8 @@ fn v4_is_part(text: &Text<'_>, at: usize, end: usize) -> bool {
 fn v4_names_nobody(address: Ipv4Addr) -> bool {
     address.is_loopback()
         || address.octets()[0] == 0
-        || address.octets()[0] == 255 && address.to_bits().leading_ones() + address.to_bits().trailing_zeros() == 32
+        || address.octets()[0] == 255
+            && address.to_bits().leading_ones() + address.to_bits().trailing_zeros() == 32
         || address.is_broadcast()
 }
 
@@ -70,7 +71,8 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
 
 fn v6(text: &Text<'_>, at: usize) -> Option<Hit> {
     let first = text.get(at)?;
-    if !first.is_ascii_hexdigit() && !(first == b':' && text.get(at + 1) == Some(b':')) {
+    let compressed = first == b':' && text.get(at + 1) == Some(b':');
+    if !first.is_ascii_hexdigit() && !compressed {
         return None;
     }
     let joined = match text.before(at, 1) {

@@ -50,8 +50,9 @@ fn has_body(text: &Text<'_>, at: usize) -> bool {
     }
     let least = if broken { BODY_AFTER_BREAK } else { BODY_WITHOUT_BREAK };
     let header = |b: u8| b == b':' || b == b'-';
-    text.run(body, least, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') || broken && header(b))
-        == body + least
+    text.run(body, least, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') || broken && header(b)
+    }) == body + least
 }
 
 /// Swallows up to and including the END line.

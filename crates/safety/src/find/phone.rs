@@ -26,8 +26,17 @@ const ITALY: Country = (Region::IT, 39);
 
 /// Countries that dial a 0 before national numbers, the most spoken of first.
 const TRUNK_ZERO: [Country; 11] = [
-    (Region::GB, 44), (Region::FR, 33), (Region::DE, 49), ITALY, (Region::NL, 31), (Region::AU, 61),
-    (Region::JP, 81), (Region::CH, 41), (Region::BE, 32), (Region::AT, 43), (Region::SE, 46),
+    (Region::GB, 44),
+    (Region::FR, 33),
+    (Region::DE, 49),
+    ITALY,
+    (Region::NL, 31),
+    (Region::AU, 61),
+    (Region::JP, 81),
+    (Region::CH, 41),
+    (Region::BE, 32),
+    (Region::AT, 43),
+    (Region::SE, 46),
 ];
 
 /// Loads the numbering plans, so that the first text does not wait for them.
@@ -90,7 +99,10 @@ impl Written {
                 next += 1;
             }
             let end = text.run(next, MAX_DIGITS, |b| b.is_ascii_digit());
-            if end == next || number.digits.len() + (end - next) > MAX_DIGITS || !number.take(text, next, end, joint) {
+            if end == next
+                || number.digits.len() + (end - next) > MAX_DIGITS
+                || !number.take(text, next, end, joint)
+            {
                 break;
             }
             next = end;
@@ -139,7 +151,11 @@ impl Written {
     /// The digits of the first `count` groups.
     fn prefix(&self, count: usize) -> &str {
         let length = self.lengths(count).iter().sum();
-        self.digits.as_slice().get(..length).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
+        self.digits
+            .as_slice()
+            .get(..length)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .unwrap_or_default()
     }
 
     /// Where the number ends if it has `count` groups, unless it goes on there.
@@ -147,15 +163,15 @@ impl Written {
         let end = *self.ends.get(count.checked_sub(1)?)?;
         if count < self.count {
             // More digits follow: by a space they may be another number, unless spaces join this one.
-            let other = self.joint(count) == Some(Separator::Space) && self.joint(count - 1) != self.joint(count);
+            let other =
+                self.joint(count) == Some(Separator::Space) && self.joint(count - 1) != self.joint(count);
             return other.then_some(end);
         }
         let ends = match text.get(end) {
             Some(b'x' | b'X') => text.get(end + 1).is_some_and(|b| b.is_ascii_digit()),
             Some(b) if b.is_ascii_alphanumeric() => false,
-            _ => separator(text, end).is_none_or(|(_, length)| {
-                !text.get(end + length).is_some_and(|b| b.is_ascii_digit())
-            }),
+            _ => separator(text, end)
+                .is_none_or(|(_, length)| !text.get(end + length).is_some_and(|b| b.is_ascii_digit())),
         };
         ends.then_some(end)
     }
@@ -174,7 +190,8 @@ fn joint_at(text: &Text<'_>, at: usize) -> Option<(Option<Separator>, usize)> {
 fn international(text: &Text<'_>, number: &Written) -> Option<usize> {
     let mut longest: Option<(usize, PhoneNumber)> = None;
     for count in (1..=number.count).rev() {
-        let end = if count == number.count { number.end(text, count) } else { number.ends.get(count - 1).copied() };
+        let end =
+            if count == number.count { number.end(text, count) } else { number.ends.get(count - 1).copied() };
         let (Some(end), Some(parsed)) = (end, with_code(number.prefix(count))) else { continue };
         if parsed.is_possible_with_reason() != Ok(NumberLengthType::IsPossible) {
             continue;
@@ -198,7 +215,8 @@ fn with_code(digits: &str) -> Option<PhoneNumber> {
         let (code, national) = digits.split_at_checked(length)?;
         let code = code.parse().ok()?;
         PHONE_NUMBER_UTIL.get_region_for_country_code(code)?;
-        let national = if code == ITALY.1 { national } else { national.strip_prefix('0').unwrap_or(national) };
+        let national =
+            if code == ITALY.1 { national } else { national.strip_prefix('0').unwrap_or(national) };
         number(code, national)
     })
 }
@@ -234,13 +252,13 @@ fn is_national(number: &Written, count: usize) -> bool {
     match (number.lengths(count), first) {
         // North America: by dashes, dots or a parenthesis nothing else looks like it.
         ([3, 3, 4], b'2'..=b'9') if joint != Some(Separator::Space) || number.parenthesis => true,
-        ([3, 3, 4], b'2'..=b'9') => {
-            digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO])
-        }
+        ([3, 3, 4], b'2'..=b'9') => digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO]),
         ([1, 3, 3, 4], b'1') => second > b'1',
         // A zero first: most of the world. Not a date, not `0123-45-6789`, not a number padded with zeros.
         ([2, 2, 4, ..] | [4, 2, 4], b'0') => false,
-        ([2..=5, ..], b'0') => second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO),
+        ([2..=5, ..], b'0') => {
+            second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO)
+        }
         // Spain
         ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => assigned(digits, &[SPAIN]),
         // India

@@ -86,7 +86,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !matches!(first, b'A' | b'S' | b'a' | b'g' | b'h' | b'n' | b'p' | b'r' | b's' | b'x') {
         return None;
     }
-    let form = FORMS.iter().find(|form| form.prefix.first() == Some(&first) && text.starts_with(at, form.prefix))?;
+    let form =
+        FORMS.iter().find(|form| form.prefix.first() == Some(&first) && text.starts_with(at, form.prefix))?;
     let start = at + form.prefix.len();
     let (end, whole, tail) = match form.body {
         Body::Exactly(length, class) => {
@@ -133,7 +134,8 @@ fn has_digit(body: &[u8]) -> bool {
 /// Whether a machine made it up: many different bytes, and not only small letters.
 fn is_random(body: &[u8]) -> bool {
     let mut seen = [false; 256];
-    let different = body.iter().filter(|&&b| seen.get_mut(usize::from(b)).is_some_and(|s| !std::mem::replace(s, true)));
+    let different =
+        body.iter().filter(|&&b| seen.get_mut(usize::from(b)).is_some_and(|s| !std::mem::replace(s, true)));
     let varied = different.count() >= 8;
     let mixed = body.iter().any(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
     varied && mixed && !is_dummy(body)
@@ -152,7 +154,11 @@ fn crc_holds(body: &[u8]) -> bool {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let Some((random, checksum)) = body.split_at_checked(30) else { return false };
     let written = checksum.iter().try_fold(0u64, |value, b| {
-        DIGITS.iter().position(|digit| digit == b).and_then(|digit| u64::try_from(digit).ok()).map(|d| value * 62 + d)
+        DIGITS
+            .iter()
+            .position(|digit| digit == b)
+            .and_then(|digit| u64::try_from(digit).ok())
+            .map(|d| value * 62 + d)
     });
     written == Some(u64::from(crc32fast::hash(random)))
 }

@@ -48,7 +48,8 @@ impl JsonError {
     pub(super) fn new(fault: JsonFault, before: &[u8]) -> Self {
         let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
         let continues = |b: &u8| (0x80..0xC0).contains(b);
-        let characters = before.get(line_start..).unwrap_or_default().iter().filter(|b| !continues(b)).count();
+        let characters =
+            before.get(line_start..).unwrap_or_default().iter().filter(|b| !continues(b)).count();
         Self { fault, line: memchr::memchr_iter(b'\n', before).count() + 1, column: characters + 1 }
     }
 }

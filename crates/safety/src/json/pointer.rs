@@ -36,7 +36,8 @@ impl Path {
     /// The key in force from now on, already free of hits.
     pub(super) fn key(&mut self, key: &str) {
         if let Some(part) = self.parts.last_mut() {
-            *part = Part::Key(key.chars().take(MAX_KEY).map(|c| if c.is_control() { '?' } else { c }).collect());
+            *part =
+                Part::Key(key.chars().take(MAX_KEY).map(|c| if c.is_control() { '?' } else { c }).collect());
         }
     }
 

@@ -144,10 +144,46 @@ fn places_are_bounded() {
 #[test]
 fn faults_are_named_with_their_place_and_without_values() {
     let faults = [
-        r#"{"a":1}"#, "", "  ", "{", "[1,", "\"abc", "{\"a\"", "{\"a\":", "[1,]", "{,}", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}",
-        "[1}", "]", "tru", "truth", "nul", "01", "1.", "1e", "-", "+1", ".5", "0x1", "NaN", "1 2", "{}{}", "\"\\x\"", "\"\\ud800\"",
-        "\"\\u12g4\"", "\"a\tb\"", "\n\n [\"é\", x]", r#"{"a":1,"b":{"a":2},"a":3}"#, r#"{"a":1,"\u0061":2}"#, "\u{feff}{}", "'a'",
-        "[1]// comment", "/**/1",
+        r#"{"a":1}"#,
+        "",
+        "  ",
+        "{",
+        "[1,",
+        "\"abc",
+        "{\"a\"",
+        "{\"a\":",
+        "[1,]",
+        "{,}",
+        "{\"a\":1,}",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{a:1}",
+        "[1}",
+        "]",
+        "tru",
+        "truth",
+        "nul",
+        "01",
+        "1.",
+        "1e",
+        "-",
+        "+1",
+        ".5",
+        "0x1",
+        "NaN",
+        "1 2",
+        "{}{}",
+        "\"\\x\"",
+        "\"\\ud800\"",
+        "\"\\u12g4\"",
+        "\"a\tb\"",
+        "\n\n [\"é\", x]",
+        r#"{"a":1,"b":{"a":2},"a":3}"#,
+        r#"{"a":1,"\u0061":2}"#,
+        "\u{feff}{}",
+        "'a'",
+        "[1]// comment",
+        "/**/1",
     ];
     let shown: String = faults.iter().map(|raw| format!("{raw:?} {}\n", fault(raw))).collect();
     assert_snapshot!(shown, @r#"
@@ -201,7 +237,9 @@ fn faults_are_named_with_their_place_and_without_values() {
 /// Nothing but what was found has changed: keys, order, numbers and strings stand where they stood.
 fn same_shape(before: &Value, after: &Value) -> bool {
     match (before, after) {
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_shape(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_shape(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len()
                 && a.iter().zip(b).all(|((k, a), (l, b))| (k == l || l.contains('<')) && same_shape(a, b))

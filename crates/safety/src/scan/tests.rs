@@ -335,10 +335,61 @@ fn time_grows_with_the_length_only() {
         text.steps()
     };
     let hostile = [
-        "1", "1 ", "1-", "1.", "4111 ", "0", "01 ", "+1", "+1 ", "(", "(1", "a", "a.", "a@", "@", "a@a.", "-", "-----BEGIN ",
-        "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nAAAA", "-----END", "eyJ", "eyJ.", "eyJhbGciOiJub25lIn0.",
-        "eyJ-", "eyJ_", "a://", "postgres://a:", "postgres://a:b@", ":", "::", "1:", "f:", "ab:", "AKIA", "ghp_", "sk-", "GB82 ",
-        "GB82", "bc1", "0x", "1A", "é", "%40", "%", "\\n", "_", "x.x-", "xoxb-", "a1", "ssn ", "SG.", "é@", "+1 (", "9 ",
+        "1",
+        "1 ",
+        "1-",
+        "1.",
+        "4111 ",
+        "0",
+        "01 ",
+        "+1",
+        "+1 ",
+        "(",
+        "(1",
+        "a",
+        "a.",
+        "a@",
+        "@",
+        "a@a.",
+        "-",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nAAAA",
+        "-----END",
+        "eyJ",
+        "eyJ.",
+        "eyJhbGciOiJub25lIn0.",
+        "eyJ-",
+        "eyJ_",
+        "a://",
+        "postgres://a:",
+        "postgres://a:b@",
+        ":",
+        "::",
+        "1:",
+        "f:",
+        "ab:",
+        "AKIA",
+        "ghp_",
+        "sk-",
+        "GB82 ",
+        "GB82",
+        "bc1",
+        "0x",
+        "1A",
+        "é",
+        "%40",
+        "%",
+        "\\n",
+        "_",
+        "x.x-",
+        "xoxb-",
+        "a1",
+        "ssn ",
+        "SG.",
+        "é@",
+        "+1 (",
+        "9 ",
     ];
     for seed in hostile {
         for tail in ["", "@", "."] {
@@ -350,25 +401,5 @@ fn time_grows_with_the_length_only() {
             let per_byte = many / 32_768;
             assert!(per_byte < 100, "{unit:?} repeated: {per_byte} steps a byte");
         }
-    }
-}
-
-#[test]
-fn zz_timing() {
-    let scanner = Scanner::new();
-    let _ = scanner.scan("+1 212 555 0123 01 23 45 67 89 +44 20 7946 0958");
-    for row in [
-        "Hello, could you please look up the order of our customer Smith from last Tuesday?",
-        "contact bob@example.com or +1 212 555 0123, card 4111 1111 1111 1111, ip 10.0.0.1.",
-        "{\"id\":48213377,\"ts\":\"2024-11-21T04:42:00Z\",\"total\":1234.56,\"sku\":\"998-4421-07\"}",
-        "call 01 23 45 67 89 or 020 7946 0958 or 98765 43210 or (212) 555-0123 or 030/901820",
-    ] {
-        let t = std::time::Instant::now();
-        for _ in 0..500 { std::hint::black_box(scanner.scan(row)); }
-        eprintln!("{:?} per row of {}", t.elapsed() / 500, row.len());
-        let big = row.repeat(1024 * 1024 / row.len());
-        let t = std::time::Instant::now();
-        std::hint::black_box(scanner.scan(&big));
-        eprintln!("   1 MiB {:?} per KiB", t.elapsed() / 1024);
     }
 }

@@ -73,8 +73,25 @@ fn debug_shows_no_text() {
 fn memory_is_bounded() {
     const MOST: usize = 1200;
     let units = [
-        "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKC", "eyJhbGciOiJub25lIn0.e30", "sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7",
-        "4111 ", "1", "a", "a.", "a@a.", "-", "eyJ", "postgres://a:b", "é", "1:", "\\u0031", "\\", "\"", "{", "[{\"a\":", "+1 ",
+        "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKC",
+        "eyJhbGciOiJub25lIn0.e30",
+        "sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7",
+        "4111 ",
+        "1",
+        "a",
+        "a.",
+        "a@a.",
+        "-",
+        "eyJ",
+        "postgres://a:b",
+        "é",
+        "1:",
+        "\\u0031",
+        "\\",
+        "\"",
+        "{",
+        "[{\"a\":",
+        "+1 ",
     ];
     for mode in [Mode::Text, Mode::JsonFragment] {
         for unit in units {
@@ -92,7 +109,8 @@ fn memory_is_bounded() {
 
 /// Pieces of a text, cut at characters.
 fn cut<'t>(text: &'t str, cuts: &[prop::sample::Index]) -> Vec<&'t str> {
-    let mut places: Vec<_> = cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len() + 1))).collect();
+    let mut places: Vec<_> =
+        cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len() + 1))).collect();
     places.extend([0, text.len()]);
     places.sort_unstable();
     places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
@@ -101,7 +119,9 @@ fn cut<'t>(text: &'t str, cuts: &[prop::sample::Index]) -> Vec<&'t str> {
 fn run(mode: Mode, rules: Rules, pieces: &[&str]) -> (String, Vec<Entity>) {
     let mut stream = StreamRedactor::new(Arc::new(Scanner::new()), rules, mode);
     let mut whole = Release::default();
-    for release in pieces.iter().map(|piece| stream.push(piece)).collect::<Vec<_>>().into_iter().chain([stream.finish()]) {
+    for release in
+        pieces.iter().map(|piece| stream.push(piece)).collect::<Vec<_>>().into_iter().chain([stream.finish()])
+    {
         whole.text.push_str(&release.text);
         whole.findings.extend(release.findings);
     }
