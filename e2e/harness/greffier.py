@@ -126,15 +126,15 @@ class Greffier:
         assert "panicked" not in done.stderr, done.stderr
         return done
 
-    def start(self, timeout=30.0):
-        """Serves; returns when `/readyz` says yes."""
+    def start(self, timeout=30.0, until="/readyz"):
+        """Serves; returns when it says that it is ready."""
         self.starts += 1
         self.process = Process(
             f"serve-{self.starts:03}", [self.binary, "serve", "--config", self.config], self.folder / "output",
             env={"SUITE_OPENAI_KEY": OPENAI_KEY, "SUITE_ANTHROPIC_KEY": ANTHROPIC_KEY, "RUST_BACKTRACE": "1"},
             cwd=self.folder,
         )
-        self.process.ready(lambda: self.get("/readyz") == 200, timeout)
+        self.process.ready(lambda: self.get(until) == 200, timeout)
         return self
 
     def get(self, path):

@@ -1,12 +1,28 @@
 """Servers of the suite itself: one that records what reached it, one that says what a test scripts."""
 
 import json
+import socket
 import socketserver
+import sys
 import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from .procs import Background, free_port
+
+
+class Threads(socketserver.ThreadingTCPServer):
+    """One thread per connection; a client that is killed in the middle is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class HttpThreads(Threads, HTTPServer):
+    """The same, for HTTP."""
 
 
 class ToolServer(Background):
@@ -64,9 +80,7 @@ class ToolServer(Background):
                 pass
 
         self.secret_reply = ""
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        server.daemon_threads = True
-        super().__init__(server)
+        super().__init__(HttpThreads(("127.0.0.1", self.port), Handler))
 
 
 class Scripted(Background):
@@ -107,9 +121,7 @@ class Scripted(Background):
                 except OSError:
                     outer.gone.set()
 
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Handler)
-        server.daemon_threads = True
-        super().__init__(server)
+        super().__init__(Threads(("127.0.0.1", self.port), Handler))
 
     def play(self, *pieces):
         """Prepares the answer to what comes next."""
@@ -150,8 +162,6 @@ class Tap(Background):
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
-                import socket
-
                 with socket.create_connection(("127.0.0.1", target)) as server:
                     def back():
                         try:
@@ -171,9 +181,7 @@ class Tap(Background):
                     except OSError:
                         pass
 
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Handler)
-        server.daemon_threads = True
-        super().__init__(server)
+        super().__init__(Threads(("127.0.0.1", self.port), Handler))
 
     @property
     def sent(self):

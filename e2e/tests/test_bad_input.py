@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import socket
 import time
 
@@ -96,22 +97,24 @@ def test_bad_bodies(what, wire, greffier, world, alice, sdk):
 def test_a_gibibyte_is_refused_early(wire, greffier, alice, sdk):
     """Streamed in chunks without a declared length: refused long before it is all there, in bounded memory."""
     path = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "tool": "/tools/crm/upload"}[wire]
-    piece, sent = b'"' + b"x" * (1 << 20), 0
-    started = time.monotonic()
+    piece, sent, answered_after = b'"' + b"x" * (1 << 20), 0, None
     with socket.create_connection(("127.0.0.1", greffier.port), timeout=30) as raw:
         raw.sendall(
             f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {alice}\r\n"
             "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".encode()
         )
+        # All of it is sent, whatever the answer: a client that does not listen must not cost memory either.
         with contextlib.suppress(OSError):
             for _ in range(1024):
                 raw.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
                 sent += len(piece)
+                if answered_after is None and select.select([raw], [], [], 0)[0]:
+                    answered_after = sent
         said = read_all(raw)
     assert b" 413 " in said.split(b"\r\n")[0], said[:300]
-    assert sent < 200 << 20, f"{sent >> 20} MiB were taken"
-    assert time.monotonic() - started < 30
-    assert peak(greffier) < 700 << 20
+    assert json.loads(said.split(b"\r\n\r\n", 1)[1])["error"]["message"]
+    assert answered_after is not None and answered_after < 64 << 20, f"answered after {answered_after} of {sent} bytes"
+    assert peak(greffier) < 400 << 20
     greffier.assert_calm()
 
 
@@ -190,7 +193,6 @@ RAW = {
     "an unknown route": lambda a: request(a, "content-length: 0\r\n", path="/v1/none"),
     "a path that climbs": lambda a: request(a, "content-length: 0\r\n", path="/tools/crm/../../v1/none", method="GET"),
     "a path that climbs, encoded": lambda a: request(a, "content-length: 0\r\n", path="/tools/crm/%2e%2e/%2E%2E/admin", method="GET"),
-    "a broken escape": lambda a: request(a, "content-length: 0\r\n", path="/tools/crm/%zz?%", method="GET"),
     "the wrong method": lambda a: request(a, method="GET", path="/v1/chat/completions"),
     "a body on GET": lambda a: request(a, f"content-length: {len(BODY)}\r\n", BODY, path="/v1/none", method="GET"),
 }

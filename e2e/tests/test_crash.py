@@ -75,12 +75,14 @@ def test_kill_under_load(install, world, alice):
         checked = greffier.verify()
         assert checked.returncode == 0, f"round {round_number}: {checked.stdout}{checked.stderr}"
     greffier.start()
-    unclean = [event for event in greffier.events("greffier") if event["type"] == "agent.start"]
     greffier.assert_calm()
     greffier.stop()
     checked = greffier.verify()
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert len(unclean) == KILLS + 1, "every start is on the node's trail"
+    node = greffier.events("greffier")
+    starts = [event for event in node if event["type"] == "agent.start"]
+    unclean = [event for event in node if event["action"]["name"] == "node:unclean_stop"]
+    assert (len(starts), len(unclean)) == (KILLS + 1, KILLS), "every start and every unclean stop is on the node's trail"
 
     # Every receipt a client got is in the trail, at its index, with its hash; by the tiles and by the log.
     folder = greffier.data / "trails" / "org_acme_corp"

@@ -89,7 +89,6 @@ REFUSED = {
 def test_refused(why, greffier, world, sdk):
     token = REFUSED[why](world)
     before = (world.reached(), len(world.tools.journal))
-    known = len(greffier.events("greffier"))
     with sdk.http(greffier, token) as http:
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "say hello"}]}
         openai_says = http.post("/v1/chat/completions", json=body)
@@ -103,7 +102,8 @@ def test_refused(why, greffier, world, sdk):
     assert (world.reached(), len(world.tools.journal)) == before, "a refused caller reached an upstream"
     for reply in (openai_says, anthropic_says, tool_says):
         assert not token or token not in reply.text
-    told = greffier.events("greffier")[known:]
+    asked = [reply.headers["greffier-request-id"] for reply in (openai_says, anthropic_says, tool_says)]
+    told = [event for event in greffier.events("greffier") if event.get("request_id") in asked]
     assert [event["type"] for event in told] == ["permission.denied"] * 3, f"{why}: {told}"
     assert all(event["policy"]["reason"] for event in told)
     assert len({event["outcome"]["error"] for event in told}) == 1

@@ -65,7 +65,7 @@ def test_config_check(own):
     for wrong, hint in (('lisen = "127.0.0.1:1"\n', "listen"), ('[mcp]\nname = "x"\n', "mcp"), ("[[limit]]\n", "limit")):
         own.config.write_text(wrong + text if wrong.startswith("l") else text + wrong)
         done = own.run("config", "check", "--config", own.config)
-        assert done.returncode == 1 and hint in done.stderr, f"{wrong!r}: {done.stderr}"
+        assert done.returncode == 1 and hint in done.stdout, f"{wrong!r}: {done.stdout}"
         assert own.run("serve", "--config", own.config, timeout=20).returncode == 1
     own.config.write_text(text)
 
@@ -82,6 +82,20 @@ def test_a_clean_restart_goes_on(own, sdk, alice):
     node = [event["type"] for event in own.events("greffier") if event["type"] in ("agent.start", "agent.stop")]
     assert node == ["agent.start", "agent.stop"] * 2
     assert own.verify().returncode == 0
+
+
+def test_ready_means_that_the_start_is_on_record(own, sdk, alice):
+    """What a kill left open is closed, and the start is an event, before the first call can come."""
+    for kills in range(1, 6):
+        allowed(sdk, own, alice)
+        own.kill()
+        own.start()
+        node = [event["action"]["name"] for event in own.events("greffier")]
+        assert (node.count("node:start"), node.count("node:unclean_stop")) == (kills + 1, kills), node
+    # And a stop right behind it loses nothing of that.
+    own.stop()
+    node = [event["action"]["name"] for event in own.events("greffier")]
+    assert node[-1] == "node:stop" and node.count("node:start") == 6
 
 
 def test_two_do_not_share_one_directory(own):

@@ -139,6 +139,9 @@ def test_no_value_reaches_a_model_and_none_stays(install, world, sdk, alice, mon
         assert http.get("/tools/crm/leak").json()["patient"] == world.tools.secret_reply
         assert http.get("/healthz").status_code == 200
         metrics = http.get("/metrics").content
+        # Escapes that are broken, or that nobody needed, hide nothing.
+        http.get(f"/tools/crm/%zz;{SSN}/5%33{SSN[2:]}", params={"n": CARD}).raise_for_status()
+        http.get("/tools/crm/x?n=" + "".join(f"%{byte:02x}" for byte in SSN.encode()) + "&%" + SSN).raise_for_status()
         # What is refused or broken must not be kept either.
         http.post("/v1/chat/completions", content=f'{{"model": "gpt-4o", "messages": "{SSN}", {CARD}')
         http.get(f"/no/such/{SSN}", params={"n": CARD})
@@ -155,7 +158,9 @@ def test_no_value_reaches_a_model_and_none_stays(install, world, sdk, alice, mon
     wire = world.models.tap.sent[sent:]
     hidden(wire)
     hidden(b"".join(world.scripted.requests))
-    hidden(json.dumps(world.models.journal()[journalled:]))
+    received = [(seen["path"], seen["headers"], seen["body"]) for seen in world.models.journal()[journalled:]]
+    assert len(received) > 8
+    hidden(json.dumps(received))
     assert OPENAI_KEY.encode() in wire and ANTHROPIC_KEY.encode() in wire, "the upstream's own keys travel"
     everywhere = wire + b"".join(world.scripted.requests) + json.dumps(world.tools.journal[known:]).encode()
     assert alice.encode() not in everywhere, "the caller's token travelled"

@@ -149,10 +149,18 @@ def test_the_disk_fills_under_load(small, install, world, sdk, alice):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_it_does_not_start_on_what_it_cannot_write(small, install):
+def test_a_start_on_a_read_only_disk(small, install, world, sdk, alice):
+    """It comes up, says what is wrong, lets nothing through, and recovers by itself."""
     greffier = install(data=small / "data").start()
+    assert call(sdk, greffier, alice) == 200
     greffier.stop()
     mount("-o", "remount,ro", small)
-    done = greffier.run("serve", "--config", greffier.config, timeout=30)
-    assert done.returncode == 1 and done.stderr, "said so and ended"
+    greffier.start(until="/healthz")
+    assert greffier.get("/readyz") == 503
+    refused_everywhere(greffier, world, alice, sdk)
     mount("-o", "remount,rw", small)
+    wait_until(lambda: greffier.get("/readyz") == 200, "recording works again", 60)
+    assert call(sdk, greffier, alice) == 200
+    greffier.stop()
+    checked = greffier.verify()
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -6,27 +6,27 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use greffier_event::Tenant;
-use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
-use crate::append::{Appender, Command, Faults, Health, Pending};
-use crate::commit::{Committer, Entry, Refusal};
-use crate::error::{AppendError, LedgerError};
+use crate::append::{Appender, Command, Faults, Health};
+use crate::commit::Committer;
+use crate::error::LedgerError;
 use crate::keys::KeyRing;
 use crate::manifest::{LogRecord, Manifest};
 use crate::publish::Publisher;
 use crate::recover::{self, Opened, Recovered};
 use crate::store::{Disk, Files, Lock};
 use crate::wal::replay::LogFile;
-use crate::wal::{self, End, GROUP_BYTES};
+use crate::wal::{self, End};
 
-/// Entries of one group: they share one sync.
-const GROUP_ENTRIES: usize = 1_024;
+mod threads;
+
+use threads::{CommitThread, run_publisher};
+
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
 /// Longest origin: with it, the trust file of a node with all its trails stays below 1 MiB.
@@ -246,208 +246,9 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
     if keys.starts_with(data) { Err(LedgerError::KeysInsideData) } else { Ok(()) }
 }
 
-enum ToPublisher {
-    /// The directory is open: these are its trails.
-    Adopt(Box<Publisher>),
-    /// Leaves of entries that are durable.
-    Leaves(Vec<(Tenant, Hash)>),
-    /// Publish what is left, and stop.
-    Finish,
-}
-
-struct CommitThread {
-    opener: Opener,
-    recorder: Option<Recorder>,
-    recovered: Option<oneshot::Sender<Recovered>>,
-    to_publisher: SyncSender<ToPublisher>,
-    faults: Arc<Faults>,
-    last_try: Instant,
-    /// Opening met what waiting does not mend.
-    given_up: bool,
-    pace: Duration,
-}
-
-impl CommitThread {
-    /// Serves until it is told to stop. Returns the recorder only from an orderly stop.
-    fn run(mut self, inbox: &Receiver<Command>) -> Option<Recorder> {
-        loop {
-            match inbox.recv_timeout(self.pace) {
-                Ok(command) => {
-                    let (group, stop) = gather(command, inbox);
-                    self.commit(group);
-                    match stop {
-                        None => {}
-                        Some(Stop::Now) => return None,
-                        Some(Stop::Clean) => return self.close(inbox),
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.mend(),
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
-    }
-
-    /// Answers one group.
-    fn commit(&mut self, group: Vec<Pending>) {
-        if group.is_empty() {
-            return;
-        }
-        self.mend();
-        let (entries, answers): (Vec<Entry>, Vec<_>) =
-            group.into_iter().map(|pending| (pending.entry, (pending.ack, pending.room))).unzip();
-        let places = match self.recorder.as_mut().filter(|recorder| recorder.committer.is_open()) {
-            Some(recorder) => recorder.committer.commit(&entries).map_err(|error| {
-                tracing::error!(%error, "not recording: the log cannot be written");
-                self.faults.set_log(Some(format!("the log cannot be written: {error}")));
-                self.last_try = Instant::now();
-            }),
-            None => Err(()),
-        };
-        let Ok(places) = places else {
-            let reason = self.faults.check().err().unwrap_or_else(|| "the log is closed".to_owned());
-            for (ack, _room) in answers {
-                let _ = ack.send(Err(AppendError::NotRecording(reason.clone())));
-            }
-            return;
-        };
-        // Durable: receipts may go out. A crash from here on loses no entry, only answers.
-        let mut leaves = Vec::with_capacity(entries.len());
-        for ((entry, place), (ack, room)) in entries.into_iter().zip(places).zip(answers) {
-            let answer = match place {
-                Ok(index) => {
-                    leaves.push((entry.trail.clone(), entry.leaf));
-                    Ok(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf })
-                }
-                Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
-                Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
-            };
-            drop(room);
-            let _ = ack.send(answer);
-        }
-        // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
-        if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
-            self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
-        }
-    }
-
-    /// Tries to record again, at most once per pace.
-    fn mend(&mut self) {
-        let open = self.recorder.as_ref().is_some_and(|recorder| recorder.committer.is_open());
-        if open || self.given_up || self.last_try.elapsed() < self.pace {
-            return;
-        }
-        if self.try_open().is_ok() {
-            tracing::info!("recording again");
-        }
-    }
-
-    /// Opens the directory, or a new file of the log where the directory is open already.
-    fn try_open(&mut self) -> Result<(), LedgerError> {
-        self.last_try = Instant::now();
-        let result = match self.recorder.as_mut() {
-            Some(recorder) => recorder.committer.reopen().map_err(LedgerError::io("open the log")),
-            None => self.opener.open().map(|(recorder, publisher, recovered)| {
-                let _ = self.to_publisher.send(ToPublisher::Adopt(Box::new(publisher)));
-                self.recorder = Some(recorder);
-                let _ = self.recovered.take().map(|waiting| waiting.send(recovered));
-            }),
-        };
-        if let Err(error) = &result {
-            // A log that was open may fail in any way and still come back; a directory that contradicts itself
-            // needs a person.
-            self.given_up = self.recorder.is_none() && !error.may_pass();
-        }
-        self.faults.set_log(result.as_ref().err().map(ToString::to_string));
-        result
-    }
-
-    /// An orderly stop: everything that was sent is answered, and the log must be one that can be vouched for.
-    fn close(mut self, inbox: &Receiver<Command>) -> Option<Recorder> {
-        while let Ok(command) = inbox.try_recv() {
-            let (group, _) = gather(command, inbox);
-            self.commit(group);
-        }
-        if self.recorder.as_ref().is_some_and(|recorder| !recorder.committer.is_open()) {
-            // The last file ends in bytes of unknown fate; only a new one can say so.
-            self.try_open().ok()?;
-        }
-        let recorder = self.recorder.take()?;
-        let _ = self.to_publisher.send(ToPublisher::Finish);
-        Some(recorder)
-    }
-}
-
-impl Drop for CommitThread {
-    /// Whatever ends the committer, nobody may take the ledger for a recording one.
-    fn drop(&mut self) {
-        if self.faults.check().is_ok() {
-            self.faults.set_log(Some("the ledger stopped".to_owned()));
-        }
-    }
-}
-
-enum Stop {
-    Clean,
-    Now,
-}
-
-/// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
-fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<Stop>) {
-    let mut group = Vec::new();
-    let mut bytes = 0;
-    let mut next = Some(first);
-    while let Some(command) = next {
-        match command {
-            Command::Append(pending) => {
-                bytes += pending.entry.frame.len();
-                group.push(*pending);
-            }
-            Command::Close => return (group, Some(Stop::Clean)),
-            Command::Abandon => return (group, Some(Stop::Now)),
-        }
-        let full = group.len() >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
-        next = if full { None } else { inbox.try_recv().ok() };
-    }
-    (group, None)
-}
-
-/// Publishes what grew, once per pace. Returns the publisher only from an orderly stop.
-fn run_publisher(
-    inbox: &Receiver<ToPublisher>,
-    faults: &Faults,
-    pace: Duration,
-) -> Option<io::Result<Publisher>> {
-    let mut publisher: Option<Box<Publisher>> = None;
-    let mut due = Instant::now() + pace;
-    loop {
-        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(ToPublisher::Adopt(adopted)) => publisher = Some(adopted),
-            Ok(ToPublisher::Leaves(leaves)) => {
-                if let Some(publisher) = publisher.as_mut() {
-                    publisher.ingest(leaves);
-                }
-            }
-            Ok(ToPublisher::Finish) => {
-                let mut publisher = publisher?;
-                return Some(publisher.publish().map(|()| *publisher));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
-        }
-        if Instant::now() >= due {
-            if let Some(result) = publisher.as_mut().map(|publisher| publisher.publish()) {
-                if let Err(error) = &result {
-                    tracing::error!(%error, "not recording: checkpoints cannot be written");
-                }
-                let fault = result.err().map(|error| format!("checkpoints cannot be written: {error}"));
-                faults.set_publishing(fault);
-            }
-            due = Instant::now() + pace;
-        }
-    }
-}
-
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unwell;

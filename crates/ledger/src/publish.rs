@@ -15,7 +15,7 @@ use greffier_merkle::tile::{TileBuilder, TileId};
 
 use crate::keys::KeyRing;
 use crate::manifest::TrailRecord;
-use crate::store::{Disk, UNFINISHED, parent};
+use crate::store::{Disk, UNFINISHED, join, parent};
 
 /// The auditors' trust file: which keys sign which trails.
 pub(crate) const TRUST: &str = "trust";
@@ -42,6 +42,35 @@ pub(crate) fn checkpoint_path(trail: &str) -> String {
 /// The place of a tile.
 pub(crate) fn tile_path(trail: &str, tile: &TileId) -> String {
     format!("{TRAILS}/{trail}/{}", tile.path())
+}
+
+/// Reads a tile. A partial tile that was removed because a wider one holds it is the beginning of that one, or of
+/// the full tile. What is shorter than it should be is returned as it is.
+pub(crate) fn read_tile(disk: &Disk, trail: &str, tile: &TileId) -> io::Result<Option<Vec<u8>>> {
+    /// A running server may replace one partial tile by the next while we look: once a second.
+    const TRIES: usize = 8;
+    let full = tile_path(trail, &TileId { width: 256, ..*tile });
+    let partials = format!("{full}.p");
+    for _ in 0..TRIES {
+        let listed = disk.store().list(&partials)?;
+        let wider =
+            listed.iter().filter(|listed| listed.name.parse().is_ok_and(|width: u16| width > tile.width));
+        let wider = wider.map(|listed| join(&partials, &listed.name));
+        for path in [tile_path(trail, tile)].into_iter().chain(wider).chain([full.clone()]) {
+            match disk.store().read(&path, MAX_TILE_BYTES) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => {
+                    let mut bytes = result?;
+                    bytes.truncate(tile.byte_len());
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        if listed.is_empty() {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// One trail's tree: its right edge in memory, everything else in tiles.
@@ -166,8 +195,7 @@ fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // Fails while other partial tiles are in it.
-    let _ = disk.store().remove_dir(parent(path));
+    disk.remove_empty(parent(path));
     Ok(())
 }
 
@@ -247,7 +275,9 @@ impl Publisher {
         let needed: BTreeSet<&String> = self.trails.values().flat_map(|trail| &trail.edge).collect();
         for path in self.disk.walk("")? {
             let partial = path.starts_with(TRAILS) && path.contains(".p/");
-            if path.ends_with(UNFINISHED) || (partial && !needed.contains(&path)) {
+            if path.ends_with(UNFINISHED) {
+                self.disk.store().remove(&path)?;
+            } else if partial && !needed.contains(&path) {
                 remove_partial(&self.disk, &path)?;
             }
         }

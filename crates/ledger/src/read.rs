@@ -15,9 +15,9 @@ use serde::Deserialize;
 
 use crate::disclose::Disclosure;
 use crate::keys::KeyRing;
-use crate::publish::{MAX_CHECKPOINT_BYTES, MAX_TILE_BYTES, checkpoint_path, tile_path};
+use crate::publish::{MAX_CHECKPOINT_BYTES, checkpoint_path, read_tile, tile_path};
 use crate::seal::{self, OpenedPart};
-use crate::store::{Disk, Files, join};
+use crate::store::{Disk, Files};
 use crate::wal::frame::{Frame, SealedPart};
 use crate::wal::replay::{Corruption, Listing, LogFile};
 
@@ -195,25 +195,11 @@ impl Reader {
     /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
     /// that one.
     pub fn tile(&self, trail: &Tenant, tile: TileId) -> Result<Option<Vec<u8>>, ReadError> {
-        let full = tile_path(trail.as_str(), &TileId { width: 256, ..tile });
-        let exact = tile_path(trail.as_str(), &tile);
-        let partials = format!("{full}.p");
-        let wider = self.disk.store().list(&partials).map_err(io_error(&partials))?.into_iter();
-        let wider = wider.filter(|listed| listed.name.parse().is_ok_and(|width: u16| width > tile.width));
-        let wider = wider.map(|listed| join(&partials, &listed.name));
-        // Partials are removed while we look: the full tile, which takes their place, comes last.
-        for path in [exact].into_iter().chain(wider).chain([full]) {
-            match self.disk.store().read(&path, MAX_TILE_BYTES) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io_error(&path)(error)),
-                Ok(mut bytes) if bytes.len() >= tile.byte_len() => {
-                    bytes.truncate(tile.byte_len());
-                    return Ok(Some(bytes));
-                }
-                Ok(_) => return Err(damaged(&path, "the tile is cut short")),
-            }
+        let path = tile_path(trail.as_str(), &tile);
+        match read_tile(&self.disk, trail.as_str(), &tile).map_err(io_error(&path))? {
+            Some(bytes) if bytes.len() < tile.byte_len() => Err(damaged(&path, "the tile is cut short")),
+            found => Ok(found),
         }
-        Ok(None)
     }
 
     /// A C2SP proof that the entry is on its trail, against the stored checkpoint. `extra` carries the entry,

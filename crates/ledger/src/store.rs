@@ -233,6 +233,13 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes a directory if nothing is in it.
+    pub(crate) fn remove_empty(&self, dir: &str) {
+        if self.store.remove_dir(dir).is_ok() {
+            self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
+        }
+    }
+
     fn known(&self, dir: &str) -> bool {
         self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).contains(dir)
     }

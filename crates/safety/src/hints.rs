@@ -26,8 +26,7 @@ impl Hints {
         let key = if key.contains(&b'<') { &[] } else { key };
         let (mut ssn, mut version, mut social) = (self.ssn, false, false);
         for (_, word) in words(key) {
-            ssn |= says_ssn(word) && !follows_placeholder_start(key, at)
-                || (social && starts_with(word, b"sec"));
+            ssn |= says_ssn(word) || (social && starts_with(word, b"sec"));
             // `socialsecuritynumber`, written without a hump.
             ssn |= starts_with(word, b"socialsec");
             social = word.eq_ignore_ascii_case(b"social");

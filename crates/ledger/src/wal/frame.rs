@@ -290,5 +290,4 @@ impl<'a> Input<'a> {
 }
 
 #[cfg(test)]
-#[path = "frame_tests.rs"]
 mod tests;

@@ -326,6 +326,15 @@ fn plain_business_text_has_no_hits() {
     ");
 }
 
+#[test]
+fn a_name_says_what_its_text_is() {
+    let scanner = Scanner::new();
+    assert_eq!(scanner.scan_named("x-patient-ssn", "123456789").len(), 1);
+    assert_eq!(scanner.scan_named("x-order", "123456789"), []);
+    assert_eq!(scanner.scan_named("version", "1.2.3.4"), []);
+    assert!(scanner.has_hit("mail to bob@example.com") && !scanner.has_hit("mail to bob"));
+}
+
 /// A finder may look ahead by a bounded number of bytes only: no text makes the scan quadratic.
 #[test]
 fn time_grows_with_the_length_only() {

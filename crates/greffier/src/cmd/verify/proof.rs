@@ -47,38 +47,50 @@ struct Shown {
     signed: bool,
 }
 
-/// Any failure here means that the proof does not hold: the reason, for people.
-fn check(text: &str, trust: Option<&TrustPolicy>, own: Option<&TrustPolicy>) -> Result<Shown, String> {
-    let proof = TlogProof::parse(text).map_err(|error| error.to_string())?;
-    let extra = proof.extra.as_deref().ok_or("the proof does not carry its entry")?;
-    let disclosure = Disclosure::from_bytes(extra).map_err(|error| error.to_string())?;
-    let event = disclosure.check().map_err(|error| error.to_string())?;
+/// The proof does not hold: not as it was made, or not of whom we trust.
+fn invalid(reason: impl std::fmt::Display) -> Failure {
+    Failure::new("invalid", format!("INVALID: {reason}")).exit(Exit::Tampering)
+}
+
+fn check(text: &str, trust: Option<&TrustPolicy>, own: Option<&TrustPolicy>) -> Result<Shown, Failure> {
+    let proof = TlogProof::parse(text).map_err(invalid)?;
+    let extra = proof.extra.as_deref().ok_or_else(|| invalid("it does not carry its entry"))?;
+    let disclosure = Disclosure::from_bytes(extra).map_err(invalid)?;
+    let event = disclosure.check().map_err(invalid)?;
     let leaf = disclosure.leaf_hash();
-    let head = unsigned(&proof.checkpoint)?;
-    let knows = |policy: &&TrustPolicy| policy.logs().iter().any(|log| log.verifier.name() == head.origin);
-    let (checkpoint, signed) = match trust.or(own.filter(knows)) {
-        Some(trust) => (proof.verify(&leaf, trust).map_err(|error| error.to_string())?, true),
+    let checkpoint = match trust.or(own) {
+        Some(trust) => {
+            let known = |origin: &str| trust.logs().iter().any(|log| log.verifier.name() == origin);
+            let origin = unsigned(&proof.checkpoint)?.origin;
+            if !known(&origin) {
+                let failure =
+                    Failure::new("untrusted", format!("nobody here vouches for the log `{origin}`"));
+                return Err(failure.hint("name whom to trust with --trust"));
+            }
+            proof.verify(&leaf, trust).map_err(invalid)?
+        }
         None => {
-            verify_inclusion(proof.index, head.size, &leaf, &proof.hashes, &head.root)
-                .map_err(|error| error.to_string())?;
-            (head, false)
+            let head = unsigned(&proof.checkpoint)?;
+            verify_inclusion(proof.index, head.size, &leaf, &proof.hashes, &head.root).map_err(invalid)?;
+            head
         }
     };
     // An entry belongs on the trail of its own tenant, the last step of the log's name.
     let tenant = event.tenant.as_str();
     if checkpoint.origin.rsplit('/').next() != Some(tenant) {
-        return Err(format!("the entry is of tenant {tenant}, the log is {}", checkpoint.origin));
+        return Err(invalid(format!("the entry is of tenant {tenant}, the log is {}", checkpoint.origin)));
     }
     let parts =
         disclosure.parts.iter().zip(&event.parts).map(|(part, named)| shown(part, &named.name)).collect();
-    let event = serde_json::from_slice(&disclosure.entry).map_err(|error| error.to_string())?;
-    Ok(Shown { disclosure, event, parts, index: proof.index, checkpoint, anchored: trust.is_some(), signed })
+    let event = serde_json::from_slice(&disclosure.entry).map_err(invalid)?;
+    let (anchored, signed) = (trust.is_some(), trust.or(own).is_some());
+    Ok(Shown { disclosure, event, parts, index: proof.index, checkpoint, anchored, signed })
 }
 
 /// What the checkpoint says, its signatures not looked at.
-fn unsigned(note: &str) -> Result<Checkpoint, String> {
-    let note = SignedNote::parse(note).map_err(|error| error.to_string())?;
-    Checkpoint::parse(note.text()).map_err(|error| error.to_string())
+fn unsigned(note: &str) -> Result<Checkpoint, Failure> {
+    let note = SignedNote::parse(note).map_err(invalid)?;
+    Checkpoint::parse(note.text()).map_err(invalid)
 }
 
 fn shown(part: &DisclosedPart, name: &str) -> Value {
@@ -116,13 +128,22 @@ impl Shown {
         }
         let Checkpoint { origin, size, .. } = &self.checkpoint;
         lines.push(format!("entry {} of {origin}, in a checkpoint of {size} entries", self.index));
-        lines.push(if self.anchored { "VALID".to_owned() } else { format!("VALID: {NOT_ANCHORED}") });
+        lines.push(self.verdict());
         lines
+    }
+
+    /// Valid is only what somebody signed, and anchored only what somebody outside was trusted for.
+    fn verdict(&self) -> String {
+        match (self.signed, self.anchored) {
+            (_, true) => "VALID".to_owned(),
+            (true, false) => format!("VALID, {NOT_ANCHORED}"),
+            (false, false) => NOT_ANCHORED.to_owned(),
+        }
     }
 
     fn document(&self) -> Value {
         json!({
-            "verdict": "VALID",
+            "verdict": self.verdict(),
             "anchored": self.anchored,
             "signature_checked": self.signed,
             "origin": self.checkpoint.origin,
