@@ -1,9 +1,12 @@
 """After a clean stop: any byte flipped in, or any removal of, a file that the signed state covers is found."""
 
+import base64
+import hashlib
 import random
 import re
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness import trail, wal
 
@@ -42,6 +45,27 @@ def test_untouched(stopped):
     checked = stopped.verify()
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "SELF-CONSISTENT, NOT ANCHORED" in checked.stdout + checked.stderr
+
+
+def test_trust_from_outside(stopped, tmp_path):
+    """With the verifier keys that somebody kept elsewhere; and with somebody else's."""
+    trust = tmp_path / "trust"
+    own = (stopped.data / "trust").read_text()
+    trust.write_text(own)
+    anchored = stopped.verify(stopped.data, "--trust", trust, "--keys", stopped.keys)
+    assert anchored.returncode == 0, anchored.stdout + anchored.stderr
+    assert "NOT ANCHORED" not in anchored.stdout + anchored.stderr
+
+    # Another key under the same name: nothing that it did not sign may pass.
+    def other(found):
+        name = found[0].split("+", 1)[0]
+        key = b"\x01" + Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+        key_id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex()
+        return f"{name}+{key_id}+{base64.b64encode(key).decode()}"
+
+    trust.write_text(re.sub(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", other, own))
+    assert trust.read_text() != own
+    assert stopped.verify(stopped.data, "--trust", trust).returncode == 5
 
 
 def test_every_flip_and_removal_is_found(stopped, tmp_path):

@@ -1,8 +1,8 @@
 //! Paths of tiles and bundles, and receipts: one spelling each.
 #![no_main]
 
-use greffier_merkle::tile::{TileId, entries_path, parse_entries_path};
 use greffier_merkle::Receipt;
+use greffier_merkle::tile::{TileId, entries_path, parse_entries_path};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

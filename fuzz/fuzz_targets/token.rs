@@ -14,9 +14,8 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer {
     claims: ClaimPaths::default(),
     verified: true,
 });
-static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
-    KeySet::parse(include_bytes!("../seeds/jwks/one-ec.json")).expect("a sound key set")
-});
+static KEYS: LazyLock<KeySet> =
+    LazyLock::new(|| KeySet::parse(include_bytes!("../seeds/jwks/one-ec.json")).expect("a sound key set"));
 
 fuzz_target!(|token: &str| {
     let _ = peek(token);

@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[expect(dead_code, reason = "the writing half is not under test here")]
+#[rustfmt::skip]
 #[path = "../../crates/ledger/src/wal/frame.rs"]
 mod frame;
 

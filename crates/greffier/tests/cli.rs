@@ -1,5 +1,7 @@
 //! The built binary, as scripts use it: what goes to stdout, what to stderr, and how it exits.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

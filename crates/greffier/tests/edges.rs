@@ -1,5 +1,7 @@
 //! The layers, held: who may depend on whom, and which crate alone may know a heavy dependency.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{Metadata, MetadataCommand};

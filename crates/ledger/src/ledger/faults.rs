@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use greffier_merkle::Hash;
 use greffier_merkle::note::SignedNote;
 use greffier_merkle::tile::TileBuilder;
 
 use super::*;
 use crate::append::seal_entry_for_test;
+use crate::commit::Entry;
 use crate::publish::checkpoint_path;
 use crate::store::sim::{Crash, FAULTS, Fault, Lie, Sim};
 use crate::testing::{keys, plain};

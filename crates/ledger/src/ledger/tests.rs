@@ -1,5 +1,6 @@
 use std::fs;
 
+use greffier_event::Tenant;
 use tempfile::TempDir;
 
 use super::*;

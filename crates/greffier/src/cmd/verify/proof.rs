@@ -15,7 +15,7 @@ use crate::output::{Format, Output};
 use crate::wire;
 
 /// What every version of the format begins with.
-const MAGIC: &str = "c2sp.org/tlog-proof@";
+const MAGIC: &[u8] = b"c2sp.org/tlog-proof@";
 
 pub(super) fn verify(
     path: &Path,
@@ -23,17 +23,13 @@ pub(super) fn verify(
     own: Option<&TrustPolicy>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let text = wire::read(path, MAX_PROOF as u64)?;
-    let text = String::from_utf8(text).ok().filter(|text| text.starts_with(MAGIC));
-    let text = text.ok_or_else(|| {
-        Failure::new("not_a_proof", format!("`{}` is neither a data directory nor a proof", path.display()))
-    })?;
-    match check(&text, trust, own) {
-        Ok(shown) => shown.tell(output),
-        Err(reason) => {
-            Err(Failure::new("invalid", format!("INVALID: {reason}")).exit(Exit::Tampering).into())
-        }
+    let bytes = wire::read(path, MAX_PROOF as u64)?;
+    if !bytes.starts_with(MAGIC) {
+        let message = format!("`{}` is neither a data directory nor a proof", path.display());
+        return Err(Failure::new("not_a_proof", message).into());
     }
+    let text = String::from_utf8(bytes).map_err(invalid)?;
+    check(&text, trust, own)?.tell(output)
 }
 
 /// What a proof shows once it holds.

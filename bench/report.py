@@ -1,0 +1,77 @@
+"""Puts the last run into bench/README.md: report.py OUTPUT README.
+
+Reads divan's tree of results; the table and the chart stand between two markers in the README.
+"""
+
+import datetime
+import math
+import os
+import platform
+import re
+import sys
+
+BEGIN, END = "<!-- last run -->", "<!-- end of last run -->"
+UNITS = {"ns": 1e-3, "µs": 1.0, "ms": 1e3, "s": 1e6}
+# Longest bar of the chart, in characters, for the slowest benchmark; the scale is logarithmic.
+BAR = 40
+
+
+def rows(lines):
+    """Yields (name, fastest, median, slowest) in microseconds; a name is its path in the tree."""
+    path = []
+    for line in lines:
+        head = re.match(r"^([│ ]*)[├╰]─ (\S+)", line)
+        if not head:
+            continue
+        depth = len(head.group(1)) // 3
+        path[depth:] = [head.group(2)]
+        times = re.findall(r"([\d.]+) (ns|µs|ms|s)\b", line)
+        if len(times) >= 4:
+            fastest, slowest, median = (float(n) * UNITS[unit] for n, unit in times[:3])
+            yield " / ".join(path), fastest, median, slowest
+
+
+def shown(micros):
+    for unit, factor in (("s", 1e6), ("ms", 1e3), ("µs", 1.0)):
+        if micros >= factor:
+            return f"{micros / factor:.3g} {unit}"
+    return f"{micros * 1e3:.3g} ns"
+
+
+def machine():
+    try:
+        with open("/proc/cpuinfo") as info:
+            model = next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or "unknown processor"
+    return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}"
+
+
+def main():
+    output, readme = sys.argv[1:]
+    with open(output, encoding="utf-8") as lines:
+        found = list(rows(lines))
+    if not found:
+        sys.exit("no results in " + output)
+
+    least = min(median for _, _, median, _ in found)
+    most = max(median for _, _, median, _ in found)
+    span = math.log10(most / least) or 1.0
+    out = [BEGIN, "", f"Run on {datetime.date.today()}, {machine()}.", ""]
+    out += ["| benchmark | median | fastest | slowest |", "|---|---:|---:|---:|"]
+    for name, fastest, median, slowest in found:
+        out.append(f"| {name} | {shown(median)} | {shown(fastest)} | {shown(slowest)} |")
+    out += ["", "Medians, logarithmic:", "", "```"]
+    width = max(len(name) for name, *_ in found)
+    for name, _, median, _ in found:
+        bar = "█" * (1 + round(BAR * math.log10(median / least) / span))
+        out.append(f"{name:<{width}}  {bar} {shown(median)}")
+    out += ["```", "", END]
+    with open(readme, encoding="utf-8") as text:
+        whole = text.read()
+    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
+    with open(readme, "w", encoding="utf-8") as text:
+        text.write(before + "\n".join(out) + after)
+
+
+main()
