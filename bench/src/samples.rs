@@ -268,8 +268,13 @@ impl RunningGateway {
         runtime.spawn(async move {
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop).await.unwrap();
         });
+        let client: HttpClient = Client::builder(TokioExecutor::new()).build_http();
+        let ready: http::Uri = format!("http://{address}/readyz").parse().unwrap();
+        while runtime.block_on(client.get(ready.clone())).unwrap().status() != 200 {
+            std::thread::yield_now();
+        }
         RunningGateway {
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client,
             gateway: format!("http://{address}"),
             upstream,
             token,

@@ -1,6 +1,7 @@
 //! What all calls share, and the node's own life: start, its pace once a second, and stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -45,6 +46,8 @@ pub(crate) struct Gateway {
     model_rules: Rules,
     tool_rules: Rules,
     config_text: String,
+    /// Whether the node's start is on record.
+    on_record: AtomicBool,
 }
 
 impl Gateway {
@@ -75,12 +78,24 @@ impl Gateway {
             model_rules: settings.model_rules,
             tool_rules: settings.tool_rules,
             config_text: settings.config_text,
+            on_record: AtomicBool::new(false),
         })
     }
 
     /// What to do about findings: models and tools are ruled apart.
     pub(crate) fn rules(&self, route: &Route) -> &Rules {
         if matches!(route, Route::Tool { .. }) { &self.tool_rules } else { &self.model_rules }
+    }
+
+    /// Whether calls may be governed now; if not, why. The node's own start comes first on the record: until then
+    /// nobody could tell which calls the last stop left open.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        self.recorder.ready()?;
+        if self.on_record.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err("starting: closing the last run's calls".to_owned())
+        }
     }
 
     /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
@@ -99,6 +114,7 @@ impl Gateway {
         let config = serde_json::json!({ "text": self.config_text });
         self.own(EventType::DataModify, "config:in_force", "policy://configuration", Some(config)).await;
         self.policies_in_force(&self.policies.load()).await;
+        self.on_record.store(true, Ordering::Release);
     }
 
     /// The texts of the policies in force, named by their digest.

@@ -55,7 +55,7 @@ async fn steps(
     let (arrived, now) = (Instant::now(), clock::now());
 
     // First of all: while nothing can be written down, nothing is even looked at.
-    gateway.recorder.ready().map_err(|_| Refused::not_recording())?;
+    gateway.ready().map_err(|_| Refused::not_recording())?;
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let token = identify::bearer(&head.headers);

@@ -55,6 +55,11 @@ pub(crate) fn read(
     {
         return Err(Refused::bad_request("the path climbs out of the tool (`.` or `..` segments)"));
     }
+    // hyper undoes the last coding, chunked, and no other.
+    let coding = head.headers.get(http::header::TRANSFER_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Refused::bad_request("no transfer-encoding but `chunked` is taken"));
+    }
     if head.headers.contains_key(http::header::CONTENT_ENCODING) {
         return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
     }

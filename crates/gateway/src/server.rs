@@ -117,7 +117,7 @@ async fn answer(
         Entrance::Ready => return ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            return text(kind, gateway.metrics.text(gateway.recorder.ready().is_ok()));
+            return text(kind, gateway.metrics.text(gateway.ready().is_ok()));
         }
         Entrance::WrongMethod(wire) => {
             let refused = Refused::new(405, "method_not_allowed", "this route does not take that method");
@@ -163,7 +163,7 @@ fn text(media: &'static str, text: String) -> Response<Body> {
 
 /// Ready means: an event can be recorded now. Trouble that does not stop calls is said, too.
 fn ready(gateway: &Gateway) -> Response<Body> {
-    let recording = gateway.recorder.ready();
+    let recording = gateway.ready();
     let ready = recording.is_ok();
     let document = serde_json::json!({
         "ready": ready,

@@ -58,9 +58,9 @@ impl Output {
         out.flush()
     }
 
-    /// A line for people, on stdout.
+    /// One line for people, on stdout, whatever stands in it.
     pub(crate) fn line(&self, line: &str) -> io::Result<()> {
-        self.raw(&format!("{}\n", printable(line)))
+        self.raw(&format!("{}\n", escaped(line, char::is_control)))
     }
 
     /// Rows of data. `columns` names the fields that a table shows; CSV has all of them, too.
@@ -136,10 +136,10 @@ impl Output {
 
 /// Text as a terminal may show it: what came from outside must not steer the terminal.
 fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.chars().any(steers) {
-        return text.to_owned();
-    }
+    escaped(text, |c| c.is_control() && c != '\n' && c != '\t')
+}
+
+fn escaped(text: &str, steers: impl Fn(char) -> bool) -> String {
     text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 

@@ -183,6 +183,7 @@ impl Harness {
                 greffier_gateway::serve(settings, policies, appender, startup, listener, stop).await.unwrap();
             }
         });
+        until_ready(address).await;
         let token = mint(&issuer, "analyst");
         Harness { dir, address, seen, reached, issuer, token, stop, serving, ledger }
     }
@@ -305,6 +306,18 @@ impl Trail {
         };
         let report = verify::verify_dir(&self.dir.path().join("data"), &options, &mut |_| {}).unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
+    }
+}
+
+/// Waits until the node's start is on record.
+async fn until_ready(address: std::net::SocketAddr) {
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    loop {
+        let answer = client.get(format!("http://{address}/readyz").parse().unwrap()).await.unwrap();
+        if answer.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
