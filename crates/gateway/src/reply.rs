@@ -1,17 +1,15 @@
 //! The reply: inspected and counted on its way back, and ended only when its outcome is durable.
 
-use std::io;
+mod streamed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use greffier_event::{
-    Attempt, Content, Finding, Outcome, OutcomeStatus, Part, Place, RedactionAction, Stage, Usage,
+    Attempt, Content, Finding, Outcome, OutcomeStatus, Place, RedactionAction, Stage, Usage,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapt::{self, LlmRequest, ReplyFacts};
@@ -23,7 +21,6 @@ use crate::inspect::Inspected;
 use crate::record::{Ending, Open, part};
 use crate::refuse::{self, Refused};
 use crate::route::{Destination, Route};
-use crate::stream::StreamGovernor;
 
 /// What the reply's handling needs to know of its call.
 pub(crate) struct Reply {
@@ -65,10 +62,21 @@ pub(crate) async fn reply(
     let streams = call.chat.as_ref().is_some_and(|chat| chat.stream)
         && head.status.is_success()
         && head.media.starts_with("text/event-stream");
+    let ongoing = Ongoing { gateway: Arc::clone(gateway), call, head, destination, idle };
     if streams {
-        return Ok(streamed(gateway, call, reply, head, destination, idle, open));
+        return Ok(ongoing.streamed(reply.into_body(), open));
     }
-    whole(gateway, call, reply, head, destination, idle, open, gone).await
+    ongoing.whole(reply.into_body(), open, gone).await
+}
+
+/// A reply under way.
+struct Ongoing {
+    gateway: Arc<Gateway>,
+    call: Reply,
+    head: Head,
+    destination: Destination,
+    /// Longest silence within the reply.
+    idle: Duration,
 }
 
 /// What of the reply's head goes into the record and back to the caller.
@@ -145,98 +153,97 @@ async fn close(gateway: &Gateway, open: Open, ending: Ending) -> Result<(), Refu
     gateway.recorder.outcome(open, ending).await.map(drop).map_err(|_| Refused::outcome_unrecorded())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the pieces of one exchange, used once")]
-async fn whole(
-    gateway: &Arc<Gateway>,
-    call: Reply,
-    reply: Response<Incoming>,
-    head: Head,
-    destination: Destination,
-    idle: Duration,
-    open: Open,
-    gone: &CancellationToken,
-) -> Result<Response<Body>, Refused> {
-    let mut body = reply.into_body();
-    let read = tokio::select! {
-        read = http_client::read_body(&mut body, gateway.limits.body, idle) => read.map_err(Some),
-        () = gone.cancelled() => Err(None),
-    };
-    let bytes = match read {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let (status, short, refused) = match error {
-                None => unanswered(ForwardError::CallerGone),
-                Some(BodyError::Idle) => unanswered(ForwardError::Timeout),
-                Some(BodyError::TooLarge) => (
-                    OutcomeStatus::Failure,
-                    "reply_too_large",
-                    Refused::new(502, "reply_too_large", "the upstream's reply is over the limit"),
-                ),
-                Some(BodyError::Broken) => (
-                    OutcomeStatus::Failure,
-                    "reply_cut",
-                    Refused::new(502, "reply_cut", "the upstream broke off its reply"),
-                ),
-            };
-            close(gateway, open, Ending::without_reply(head.outcome(status, Some(short)))).await?;
-            return Err(refused);
+impl Ongoing {
+    /// Reads the reply whole, and gives it on once its outcome is durable.
+    async fn whole(
+        self,
+        mut body: Incoming,
+        open: Open,
+        gone: &CancellationToken,
+    ) -> Result<Response<Body>, Refused> {
+        let Ongoing { gateway, call, head, destination, idle } = &self;
+        let read = tokio::select! {
+            read = http_client::read_body(&mut body, gateway.limits.body, *idle) => read.map_err(Some),
+            () = gone.cancelled() => Err(None),
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let (status, short, refused) = match error {
+                    None => unanswered(ForwardError::CallerGone),
+                    Some(BodyError::Idle) => unanswered(ForwardError::Timeout),
+                    Some(BodyError::TooLarge) => (
+                        OutcomeStatus::Failure,
+                        "reply_too_large",
+                        Refused::new(502, "reply_too_large", "the upstream's reply is over the limit"),
+                    ),
+                    Some(BodyError::Broken) => (
+                        OutcomeStatus::Failure,
+                        "reply_cut",
+                        Refused::new(502, "reply_cut", "the upstream broke off its reply"),
+                    ),
+                };
+                close(gateway, open, Ending::without_reply(head.outcome(status, Some(short)))).await?;
+                return Err(refused);
+            }
+        };
+        let rules = gateway.rules(&call.route);
+        let content = Content { place: Place::Body, media: head.media.clone(), bytes: bytes.to_vec() };
+        let inspected = gateway.inspector.content(&content, rules, Stage::Output).or_else(|_| {
+            // Said to be JSON and is not: text, then.
+            let text = Content { media: "text/plain".to_owned(), ..content.clone() };
+            gateway.inspector.content(&text, rules, Stage::Output)
+        });
+        let Ok(inspected) = inspected else {
+            let outcome = head.outcome(OutcomeStatus::Failure, Some("reply_unreadable"));
+            close(gateway, open, Ending::without_reply(outcome)).await?;
+            return Err(Refused::new(502, "reply_unreadable", "the upstream's reply could not be inspected"));
+        };
+        let inspected = match &call.route {
+            // Beside the text a reply may spell it again, token by token.
+            Route::Chat(protocol) if !inspected.findings.is_empty() => Inspected {
+                forward: adapt::without_echoes(*protocol, inspected.forward),
+                record: adapt::without_echoes(*protocol, inspected.record),
+                findings: inspected.findings,
+            },
+            _ => inspected,
+        };
+        let (mut headers, header_findings) = kept_headers(gateway, &call.route, &head.headers);
+        let mut findings = inspected.findings;
+        findings.extend(header_findings);
+        let blocked =
+            findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
+        let outcome = match blocked {
+            Some(_) => head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
+            None => head.ended(),
+        };
+        let facts = match &call.route {
+            Route::Chat(protocol) if head.status.is_success() => Some(adapt::read_reply(*protocol, &bytes)),
+            _ => None,
+        };
+        let failed = head.status.is_client_error() || head.status.is_server_error();
+        let name = match (&call.route, failed) {
+            (_, true) => "error",
+            (Route::Tool { .. }, false) => "result",
+            (_, false) => "completion",
+        };
+        let recorded = Content { bytes: inspected.record, ..content };
+        let parts = if recorded.bytes.is_empty() { Vec::new() } else { vec![part(name, &recorded)] };
+        let usage = facts.map(|facts| usage(gateway, destination, facts));
+        close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
+        if let Some(entity) = blocked {
+            return Err(Refused::new(
+                403,
+                "content_blocked",
+                format!("the reply contains {entity}, which the rules block"),
+            ));
         }
-    };
-    let rules = gateway.rules(&call.route);
-    let content = Content { place: Place::Body, media: head.media.clone(), bytes: bytes.to_vec() };
-    let inspected = gateway.inspector.content(&content, rules, Stage::Output).or_else(|_| {
-        // Said to be JSON and is not: text, then.
-        let text = Content { media: "text/plain".to_owned(), ..content.clone() };
-        gateway.inspector.content(&text, rules, Stage::Output)
-    });
-    let Ok(inspected) = inspected else {
-        let outcome = head.outcome(OutcomeStatus::Failure, Some("reply_unreadable"));
-        close(gateway, open, Ending::without_reply(outcome)).await?;
-        return Err(Refused::new(502, "reply_unreadable", "the upstream's reply could not be inspected"));
-    };
-    let inspected = match &call.route {
-        // Beside the text a reply may spell it again, token by token.
-        Route::Chat(protocol) if !inspected.findings.is_empty() => Inspected {
-            forward: adapt::without_echoes(*protocol, inspected.forward),
-            record: adapt::without_echoes(*protocol, inspected.record),
-            findings: inspected.findings,
-        },
-        _ => inspected,
-    };
-    let (mut headers, header_findings) = kept_headers(gateway, &call.route, &head.headers);
-    let mut findings = inspected.findings;
-    findings.extend(header_findings);
-    let blocked = findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
-    let outcome = match blocked {
-        Some(_) => head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
-        None => head.ended(),
-    };
-    let facts = match &call.route {
-        Route::Chat(protocol) if head.status.is_success() => Some(adapt::read_reply(*protocol, &bytes)),
-        _ => None,
-    };
-    let failed = head.status.is_client_error() || head.status.is_server_error();
-    let name = match (&call.route, failed) {
-        (_, true) => "error",
-        (Route::Tool { .. }, false) => "result",
-        (_, false) => "completion",
-    };
-    let recorded = Content { bytes: inspected.record, ..content };
-    let parts = if recorded.bytes.is_empty() { Vec::new() } else { vec![part(name, &recorded)] };
-    let usage = facts.map(|facts| usage(gateway, &destination, facts));
-    close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
-    if let Some(entity) = blocked {
-        return Err(Refused::new(
-            403,
-            "content_blocked",
-            format!("the reply contains {entity}, which the rules block"),
-        ));
+        refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
+        let mut response = Response::new(body::whole(inspected.forward));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = headers;
+        Ok(response)
     }
-    refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
-    let mut response = Response::new(body::whole(inspected.forward));
-    *response.status_mut() = head.status;
-    *response.headers_mut() = headers;
-    Ok(response)
 }
 
 fn usage(gateway: &Gateway, destination: &Destination, facts: ReplyFacts) -> Usage {
@@ -295,168 +302,4 @@ fn travels(tool: bool, name: &HeaderName) -> bool {
         ["content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id", "x-should-retry"];
     let prefixes = ["x-ratelimit-", "anthropic-ratelimit-", "openai-"];
     exact.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
-}
-
-/// Answers at once and watches over the stream in a task of its own, which outlives a caller that goes away.
-fn streamed(
-    gateway: &Arc<Gateway>,
-    call: Reply,
-    reply: Response<Incoming>,
-    head: Head,
-    destination: Destination,
-    idle: Duration,
-    open: Open,
-) -> Response<Body> {
-    let (mut headers, findings) = kept_headers(gateway, &call.route, &head.headers);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
-    let (sender, stream) = body::channel();
-    let watch = Watch { gateway: Arc::clone(gateway), call, head, destination, idle, findings };
-    gateway.calls.spawn(watch.pump(reply.into_body(), open, sender));
-    let mut response = Response::new(stream);
-    *response.headers_mut() = headers;
-    response
-}
-
-/// A stream under way.
-struct Watch {
-    gateway: Arc<Gateway>,
-    call: Reply,
-    head: Head,
-    destination: Destination,
-    idle: Duration,
-    findings: Vec<Finding>,
-}
-
-/// Why a stream stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// The upstream's last event came.
-    Complete,
-    /// The upstream broke off, or ended without its last event.
-    Cut,
-    /// The upstream fell silent.
-    Silent,
-    /// The caller went away or stopped reading.
-    CallerGone,
-    /// The rules block what came.
-    Blocked(&'static str),
-    /// An event was over its bound or not text.
-    Unreadable,
-}
-
-/// What hyper needs to hand a small event to the kernel, with room to spare.
-const FLUSH: Duration = Duration::from_millis(50);
-
-type Sender = mpsc::Sender<Result<Bytes, io::Error>>;
-
-impl Watch {
-    async fn pump(self, mut upstream: Incoming, open: Open, sender: Sender) {
-        let Route::Chat(protocol) = self.call.route else { return };
-        let rules = self.gateway.rules(&self.call.route).clone();
-        let strip = self.call.chat.as_ref().is_some_and(|chat| !chat.usage_requested);
-        let mut governor = StreamGovernor::new(protocol, self.gateway.inspector.scanner(), rules, strip);
-        let mut terminal = Vec::new();
-        let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &sender).await;
-        let end = governor.end();
-        if stop == Stop::Complete && !end.complete {
-            stop = Stop::Cut;
-        }
-        let mut findings = self.findings;
-        findings.extend(end.findings);
-        let blocked =
-            findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
-        if let (Some(entity), Stop::Complete) = (blocked, stop) {
-            stop = Stop::Blocked(entity);
-        }
-        let outcome = match stop {
-            Stop::Complete if end.upstream_error => {
-                self.head.outcome(OutcomeStatus::Failure, Some("upstream_error"))
-            }
-            Stop::Complete => self.head.ended(),
-            Stop::Cut => self.head.outcome(OutcomeStatus::Failure, Some("stream_cut")),
-            Stop::Silent => self.head.outcome(OutcomeStatus::Timeout, Some("upstream_timeout")),
-            Stop::CallerGone => self.head.outcome(OutcomeStatus::Cancelled, Some("caller_gone")),
-            Stop::Blocked(_) => self.head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
-            Stop::Unreadable => self.head.outcome(OutcomeStatus::Failure, Some("reply_unreadable")),
-        };
-        let parts = vec![Part {
-            name: "completion".to_owned(),
-            media: "application/json".to_owned(),
-            content: end.completion,
-        }];
-        let usage = Some(usage(&self.gateway, &self.destination, end.facts));
-        let closed = self
-            .gateway
-            .recorder
-            .outcome(open, Ending { outcome, usage, findings, parts, inspected: true })
-            .await;
-        // Only now may the stream end: what was held back goes out, or the stream is cut.
-        let wire = self.call.route.wire();
-        let error =
-            |code: &str, message: &str| Bytes::from(wire.error_event(code, message, &self.call.request_id));
-        let last = match (closed, stop) {
-            (Err(_), _) => {
-                let refused = Refused::outcome_unrecorded();
-                Err(error(refused.code, &refused.message))
-            }
-            (Ok(_), Stop::Complete) => Ok(Bytes::from([end.bytes, terminal].concat())),
-            (Ok(_), Stop::Blocked(entity)) => {
-                Err(error("content_blocked", &format!("the reply contains {entity}, which the rules block")))
-            }
-            (Ok(_), Stop::Silent) => Err(error("upstream_timeout", "the upstream fell silent")),
-            (Ok(_), _) => Err(error("stream_cut", "the upstream broke off its reply")),
-        };
-        // A send fails only when the caller is gone; there is nobody left to tell.
-        match last {
-            Ok(bytes) => drop(sender.send_timeout(Ok(bytes), self.idle).await),
-            Err(event) => {
-                drop(sender.send_timeout(Ok(event), self.idle).await);
-                // A failing body makes hyper drop what it has buffered; it flushes when it has to wait.
-                tokio::time::sleep(FLUSH).await;
-                let cut = io::Error::other("stream cut");
-                drop(sender.send_timeout(Err(cut), self.idle).await);
-            }
-        }
-    }
-
-    async fn run(
-        &self,
-        upstream: &mut Incoming,
-        governor: &mut StreamGovernor,
-        terminal: &mut Vec<u8>,
-        sender: &Sender,
-    ) -> Stop {
-        loop {
-            let frame = tokio::select! {
-                frame = tokio::time::timeout(self.idle, upstream.frame()) => frame,
-                () = sender.closed() => return Stop::CallerGone,
-            };
-            let data = match frame {
-                Err(_) => return Stop::Silent,
-                Ok(None) => return Stop::Complete,
-                Ok(Some(Err(_))) => return Stop::Cut,
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => data,
-                    Err(_) => continue,
-                },
-            };
-            let Ok(output) = governor.push(&data) else { return Stop::Unreadable };
-            // A caller that stops reading for as long as an upstream may be silent is gone.
-            if !output.bytes.is_empty()
-                && sender.send_timeout(Ok(output.bytes.into()), self.idle).await.is_err()
-            {
-                return Stop::CallerGone;
-            }
-            if let Some(entity) = output.blocked {
-                return Stop::Blocked(entity.name());
-            }
-            if let Some(event) = output.terminal {
-                // Nothing after it counts: the reply is over when the provider says so.
-                *terminal = event;
-                return Stop::Complete;
-            }
-        }
-    }
 }
