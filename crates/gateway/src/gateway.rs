@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::StreamExt;
 use greffier_event::{Draft, EventType, Part, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
@@ -26,6 +27,8 @@ use crate::settings::{Limits, Settings, ToolServer, Upstream};
 
 /// A step of the wall clock against the steady one that is worth an event.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
+/// Open decisions closed at once at start: as many as share one sync without crowding the ledger's queue.
+const CLOSED_AT_ONCE: usize = 256;
 
 /// What all calls share.
 pub(crate) struct Gateway {
@@ -105,10 +108,13 @@ impl Gateway {
             let what = serde_json::json!({ "repairs": recovered.repairs, "open_decisions": recovered.open_decisions.len() });
             self.own(EventType::Error, "node:unclean_stop", "audit://node", Some(what)).await;
         }
-        for decision in &recovered.open_decisions {
-            // A failure here is logged by the recorder; the decision stays open and is closed at the next start.
-            drop(self.recorder.append(closing(decision, now)).await);
-        }
+        // Together, so that they share syncs. A failure is logged by the recorder; the decision stays open and is
+        // closed at the next start.
+        futures_util::stream::iter(&recovered.open_decisions)
+            .for_each_concurrent(CLOSED_AT_ONCE, async |decision| {
+                drop(self.recorder.append(closing(decision, now)).await);
+            })
+            .await;
         let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
         self.own(EventType::AgentStart, "node:start", "audit://node", Some(version)).await;
         let config = serde_json::json!({ "text": self.config_text });
