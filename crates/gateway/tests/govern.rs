@@ -47,6 +47,8 @@ async fn an_allowed_call_is_redacted_both_ways_and_leaves_two_events() {
     assert_eq!((usage.input_tokens, usage.output_tokens), (Some(10), Some(5)));
     assert_eq!(usage.cost_micros, Some(5), "10 x 0.15 + 5 x 0.60 per million, rounded");
     assert!(!trail.contains_anywhere(&[SSN, CARD, "sk-upstream", trail.token()]));
+    assert!(!trail.any_part_contains(&[SSN, CARD, "sk-upstream", trail.token()]));
+    assert!(trail.any_part_contains(&["<US_SSN>"]), "the parts are there and open");
     trail.verifies();
 }
 
@@ -118,6 +120,7 @@ async fn a_streamed_reply_is_redacted_across_chunks_and_counted() {
     assert_eq!(outcome.usage.as_ref().unwrap().input_tokens, Some(7));
     assert_eq!(outcome.content_safety.as_ref().unwrap().redactions[0].entity, "US_SSN");
     assert!(!trail.contains_anywhere(&[SSN]));
+    assert!(!trail.any_part_contains(&[SSN]));
 }
 
 #[tokio::test]
@@ -168,6 +171,7 @@ async fn a_tool_gets_its_arguments_whole_under_flag_and_the_record_does_not() {
     assert_eq!(decision.resource.as_ref().unwrap().uri.as_deref(), Some("ehr://patients/<US_SSN>/find"));
     assert_eq!(decision.resource.as_ref().unwrap().subjects.len(), 1);
     assert!(!trail.contains_anywhere(&[SSN, "hunter2", "p-77"]));
+    assert!(!trail.any_part_contains(&[SSN, "hunter2"]));
 }
 
 #[tokio::test]

@@ -299,6 +299,24 @@ impl Trail {
         walk(&self.dir.path().join("data"), values)
     }
 
+    /// Whether any part, opened with the keys, holds one of the values: what encryption hides from a look at files.
+    pub fn any_part_contains(&self, values: &[&str]) -> bool {
+        let keys = KeyRing::open(&self.dir.path().join("keys")).unwrap();
+        let reader = Reader::open(&self.dir.path().join("data")).unwrap();
+        let mut found_one = false;
+        reader
+            .scan(|found| {
+                let parts = found.open_parts(&keys).unwrap();
+                let holds = |value: &&str| {
+                    parts.iter().any(|part| memchr::memmem::find(&part.content, value.as_bytes()).is_some())
+                };
+                found_one |= values.iter().any(|value| holds(&value));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        found_one
+    }
+
     pub fn verifies(&self) {
         let options = verify::VerifyOptions {
             keys_dir: Some(self.dir.path().join("keys")),
