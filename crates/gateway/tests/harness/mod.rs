@@ -310,7 +310,7 @@ impl Trail {
                 let holds = |value: &&str| {
                     parts.iter().any(|part| memchr::memmem::find(&part.content, value.as_bytes()).is_some())
                 };
-                found_one |= values.iter().any(|value| holds(&value));
+                found_one |= values.iter().any(holds);
                 std::ops::ControlFlow::Continue(())
             })
             .unwrap();
