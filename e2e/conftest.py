@@ -13,6 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from harness.api import Api  # noqa: E402
 from harness.greffier import Greffier  # noqa: E402
 from harness.idp import Idp  # noqa: E402
 from harness.tools import Scripted, ToolServer  # noqa: E402
@@ -84,6 +85,12 @@ def alice(world):
     return world.idp.user("alice")
 
 
+@pytest.fixture(scope="session")
+def people(world):
+    """Access tokens by person, from one login each: see `idp.mjs` for who may do what."""
+    return {name: world.idp.user(name) for name in ("alice", "bob", "audra", "oscar", "petra", "boris")}
+
+
 class Callers:
     """SDKs pointed at a Greffier, with a token where the API key goes."""
 
@@ -104,3 +111,16 @@ class Callers:
 @pytest.fixture(scope="session")
 def sdk():
     return Callers
+
+
+@pytest.fixture(scope="module")
+def api(greffier, people):
+    """The read API as one of the people sees it, or nobody."""
+    made = {}
+
+    def caller(name=None):
+        return made.setdefault(name, Api(greffier, people.get(name)))
+
+    yield caller
+    for one in made.values():
+        one.http.close()

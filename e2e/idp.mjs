@@ -19,6 +19,10 @@ const accounts = {
   alice: { org_id: 'org_acme_corp', roles: ['analyst'], email: 'alice@acme.test', agent_tier: 'interactive' },
   bob: { org_id: 'org_acme_corp', roles: ['visitor'], email: 'bob@acme.test' },
   carol: { org_id: 'org_beta', roles: ['analyst'], email: 'carol@beta.test' },
+  audra: { org_id: 'org_acme_corp', roles: ['auditor'], email: 'audra@acme.test' },
+  oscar: { org_id: 'org_acme_corp', roles: ['operator'], email: 'oscar@acme.test' },
+  petra: { org_id: 'org_acme_corp', roles: ['privacy'], email: 'petra@acme.test' },
+  boris: { org_id: 'org_beta', roles: ['auditor', 'operator'], email: 'boris@beta.test' },
   mallory: { org_id: 'org_elsewhere', roles: ['analyst'], email: 'mallory@elsewhere.test' },
 };
 const service = { org_id: 'org_acme_corp', roles: ['service'], agent_tier: 'background' };

@@ -9,7 +9,7 @@ use greffier_event::{
     PolicyRecord, Principal, RedactionAction, Resource, Source, Target, Tenant, Timestamp, Usage, User,
 };
 use greffier_gateway::{
-    CancellationToken, KeySource, Limits, Secret, Settings, TrustedIssuer, Upstream, UpstreamKind,
+    CancellationToken, Clock, KeySource, Limits, Secret, Settings, TrustedIssuer, Upstream, UpstreamKind,
     prices::Prices,
 };
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Startup};
@@ -157,6 +157,7 @@ fn open(dir: &std::path::Path) -> (Ledger, Startup) {
         keys_dir: dir.join("keys"),
         origin: "greffier.bench".to_owned(),
         node: "bench".to_owned(),
+        seal: greffier_ledger::SealPolicy::default(),
     })
     .unwrap()
 }
@@ -262,11 +263,14 @@ impl RunningGateway {
             tool_rules: Rules::new(RedactionAction::Flag),
             prices: Prices::builtin().unwrap(),
             limits: Limits::default(),
+            clock: Clock::system(),
             config_text: String::new(),
         };
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         runtime.spawn(async move {
-            greffier_gateway::serve(settings, policies, appender, startup, listener, stop).await.unwrap();
+            greffier_gateway::serve(settings, policies, appender, startup, listener, stop, None)
+                .await
+                .unwrap();
         });
         let client: HttpClient = Client::builder(TokioExecutor::new()).build_http();
         let ready: http::Uri = format!("http://{address}/readyz").parse().unwrap();

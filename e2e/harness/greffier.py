@@ -8,7 +8,7 @@ import urllib.parse
 
 import httpx
 
-from . import wal
+from . import record
 from .idp import AUDIENCE
 from .procs import Process, free_port
 from .upstream import ANTHROPIC_KEY, OPENAI_KEY
@@ -95,7 +95,7 @@ dir = "{policies}"
 class Greffier:
     """One installation in a folder of its own; it can be started, stopped and killed at will."""
 
-    def __init__(self, binary, world, folder, *, tool_action="flag", rules="", data=None):
+    def __init__(self, binary, world, folder, *, tool_action="flag", rules="", data=None, more=""):
         self.binary, self.folder = binary, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -107,15 +107,16 @@ class Greffier:
         self.data = data or folder / "greffier-data"
         self.keys = folder / "greffier-keys"
         self.policies = folder / "policies"
-        for sample in self.policies.glob("*.cedar"):
-            sample.unlink()
+        # Who may read the trails and add to them is as shipped; who may call what is the suite's own.
+        for sample in ("models.cedar", "tools.cedar"):
+            (self.policies / sample).unlink()
         (self.policies / "suite.cedar").write_text(POLICIES)
         self.config = folder / "greffier.toml"
         self.config.write_text(CONFIG.format(
             port=self.port, data=self.data, keys=self.keys, policies=self.policies, issuer=world.idp.url,
             audience=AUDIENCE, models=world.models.url, scripted=world.scripted.url, tools=world.tools.url,
             dead=free_port(), tool_action=tool_action, rules=rules,
-        ))
+        ) + more)
 
     def run(self, *args, timeout=120):
         """A command, to its end."""
@@ -161,8 +162,8 @@ class Greffier:
         return self.run("verify", data or self.data, *more)
 
     def events(self, tenant=None):
-        """What is on the trails, read from the log's bytes."""
-        return wal.events(self.data, tenant)
+        """What is on the trails, read from the files of the log and the segments."""
+        return record.events(self.data, tenant)
 
     def outputs(self):
         """All that it ever printed."""

@@ -3,7 +3,6 @@
 Written apart from Greffier's own reader on purpose: the suite must not ask the accused.
 """
 
-import json
 import struct
 import zlib
 
@@ -28,15 +27,6 @@ def entries(data):
             offset, entry = frame
             found.append(entry)
     return found
-
-
-def events(data, tenant=None):
-    """The events of a data directory (of one tenant's trail) in order, each with its index as `_index`."""
-    return [
-        json.loads(entry) | {"_index": index, "_trail": trail}
-        for trail, index, entry in entries(data)
-        if tenant in (None, trail)
-    ]
 
 
 def _header(raw):

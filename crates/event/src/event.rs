@@ -132,6 +132,19 @@ pub enum ActionKind {
     Admin,
 }
 
+impl ActionKind {
+    /// Its name, as records carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ActionKind::Tool => "tool",
+            ActionKind::Llm => "llm",
+            ActionKind::Data => "data",
+            ActionKind::Agent => "agent",
+            ActionKind::Admin => "admin",
+        }
+    }
+}
+
 /// What an action does to its resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +155,19 @@ pub enum Effect {
     Update,
     Delete,
     Execute,
+}
+
+impl Effect {
+    /// Its name, as records carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::Read => "read",
+            Effect::Create => "create",
+            Effect::Update => "update",
+            Effect::Delete => "delete",
+            Effect::Execute => "execute",
+        }
+    }
 }
 
 /// The software acting.
@@ -351,6 +377,10 @@ pub struct Source {
     /// The caller's software, `openai-python/3.52`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// Of an event from outside: keyed digest of what its producer sent, 64 lowercase hex digits. Tells a
+    /// repetition from a contradiction, and means nothing once its holder's key is destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The caller's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,

@@ -12,6 +12,9 @@ pub mod native;
 
 mod fields;
 mod given;
+mod join;
+
+pub use join::Half;
 
 use crate::json::Json;
 use crate::{Draft, Event, EventId, InvalidEvent, Part, Tenant};
@@ -103,6 +106,15 @@ impl Form {
             Form::Native => native::write(event, parts),
             Form::Flat => flat::write(event, parts),
             Form::Governed => governed::write(event, parts),
+        }
+    }
+
+    /// Writes the two events of one call as one entry, on one line. The native form has no such entry.
+    pub fn join(self, decision: Half<'_>, outcome: Half<'_>) -> Result<String, InvalidEvent> {
+        match self {
+            Form::Native => Err(InvalidEvent::new("document", "of a call is two events in native form")),
+            Form::Flat => flat::join(decision, outcome),
+            Form::Governed => governed::join(decision, outcome),
         }
     }
 }

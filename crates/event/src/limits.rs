@@ -117,6 +117,7 @@ texts! {
     SESSION_ID = "session_id", 256, Line;
     SOURCE_CHANNEL = "source.channel", 16, Channel;
     SOURCE_CLIENT = "source.client", 256, Line;
+    SOURCE_DIGEST = "source.digest", 64, Hex;
     SOURCE_IP = "source.ip", 256, Address;
     SOURCE_NODE = "source.node", 128, Line;
     SOURCE_OAUTH_CLIENT = "source.oauth_client", 256, Line;

@@ -271,6 +271,7 @@ fn resource(resource: &Resource) -> Result<(), InvalidEvent> {
 fn source(source: &Source) -> Result<(), InvalidEvent> {
     limits::SOURCE_CHANNEL.check(&source.channel)?;
     limits::SOURCE_CLIENT.check_some(source.client.as_deref())?;
+    limits::SOURCE_DIGEST.check_some(source.digest.as_deref())?;
     limits::SOURCE_IP.check_some(source.ip.as_deref())?;
     limits::SOURCE_NODE.check_some(source.node.as_deref())?;
     limits::SOURCE_OAUTH_CLIENT.check_some(source.oauth_client.as_deref())?;

@@ -1,29 +1,34 @@
 //! What all calls share, and the node's own life: start, its pace once a second, and stop.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use greffier_event::{Draft, EventType, Part, Timestamp};
+use greffier_event::{Draft, EventType, Part, Principal, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
 use greffier_safety::{Rules, Scanner};
+use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::http_client::{self, HttpClient};
-use crate::identify::Identities;
+use crate::identify::{self, Identities};
 use crate::inspect::Inspector;
 use crate::issuer_keys::KeysError;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
-use crate::record::{Recorder, closing, node_event};
+use crate::record::Recorder;
 use crate::refusals::Refusals;
+use crate::refuse::Refused;
 use crate::route::Route;
-use crate::settings::{Limits, Settings, ToolServer, Upstream};
+use crate::settings::{Limits, Secret, Settings, ToolServer, Upstream};
+use crate::site::Site;
 
 /// A step of the wall clock against the steady one that is worth an event.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
@@ -37,6 +42,7 @@ pub(crate) struct Gateway {
     pub(crate) tools: Vec<ToolServer>,
     pub(crate) prices: Prices,
     pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
     pub(crate) client: HttpClient,
     pub(crate) identities: Identities,
     pub(crate) policies: ArcSwap<Policies>,
@@ -46,6 +52,10 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
+    /// Who answers what is not governed.
+    pub(crate) site: Option<Arc<dyn Site>>,
+    /// Cancelled when the gateway stops.
+    pub(crate) stop: CancellationToken,
     model_rules: Rules,
     tool_rules: Rules,
     config_text: String,
@@ -58,19 +68,24 @@ impl Gateway {
         settings: Settings,
         policies: Policies,
         appender: Appender,
+        site: Option<Arc<dyn Site>>,
+        stop: CancellationToken,
     ) -> Result<Gateway, KeysError> {
         let client = http_client::new();
         let identities = Identities::new(settings.issuers, &client)?;
         let inspector = Inspector::new(Arc::new(Scanner::new()));
         let metrics = Metrics::new();
-        let recorder = Recorder::new(appender, inspector.clone(), metrics.clone());
+        let clock = settings.clock;
+        let recorder =
+            Recorder::new(appender, inspector.clone(), metrics.clone(), clock.clone(), &settings.node);
         Ok(Gateway {
-            refusals: Refusals::new(recorder.clone(), &settings.node),
+            refusals: Refusals::new(recorder.clone()),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,
             prices: settings.prices,
             limits: settings.limits,
+            clock,
             client,
             identities,
             policies: ArcSwap::from_pointee(policies),
@@ -78,6 +93,8 @@ impl Gateway {
             recorder,
             metrics,
             calls: TaskTracker::new(),
+            site,
+            stop,
             model_rules: settings.model_rules,
             tool_rules: settings.tool_rules,
             config_text: settings.config_text,
@@ -101,9 +118,30 @@ impl Gateway {
         }
     }
 
+    /// Who calls, and the token that says so. A caller nobody vouches for is refused once that is on record.
+    pub(crate) async fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+        protocol: &str,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Result<(Principal, Secret), Refused> {
+        let identified = match identify::bearer(headers) {
+            Ok(token) => self.identities.identify(&token, now).await.map(|principal| (principal, token)),
+            Err(refusal) => Err(refusal),
+        };
+        match identified {
+            Ok(identified) => Ok(identified),
+            Err(refusal) => {
+                self.refusals.record(peer, protocol, refusal, request_id, now).await?;
+                Err(refusal.into())
+            }
+        }
+    }
+
     /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
     pub(crate) async fn started(&self, recovered: Recovered) {
-        let now = clock::now();
         if recovered.unclean || !recovered.repairs.is_empty() {
             let what = serde_json::json!({ "repairs": recovered.repairs, "open_decisions": recovered.open_decisions.len() });
             self.own(EventType::Error, "node:unclean_stop", "audit://node", Some(what)).await;
@@ -112,7 +150,7 @@ impl Gateway {
         // closed at the next start.
         futures_util::stream::iter(&recovered.open_decisions)
             .for_each_concurrent(CLOSED_AT_ONCE, async |decision| {
-                drop(self.recorder.append(closing(decision, now)).await);
+                drop(self.recorder.append(self.recorder.closing(decision)).await);
             })
             .await;
         let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
@@ -147,7 +185,7 @@ impl Gateway {
         let mut watched = Watched::new(dir, &self.policies.load());
         let mut pace = tokio::time::interval(Duration::from_secs(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut last: (Instant, Timestamp) = (Instant::now(), clock::now());
+        let mut last: (Instant, Timestamp) = (Instant::now(), clock::system_now());
         loop {
             pace.tick().await;
             last = self.watch_clock(last).await;
@@ -165,12 +203,13 @@ impl Gateway {
                     self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
                 }
             }
-            self.refusals.settle(clock::now(), false).await;
+            self.refusals.settle(self.clock.now(), false).await;
         }
     }
 
+    /// The system's clock: one that was set on purpose is not a step.
     async fn watch_clock(&self, (steady, wall): (Instant, Timestamp)) -> (Instant, Timestamp) {
-        let now = (Instant::now(), clock::now());
+        let now = (Instant::now(), clock::system_now());
         let expected = i64::try_from((now.0 - steady).as_micros()).unwrap_or(i64::MAX);
         let step = now.1.as_micros() - wall.as_micros() - expected;
         if step.unsigned_abs() > u64::try_from(CLOCK_STEP.as_micros()).unwrap_or(u64::MAX) {
@@ -182,12 +221,12 @@ impl Gateway {
 
     /// The node's last entries.
     pub(crate) async fn stopped(&self) {
-        self.refusals.settle(clock::now(), true).await;
+        self.refusals.settle(self.clock.now(), true).await;
         self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
     }
 
     async fn own(&self, kind: EventType, action: &str, uri: &str, what: Option<serde_json::Value>) {
-        let event = node_event(kind, clock::now(), &self.node, action, uri);
+        let event = self.recorder.node_event(kind, self.clock.now(), action, uri);
         let parts = what.map(|what| Part {
             name: "metadata".to_owned(),
             media: "application/json".to_owned(),

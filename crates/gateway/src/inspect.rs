@@ -137,14 +137,12 @@ impl Inspector {
 
     /// A string fit for a leaf: whatever is found in it gives way to its placeholder.
     pub(crate) fn leaf(&self, text: &str) -> String {
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let spans = self.scanner.scan(&clean);
-        if spans.is_empty() { clean } else { redact_text(&clean, &spans, |_| true) }
+        self.scanner.leaf(text)
     }
 
     /// Whether anything sensitive is in a string.
     pub(crate) fn hits(&self, text: &str) -> bool {
-        !self.scanner.scan(text).is_empty()
+        self.scanner.has_hit(text)
     }
 
     fn json(&self, raw: &[u8], rules: &Rules, stage: Stage) -> Result<Inspected, Uninspectable> {

@@ -3,7 +3,8 @@
 //! The gateway stands between agents and what they act on. It is not a policy engine, a detector or a log: those
 //! are the crates below; it owns the path of a call (`pipeline.rs`), the wire formats at its edge (`adapt`,
 //! `wire`, `sse`, `stream`, `prices`: pure) and the effects between them (`identify`, `record`, `forward`,
-//! `reply`, `server`). It appends to the ledger and never reads it. Above it stands the binary.
+//! `reply`, `server`). It appends to the ledger and never reads it. Above it stand the binary and, behind the door
+//! in `site.rs`, the guest that answers every other path.
 
 pub mod adapt;
 mod body;
@@ -28,6 +29,7 @@ mod reply;
 mod route;
 mod server;
 mod settings;
+mod site;
 pub mod sse;
 pub mod stream;
 pub mod wire;
@@ -39,8 +41,11 @@ use greffier_policy::Policies;
 use tokio::net::TcpListener;
 pub use tokio_util::sync::CancellationToken;
 
+pub use body::Body;
+pub use clock::{Clock, Shift};
 pub use policy_watch::read_dir as read_policies;
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
+pub use site::{Access, Site, Visit};
 
 use crate::gateway::Gateway;
 
@@ -57,7 +62,7 @@ pub fn may_fetch(url: &str) -> bool {
     issuer_keys::may_fetch(url)
 }
 
-/// Serves on `listener` until `stop`, then drains. The ledger stays open: closing it is the caller's last step.
+/// Serves on `listener` until `stop`, then drains. What the gateway does not govern it offers to `site`. The ledger stays open: closing it is the caller's last step.
 ///
 /// # Errors
 /// When fixed issuer keys are not usable. Trouble with the ledger or an identity provider is no reason not to
@@ -69,13 +74,14 @@ pub async fn serve(
     startup: Startup,
     listener: TcpListener,
     stop: CancellationToken,
+    site: Option<Arc<dyn Site>>,
 ) -> Result<(), StartError> {
     for upstream in read::without_key(&settings.upstreams) {
         tracing::warn!(upstream, "its API key is not set: calls to it are refused");
     }
     let policy_dir = settings.policy_dir.clone();
-    let gateway =
-        Gateway::new(settings, policies, appender).map_err(|error| StartError::Keys(error.to_string()))?;
+    let gateway = Gateway::new(settings, policies, appender, site, stop.clone())
+        .map_err(|error| StartError::Keys(error.to_string()))?;
     let gateway = Arc::new(gateway);
     // The ledger may come up later than the listener (a full disk): its findings are recorded when it does.
     let opening = tokio::spawn({

@@ -14,12 +14,12 @@ use crate::body::Body;
 use crate::decide::{Denial, decide};
 use crate::forward::forward;
 use crate::gateway::Gateway;
+use crate::http_client;
 use crate::inspect::inspect;
 use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
 use crate::route::{NoDestination, destination};
-use crate::{clock, http_client, identify};
 
 /// Governs one request; whatever happens, the answer is in the caller's wire format.
 pub(crate) async fn govern(
@@ -28,7 +28,7 @@ pub(crate) async fn govern(
     mut body: Incoming,
     gone: CancellationToken,
 ) -> Response<Body> {
-    let request_id = clock::request_id();
+    let request_id = gateway.clock.request_id();
     let wire = head.route.wire();
     let protocol = head.route.protocol();
     // Boxed: the steps' state is some 18 KiB, and a task should not carry it twice.
@@ -52,24 +52,14 @@ async fn steps(
     request_id: &str,
     gone: &CancellationToken,
 ) -> Result<Response<Body>, Refused> {
-    let (arrived, now) = (Instant::now(), clock::now());
+    let (arrived, now) = (Instant::now(), gateway.clock.now());
 
     // First of all: while nothing can be written down, nothing is even looked at.
     gateway.ready().map_err(|_| Refused::not_recording())?;
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
-    let token = identify::bearer(&head.headers);
-    let identified = match &token {
-        Ok(token) => gateway.identities.identify(token, now).await,
-        Err(refusal) => Err(*refusal),
-    };
-    let (principal, token) = match (identified, token) {
-        (Ok(principal), Ok(token)) => (principal, token),
-        (Err(refusal), _) | (_, Err(refusal)) => {
-            gateway.refusals.record(&head, refusal, request_id, now).await?;
-            return Err(refusal.into());
-        }
-    };
+    let protocol = head.route.protocol();
+    let (principal, token) = gateway.identify(&head.headers, head.peer, protocol, request_id, now).await?;
 
     // The request becomes a call: what is asked, of what, with which content.
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?;

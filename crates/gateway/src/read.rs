@@ -47,21 +47,11 @@ pub(crate) fn read(
     tools: &[ToolServer],
     now: Timestamp,
 ) -> Result<ReadCall, Refused> {
-    if head.headers.len() > MAX_HEADERS {
-        return Err(Refused::bad_request(format!("more than {MAX_HEADERS} headers")));
-    }
+    check_headers(&head.headers)?;
     if let Route::Tool { path, .. } = &head.route
         && climbs(path)
     {
         return Err(Refused::bad_request("the path climbs out of the tool (`.` or `..` segments)"));
-    }
-    // hyper undoes the last coding, chunked, and no other.
-    let coding = head.headers.get(http::header::TRANSFER_ENCODING);
-    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(Refused::bad_request("no transfer-encoding but `chunked` is taken"));
-    }
-    if head.headers.contains_key(http::header::CONTENT_ENCODING) {
-        return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
     }
     let media = header(&head.headers, "content-type").unwrap_or_default();
     let (action, resource, target, chat) = match &head.route {
@@ -130,10 +120,27 @@ pub(crate) fn read(
             protocol: Some(head.route.protocol().to_owned()),
             token: None,
             oauth_client: None,
+            digest: None,
         },
         contents,
     };
     Ok(ReadCall { call, chat })
+}
+
+/// What no request may come with, wherever it goes: too many headers, or a body in a coding that nobody undoes.
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
+    if headers.len() > MAX_HEADERS {
+        return Err(Refused::bad_request(format!("more than {MAX_HEADERS} headers")));
+    }
+    // hyper undoes the last coding, chunked, and no other.
+    let coding = headers.get(http::header::TRANSFER_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Refused::bad_request("no transfer-encoding but `chunked` is taken"));
+    }
+    if headers.contains_key(http::header::CONTENT_ENCODING) {
+        return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
+    }
+    Ok(())
 }
 
 fn llm(name: &str, effect: Effect) -> Action {

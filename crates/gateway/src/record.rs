@@ -6,13 +6,13 @@
 use std::time::Instant;
 
 use greffier_event::{
-    Call, Content, DecisionKind, Draft, Event, EventId, EventType, Finding, Outcome, OutcomeStatus, Part,
-    Place, PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
+    Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
+    PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
 use greffier_ledger::{AppendError, Appender};
 use greffier_merkle::Receipt;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::decide::{Denied, Permitted, Verdict};
 use crate::inspect::{Inspector, Redacted, is_json, summary};
 use crate::metrics::Metrics;
@@ -29,6 +29,8 @@ pub(crate) struct Recorder {
     appender: Appender,
     inspector: Inspector,
     metrics: Metrics,
+    clock: Clock,
+    node: String,
 }
 
 /// A call whose decision is durable. Only [`Recorder::decision`] makes one.
@@ -67,8 +69,14 @@ pub(crate) struct Ending {
 }
 
 impl Recorder {
-    pub(crate) fn new(appender: Appender, inspector: Inspector, metrics: Metrics) -> Recorder {
-        Recorder { appender, inspector, metrics }
+    pub(crate) fn new(
+        appender: Appender,
+        inspector: Inspector,
+        metrics: Metrics,
+        clock: Clock,
+        node: &str,
+    ) -> Recorder {
+        Recorder { appender, inspector, metrics, clock, node: node.to_owned() }
     }
 
     /// Whether anything can be written down now; if not, why.
@@ -106,8 +114,8 @@ impl Recorder {
     /// Makes the outcome durable.
     pub(crate) async fn outcome(&self, open: Open, ending: Ending) -> Result<Receipt, AppendError> {
         let Open { mut event, since } = open;
-        event.id = clock::event_id();
-        event.time = clock::now();
+        event.id = self.clock.event_id();
+        event.time = self.clock.now();
         event.kind = match ending.outcome.status {
             OutcomeStatus::Success => EventType::ActionExecuted,
             _ => EventType::ActionFailed,
@@ -129,7 +137,7 @@ impl Recorder {
 
     /// Makes any other event durable.
     pub(crate) async fn append(&self, mut draft: Draft) -> Result<Receipt, AppendError> {
-        draft.event.recorded_at = Some(clock::now());
+        draft.event.recorded_at = Some(self.clock.now());
         let started = Instant::now();
         let kind = draft.event.kind;
         let result = self.appender.append(draft).await;
@@ -138,6 +146,44 @@ impl Recorder {
             tracing::error!(?kind, %error, "cannot record an event");
         }
         result
+    }
+
+    /// An event of the node itself, on its own trail.
+    pub(crate) fn node_event(&self, kind: EventType, time: Timestamp, action: &str, uri: &str) -> Event {
+        let mut event = Event::new(self.clock.event_id(), kind, Tenant::node(), time);
+        event.agent =
+            Some(greffier_event::Agent { id: Tenant::NODE.to_owned(), verified: true, ..Default::default() });
+        event.action = Some(greffier_event::Action {
+            kind: Some(greffier_event::ActionKind::Admin),
+            name: action.to_owned(),
+            ..Default::default()
+        });
+        event.resource = Some(greffier_event::Resource { uri: Some(uri.to_owned()), ..Default::default() });
+        event.source = Some(greffier_event::Source {
+            channel: "gateway".to_owned(),
+            node: Some(self.node.clone()),
+            ..Default::default()
+        });
+        event
+    }
+
+    /// The event that closes a decision whose outcome nobody saw: the node stopped in between.
+    pub(crate) fn closing(&self, decision: &Event) -> Draft {
+        let mut event = decision.clone();
+        event.id = self.clock.event_id();
+        event.kind = EventType::ActionFailed;
+        event.time = self.clock.now();
+        event.parts = Vec::new();
+        event.parts_root = None;
+        event.content_safety = None;
+        event.outcome = Some(Outcome {
+            attempts: Vec::new(),
+            code: None,
+            duration_us: None,
+            error: Some("node_stopped".to_owned()),
+            status: OutcomeStatus::Unknown,
+        });
+        Draft { event, parts: Vec::new() }
     }
 
     /// A string fit for a leaf, and short.
@@ -167,7 +213,7 @@ impl Recorder {
     fn event(&self, redacted: &Redacted<Call>, verdict: &Verdict, kind: EventType) -> Event {
         let Verdict { principal, decision } = verdict;
         let call = redacted.call();
-        let mut event = Event::new(clock::event_id(), kind, principal.tenant.clone(), call.time);
+        let mut event = Event::new(self.clock.event_id(), kind, principal.tenant.clone(), call.time);
         event.request_id = Some(call.request_id.clone());
         event.session_id =
             call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
@@ -278,42 +324,4 @@ pub(crate) fn part(name: &str, content: &Content) -> Part {
     let media = content.media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let media = if media.is_empty() { "application/octet-stream".to_owned() } else { media };
     Part { name: name.to_owned(), media: media.chars().take(128).collect(), content: bytes }
-}
-
-/// An event of the node itself, on its own trail.
-pub(crate) fn node_event(kind: EventType, time: Timestamp, node: &str, action: &str, uri: &str) -> Event {
-    let mut event = Event::new(clock::event_id(), kind, Tenant::node(), time);
-    event.agent =
-        Some(greffier_event::Agent { id: Tenant::NODE.to_owned(), verified: true, ..Default::default() });
-    event.action = Some(greffier_event::Action {
-        kind: Some(greffier_event::ActionKind::Admin),
-        name: action.to_owned(),
-        ..Default::default()
-    });
-    event.resource = Some(greffier_event::Resource { uri: Some(uri.to_owned()), ..Default::default() });
-    event.source = Some(greffier_event::Source {
-        channel: "gateway".to_owned(),
-        node: Some(node.to_owned()),
-        ..Default::default()
-    });
-    event
-}
-
-/// The event that closes a decision whose outcome nobody saw: the node stopped in between.
-pub(crate) fn closing(decision: &Event, now: Timestamp) -> Draft {
-    let mut event = decision.clone();
-    event.id = EventId(clock::event_id().0);
-    event.kind = EventType::ActionFailed;
-    event.time = now;
-    event.parts = Vec::new();
-    event.parts_root = None;
-    event.content_safety = None;
-    event.outcome = Some(Outcome {
-        attempts: Vec::new(),
-        code: None,
-        duration_us: None,
-        error: Some("node_stopped".to_owned()),
-        status: OutcomeStatus::Unknown,
-    });
-    Draft { event, parts: Vec::new() }
 }

@@ -9,8 +9,7 @@ use std::sync::Mutex;
 use greffier_event::{DecisionKind, Draft, EventType, Outcome, OutcomeStatus, Part, PolicyRecord, Timestamp};
 use greffier_policy::Refusal;
 
-use crate::read::Head;
-use crate::record::{Recorder, node_event};
+use crate::record::Recorder;
 use crate::refuse::Refused;
 
 /// Refusals recorded in full per source and window.
@@ -23,7 +22,6 @@ const MAX_SOURCES: usize = 4_096;
 /// Accounts of refusals per source.
 pub(crate) struct Refusals {
     recorder: Recorder,
-    node: String,
     sources: Mutex<HashMap<Option<IpAddr>, Window>>,
 }
 
@@ -35,28 +33,24 @@ struct Window {
 }
 
 impl Refusals {
-    pub(crate) fn new(recorder: Recorder, node: &str) -> Refusals {
-        Refusals { recorder, node: node.to_owned(), sources: Mutex::default() }
+    pub(crate) fn new(recorder: Recorder) -> Refusals {
+        Refusals { recorder, sources: Mutex::default() }
     }
 
     /// Records a refusal, or counts it once its source has had its share. Fails when nothing can be recorded.
     pub(crate) async fn record(
         &self,
-        head: &Head,
+        peer: IpAddr,
+        protocol: &str,
         refusal: Refusal,
         request_id: &str,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        if !self.admit(head.peer, now) {
+        if !self.admit(peer, now) {
             return Ok(());
         }
-        let mut event = node_event(
-            EventType::PermissionDenied,
-            now,
-            &self.node,
-            "identify",
-            &format!("audit://identity/{}", head.route.protocol()),
-        );
+        let uri = format!("audit://identity/{protocol}");
+        let mut event = self.recorder.node_event(EventType::PermissionDenied, now, "identify", &uri);
         event.request_id = Some(request_id.to_owned());
         event.policy = Some(PolicyRecord {
             decision: DecisionKind::Deny,
@@ -73,8 +67,8 @@ impl Refusals {
             status: OutcomeStatus::Denied,
         });
         if let Some(source) = &mut event.source {
-            source.ip = Some(head.peer.to_canonical().to_string());
-            source.protocol = Some(head.route.protocol().to_owned());
+            source.ip = Some(peer.to_canonical().to_string());
+            source.protocol = Some(protocol.to_owned());
         }
         let draft = Draft { event, parts: Vec::new() };
         self.recorder.append(draft).await.map(drop).map_err(|_| Refused::not_recording())
@@ -83,13 +77,8 @@ impl Refusals {
     /// Writes what was only counted, for every window that is over.
     pub(crate) async fn settle(&self, now: Timestamp, all: bool) {
         for (source, counted) in self.over(now, all) {
-            let mut event = node_event(
-                EventType::PermissionDenied,
-                now,
-                &self.node,
-                "identify",
-                "audit://identity/counted",
-            );
+            let uri = "audit://identity/counted";
+            let mut event = self.recorder.node_event(EventType::PermissionDenied, now, "identify", uri);
             event.policy = Some(PolicyRecord {
                 decision: DecisionKind::Deny,
                 reason: Some(format!(

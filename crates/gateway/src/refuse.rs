@@ -29,6 +29,14 @@ impl Refused {
         Refused::new(400, "bad_request", message)
     }
 
+    pub(crate) fn unknown_route() -> Refused {
+        Refused::new(404, "unknown_route", "nothing is served at this path")
+    }
+
+    pub(crate) fn wrong_method() -> Refused {
+        Refused::new(405, "method_not_allowed", "this route does not take that method")
+    }
+
     /// Nothing can be written down, so nothing may happen.
     pub(crate) fn not_recording() -> Refused {
         Refused::new(503, "not_recording", "the call cannot be recorded, so it was not made; see /readyz")

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,14 +15,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, Body};
-use crate::clock;
 use crate::framing::{Ambiguous, Connection};
 use crate::gateway::Gateway;
 use crate::pipeline::govern;
 use crate::read::Head;
 use crate::refuse::{self, Refused};
-use crate::route::{self, Entrance};
-use crate::wire::Wire;
+use crate::route::{self, Entrance, Route};
+use crate::site;
 
 /// Most bytes of a request's head; hyper answers 431 beyond.
 const MAX_HEAD: usize = 64 * 1024;
@@ -95,7 +94,7 @@ async fn enter(
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     let mut response = if ambiguous.is_set() {
         let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
-        refuse::response(route::wire(parts.uri.path()), &refused, &clock::request_id())
+        refuse::response(route::wire(parts.uri.path()), &refused, &gateway.clock.request_id())
     } else {
         answer(gateway, peer, parts, body).await
     };
@@ -111,23 +110,32 @@ async fn answer(
     parts: http::request::Parts,
     body: Incoming,
 ) -> Response<Body> {
-    let route = match route::entrance(&parts.method, parts.uri.path(), &parts.headers) {
-        Entrance::Governed(route) => route,
-        Entrance::Health => return text("text/plain", "ok\n".to_owned()),
-        Entrance::Ready => return ready(&gateway),
+    let head_only = parts.method == Method::HEAD;
+    let response = match route::entrance(&parts.method, parts.uri.path(), &parts.headers) {
+        // A tool answers `HEAD` itself, and its reply is watched to its end.
+        Entrance::Governed(route) => return call(gateway, peer, route, parts, body).await,
+        Entrance::Health => text("text/plain", "ok\n".to_owned()),
+        Entrance::Ready => ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            return text(kind, gateway.metrics.text(gateway.ready().is_ok()));
+            text(kind, gateway.metrics.text(gateway.ready().is_ok()))
         }
         Entrance::WrongMethod(wire) => {
-            let refused = Refused::new(405, "method_not_allowed", "this route does not take that method");
-            return refuse::response(wire, &refused, &clock::request_id());
+            refuse::response(wire, &Refused::wrong_method(), &gateway.clock.request_id())
         }
-        Entrance::Unknown => {
-            let refused = Refused::new(404, "unknown_route", "nothing is served at this path");
-            return refuse::response(Wire::Plain, &refused, &clock::request_id());
-        }
+        Entrance::Unknown => site::offer(gateway, peer, parts, body).await,
     };
+    if head_only { body::head_only(response) } else { response }
+}
+
+/// Has one call governed.
+async fn call(
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    route: Route,
+    parts: http::request::Parts,
+    body: Incoming,
+) -> Response<Body> {
     let wire = route.wire();
     let head = Head {
         route,
@@ -147,7 +155,7 @@ async fn answer(
             tracing::error!(%error, "a call's task ended abnormally");
             let refused =
                 Refused::new(500, "internal", "an internal error; the call's record says what is known");
-            refuse::response(wire, &refused, &clock::request_id())
+            refuse::response(wire, &refused, &gateway.clock.request_id())
         }
     };
     // The response is there: from here on a stream watches for the caller itself.

@@ -10,6 +10,7 @@ use greffier_safety::Rules;
 use http::Uri;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::prices::Prices;
 
 /// Everything `serve` needs to know.
@@ -35,6 +36,8 @@ pub struct Settings {
     pub prices: Prices,
     /// Bounds on time and size.
     pub limits: Limits,
+    /// What tells the time: to callers' tokens, and to all that is recorded.
+    pub clock: Clock,
     /// The configuration's text in force, recorded by digest at start; free of secrets.
     pub config_text: String,
 }

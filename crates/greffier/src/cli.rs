@@ -1,9 +1,15 @@
 //! The command line.
 
+mod ask;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use ask::{
+    Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
+};
 
 use crate::config::check::duration;
 use crate::exit;
@@ -32,6 +38,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show it all: a simulated week around a real gateway, and the answers its trail gives.
+    Demo(Demo),
     /// Write a configuration, sample policies and fresh keys.
     Init(Init),
     /// Run the gateway; without a configuration, `init` comes first.
@@ -50,6 +58,34 @@ pub(crate) enum Command {
     /// Look at the policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// Find events, newest first, or count them.
+    Search(Search),
+    /// Ask the table `events` in SQL.
+    Sql(Sql),
+    /// Show the chain of one session: what was asked, decided and done.
+    Session(Session),
+    /// Say what one agent did.
+    Activity(Activity),
+    /// Say what is unusual.
+    Findings(Findings),
+    /// Show events as they are recorded.
+    Tail(Tail),
+    /// Put events of elsewhere on a trail, as claims.
+    Import(Import),
+    /// Carry out all that a search finds, oldest first.
+    Export(Export),
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder to work in: empty, or an earlier demo's, which is made anew. By default greffier-demo; with --once a
+    /// passing one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Stop after the answers instead of serving on; exit with 1 if one of them does not show.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 /// `init`.

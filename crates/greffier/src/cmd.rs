@@ -1,11 +1,20 @@
 //! One file per command. Each returns how the process exits; an error carries its own code.
 
+mod activity;
 mod config;
+mod demo;
+mod export;
+mod findings;
+mod import;
 mod init;
 mod policy;
 mod prove;
 mod scan;
+mod search;
 mod serve;
+mod session;
+mod sql;
+mod tail;
 mod token;
 mod verify;
 
@@ -18,6 +27,7 @@ use crate::output::{Format, Output};
 pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
     let config = cli.config.as_deref();
     match cli.command {
+        Command::Demo(args) => demo::run(&args, output),
         Command::Init(args) => init::run(&args.dir, output),
         Command::Serve => serve::run(config, output),
         Command::Config(what) => config::run(&what, config, output),
@@ -26,6 +36,14 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&args, config, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
+        Command::Search(args) => search::run(&args, config, output),
+        Command::Sql(args) => sql::run(&args, config, output),
+        Command::Session(args) => session::run(&args, config, output),
+        Command::Activity(args) => activity::run(&args, config, output),
+        Command::Findings(args) => findings::run(&args, config, output),
+        Command::Tail(args) => tail::run(&args, config, output),
+        Command::Import(args) => import::run(&args, config, output),
+        Command::Export(args) => export::run(&args, config, output),
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use greffier_gateway::{Limits, ToolServer, Upstream};
+use greffier_ledger::SealPolicy;
 use greffier_policy::Issuer;
 use greffier_safety::Rules;
 use serde::Deserialize;
@@ -84,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) tool_rules: Rules,
     pub(crate) prices: Option<PathBuf>,
     pub(crate) limits: Limits,
+    pub(crate) query: greffier_query::Limits,
+    pub(crate) seal: SealPolicy,
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
 }
@@ -98,6 +101,14 @@ impl Config {
         };
         let base = path.parent().unwrap_or(Path::new(""));
         Ok(Config::parse(path, base, &text, &overrides()?)?)
+    }
+
+    /// Reads the file at `path` alone: the environment's overrides are meant for other installations.
+    pub(crate) fn alone(path: &Path) -> anyhow::Result<Config> {
+        let text =
+            read(path).with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Ok(Config::parse(path, base, &text, &BTreeMap::new())?)
     }
 
     /// What the sample at `path` will mean, the environment's overrides included.

@@ -1,5 +1,6 @@
 //! How a command ends: the exit codes that scripts rely on, and errors that know theirs.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The exit codes, fixed for scripts.
@@ -15,7 +16,6 @@ pub(crate) enum Exit {
     /// What was asked for is not there.
     NotFound = 3,
     /// The caller may not.
-    #[expect(dead_code, reason = "a fixed code; the commands that ask a running server come later")]
     NotAuthorised = 4,
     /// A trail or a proof is not what was signed.
     Tampering = 5,
@@ -34,17 +34,29 @@ pub(crate) struct Failure {
     /// How the process ends.
     pub(crate) exit: Exit,
     /// A stable name for programs.
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     /// What is wrong.
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// The name of the request that a server refused, to find it on its trail.
+    pub(crate) request_id: Option<String>,
+    /// Of a question: where in it the trouble is, in bytes.
+    pub(crate) at: Option<usize>,
+    /// Of a question: its text, to point into.
+    pub(crate) asked: Option<String>,
 }
 
 impl Failure {
     /// An error with a name for programs; exit code 1.
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Error, code, message: message.into(), hint: None }
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Failure {
+        let (code, message) = (code.into(), message.into());
+        Failure { exit: Exit::Error, code, message, hint: None, request_id: None, at: None, asked: None }
+    }
+
+    /// A command line that makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure::new("usage", message).exit(Exit::Usage)
     }
 
     /// With another exit code.
@@ -57,6 +69,17 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// The error of a question, with the question.
+pub(crate) fn asked(error: anyhow::Error, text: &str) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(mut failure) => {
+            failure.asked = failure.at.is_some().then(|| text.to_owned());
+            failure.into()
+        }
+        Err(error) => error,
     }
 }
 

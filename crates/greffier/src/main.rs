@@ -6,9 +6,15 @@
 mod cli;
 mod cmd;
 mod config;
+mod demo;
 mod dev_issuer;
 mod exit;
+mod fields;
+mod http;
 mod output;
+mod site;
+mod source;
+mod when;
 mod wire;
 
 use std::io;

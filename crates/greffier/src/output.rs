@@ -1,12 +1,19 @@
 //! What a command says: data on stdout in the form that was asked for, the rest on stderr.
 
+pub(crate) mod csv;
+mod table;
+pub(crate) mod text;
+
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use table::Column;
+
 use crate::exit::{Exit, Failure};
+use text::{exact_line, one_line, printable};
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -60,25 +67,98 @@ impl Output {
 
     /// One line for people, on stdout, whatever stands in it.
     pub(crate) fn line(&self, line: &str) -> io::Result<()> {
-        self.raw(&format!("{}\n", escaped(line, char::is_control)))
+        self.raw(&format!("{}\n", exact_line(line)))
+    }
+
+    /// Whether a person looks at the data: then nothing in it may steer the terminal.
+    pub(crate) fn on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Rows of data. `columns` names the fields that a table shows; CSV has all of them, too.
     pub(crate) fn rows<T: Serialize>(&self, columns: &[&str], rows: &[T]) -> anyhow::Result<()> {
         let rows = rows.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
-        self.raw(&match self.format {
-            Format::Table => table(columns, &rows),
-            Format::Json => format!("{:#}\n", Value::Array(rows)),
-            Format::Jsonl => rows.iter().map(|row| format!("{row}\n")).collect(),
-            Format::Csv => csv(columns, &rows),
-        })?;
+        let columns: Vec<Column<'_>> = columns.iter().map(|name| Column::new(name)).collect();
+        self.shaped(&columns, &rows, None)
+    }
+
+    /// As [`Output::rows`], with a table as wide as the terminal.
+    pub(crate) fn fitted(&self, columns: &[Column<'_>], rows: &[Value]) -> anyhow::Result<()> {
+        self.shaped(columns, rows, self.room())
+    }
+
+    /// How wide the terminal is, if the data goes to one.
+    fn room(&self) -> Option<usize> {
+        let size = self.on_terminal().then(terminal_size::terminal_size).flatten();
+        size.map(|(width, _)| usize::from(width.0))
+    }
+
+    /// Widths for rows that come one by one: those that are liked, as far as the terminal has room for them.
+    pub(crate) fn widths(&self, columns: &[Column<'_>], mut liked: Vec<usize>) -> Vec<usize> {
+        if let Some(room) = self.room() {
+            table::fit(columns, &mut liked, room);
+        }
+        liked
+    }
+
+    fn shaped(&self, columns: &[Column<'_>], rows: &[Value], room: Option<usize>) -> anyhow::Result<()> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match self.format {
+            Format::Table => out.write_all(table::table(columns, rows, room).as_bytes())?,
+            Format::Json => {
+                // Row by row: the text of many rows at once would be held beside the rows.
+                let mut between = "[\n";
+                for row in rows {
+                    write!(out, "{between}{}", indented(row))?;
+                    between = ",\n";
+                }
+                out.write_all(if rows.is_empty() { b"[]\n" } else { b"\n]\n" })?;
+            }
+            Format::Jsonl => rows.iter().try_for_each(|row| out.write_all(json_line(row).as_bytes()))?,
+            Format::Csv => {
+                out.write_all(csv::record(columns.iter().map(|column| column.name)).as_bytes())?;
+                rows.iter().try_for_each(|row| out.write_all(self.csv(columns, row).as_bytes()))?;
+            }
+        }
+        out.flush()?;
         Ok(())
+    }
+
+    /// One row that came alone, of rows that have no end; `widths` are the table's.
+    pub(crate) fn row(&self, columns: &[Column<'_>], widths: &[usize], row: &Value) -> io::Result<()> {
+        self.raw(&match self.format {
+            Format::Table => {
+                let cells: Vec<String> =
+                    columns.iter().map(|column| one_line(&cell(row, column.name))).collect();
+                let line = if self.on_terminal() { table::line } else { table::loose_line };
+                line(&cells, widths)
+            }
+            Format::Json | Format::Jsonl => json_line(row),
+            Format::Csv => self.csv(columns, row),
+        })
+    }
+
+    /// The line above such rows, where the form has one.
+    pub(crate) fn row_header(&self, columns: &[Column<'_>], widths: &[usize]) -> io::Result<()> {
+        match self.format {
+            Format::Table => self.raw(&table::line(&table::header(columns), widths)),
+            Format::Json | Format::Jsonl => Ok(()),
+            Format::Csv => self.raw(&csv::record(columns.iter().map(|column| column.name))),
+        }
+    }
+
+    fn csv(&self, columns: &[Column<'_>], row: &Value) -> String {
+        let steerless = |text: String| if self.on_terminal() { printable(&text) } else { text };
+        let fields: Vec<String> = columns.iter().map(|column| steerless(cell(row, column.name))).collect();
+        csv::record(fields.iter().map(String::as_str))
     }
 
     /// One thing with fields.
     pub(crate) fn object<T: Serialize>(&self, columns: &[&str], object: &T) -> anyhow::Result<()> {
         match self.format {
-            Format::Json => Ok(self.raw(&format!("{:#}\n", serde_json::to_value(object)?))?),
+            Format::Json => {
+                Ok(self.raw(&format!("{}\n", text::json(&format!("{:#}", serde_json::to_value(object)?))))?)
+            }
             Format::Table | Format::Jsonl | Format::Csv => self.rows(columns, std::slice::from_ref(object)),
         }
     }
@@ -99,8 +179,13 @@ impl Output {
     pub(crate) fn progress(&self, line: &str) {
         if !self.quiet && io::stderr().is_terminal() {
             // Not being able to show progress is no reason to stop.
-            let _ = write!(io::stderr().lock(), "\r\x1b[2K{}", printable(line));
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K{}", one_line(line));
         }
+    }
+
+    /// Takes the progress away, before something is said that stays.
+    pub(crate) fn progress_done(&self) {
+        self.progress("");
     }
 
     /// Why the command failed, and how it exits.
@@ -109,14 +194,22 @@ impl Output {
         let message = format!("{error:#}");
         let hint = failure.and_then(|failure| failure.hint.as_deref());
         if self.format.is_json() {
-            let code = failure.map_or("error", |failure| failure.code);
+            let code = failure.map_or("error", |failure| failure.code.as_ref());
             let mut error = json!({"code": code, "message": message});
-            if let (Some(hint), Some(fields)) = (hint, error.as_object_mut()) {
-                fields.insert("hint".to_owned(), json!(hint));
+            if let (Some(failure), Some(fields)) = (failure, error.as_object_mut()) {
+                let told = [
+                    ("at", failure.at.map(Value::from)),
+                    ("hint", hint.map(Value::from)),
+                    ("request_id", failure.request_id.clone().map(Value::from)),
+                ];
+                fields.extend(told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
             }
-            self.stderr(&json!({ "error": error }).to_string());
+            self.stderr(&text::json(&json!({ "error": error }).to_string()));
         } else {
             self.stderr(&format!("{} {}", self.paint("31", "error:"), printable(&message)));
+            if let Some((asked, at)) = failure.and_then(|failure| failure.asked.as_deref().zip(failure.at)) {
+                self.stderr(&text::pointed(asked, at));
+            }
             if let Some(hint) = hint {
                 self.stderr(&format!("{} {}", self.paint("36", "hint:"), printable(hint)));
             }
@@ -134,15 +227,6 @@ impl Output {
     }
 }
 
-/// Text as a terminal may show it: what came from outside must not steer the terminal.
-fn printable(text: &str) -> String {
-    escaped(text, |c| c.is_control() && c != '\n' && c != '\t')
-}
-
-fn escaped(text: &str, steers: impl Fn(char) -> bool) -> String {
-    text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
 /// The text of one cell; what is absent is empty.
 fn cell(row: &Value, column: &str) -> String {
     match row.get(column) {
@@ -152,75 +236,13 @@ fn cell(row: &Value, column: &str) -> String {
     }
 }
 
-fn table(columns: &[&str], rows: &[Value]) -> String {
-    if rows.is_empty() {
-        return "[]\n".to_owned();
-    }
-    let header = columns.iter().map(|column| column.to_uppercase()).collect();
-    let cells = |row: &Value| columns.iter().map(|column| one_line(&cell(row, column))).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
-    let width = |column: usize| {
-        lines.iter().filter_map(|line| line.get(column)).map(|text| text.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let mut out = String::new();
-    for line in &lines {
-        let padded: Vec<String> =
-            line.iter().zip(&widths).map(|(text, &width)| format!("{text:<width$}")).collect();
-        out.push_str(padded.join("  ").trim_end());
-        out.push('\n');
-    }
-    out
+fn json_line(row: &Value) -> String {
+    format!("{}\n", text::json(&row.to_string()))
 }
 
-fn one_line(text: &str) -> String {
-    printable(text).replace(['\n', '\t'], " ")
-}
-
-fn csv(columns: &[&str], rows: &[Value]) -> String {
-    let mut out = columns.join(",");
-    out.push_str("\r\n");
-    for row in rows {
-        let fields: Vec<String> = columns.iter().map(|column| quoted(&cell(row, column))).collect();
-        out.push_str(&fields.join(","));
-        out.push_str("\r\n");
-    }
-    out
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rows() -> Vec<Value> {
-        vec![
-            json!({"trail": "acme", "entries": 12, "root": "a,b"}),
-            json!({"trail": "x\u{1b}[31m\ny", "entries": 3}),
-        ]
-    }
-
-    #[test]
-    fn a_table_aligns_and_cannot_steer_the_terminal() {
-        insta::assert_snapshot!(table(&["trail", "entries", "root"], &rows()), @r"
-        TRAIL          ENTRIES  ROOT
-        acme           12       a,b
-        x\u{1b}[31m y  3
-    ");
-        assert_eq!(table(&["trail"], &[]), "[]\n");
-    }
-
-    #[test]
-    fn csv_quotes_what_needs_it() {
-        let expected = "trail,entries,root\r\nacme,12,\"a,b\"\r\n\"x\u{1b}[31m\ny\",3,\r\n";
-        assert_eq!(csv(&["trail", "entries", "root"], &rows()), expected);
-        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
-    }
+/// A row as an item of an indented list.
+fn indented(row: &Value) -> String {
+    let text = text::json(&format!("{row:#}"));
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
 }

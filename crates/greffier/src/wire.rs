@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use greffier_gateway::prices::Prices;
-use greffier_gateway::{KeySource, Secret, Settings, TrustedIssuer};
+use greffier_gateway::{Clock, KeySource, Secret, Settings, TrustedIssuer};
 use greffier_policy::Policies;
 use zeroize::Zeroizing;
 
@@ -43,6 +43,7 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
         tool_rules: config.tool_rules,
         prices,
         limits: config.limits,
+        clock: Clock::system(),
         config_text: config.text,
     })
 }

@@ -224,6 +224,7 @@ fn recorded() -> TempDir {
         keys_dir: dir.path().join("greffier-keys"),
         origin: "greffier.local".to_owned(),
         node: "node-1".to_owned(),
+        seal: greffier_ledger::SealPolicy::default(),
     };
     let (ledger, _startup) = Ledger::start(config).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

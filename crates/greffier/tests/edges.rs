@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Metadata, MetadataCommand};
 
 /// Arrows point down only. What stands here is allowed, and nothing else is.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     (
         "greffier",
         &[
@@ -16,13 +16,30 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "greffier-safety",
             "greffier-policy",
             "greffier-ledger",
+            "greffier-analysis",
+            "greffier-query",
             "greffier-gateway",
+            "greffier-api",
+        ],
+    ),
+    (
+        "greffier-api",
+        &[
+            "greffier-event",
+            "greffier-merkle",
+            "greffier-safety",
+            "greffier-policy",
+            "greffier-ledger",
+            "greffier-analysis",
+            "greffier-query",
         ],
     ),
     (
         "greffier-gateway",
         &["greffier-event", "greffier-merkle", "greffier-safety", "greffier-policy", "greffier-ledger"],
     ),
+    ("greffier-query", &["greffier-event", "greffier-merkle", "greffier-ledger", "greffier-analysis"]),
+    ("greffier-analysis", &["greffier-event"]),
     ("greffier-policy", &["greffier-event"]),
     ("greffier-safety", &["greffier-event"]),
     ("greffier-ledger", &["greffier-event", "greffier-merkle"]),
@@ -34,16 +51,19 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 const ASIDE: [&str; 1] = ["greffier-bench"];
 
 /// Dependencies that one crate alone may name.
-const ALONE: [(&str, &str); 5] = [
+const ALONE: [(&str, &str); 7] = [
     ("cedar-policy", "greffier-policy"),
     ("jsonwebtoken", "greffier-policy"),
     ("anyhow", "greffier"),
     ("clap", "greffier"),
     ("ed25519-dalek", "greffier-merkle"),
+    ("datafusion", "greffier-query"),
+    ("parquet", "greffier-ledger"),
 ];
 
 /// Crates without I/O: what would give it to them, they may not name outside their tests.
-const PURE: [&str; 4] = ["greffier-event", "greffier-merkle", "greffier-safety", "greffier-policy"];
+const PURE: [&str; 5] =
+    ["greffier-event", "greffier-merkle", "greffier-safety", "greffier-policy", "greffier-analysis"];
 const IMPURE: [&str; 8] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tracing-subscriber", "object_store", "tempfile"];
 

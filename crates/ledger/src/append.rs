@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use greffier_event::{Draft, Event};
-use greffier_merkle::{Receipt, hash};
+use greffier_event::{Draft, Event, Tenant};
+use greffier_merkle::hash::{self, hmac_sha256};
+use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
 use crate::error::{AppendError, stamped};
+use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
 use crate::seal;
 use crate::wal::frame::{MAX_ENTRY_BYTES, MAX_PART_BYTES, MAX_PARTS, Unplaced};
@@ -31,11 +33,30 @@ pub enum Health {
     },
 }
 
+/// An event from outside, which may come twice.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The event, stamped, with its parts.
+    pub draft: Draft,
+    /// SHA-256 of what the producer sent, before our stamps: tells a repetition from a contradiction.
+    pub digest: Hash,
+}
+
+/// What became of a [`Submission`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The receipt; of a repetition, the first one's.
+    pub receipt: Receipt,
+    /// Whether the event was on its trail already.
+    pub repeated: bool,
+}
+
 /// What keeps the ledger from recording; each kind is set and cleared by the one who meets it.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     log: Mutex<Option<String>>,
     publishing: Mutex<Option<String>>,
+    sealing: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -47,8 +68,12 @@ impl Faults {
         *self.publishing.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    pub(crate) fn set_sealing(&self, fault: Option<String>) {
+        *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
-        for fault in [&self.log, &self.publishing] {
+        for fault in [&self.log, &self.publishing, &self.sealing] {
             if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 return Err(reason.clone());
             }
@@ -60,9 +85,20 @@ impl Faults {
 /// An entry on its way to the committer.
 pub(crate) struct Pending {
     pub(crate) entry: Entry,
-    pub(crate) ack: oneshot::Sender<Result<Receipt, AppendError>>,
+    pub(crate) ack: oneshot::Sender<Result<Placed, AppendError>>,
     /// Room in the queue, given back when the entry is answered.
     pub(crate) room: [OwnedSemaphorePermit; 2],
+}
+
+/// What the committer answers.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// The entry is on its trail, here.
+    New(Receipt),
+    /// Its id was there already.
+    Known(Known),
+    /// Its id must be looked up again.
+    Again,
 }
 
 /// What producers tell the committer.
@@ -82,6 +118,8 @@ pub struct Appender {
     waiting: Arc<Semaphore>,
     waiting_kib: Arc<Semaphore>,
     committer: Sender<Command>,
+    /// Known once the directory is open.
+    ids: Arc<OnceLock<Arc<Ids>>>,
 }
 
 impl std::fmt::Debug for Appender {
@@ -91,10 +129,15 @@ impl std::fmt::Debug for Appender {
 }
 
 impl Appender {
-    pub(crate) fn new(keys: Arc<KeyRing>, faults: Arc<Faults>, committer: Sender<Command>) -> Appender {
+    pub(crate) fn new(
+        keys: Arc<KeyRing>,
+        faults: Arc<Faults>,
+        committer: Sender<Command>,
+        ids: Arc<OnceLock<Arc<Ids>>>,
+    ) -> Appender {
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
         let waiting_kib = Arc::new(Semaphore::new(MAX_WAITING_KIB));
-        Appender { keys, faults, waiting, waiting_kib, committer }
+        Appender { keys, faults, waiting, waiting_kib, committer, ids }
     }
 
     /// Whether an append could succeed now; otherwise why not, for people.
@@ -113,6 +156,84 @@ impl Appender {
     /// Records one event with its parts. The receipt comes when both are durable, not before. A caller that
     /// stops waiting does not know whether the event was recorded. Needs a tokio runtime.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        let room = self.room(&draft).await?;
+        let holder_key = self.holder_key(&draft.event).await?;
+        let entry = seal_entry(draft, &holder_key)?;
+        match self.send(entry, room)?.await.map_err(|_| AppendError::Closed)?? {
+            Placed::New(receipt) => Ok(receipt),
+            // Only submissions are held against what is on the trail.
+            Placed::Known(_) | Placed::Again => Err(AppendError::Closed),
+        }
+    }
+
+    /// Records events from outside, in their order, sharing syncs. An event that is on its trail already is
+    /// not recorded twice: its first receipt comes back. The same id with other content is
+    /// [`AppendError::Conflict`].
+    pub async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Recorded, AppendError>> {
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            // Sent in order, so recorded in order; many are on their way at once.
+            waiting.push(match self.try_submit(&submission).await {
+                Ok(sent) => Waiting::Sent(submission, sent),
+                Err(error) => Waiting::Failed(error),
+            });
+        }
+        let mut results = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            results.push(match waiting {
+                Waiting::Sent(submission, sent) => self.answer(submission, sent).await,
+                Waiting::Failed(error) => Err(error),
+            });
+        }
+        results
+    }
+
+    /// Waits for what became of a submission. One that crossed a seal, or its own repetition, is sent again.
+    async fn answer(&self, submission: Submission, mut sent: Sent) -> Result<Recorded, AppendError> {
+        /// A seal happens each few seconds at most; an id is repeated in one group or not.
+        const TRIES: usize = 16;
+        for _ in 0..TRIES {
+            let trail = &submission.draft.event.tenant;
+            match sent.answer {
+                Answer::Known(known) => return recorded(trail, known, &sent.digest),
+                Answer::Waiting(answer) => match answer.await.map_err(|_| AppendError::Closed)?? {
+                    Placed::New(receipt) => return Ok(Recorded { receipt, repeated: false }),
+                    Placed::Known(known) => return recorded(trail, known, &sent.digest),
+                    Placed::Again => sent = self.try_submit(&submission).await?,
+                },
+            }
+        }
+        Err(AppendError::NotRecording("the id could not be looked up".to_owned()))
+    }
+
+    /// Looks the id up, and sends what is not on the trail to the committer.
+    async fn try_submit(&self, submission: &Submission) -> Result<Sent, AppendError> {
+        let room = self.room(&submission.draft).await?;
+        let mut draft = submission.draft.clone();
+        let holder = self.holder_key(&draft.event).await?;
+        let digest = holder.digest(&draft.event.tenant, &submission.digest);
+        let (trail, id) = (draft.event.tenant.clone(), draft.event.id);
+        let ids = self.ids.get().ok_or_else(|| AppendError::NotRecording("starting".to_owned()))?;
+        let looked_up = {
+            let ids = Arc::clone(ids);
+            tokio::task::spawn_blocking(move || ids.look_up(trail.as_str(), id)).await
+        };
+        let (known, seen) = looked_up
+            .map_err(|_| AppendError::Closed)?
+            .map_err(|error| AppendError::NotRecording(format!("the id cannot be looked up: {error}")))?;
+        if let Some(known) = known {
+            return Ok(Sent { digest, answer: Answer::Known(known) });
+        }
+        if let Some(source) = &mut draft.event.source {
+            source.digest = Some(digest.clone());
+        }
+        let mut entry = seal_entry(draft, &holder)?;
+        entry.submitted = Some((digest.clone(), seen));
+        Ok(Sent { digest, answer: Answer::Waiting(self.send(entry, room)?) })
+    }
+
+    /// What every event must be, and room for it.
+    async fn room(&self, draft: &Draft) -> Result<[OwnedSemaphorePermit; 2], AppendError> {
         self.is_recording().map_err(AppendError::NotRecording)?;
         stamped(draft.event.recorded_at)?;
         if !draft.event.parts.is_empty() || draft.event.parts_root.is_some() {
@@ -124,16 +245,21 @@ impl Appender {
         // Room first: what waits for room is not yet encrypted a second time in memory.
         let kept: usize = draft.parts.iter().map(|part| part.content.len().min(MAX_PART_BYTES)).sum();
         let kib = ((kept + MAX_ENTRY_BYTES) / 1024 + 1) as u32;
-        let room = [
+        Ok([
             Arc::clone(&self.waiting).acquire_owned().await.map_err(|_| AppendError::Closed)?,
             Arc::clone(&self.waiting_kib).acquire_many_owned(kib).await.map_err(|_| AppendError::Closed)?,
-        ];
-        let holder_key = self.holder_key(&draft.event).await?;
-        let entry = seal_entry(draft, &holder_key)?;
+        ])
+    }
+
+    fn send(
+        &self,
+        entry: Entry,
+        room: [OwnedSemaphorePermit; 2],
+    ) -> Result<oneshot::Receiver<Result<Placed, AppendError>>, AppendError> {
         let (ack, answer) = oneshot::channel();
         let pending = Box::new(Pending { entry, ack, room });
         self.committer.send(Command::Append(pending)).map_err(|_| AppendError::Closed)?;
-        answer.await.map_err(|_| AppendError::Closed)?
+        Ok(answer)
     }
 
     /// The holder of the event's parts. A new holder costs a sync, which must not stall the runtime.
@@ -166,6 +292,41 @@ struct Holder {
     key: crate::cipher::Secret,
 }
 
+impl Holder {
+    /// What a producer sent, as a keyed digest: equal for equal content of one holder, and meaningless once the
+    /// holder's key is destroyed.
+    fn digest(&self, trail: &Tenant, sent: &Hash) -> String {
+        let domain: &[u8] = b"greffier/producer-digest/v1\0";
+        hex::encode(hmac_sha256(self.key.bytes(), &[domain, trail.as_str().as_bytes(), b"\0", sent]))
+    }
+}
+
+/// A submission on its way.
+struct Sent {
+    digest: String,
+    answer: Answer,
+}
+
+enum Answer {
+    /// It was on the trail before.
+    Known(Known),
+    Waiting(oneshot::Receiver<Result<Placed, AppendError>>),
+}
+
+enum Waiting {
+    Sent(Submission, Sent),
+    Failed(AppendError),
+}
+
+/// The first receipt of an event that came again; the same id with other content is a contradiction.
+fn recorded(trail: &Tenant, known: Known, digest: &str) -> Result<Recorded, AppendError> {
+    if known.digest.as_deref() == Some(digest) {
+        Ok(Recorded { receipt: known.receipt(trail), repeated: true })
+    } else {
+        Err(AppendError::Conflict { index: known.index })
+    }
+}
+
 /// Seals the parts, binds them into the event, and encodes what the committer writes.
 fn seal_entry(draft: Draft, holder: &Holder) -> Result<Entry, AppendError> {
     let Draft { mut event, parts } = draft;
@@ -173,7 +334,9 @@ fn seal_entry(draft: Draft, holder: &Holder) -> Result<Entry, AppendError> {
     let bytes = event.canonical()?;
     let frame =
         Unplaced::encode(event.tenant.as_str(), &bytes, &sealed).map_err(|_| AppendError::TooLarge)?;
-    Ok(Entry { trail: event.tenant, leaf: hash::leaf(&bytes), frame })
+    let recorded_at = event.recorded_at.unwrap_or(event.time);
+    let leaf = hash::leaf(&bytes);
+    Ok(Entry { trail: event.tenant, leaf, frame, id: event.id, recorded_at, submitted: None })
 }
 
 /// What a producer would send, for tests that drive the committer themselves.

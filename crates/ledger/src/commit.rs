@@ -4,12 +4,15 @@
 //! indexes, and the state it goes on from is always the acknowledged one: a group that fails leaves no trace in
 //! it, whatever the disk kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use greffier_event::Tenant;
+use greffier_event::{EventId, Tenant, Timestamp};
 use greffier_merkle::Hash;
 
+use crate::backlog::Backlog;
+use crate::ids::{Ids, Known, Seen};
 use crate::store::Disk;
 use crate::wal::frame::Unplaced;
 use crate::wal::{End, ROTATE_BYTES, Writer};
@@ -23,6 +26,11 @@ pub(crate) struct Entry {
     pub(crate) trail: Tenant,
     pub(crate) leaf: Hash,
     pub(crate) frame: Unplaced,
+    pub(crate) id: EventId,
+    pub(crate) recorded_at: Timestamp,
+    /// Of a submission: what was sent, and how much a look-up of its id has seen. It is written only if its id
+    /// is not on the trail.
+    pub(crate) submitted: Option<(String, Seen)>,
 }
 
 /// Why one entry of a group has no place, while the others do.
@@ -31,6 +39,10 @@ pub(crate) enum Refusal {
     /// A trail of that name exists in another case.
     Case(String),
     TooManyTrails,
+    /// The id is on the trail.
+    Known(Known),
+    /// What a look-up of the id has seen is out of date.
+    Again,
 }
 
 /// Next index of a trail, under the name that it was first written with.
@@ -49,15 +61,23 @@ pub(crate) struct Committer {
     end: End,
     /// By lowercase name: directories may not tell `Acme` from `acme`.
     next: BTreeMap<String, Next>,
+    backlog: Arc<Mutex<Backlog>>,
+    ids: Arc<Ids>,
 }
 
 impl Committer {
     /// Goes on behind `end` with trails of the given sizes. Nothing is written before [`Committer::reopen`].
-    pub(crate) fn new<'a>(disk: Disk, end: End, sizes: impl Iterator<Item = (&'a str, u64)>) -> Committer {
+    pub(crate) fn new<'a>(
+        disk: Disk,
+        end: End,
+        sizes: impl Iterator<Item = (&'a str, u64)>,
+        backlog: Arc<Mutex<Backlog>>,
+        ids: Arc<Ids>,
+    ) -> Committer {
         let next = sizes
             .map(|(name, index)| (name.to_ascii_lowercase(), Next { name: name.to_owned(), index }))
             .collect();
-        Committer { disk, writer: None, end, next }
+        Committer { disk, writer: None, end, next, backlog, ids }
     }
 
     /// Whether the log is open.
@@ -91,8 +111,12 @@ impl Committer {
         let mut next = Changes { current: &self.next, changed: BTreeMap::new() };
         let mut bytes = Vec::with_capacity(group.iter().map(|entry| entry.frame.len()).sum());
         let mut places = Vec::with_capacity(group.len());
+        let mut submitted = HashSet::new();
         for entry in group {
-            let place = next.take(entry.trail.as_str());
+            let place = match self.repeats(entry, &mut submitted) {
+                Some(refusal) => Err(refusal),
+                None => next.take(entry.trail.as_str()),
+            };
             if let Ok(index) = place {
                 entry.frame.place(&mut bytes, self.end.len, index);
             }
@@ -107,7 +131,31 @@ impl Committer {
         self.next.extend(changed);
         self.end = writer.end();
         self.writer = Some(writer);
+        self.note(group, &places);
         Ok(places)
+    }
+
+    /// Whether a submission's id is on the trail, or was submitted twice in one group.
+    fn repeats<'a>(&self, entry: &'a Entry, submitted: &mut HashSet<(&'a str, EventId)>) -> Option<Refusal> {
+        let (_, seen) = entry.submitted.as_ref()?;
+        match self.ids.hot(entry.trail.as_str(), entry.id, *seen) {
+            Ok(Some(known)) => Some(Refusal::Known(known)),
+            Ok(None) if submitted.insert((entry.trail.as_str(), entry.id)) => None,
+            Ok(None) | Err(_) => Some(Refusal::Again),
+        }
+    }
+
+    /// Tells the others what is durable now, before anybody gets a receipt.
+    fn note(&self, group: &[Entry], places: &[Result<u64, Refusal>]) {
+        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        for (entry, place) in group.iter().zip(places) {
+            let Ok(index) = *place else { continue };
+            let trail = entry.trail.as_str();
+            let bytes = entry.frame.len() as u64;
+            backlog.committed(self.end.sequence, trail, index, bytes, entry.recorded_at);
+            let digest = entry.submitted.as_ref().map(|(digest, _)| digest.clone());
+            self.ids.note(trail, entry.id, Known { index, leaf: entry.leaf, digest });
+        }
     }
 }
 

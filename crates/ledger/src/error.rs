@@ -84,6 +84,12 @@ impl From<Corruption> for LedgerError {
 /// Why an event was not recorded. Nothing may be done on the strength of it.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
+    /// The id is on the trail already, with other content.
+    #[error("an event with this id and other content is on the trail, at entry {index}")]
+    Conflict {
+        /// Where the first one stands.
+        index: u64,
+    },
     /// Recording fails at the moment; it is tried again by itself.
     #[error("recording is not possible: {0}")]
     NotRecording(String),

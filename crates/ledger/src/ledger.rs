@@ -1,31 +1,36 @@
-//! The ledger: one directory, one committer thread, one publisher thread.
+//! The ledger: one directory, and three threads.
 //!
 //! The committer answers producers as soon as their group is durable; the publisher turns what is durable into
-//! checkpoints at its own pace, so that signing never delays a receipt.
+//! checkpoints, and the sealer what is signed into segments, each at its own pace, so that neither ever delays a
+//! receipt.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::append::{Appender, Command, Faults, Health};
+use crate::backlog::SealPolicy;
 use crate::commit::Committer;
 use crate::error::LedgerError;
+use crate::ids::Ids;
 use crate::keys::KeyRing;
-use crate::manifest::{LogRecord, Manifest};
+use crate::manifest::{self, Holds, LogRecord};
 use crate::publish::Publisher;
+use crate::read::Reader;
 use crate::recover::{self, Opened, Recovered};
+use crate::sealer::{self, Sealer};
 use crate::store::{Disk, Files, Lock};
 use crate::wal::replay::LogFile;
 use crate::wal::{self, End};
 
 mod threads;
 
-use threads::{CommitThread, run_publisher};
+use threads::{CommitThread, run_publisher, run_sealer};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
@@ -45,6 +50,8 @@ pub struct LedgerConfig {
     pub origin: String,
     /// The node's name in events.
     pub node: String,
+    /// When entries are sealed.
+    pub seal: SealPolicy,
 }
 
 /// What starts after `start`.
@@ -59,10 +66,12 @@ pub struct Startup {
 #[derive(Debug)]
 pub struct Ledger {
     node: String,
+    disk: Disk,
     appender: Appender,
     faults: Arc<Faults>,
     committer: Option<JoinHandle<Option<Recorder>>>,
     publisher: Option<JoinHandle<Option<io::Result<Publisher>>>>,
+    sealer: Option<JoinHandle<Option<Sealer>>>,
 }
 
 /// Everything that recording needs, once the directory is open.
@@ -73,10 +82,15 @@ struct Recorder {
     #[expect(dead_code, reason = "held for its lifetime")]
     lock: Lock,
     committer: Committer,
-    /// Files of the log from before this start, with their hashes.
-    log: Vec<LogRecord>,
-    /// Sequence of the manifest on disk.
-    manifest: u64,
+    ids: Arc<Ids>,
+}
+
+/// Everything of an open directory, each for its thread.
+struct Running {
+    recorder: Recorder,
+    publisher: Publisher,
+    sealer: Sealer,
+    recovered: Recovered,
 }
 
 /// How to open the directory; used at start and, if that fails for now, again later.
@@ -84,33 +98,50 @@ struct Opener {
     disk: Disk,
     keys: Arc<KeyRing>,
     origin: String,
+    seal: SealPolicy,
 }
 
 impl Opener {
     /// The whole way from a directory to recording. Each step leaves a directory from which the next start
     /// goes on.
-    fn open(&self) -> Result<(Recorder, Publisher, Recovered), LedgerError> {
+    fn open(&self) -> Result<Running, LedgerError> {
         let opened = recover::open(&self.disk, &self.keys, &self.origin)?;
-        let Opened { lock, mut publisher, end, log, manifest, recovered } = opened;
+        let Opened { lock, mut publisher, end, mut holds, mut chain, backlog, ids, open, recovered } = opened;
         let disk = self.disk.clone();
         // What is durable in the log but was not signed for before the crash is signed for now ...
         publisher.publish().map_err(LedgerError::io("publish the trails"))?;
         if recovered.unclean {
-            publisher.sweep().map_err(LedgerError::io("remove unfinished files"))?;
+            publisher.sweep(&holds, chain.newest()).map_err(LedgerError::io("remove unfinished files"))?;
         }
         // ... so that the manifest can cover all that came before. It also marks the directory as in use.
+        let backlog = Arc::new(Mutex::new(backlog));
+        publisher.share(Arc::clone(&backlog));
         let sizes = publisher.trails().map(|(name, trail)| (name, trail.size()));
-        let mut committer = Committer::new(disk.clone(), end, sizes);
-        let mut started = Manifest { sequence: manifest + 1, ..Manifest::default() };
-        started.wal = log.clone();
-        started.wal.push(LogRecord::growing(wal::path(end.sequence + 1)));
-        started.trails = publisher.records();
-        started.write(&disk, &self.keys, &self.origin)?;
+        let mut committer = Committer::new(disk.clone(), end, sizes, Arc::clone(&backlog), Arc::clone(&ids));
+        holds.trails = publisher.records();
+        // The trust policy grows with the trails: only a clean stop can sign it.
+        holds.files = Vec::new();
+        let growing = LogRecord::growing(wal::path(end.sequence + 1));
+        let started = Holds { wal: holds.wal.iter().cloned().chain([growing]).collect(), ..holds.clone() };
+        let write = chain.commit(&disk, &self.keys, &self.origin, &started, false);
+        write.map_err(LedgerError::io("write the manifest"))?;
         // Only now may the log grow.
         committer.reopen().map_err(LedgerError::io("open the log"))?;
-        let (keys, origin) = (Arc::clone(&self.keys), self.origin.clone());
-        let recorder = Recorder { disk, keys, origin, lock, committer, log, manifest: manifest + 1 };
-        Ok((recorder, publisher, recovered))
+        let (keys, node_origin) = (Arc::clone(&self.keys), self.origin.clone());
+        let (policy, sealer_ids) = (self.seal, Arc::clone(&ids));
+        let start = sealer::Start {
+            disk: disk.clone(),
+            keys: Arc::clone(&keys),
+            node_origin: node_origin.clone(),
+            policy,
+            chain,
+            holds,
+            open,
+            backlog,
+            ids: sealer_ids,
+        };
+        let recorder = Recorder { disk, keys, origin: node_origin, lock, committer, ids };
+        Ok(Running { recorder, publisher, sealer: Sealer::new(start), recovered })
     }
 }
 
@@ -127,20 +158,26 @@ impl Ledger {
         }
         let keys = Arc::new(KeyRing::open(&config.keys_dir)?);
         let disk = Disk::new(Arc::new(Files::new(&config.dir)));
-        Ledger::run(Opener { disk, keys, origin: config.origin }, config.node, PACE)
+        Ledger::run(Opener { disk, keys, origin: config.origin, seal: config.seal }, config.node, PACE)
     }
 
     fn run(opener: Opener, node: String, pace: Duration) -> Result<(Ledger, Startup), LedgerError> {
         let faults = Arc::new(Faults::default());
+        let disk = opener.disk.clone();
         let (commands, inbox) = mpsc::channel();
         let (to_publisher, leaves) = mpsc::sync_channel(MAX_UNPUBLISHED_GROUPS);
+        let (to_sealer, sealing) = mpsc::channel();
         let (recovered, startup) = oneshot::channel();
-        let appender = Appender::new(Arc::clone(&opener.keys), Arc::clone(&faults), commands);
+        let ids = Arc::new(OnceLock::new());
+        let appender =
+            Appender::new(Arc::clone(&opener.keys), Arc::clone(&faults), commands, Arc::clone(&ids));
         let mut thread = CommitThread {
             opener,
             recorder: None,
             recovered: Some(recovered),
             to_publisher,
+            to_sealer,
+            ids,
             faults: Arc::clone(&faults),
             last_try: Instant::now(),
             given_up: false,
@@ -149,20 +186,27 @@ impl Ledger {
         let first = thread.try_open();
         let publisher_faults = Arc::clone(&faults);
         let publisher = spawn("greffier-publish", move || run_publisher(&leaves, &publisher_faults, pace))?;
+        let sealer_faults = Arc::clone(&faults);
+        let sealer = spawn("greffier-seal", move || run_sealer(&sealing, &sealer_faults, pace))?;
         match first {
             Err(error) if !error.may_pass() => return Err(error),
             Err(error) => tracing::error!(%error, "not recording: the data directory is not usable"),
             Ok(()) => {}
         }
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
-        let ledger =
-            Ledger { node, appender, faults, committer: Some(committer), publisher: Some(publisher) };
+        let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
+        let ledger = Ledger { node, disk, appender, faults, committer, publisher, sealer };
         Ok((ledger, Startup { recovered: startup }))
     }
 
     /// Records events on this ledger.
     pub fn appender(&self) -> Appender {
         self.appender.clone()
+    }
+
+    /// Reads this ledger's directory, up to what was acknowledged. Blocks.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.disk.clone())
     }
 
     /// Whether events can be recorded now.
@@ -185,11 +229,12 @@ impl Ledger {
         self.appender.command(Command::Close);
         let recorder = self.committer.take().and_then(|thread| thread.join().ok()).flatten();
         let publisher = self.publisher.take().and_then(|thread| thread.join().ok()).flatten();
-        let (Some(recorder), Some(publisher)) = (recorder, publisher) else {
+        let sealer = self.sealer.take().and_then(|thread| thread.join().ok()).flatten();
+        let (Some(recorder), Some(publisher), Some(sealer)) = (recorder, publisher, sealer) else {
             let reason = self.faults.check().err().unwrap_or_else(|| "a thread ended early".to_owned());
             return Err(LedgerError::NotClean(reason));
         };
-        finish(recorder, &publisher.map_err(LedgerError::io("publish the trails"))?)
+        finish(&recorder, &publisher.map_err(LedgerError::io("publish the trails"))?, sealer)
     }
 }
 
@@ -199,18 +244,17 @@ impl Drop for Ledger {
         self.appender.command(Command::Abandon);
         let _ = self.committer.take().map(JoinHandle::join);
         let _ = self.publisher.take().map(JoinHandle::join);
+        let _ = self.sealer.take().map(JoinHandle::join);
     }
 }
 
 /// The last step of a clean stop: all files are final and durable, and the manifest says which they are.
-fn finish(mut recorder: Recorder, publisher: &Publisher) -> Result<(), LedgerError> {
+fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<(), LedgerError> {
     let disk = &recorder.disk;
-    let sequence = recorder.manifest + 1;
-    let mut manifest = Manifest { sequence, clean: true, ..Manifest::default() };
-    manifest.wal = std::mem::take(&mut recorder.log);
+    let (mut chain, mut holds) = sealer.finish().map_err(LedgerError::io("end sealing"))?;
     let reading = "hash the log for the manifest";
     let last = recorder.committer.end();
-    for sequence in manifest.wal.len() as u64 + 1..=last.sequence {
+    for sequence in holds.floor + holds.wal.len() as u64..=last.sequence {
         let followed = sequence < last.sequence;
         let file = LogFile::read(disk, sequence, followed).map_err(LedgerError::io(reading))??;
         let len = file.accepted.unwrap_or(last.len);
@@ -220,11 +264,12 @@ fn finish(mut recorder: Recorder, publisher: &Publisher) -> Result<(), LedgerErr
             // What a failed write left behind it was refused, and its fate is unknown: it goes.
             wal::settle(disk, End { sequence, len }).map_err(LedgerError::io(reading))?
         };
-        manifest.wal.push(record);
+        holds.wal.push(record);
     }
-    manifest.trails = publisher.records();
-    manifest.list_files(disk)?;
-    manifest.write(disk, &recorder.keys, &recorder.origin)
+    holds.trails = publisher.records();
+    holds.files = manifest::other_files(disk)?;
+    let write = chain.commit(disk, &recorder.keys, &recorder.origin, &holds, true);
+    write.map_err(LedgerError::io("write the manifest"))
 }
 
 fn spawn<T: Send + 'static>(
@@ -248,6 +293,8 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod sealing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

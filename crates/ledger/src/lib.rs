@@ -16,28 +16,38 @@
 //! Not here: HTTP, policy, SQL. Above stand the gateway (append only), the read side and the binary.
 
 mod append;
+mod backlog;
 mod cipher;
 mod commit;
 mod disclose;
 mod error;
+mod ids;
 mod keys;
 mod ledger;
 mod manifest;
+mod open_decisions;
+mod peek;
 mod publish;
 mod read;
 mod recover;
 mod seal;
+mod sealer;
+pub mod segment;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod testing;
 pub mod verify;
 mod wal;
 
-pub use append::{Appender, Health};
+pub use append::{Appender, Health, Recorded, Submission};
+pub use backlog::SealPolicy;
 pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
 pub use error::{AppendError, LedgerError};
 pub use keys::{KeyError, KeyRing};
 pub use ledger::{Ledger, LedgerConfig, Startup};
+pub use open_decisions::MAX_OPEN_DECISIONS;
 pub use read::{Found, MAX_CALL_EVENTS, ReadError, Reader};
-pub use recover::{MAX_OPEN_DECISIONS, Recovered};
+pub use recover::Recovered;
 pub use seal::OpenedPart;
+pub use snapshot::{Segment, Snapshot};

@@ -1,11 +1,20 @@
-//! The manifest: what the data directory held, signed.
+//! The manifests: what the data directory holds, signed, each naming the one before it.
 //!
-//! Written at start, when it covers all that came before, and at a clean stop, when it covers everything: then
-//! a flip or a removal anywhere is found. The file is a signed note under the node trail's key, a blank line,
-//! and the listing whose hash the note holds: notes are bounded at 1 MiB, the number of files is not. The note
-//! starts with `{`, which no origin does, so that it can never be taken for a checkpoint.
+//! One is written at start, when it covers all that came before; at each seal, when it makes a segment count; and
+//! at a clean stop, when it covers everything, so that a flip or a removal anywhere is found. Committing one is
+//! the step that decides: what it does not name does not exist.
+//!
+//! ```text
+//! manifests/<20 digits>.note   a signed note under the node trail's key; kept for ever, a chain
+//! manifests/<20 digits>.list   the listing whose hash the newest note holds
+//! ```
+//!
+//! Two files, because notes are bounded at 1 MiB and the number of files is not. The note starts with `{`, which
+//! no origin does, so that it can never be taken for a checkpoint.
 
-use greffier_event::Tenant;
+use std::io;
+
+use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::Hash;
 use greffier_merkle::hash::sha256;
 use greffier_merkle::note::{SignedNote, Verifier};
@@ -13,15 +22,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
 use crate::keys::KeyRing;
-use crate::publish::origin;
-use crate::store::Disk;
-use crate::wal::MAX_FILE_BYTES;
+use crate::publish::{MAX_TRUST_BYTES, TRUST, origin};
+use crate::store::{Disk, join};
 
-/// Its place in the data directory.
-pub(crate) const PATH: &str = "manifest";
-/// Half a million files at 130 bytes each.
-pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
-const VERSION: u8 = 1;
+pub(crate) mod v1;
+
+/// The directory of the manifests.
+pub(crate) const DIR: &str = "manifests";
+/// A note has two lines and a signature.
+pub(crate) const MAX_NOTE_BYTES: u64 = 64 * 1024;
+/// A quarter of a million segments at 500 bytes each, half a million million entries.
+pub(crate) const MAX_LIST_BYTES: u64 = 128 * 1024 * 1024;
+const VERSION: u8 = 2;
 
 /// What is signed.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +41,9 @@ const VERSION: u8 = 1;
 struct Head {
     v: u8,
     sequence: u64,
+    /// Lowercase hex SHA-256 of the note before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
     clean: bool,
     listing: Digest,
 }
@@ -40,13 +55,10 @@ struct Digest {
     sha256: String,
 }
 
-/// What the signed hash covers.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    wal: Vec<LogRecord>,
-    trails: Vec<TrailRecord>,
-    files: Vec<FileRecord>,
+/// Which of its two files is at fault.
+pub(crate) enum Flaw {
+    Note(String),
+    Listing(String),
 }
 
 /// What was there, and whether that was all.
@@ -54,13 +66,32 @@ struct Listing {
 pub(crate) struct Manifest {
     /// Counts the manifests of this directory.
     pub(crate) sequence: u64,
-    /// Whether it was written by a clean stop: then it covers every file but itself.
+    /// Lowercase hex SHA-256 of the note before this one; absent in the first.
+    pub(crate) previous: Option<String>,
+    /// Whether it was written by a clean stop: then there is no file that it does not cover.
     pub(crate) clean: bool,
-    /// The log's files; the one being written has a name only.
+    /// What it covers.
+    pub(crate) holds: Holds,
+}
+
+/// What the directory holds. Tiles and checkpoints are not listed: a trail's size and root say what they must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Holds {
+    /// The first file of the log that counts; what lies before it is in segments. 0 before there is any.
+    pub(crate) floor: u64,
+    /// The log's files from the floor on; one that may still grow has a name only.
     pub(crate) wal: Vec<LogRecord>,
     /// The trails, as far as they were signed.
     pub(crate) trails: Vec<TrailRecord>,
+    /// The segments, by trail and index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) segments: Vec<SegmentRecord>,
+    /// Approved decisions below the floor whose outcome was not below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) open: Vec<Place>,
     /// All other files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<FileRecord>,
 }
 
@@ -69,10 +100,10 @@ pub(crate) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogRecord {
     pub(crate) name: String,
-    /// Length of the whole file; absent while it is being written.
+    /// Length of the whole file; absent while it may grow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bytes: Option<u64>,
-    /// Lowercase hex; absent while it is being written.
+    /// Lowercase hex; absent while it may grow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sha256: Option<String>,
 }
@@ -85,6 +116,42 @@ pub(crate) struct TrailRecord {
     pub(crate) size: u64,
     /// Lowercase hex.
     pub(crate) root: String,
+}
+
+/// One segment: entries `first..end` of a trail, and the files of their parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SegmentRecord {
+    pub(crate) trail: String,
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    /// The trail's root at `end`, lowercase hex.
+    pub(crate) root: String,
+    /// Earliest and latest `time`, in microseconds.
+    pub(crate) time: (i64, i64),
+    /// Earliest and latest `recorded_at`, in microseconds.
+    pub(crate) recorded_at: (i64, i64),
+    pub(crate) entries: FileRecord,
+    /// Files of parts, by index; none where no entry has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<PartsRecord>,
+}
+
+/// The parts of the entries `first..end`, in one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartsRecord {
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    pub(crate) file: FileRecord,
+}
+
+/// One entry by its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) trail: String,
+    pub(crate) index: u64,
 }
 
 /// One other file.
@@ -104,7 +171,7 @@ impl LogRecord {
         LogRecord { name: path, bytes: Some(bytes), sha256: Some(sha256) }
     }
 
-    /// The file that is being written.
+    /// A file that may still grow.
     pub(crate) fn growing(name: String) -> LogRecord {
         LogRecord { name, bytes: None, sha256: None }
     }
@@ -122,78 +189,259 @@ impl TrailRecord {
     }
 }
 
+impl SegmentRecord {
+    /// The range of `time` or `recorded_at` as timestamps.
+    pub(crate) fn range((from, to): (i64, i64)) -> (Timestamp, Timestamp) {
+        (Timestamp::from_micros(from), Timestamp::from_micros(to))
+    }
+}
+
+impl Holds {
+    /// The segments of one trail, by index.
+    pub(crate) fn segments_of(&self, trail: &str) -> impl Iterator<Item = &SegmentRecord> {
+        self.segments.iter().filter(move |segment| segment.trail == trail)
+    }
+
+    /// How many entries of a trail are sealed.
+    pub(crate) fn sealed(&self, trail: &str) -> u64 {
+        self.segments_of(trail).map(|segment| segment.end).max().unwrap_or(0)
+    }
+
+    /// Every file that a segment consists of.
+    pub(crate) fn segment_files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.segments.iter().flat_map(|segment| {
+            std::iter::once(&segment.entries).chain(segment.parts.iter().map(|parts| &parts.file))
+        })
+    }
+
+    /// Whether the segments of each trail follow each other from entry 0 on.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        let mut ends = std::collections::BTreeMap::new();
+        self.segments.iter().all(|segment| {
+            let due = ends.insert(&segment.trail, segment.end).unwrap_or(0);
+            segment.first == due && segment.end > segment.first
+        })
+    }
+}
+
+/// The place of a manifest's note.
+pub(crate) fn note_path(sequence: u64) -> String {
+    format!("{DIR}/{sequence:020}.note")
+}
+
+/// The place of a manifest's listing.
+pub(crate) fn list_path(sequence: u64) -> String {
+    format!("{DIR}/{sequence:020}.list")
+}
+
+/// The sequences of all notes on disk, in order.
+pub(crate) fn sequences(disk: &Disk) -> io::Result<Vec<u64>> {
+    let mut sequences: Vec<u64> = disk
+        .store()
+        .list(DIR)?
+        .into_iter()
+        .filter(|listed| !listed.is_dir)
+        .filter_map(|listed| {
+            let sequence = listed.name.strip_suffix(".note")?.parse().ok()?;
+            (note_path(sequence) == join(DIR, &listed.name)).then_some(sequence)
+        })
+        .collect();
+    sequences.sort_unstable();
+    Ok(sequences)
+}
+
 impl Manifest {
-    /// Signs it and puts it in place, durably.
-    pub(crate) fn write(self, disk: &Disk, keys: &KeyRing, node_origin: &str) -> Result<(), LedgerError> {
-        let bytes = self.sign(keys, node_origin).map_err(LedgerError::io("sign the manifest"))?;
-        disk.replace(PATH, &bytes).map_err(LedgerError::io("write the manifest"))
-    }
-
-    fn sign(self, keys: &KeyRing, node_origin: &str) -> std::io::Result<Vec<u8>> {
-        let Manifest { sequence, clean, wal, trails, files } = self;
-        let mut listing = serde_json::to_vec_pretty(&Listing { wal, trails, files })?;
-        listing.push(b'\n');
-        let FileRecord { bytes, sha256, .. } = FileRecord::of(PATH, &listing);
-        let head = Head { v: VERSION, sequence, clean, listing: Digest { bytes, sha256 } };
-        let text = serde_json::to_string(&head)? + "\n";
-        let signer = keys.signer(&origin(node_origin, Tenant::NODE)).map_err(std::io::Error::other)?;
-        let note = signer.sign(&text).map_err(std::io::Error::other)?;
-        Ok([note.as_bytes(), b"\n", &listing].concat())
-    }
-
-    /// Reads a manifest and names the key that signed it. Nothing is parsed before its signature, or the hash
-    /// that is signed, holds.
-    pub(crate) fn open(file: &[u8], verifiers: &[Verifier]) -> Result<(Manifest, String), String> {
-        let (note, listing) = split(file).ok_or("the manifest is not a note and a listing")?;
-        let note =
-            SignedNote::parse(note).map_err(|error| format!("the manifest is not a signed note: {error}"))?;
-        let signers = note.verify(verifiers).map_err(|error| {
-            format!("the manifest's signature does not hold under the node's key: {error}")
-        })?;
-        let signer = signers.first().map(|signer| signer.name().to_owned()).unwrap_or_default();
-        let head: Head = serde_json::from_str(note.text())
-            .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
-        if head.v != VERSION {
-            return Err(format!("the manifest has version {}, which this greffier does not know", head.v));
-        }
-        let found = FileRecord::of(PATH, listing);
+    /// Reads a note and its listing, and names the key that signed. Nothing is parsed before its signature, or
+    /// the hash that is signed, holds.
+    pub(crate) fn open(
+        note: &[u8],
+        listing: &[u8],
+        verifiers: &[Verifier],
+    ) -> Result<(Manifest, String), Flaw> {
+        let (head, signer) = open_note(note, verifiers).map_err(Flaw::Note)?;
+        let found = FileRecord::of("", listing);
         if (found.bytes, &found.sha256) != (head.listing.bytes, &head.listing.sha256) {
-            return Err("the manifest's listing is not the one that was signed".to_owned());
+            return Err(Flaw::Listing("the manifest's listing is not the one that was signed".to_owned()));
         }
-        let Listing { wal, trails, files } = serde_json::from_slice(listing)
-            .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
-        Ok((Manifest { sequence: head.sequence, clean: head.clean, wal, trails, files }, signer))
+        let Head { sequence, previous, clean, .. } = head;
+        let holds = read_listing(listing).map_err(Flaw::Listing)?;
+        Ok((Manifest { sequence, previous, clean, holds }, signer))
     }
 
-    /// The manifest on disk, if there is one.
-    pub(crate) fn read(disk: &Disk, verifiers: &[Verifier]) -> Result<Option<Manifest>, LedgerError> {
-        let bytes = match disk.store().read(PATH, MAX_BYTES) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            result => result.map_err(LedgerError::io("read the manifest"))?,
+    /// The newest manifest on disk, if there is one, with the hash of its note.
+    pub(crate) fn read(
+        disk: &Disk,
+        verifiers: &[Verifier],
+    ) -> Result<Option<(Manifest, String)>, LedgerError> {
+        let reading = LedgerError::io("read the manifest");
+        let Some(&sequence) = sequences(disk).map_err(reading)?.last() else {
+            let Some(file) = v1::read(disk).map_err(LedgerError::io("read the manifest"))? else {
+                return Ok(None);
+            };
+            let opened = v1::open(&file, verifiers).map_err(|what| LedgerError::tampered(v1::PATH, what))?;
+            return Ok(Some((opened.0, String::new())));
         };
-        let opened = Manifest::open(&bytes, verifiers).map_err(|what| LedgerError::tampered(PATH, what))?;
-        Ok(Some(opened.0))
+        let read = |path: &str, limit| match disk.store().read(path, limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(LedgerError::tampered(path, "the file is missing"))
+            }
+            result => result.map_err(LedgerError::io("read the manifest")),
+        };
+        let path = note_path(sequence);
+        let note = read(&path, MAX_NOTE_BYTES)?;
+        let listing = read(&list_path(sequence), MAX_LIST_BYTES)?;
+        let (manifest, _) = Manifest::open(&note, &listing, verifiers).map_err(|flaw| match flaw {
+            Flaw::Note(what) => LedgerError::tampered(&path, what),
+            Flaw::Listing(what) => LedgerError::tampered(list_path(sequence), what),
+        })?;
+        if manifest.sequence != sequence {
+            return Err(LedgerError::tampered(
+                path,
+                format!("it says that it is number {}", manifest.sequence),
+            ));
+        }
+        if let Some(previous) = &manifest.previous {
+            let before = note_path(sequence - 1);
+            if hex::encode(sha256(&read(&before, MAX_NOTE_BYTES)?)) != *previous {
+                return Err(LedgerError::tampered(before, "it is not the one that the next one names"));
+            }
+        }
+        Ok(Some((manifest, hex::encode(sha256(&note)))))
     }
 
-    /// Lists every file below the data directory but the log and the manifest itself.
-    pub(crate) fn list_files(&mut self, disk: &Disk) -> Result<(), LedgerError> {
-        let reading = "hash the files for the manifest";
-        for path in disk.walk("").map_err(LedgerError::io(reading))? {
-            if path == PATH || path.starts_with("wal/") {
+    /// The newest manifest if it is newer than `known`, for readers that hold no key: its signature is not
+    /// checked, the hash of its listing is.
+    pub(crate) fn newer(disk: &Disk, known: u64) -> io::Result<Option<Manifest>> {
+        /// The writer removes the listing before last as soon as it has a new one.
+        const TRIES: usize = 16;
+        // Nearly always there is none, or one more: cheaper than listing all that ever were.
+        if known > 0 && !exists(disk, &note_path(known + 1))? {
+            return Ok(None);
+        }
+        for _ in 0..TRIES {
+            let Some(&sequence) = sequences(disk)?.last() else {
+                // Of a directory of format 1 all that a reader needs is in the log.
+                return Ok(None);
+            };
+            let note = disk.store().read(&note_path(sequence), MAX_NOTE_BYTES)?;
+            let listing = match disk.store().read(&list_path(sequence), MAX_LIST_BYTES) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                result => result?,
+            };
+            let text = std::str::from_utf8(&note).map_err(io::Error::other)?;
+            let head: Head = serde_json::from_str(text.lines().next().unwrap_or_default())?;
+            if FileRecord::of("", &listing).sha256 != head.listing.sha256 {
                 continue;
             }
-            let bytes = disk.store().read(&path, MAX_FILE_BYTES).map_err(LedgerError::io(reading))?;
-            self.files.push(FileRecord::of(&path, &bytes));
+            let Head { sequence, previous, clean, .. } = head;
+            let holds = read_listing(&listing).map_err(io::Error::other)?;
+            return Ok(Some(Manifest { sequence, previous, clean, holds }));
         }
+        Err(io::Error::other("the manifest changes faster than it can be read"))
+    }
+}
+
+/// Checks a note alone: its sequence, the hash that it gives of the one before it, and the key that signed.
+pub(crate) fn check_note(note: &[u8], verifiers: &[Verifier]) -> Result<(u64, Option<String>), String> {
+    open_note(note, verifiers).map(|(head, _)| (head.sequence, head.previous))
+}
+
+fn open_note(note: &[u8], verifiers: &[Verifier]) -> Result<(Head, String), String> {
+    let note = std::str::from_utf8(note).map_err(|_| "the manifest is not text".to_owned())?;
+    let note =
+        SignedNote::parse(note).map_err(|error| format!("the manifest is not a signed note: {error}"))?;
+    let signers = note
+        .verify(verifiers)
+        .map_err(|error| format!("the manifest's signature does not hold under the node's key: {error}"))?;
+    let signer = signers.first().map(|signer| signer.name().to_owned()).unwrap_or_default();
+    let head: Head = serde_json::from_str(note.text())
+        .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
+    if head.v != VERSION {
+        return Err(format!("the manifest has version {}, which this greffier does not know", head.v));
+    }
+    Ok((head, signer))
+}
+
+fn read_listing(listing: &[u8]) -> Result<Holds, String> {
+    let holds: Holds = serde_json::from_slice(listing)
+        .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
+    if holds.is_contiguous() { Ok(holds) } else { Err("the manifest's segments leave gaps".to_owned()) }
+}
+
+/// Removes a file; one that is gone already is fine.
+pub(crate) fn remove(disk: &Disk, path: &str) -> io::Result<()> {
+    match disk.store().remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn exists(disk: &Disk, path: &str) -> io::Result<bool> {
+    match disk.store().head(path, 1) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The growing end of the chain: whoever holds it may commit the next manifest.
+pub(crate) struct Chain {
+    newest: u64,
+    /// Hash of the newest note; `None` before the first.
+    hash: Option<String>,
+    /// Files that a commit made useless and that could not be removed yet.
+    stale: Vec<String>,
+}
+
+impl Chain {
+    /// Behind the manifest that was read, or at the beginning.
+    pub(crate) fn behind(read: Option<&(Manifest, String)>) -> Chain {
+        let newest = read.map_or(0, |(manifest, _)| manifest.sequence);
+        let hash = read.filter(|_| newest > 0).map(|(_, hash)| hash.clone());
+        Chain { newest, hash, stale: Vec::new() }
+    }
+
+    /// The number of the newest.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Signs what the directory holds and makes it count. When this fails, the one before it or this one may be
+    /// the newest; the next commit takes its place.
+    pub(crate) fn commit(
+        &mut self,
+        disk: &Disk,
+        keys: &KeyRing,
+        node_origin: &str,
+        holds: &Holds,
+        clean: bool,
+    ) -> io::Result<()> {
+        let sequence = self.newest + 1;
+        let mut listing = serde_json::to_vec_pretty(holds)?;
+        listing.push(b'\n');
+        let FileRecord { bytes, sha256: digest, .. } = FileRecord::of("", &listing);
+        let previous = self.hash.clone();
+        let head = Head { v: VERSION, sequence, previous, clean, listing: Digest { bytes, sha256: digest } };
+        let text = serde_json::to_string(&head)? + "\n";
+        let signer = keys.signer(&origin(node_origin, Tenant::NODE)).map_err(io::Error::other)?;
+        let note = signer.sign(&text).map_err(io::Error::other)?;
+        // The listing first: a note must never stand without it.
+        disk.replace(&list_path(sequence), &listing)?;
+        // From here on the new manifest counts.
+        disk.replace(&note_path(sequence), note.as_bytes())?;
+        self.newest = sequence;
+        self.hash = Some(hex::encode(sha256(note.as_bytes())));
+        // Nobody needs the listing before any more. If it stays, the next commit or the next start removes it.
+        self.stale.push(if sequence > 1 { list_path(sequence - 1) } else { v1::PATH.to_owned() });
+        self.stale.retain(|path| remove(disk, path).is_err());
         Ok(())
     }
 }
 
-/// The note up to the end of its signature line, and what follows the blank line behind it.
-fn split(file: &[u8]) -> Option<(&str, &[u8])> {
-    // The note's first line is its text; then a blank line and the signature's line.
-    let mut ends = file.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let end = ends.nth(2)?;
-    let (note, rest) = file.split_at_checked(end)?;
-    Some((std::str::from_utf8(note).ok()?, rest.strip_prefix(b"\n")?))
+/// The files that are neither log, segment, tile, checkpoint nor manifest: the trust policy.
+pub(crate) fn other_files(disk: &Disk) -> Result<Vec<FileRecord>, LedgerError> {
+    match disk.store().read(TRUST, MAX_TRUST_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        result => Ok(vec![FileRecord::of(TRUST, &result.map_err(LedgerError::io("read the trust policy"))?)]),
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
@@ -13,9 +13,11 @@ use greffier_merkle::checkpoint::Checkpoint;
 use greffier_merkle::note::KeyError as NameError;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
+use crate::backlog::Backlog;
 use crate::keys::KeyRing;
-use crate::manifest::TrailRecord;
+use crate::manifest::{self, Holds, TrailRecord};
 use crate::store::{Disk, UNFINISHED, join, parent};
+use crate::wal;
 
 /// The auditors' trust file: which keys sign which trails.
 pub(crate) const TRUST: &str = "trust";
@@ -94,6 +96,11 @@ impl Trail {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Goes on from a tree whose entries are sealed.
+    pub(crate) fn resume(&mut self, tree: TileBuilder) {
+        self.tree = tree;
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -189,7 +196,7 @@ pub(crate) fn tile_end(tile: &TileId) -> u64 {
     leaves.and_then(|leaves| leaves.checked_mul(tile.index + 1)).unwrap_or(u64::MAX)
 }
 
-/// Removes a partial tile, and its folder with the last of them.
+/// Removes a partial tile or a segment, and its folder with the last of them.
 fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
     match disk.store().remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -197,6 +204,10 @@ fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
     }
     disk.remove_empty(parent(path));
     Ok(())
+}
+
+fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
+    backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All trails of this node.
@@ -207,14 +218,24 @@ pub(crate) struct Publisher {
     trails: BTreeMap<String, Trail>,
     /// How many trails the trust file on disk names.
     trusted: Option<usize>,
+    /// Who wants to know how far each trail is signed.
+    backlog: Option<Arc<Mutex<Backlog>>>,
 }
 
 impl Publisher {
     pub(crate) fn new(disk: Disk, keys: Arc<KeyRing>, node_origin: &str) -> Publisher {
         let node_origin = node_origin.to_owned();
-        let mut publisher = Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trusted: None };
+        let mut publisher =
+            Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trusted: None, backlog: None };
         publisher.trail(Tenant::NODE);
         publisher
+    }
+
+    /// From now on tells the backlog how far each trail is signed, beginning with what is.
+    pub(crate) fn share(&mut self, backlog: Arc<Mutex<Backlog>>) {
+        let signed = self.trails.iter().filter_map(|(name, trail)| Some((name, trail.published?)));
+        signed.for_each(|(name, size)| lock(&backlog).signed(name, size));
+        self.backlog = Some(backlog);
     }
 
     /// The trail of that name, new if need be.
@@ -255,6 +276,9 @@ impl Publisher {
         for trail in self.trails.values_mut() {
             if trail.size() > 0 && trail.published != Some(trail.size()) {
                 trail.publish(&self.disk, &self.keys)?;
+                if let Some(backlog) = &self.backlog {
+                    lock(backlog).signed(&trail.name, trail.size());
+                }
             }
         }
         Ok(())
@@ -269,15 +293,22 @@ impl Publisher {
         Ok(text + "quorum none\n")
     }
 
-    /// After a crash, when all is published: removes what was half written, and partial tiles that no
-    /// checkpoint needs any more.
-    pub(crate) fn sweep(&self) -> io::Result<()> {
+    /// After a crash, when all is published: removes what was half written, partial tiles that no checkpoint
+    /// needs any more, segments that never counted or count no more, and files of the log that are sealed.
+    pub(crate) fn sweep(&self, holds: &Holds, newest: u64) -> io::Result<()> {
         let needed: BTreeSet<&String> = self.trails.values().flat_map(|trail| &trail.edge).collect();
+        let sealed: BTreeSet<&str> = holds.segment_files().map(|file| file.path.as_str()).collect();
+        let floor = wal::path(holds.floor);
+        let newest = manifest::list_path(newest);
         for path in self.disk.walk("")? {
-            let partial = path.starts_with(TRAILS) && path.contains(".p/");
-            if path.ends_with(UNFINISHED) {
+            let of_a_trail = path.starts_with(TRAILS);
+            let partial = of_a_trail && path.contains(".p/") && !needed.contains(&path);
+            let segment = of_a_trail && path.ends_with(".parquet") && !sealed.contains(path.as_str());
+            let log = path.starts_with("wal/") && path < floor;
+            let listing = path.starts_with(manifest::DIR) && path.ends_with(".list") && path != newest;
+            if path.ends_with(UNFINISHED) || log || listing {
                 self.disk.store().remove(&path)?;
-            } else if partial && !needed.contains(&path) {
+            } else if partial || segment {
                 remove_partial(&self.disk, &path)?;
             }
         }

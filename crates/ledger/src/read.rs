@@ -1,138 +1,62 @@
 //! Reading a data directory: entries, their parts, and proofs. Needs no running ledger and disturbs none.
+//!
+//! A trail's older entries are in segments, the younger ones in the log. A reader knows the newest manifest and
+//! follows the log behind it ([`view`]); each call catches up first, so that it sees everything that was
+//! acknowledged before. Beneath: [`tail`] follows the log, [`hot`] keeps what is not sealed, [`sealed`] reads
+//! segments.
+//!
+//! Files may go away under a reader: what was sealed leaves the log, small segments are merged. Then the call
+//! catches up and reads again from where the entries are now.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use greffier_event::{Event, EventId, InvalidEvent, Tenant};
-use greffier_merkle::checkpoint::Checkpoint;
-use greffier_merkle::proof::{inclusion, tile_reader};
-use greffier_merkle::tile::TileId;
-use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
-use greffier_merkle::{Hash, hash};
-use serde::Deserialize;
+use greffier_event::{EventId, Tenant};
 
-use crate::disclose::Disclosure;
-use crate::keys::KeyRing;
-use crate::publish::{MAX_CHECKPOINT_BYTES, checkpoint_path, read_tile, tile_path};
-use crate::seal::{self, OpenedPart};
+use crate::manifest;
+use crate::peek::Peek;
+use crate::snapshot::Snapshot;
 use crate::store::{Disk, Files};
-use crate::wal::frame::{Frame, SealedPart};
-use crate::wal::replay::{Corruption, Listing, LogFile};
+use crate::wal::frame::{self, Read, SealedPart};
+use crate::wal::{self, replay::Listing};
+
+mod error;
+mod filters;
+mod found;
+mod hot;
+mod prove;
+mod sealed;
+mod tail;
+mod view;
+
+pub use error::ReadError;
+use error::{corrupt, damaged, io_error};
+use filters::Filters;
+pub use found::Found;
+pub(crate) use found::open_parts;
+use hot::HotEntry;
+use sealed::{Sealed, Segments};
+pub(crate) use tail::Acknowledged;
+use tail::Place;
+use view::{TRIES, Trail, View};
 
 /// Events of one call that are returned: a call leaves two, and one per attempt or approval at most.
 pub const MAX_CALL_EVENTS: usize = 1_024;
+/// Where the manifest was before there were segments.
+const OLDER_MANIFEST: &str = "manifest";
+/// Entries that a scan holds in memory at once, with their parts.
+const SCAN_ROWS: u64 = 1_024;
 
-/// Why something cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// There is no ledger.
-    #[error("`{0}` is not a greffier data directory")]
-    NotALedger(String),
-    /// The operating system refused.
-    #[error("cannot read `{place}`: {source}")]
-    Io {
-        /// What was read.
-        place: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The log is damaged.
-    #[error("{place}: {what}; run `greffier verify`")]
-    Damaged {
-        /// File and byte.
-        place: String,
-        /// What is wrong there.
-        what: String,
-    },
-    /// An entry is not an event.
-    #[error("the entry is not a valid event: {0}")]
-    Event(#[from] InvalidEvent),
-    /// The trail has no checkpoint, or it does not reach the entry yet.
-    #[error("no checkpoint covers entry {index} of trail `{trail}` yet: one is signed each second")]
-    NotCovered {
-        /// The trail.
-        trail: String,
-        /// The entry.
-        index: u64,
-    },
-    /// There is no such entry.
-    #[error("trail `{trail}` has no entry {index}")]
-    NoEntry {
-        /// The trail.
-        trail: String,
-        /// The entry.
-        index: u64,
-    },
-    /// A part's holder has no key.
-    #[error("part `{0}` cannot be opened: its holder has no key here")]
-    NoKey(String),
-    /// A part does not open, or is not the one that the entry binds.
-    #[error("part `{0}` is damaged or was exchanged; run `greffier verify`")]
-    Part(String),
-}
-
-/// One entry as it was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its trail.
-    pub tenant: Tenant,
-    /// Its place on the trail.
-    pub index: u64,
-    /// The exact bytes that the leaf hash covers.
-    pub entry: Vec<u8>,
-    parts: Vec<SealedPart<'static>>,
-}
-
-impl Found {
-    fn of(frame: Frame<'_>) -> Option<Found> {
-        let tenant = Tenant::new(frame.trail).ok()?;
-        let parts = frame.parts.into_iter().map(SealedPart::into_owned).collect();
-        Some(Found { tenant, index: frame.index, entry: frame.entry.to_vec(), parts })
-    }
-
-    /// The event.
-    pub fn event(&self) -> Result<Event, ReadError> {
-        Ok(Event::from_canonical(&self.entry)?)
-    }
-
-    /// Its leaf in the tree.
-    pub fn leaf_hash(&self) -> Hash {
-        hash::leaf(&self.entry)
-    }
-
-    /// Its parts, decrypted and held against what the entry binds.
-    pub fn open_parts(&self, keys: &KeyRing) -> Result<Vec<OpenedPart>, ReadError> {
-        open_parts(&self.event()?, &self.parts, keys)
-    }
-}
-
-/// Opens an event's parts and checks them against its `parts_root`.
-pub(crate) fn open_parts(
-    event: &Event,
-    sealed: &[SealedPart<'_>],
-    keys: &KeyRing,
-) -> Result<Vec<OpenedPart>, ReadError> {
-    if sealed.len() != event.parts.len() {
-        return Err(ReadError::Part("parts".to_owned()));
-    }
-    let mut opened = Vec::with_capacity(sealed.len());
-    for (part, sealed) in event.parts.iter().zip(sealed) {
-        let key = keys.holder_key(&sealed.holder).ok_or_else(|| ReadError::NoKey(part.name.clone()))?;
-        let part =
-            seal::open(&event.id, part, sealed, &key).map_err(|_| ReadError::Part(part.name.clone()))?;
-        opened.push(part);
-    }
-    let commitments: Vec<Hash> = opened.iter().map(|part| part.commitment(&event.id)).collect();
-    let root = (!commitments.is_empty()).then(|| seal::parts_root(&commitments));
-    if root == event.parts_root { Ok(opened) } else { Err(ReadError::Part("parts".to_owned())) }
-}
-
-/// A data directory, for reading. Every call reads the files as they are then.
+/// A data directory, for reading. Clones share what was read of it: the entries that are not sealed yet, at most
+/// as many as the log holds (1 GiB), and filters of segments.
 #[derive(Clone)]
 pub struct Reader {
     disk: Disk,
+    view: Arc<Mutex<View>>,
+    filters: Arc<Filters>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -141,153 +65,229 @@ impl std::fmt::Debug for Reader {
     }
 }
 
+/// Where an entry is.
+enum Whereabouts {
+    Hot(HotEntry),
+    Sealed(Arc<Sealed>),
+}
+
 impl Reader {
-    /// Opens a directory that holds a log.
+    /// Opens a directory that holds a log, beside a running server or not. Reads nothing of it yet.
     pub fn open(dir: &Path) -> Result<Reader, ReadError> {
         let disk = Disk::new(Arc::new(Files::new(dir)));
-        let listing = Listing::read(&disk).map_err(io_error(crate::wal::DIR))?;
+        let listed = disk.store().list("").map_err(io_error(&dir.display().to_string()))?;
+        let has = |name| listed.iter().any(|listed| listed.name == name);
+        if has(OLDER_MANIFEST) && !has(manifest::DIR) {
+            return Err(ReadError::OlderLayout(dir.display().to_string()));
+        }
+        let listing = Listing::read(&disk).map_err(io_error(wal::DIR))?;
         if listing.sequences.is_empty() {
             return Err(ReadError::NotALedger(dir.display().to_string()));
         }
-        Ok(Reader { disk })
+        Ok(Reader::new(disk))
     }
 
-    /// Shows every entry of every trail in the order of the log, until `visit` breaks. Keeps one file of the
-    /// log in memory. A torn tail is where the log ends.
-    pub fn scan(&self, mut visit: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), ReadError> {
-        self.frames(|frame| Found::of(frame).map_or(ControlFlow::Continue(()), &mut visit))
+    /// Reads whatever whole frames the log has.
+    pub(crate) fn new(disk: Disk) -> Reader {
+        Reader::of(disk, None)
     }
 
-    /// The event with this id.
-    pub fn find(&self, id: EventId) -> Result<Option<Found>, ReadError> {
-        let wanted = |peek: &Peek| peek.id == id;
-        Ok(self.select(wanted, 1)?.pop())
+    /// Reads what a running ledger writes, up to what it acknowledged.
+    pub(crate) fn bounded(disk: Disk, acknowledged: Acknowledged) -> Reader {
+        Reader::of(disk, Some(acknowledged))
     }
 
-    /// The events of one call, in order.
-    pub fn call(&self, request_id: &str) -> Result<Vec<Found>, ReadError> {
-        self.select(|peek| peek.request_id.as_deref() == Some(request_id), MAX_CALL_EVENTS)
+    fn of(disk: Disk, acknowledged: Option<Acknowledged>) -> Reader {
+        let view = Arc::new(Mutex::new(View::new(disk.clone(), acknowledged)));
+        Reader { disk, view, filters: Arc::default() }
     }
 
-    /// One entry by its place.
-    pub fn entry(&self, trail: &Tenant, index: u64) -> Result<Option<Found>, ReadError> {
-        let mut found = None;
-        self.frames(|frame| {
-            if frame.index != index || frame.trail != trail.as_str() {
-                return ControlFlow::Continue(());
-            }
-            found = Found::of(frame);
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
-    }
-
-    /// The signed checkpoint of a trail, as it is on disk.
-    pub fn checkpoint(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
-        let place = checkpoint_path(trail.as_str());
-        match self.disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(&place)(error)),
-            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(&place, "it is not text")),
-        }
-    }
-
-    /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
-    /// that one.
-    pub fn tile(&self, trail: &Tenant, tile: TileId) -> Result<Option<Vec<u8>>, ReadError> {
-        let path = tile_path(trail.as_str(), &tile);
-        match read_tile(&self.disk, trail.as_str(), &tile).map_err(io_error(&path))? {
-            Some(bytes) if bytes.len() < tile.byte_len() => Err(damaged(&path, "the tile is cut short")),
-            found => Ok(found),
-        }
-    }
-
-    /// A C2SP proof that the entry is on its trail, against the stored checkpoint. `extra` carries the entry,
-    /// and with keys as many of its parts as fit: see [`Disclosure`].
-    pub fn prove(&self, trail: &Tenant, index: u64, keys: Option<&KeyRing>) -> Result<TlogProof, ReadError> {
-        // The checkpoint first: whatever it covers is in the log and in tiles already.
-        let checkpoint = self.checkpoint(trail)?;
-        let no_entry = || ReadError::NoEntry { trail: trail.to_string(), index };
-        let found = self.entry(trail, index)?.ok_or_else(no_entry)?;
-        self.prove_found(&found, checkpoint, keys)
-    }
-
-    fn prove_found(
-        &self,
-        found: &Found,
-        checkpoint: Option<String>,
-        keys: Option<&KeyRing>,
-    ) -> Result<TlogProof, ReadError> {
-        let (trail, index) = (&found.tenant, found.index);
-        let not_covered = || ReadError::NotCovered { trail: trail.to_string(), index };
-        let note = checkpoint.ok_or_else(not_covered)?;
-        let head = checkpoint_of(&note)
-            .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "it does not parse"))?;
-        if index >= head.size {
-            return Err(not_covered());
-        }
-        let mut read = tile_reader(head.size, |tile| self.tile(trail, tile).ok().flatten());
-        let hashes = inclusion(index, head.size, &mut read)
-            .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "its tiles are missing"))?;
-        let parts = match keys {
-            Some(keys) => found.open_parts(keys)?,
-            None => Vec::new(),
+    /// One trail as it stands now. A trail that nobody has written to is empty. Blocks.
+    pub fn snapshot(&self, trail: &Tenant) -> Result<Snapshot, ReadError> {
+        let mut view = self.now()?;
+        let Some(found) = view.trail_mut(trail.as_str()) else {
+            return Ok(Snapshot { trail: trail.clone(), segments: Vec::new(), hot: Vec::new(), size: 0 });
         };
-        let extra = Disclosure::new(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
-        Ok(TlogProof { extra: Some(extra), index, hashes, checkpoint: note })
+        let segments = found.sealed.iter().map(|sealed| Arc::clone(sealed.segment())).collect();
+        let hot = found.hot.batches().map_err(|error| damaged(trail.as_str(), &error.to_string()))?;
+        Ok(Snapshot { trail: trail.clone(), segments, hot, size: found.hot.end() })
     }
 
-    fn select(&self, wanted: impl Fn(&Peek) -> bool, most: usize) -> Result<Vec<Found>, ReadError> {
-        let mut found = Vec::new();
-        self.frames(|frame| {
-            if serde_json::from_slice(frame.entry).is_ok_and(|peek| wanted(&peek)) {
-                found.extend(Found::of(frame));
-            }
-            if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        Ok(found)
+    /// Every trail that has entries, and how many, by name.
+    pub fn trails(&self) -> Result<Vec<(Tenant, u64)>, ReadError> {
+        let view = self.now()?;
+        let sizes = view.trails().map(|(name, trail)| (name, trail.hot.end()));
+        Ok(sizes.filter_map(|(name, size)| Some((Tenant::new(name).ok()?, size))).collect())
     }
 
-    fn frames(&self, mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>) -> Result<(), ReadError> {
-        let listing = Listing::read(&self.disk).map_err(io_error(crate::wal::DIR))?;
-        for &sequence in &listing.sequences {
-            let followed = listing.sequences.last() != Some(&sequence);
-            let file = LogFile::read(&self.disk, sequence, followed)
-                .map_err(io_error(&crate::wal::path(sequence)))?
-                .map_err(corrupt)?;
-            for frame in file.frames() {
-                let (_, frame) = frame.map_err(corrupt)?;
-                if visit(frame).is_break() {
-                    return Ok(());
+    /// Shows every entry of every trail, until `visit` breaks: trail after trail by name, each by index. Entries
+    /// that are added meanwhile may be shown or not.
+    pub fn scan(&self, mut visit: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), ReadError> {
+        for (trail, size) in self.trails()? {
+            for first in (0..size).step_by(SCAN_ROWS as usize) {
+                let indexes: Vec<u64> = (first..size.min(first + SCAN_ROWS)).collect();
+                for found in self.entries(&trail, &indexes)? {
+                    if visit(found).is_break() {
+                        return Ok(());
+                    }
                 }
             }
         }
         Ok(())
     }
+
+    /// The event with this id, on whichever trail.
+    pub fn find(&self, id: EventId) -> Result<Option<Found>, ReadError> {
+        self.find_among(None, id)
+    }
+
+    /// The event with this id on one trail.
+    pub fn find_in(&self, trail: &Tenant, id: EventId) -> Result<Option<Found>, ReadError> {
+        self.find_among(Some(trail), id)
+    }
+
+    /// The events of one call: trail after trail by name, each by index. Reads every entry there is.
+    pub fn call(&self, request_id: &str) -> Result<Vec<Found>, ReadError> {
+        let of_call = |peek: &Peek| peek.request_id.as_deref() == Some(request_id);
+        let places = steadily(|| {
+            let mut places = Vec::new();
+            for (trail, sealed, hot) in
+                self.search(None, |trail| trail.hot.select(of_call, MAX_CALL_EVENTS))?
+            {
+                let mut indexes = Vec::new();
+                for segment in sealed.iter() {
+                    indexes.extend(segment.select(&self.disk, of_call, MAX_CALL_EVENTS)?);
+                }
+                places.extend(indexes.into_iter().chain(hot).map(|index| (trail.clone(), index)));
+            }
+            places.truncate(MAX_CALL_EVENTS);
+            Ok(places)
+        })?;
+        let found = places.iter().map(|(trail, index)| self.entry(trail, *index));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// One entry by its place.
+    pub fn entry(&self, trail: &Tenant, index: u64) -> Result<Option<Found>, ReadError> {
+        Ok(self.entries(trail, &[index])?.pop())
+    }
+
+    /// Entries by their places, each once, in the order that was asked for; what is not there is left out. All of
+    /// them are in memory together, with their parts.
+    pub fn entries(&self, trail: &Tenant, indexes: &[u64]) -> Result<Vec<Found>, ReadError> {
+        steadily(|| {
+            let places = {
+                let view = self.now()?;
+                let found = view.trail(trail.as_str());
+                let places = indexes.iter().filter_map(|index| Some((*index, found?.locate(*index)?)));
+                places.collect::<BTreeMap<_, _>>()
+            };
+            let mut found = self.fetch(trail, &places)?;
+            Ok(indexes.iter().filter_map(|index| found.remove(index)).collect())
+        })
+    }
+
+    /// Looks where entries are now; what is sealed, segment by segment.
+    fn fetch(
+        &self,
+        trail: &Tenant,
+        places: &BTreeMap<u64, Whereabouts>,
+    ) -> Result<BTreeMap<u64, Found>, ReadError> {
+        let mut all = BTreeMap::new();
+        let mut sealed: BTreeMap<u64, (&Sealed, Vec<u64>)> = BTreeMap::new();
+        for (&index, place) in places {
+            match place {
+                Whereabouts::Hot(HotEntry { entry, parts }) => {
+                    let parts = parts.map(|place| self.parts_of(trail, entry, place)).transpose()?;
+                    let (tenant, entry) = (trail.clone(), entry.clone());
+                    all.insert(index, Found { tenant, index, entry, parts: parts.unwrap_or_default() });
+                }
+                Whereabouts::Sealed(segment) => {
+                    sealed.entry(segment.segment().first).or_insert((segment, Vec::new())).1.push(index);
+                }
+            }
+        }
+        for (segment, indexes) in sealed.into_values() {
+            let entries = segment.entries(&self.disk, trail, &indexes)?;
+            all.extend(entries.into_iter().map(|found| (found.index, found)));
+        }
+        Ok(all)
+    }
+
+    /// The parts of an entry in the log.
+    fn parts_of(
+        &self,
+        trail: &Tenant,
+        entry: &[u8],
+        place: Place,
+    ) -> Result<Vec<SealedPart<'static>>, ReadError> {
+        let path = wal::path(place.file);
+        let bytes =
+            self.disk.store().read_from(&path, place.offset, place.len.into()).map_err(io_error(&path))?;
+        match frame::read(&bytes, 0) {
+            Read::Frame(frame, _) if (frame.trail, frame.entry) == (trail.as_str(), entry) => {
+                Ok(frame.parts.into_iter().map(SealedPart::into_owned).collect())
+            }
+            // Disowned since, and gone or others; or damaged, and then it stays so.
+            _ => Err(io_error(&format!("{path}, byte {}", place.offset))(io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn find_among(&self, trail: Option<&Tenant>, id: EventId) -> Result<Option<Found>, ReadError> {
+        let place = steadily(|| {
+            let trails = self.search(trail, |trail| trail.hot.find(id))?;
+            if let Some((trail, index)) = trails.iter().find_map(|(trail, _, hot)| Some((trail, (*hot)?))) {
+                return Ok(Some((trail.clone(), index)));
+            }
+            for (trail, sealed, _) in &trails {
+                // Events are looked up while they are young.
+                for sealed in sealed.iter().rev() {
+                    if let Some(index) = sealed.find(&self.disk, &self.filters, id)? {
+                        return Ok(Some((trail.clone(), index)));
+                    }
+                }
+            }
+            Ok(None)
+        })?;
+        match place {
+            Some((trail, index)) => self.entry(&trail, index),
+            None => Ok(None),
+        }
+    }
+
+    /// One trail or all, at one moment: the segments, and what `hot` finds behind them.
+    fn search<T>(
+        &self,
+        only: Option<&Tenant>,
+        hot: impl Fn(&Trail) -> T,
+    ) -> Result<Vec<(Tenant, Segments, T)>, ReadError> {
+        let view = self.now()?;
+        let wanted = view.trails().filter(|(name, _)| only.is_none_or(|only| only.as_str() == *name));
+        let found = wanted.filter_map(|(name, trail)| {
+            Some((Tenant::new(name).ok()?, Arc::clone(&trail.sealed), hot(trail)))
+        });
+        Ok(found.collect())
+    }
+
+    /// What is known, caught up.
+    fn now(&self) -> Result<MutexGuard<'_, View>, ReadError> {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.catch_up()?;
+        Ok(view)
+    }
 }
 
-/// The fields that entries are looked up by.
-#[derive(Deserialize)]
-struct Peek {
-    id: EventId,
-    request_id: Option<String>,
+/// Reads again while files go away under it: each time from where the entries are by then.
+fn steadily<T>(read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    let mut gone = String::new();
+    for _ in 0..TRIES {
+        match read() {
+            Err(ReadError::Io { place, source }) if source.kind() == io::ErrorKind::NotFound => gone = place,
+            result => return result,
+        }
+    }
+    Err(damaged(&gone, "what was written there is missing or damaged"))
 }
 
-/// What a checkpoint says, its signature unchecked: whoever verifies the proof checks it.
-fn checkpoint_of(note: &str) -> Option<Checkpoint> {
-    Checkpoint::parse(greffier_merkle::note::SignedNote::parse(note).ok()?.text()).ok()
-}
-
-fn io_error(place: &str) -> impl FnOnce(io::Error) -> ReadError {
-    let place = place.to_owned();
-    move |source| ReadError::Io { place, source }
-}
-
-fn damaged(place: &str, what: &str) -> ReadError {
-    ReadError::Damaged { place: place.to_owned(), what: what.to_owned() }
-}
-
-fn corrupt(corruption: Corruption) -> ReadError {
-    let place = format!("{}, byte {}", corruption.file, corruption.offset);
-    ReadError::Damaged { place, what: corruption.what }
-}
+#[cfg(test)]
+mod tests;

@@ -4,18 +4,21 @@
 //! crash does not explain: damage before acknowledged bytes, a tree that contradicts what was signed, a missing
 //! file that the manifest names. It changes nothing before it has read everything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use greffier_event::{Event, EventType, Tenant};
+use greffier_event::{Event, Tenant, Timestamp};
 use greffier_merkle::Hash;
 use greffier_merkle::note::Verifier;
 use greffier_merkle::{checkpoint, hash};
-use serde::Deserialize;
 
+use crate::backlog::Backlog;
 use crate::error::LedgerError;
+use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
-use crate::manifest::{LogRecord, Manifest};
+use crate::manifest::{self, Chain, Holds, LogRecord, Manifest};
+use crate::open_decisions::OpenDecisions;
+use crate::peek::Peek;
 use crate::publish::{
     MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin,
 };
@@ -24,9 +27,7 @@ use crate::wal::frame::Frame;
 use crate::wal::replay::{Corruption, Listing, LogFile};
 use crate::wal::{self, End};
 
-/// Calls without an outcome that are handed over at start; a node with more in flight than this when it was
-/// killed is told how many remain.
-pub const MAX_OPEN_DECISIONS: usize = 65_536;
+mod sealed;
 
 /// What was found when the ledger opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Recovered {
     pub repairs: Vec<String>,
     /// Approved decisions without an outcome, oldest first: their calls may have reached the upstream.
     pub open_decisions: Vec<Event>,
-    /// Open decisions beyond [`MAX_OPEN_DECISIONS`], not listed.
+    /// Open decisions beyond [`crate::MAX_OPEN_DECISIONS`], not listed.
     pub open_decisions_dropped: u64,
 }
 
@@ -47,10 +48,13 @@ pub(crate) struct Opened {
     pub(crate) publisher: Publisher,
     /// The last file of the log, and how much of it counts.
     pub(crate) end: End,
-    /// All files of the log, with their hashes.
-    pub(crate) log: Vec<LogRecord>,
-    /// Sequence of the manifest on disk.
-    pub(crate) manifest: u64,
+    /// What the directory holds; its log's files with their hashes.
+    pub(crate) holds: Holds,
+    pub(crate) chain: Chain,
+    pub(crate) backlog: Backlog,
+    pub(crate) ids: Arc<Ids>,
+    /// What was open where the log begins.
+    pub(crate) open: OpenDecisions,
     pub(crate) recovered: Recovered,
 }
 
@@ -70,24 +74,40 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         _ => LedgerError::io("lock the data directory")(error),
     })?;
     let mut publisher = Publisher::new(disk.clone(), Arc::clone(keys), node_origin);
-    let listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
+    let mut listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
     let trails = stored_trails(disk)?;
-    let manifest = Manifest::read(disk, &[verifier(keys, node_origin, Tenant::NODE)?])?;
+    let read = Manifest::read(disk, &[verifier(keys, node_origin, Tenant::NODE)?])?;
+    let manifest = read.as_ref().map(|(manifest, _)| manifest);
     if manifest.is_none() && !(listing.sequences.is_empty() && trails.is_empty()) {
-        return Err(LedgerError::tampered("manifest", "the manifest is missing, but there is data"));
+        return Err(LedgerError::tampered(manifest::DIR, "the manifest is missing, but there is data"));
     }
-    let clean = manifest.as_ref().is_none_or(|manifest| manifest.clean);
-    if let Some(missing) = listing.missing() {
+    let clean = manifest.is_none_or(|manifest| manifest.clean);
+    let mut holds = manifest.map(|manifest| manifest.holds.clone()).unwrap_or_default();
+    holds.floor = holds.floor.max(1);
+    // Files before the floor are sealed; a crash kept them from being removed.
+    listing.sequences.retain(|sequence| *sequence >= holds.floor);
+    if let Some(missing) = listing.missing(holds.floor) {
         return Err(LedgerError::tampered(wal::path(missing), "the file is missing"));
     }
 
+    let mut repairs = Vec::new();
+    let open = sealed::restore(disk, &holds, &mut publisher, &mut repairs)?;
+    let ids = Arc::new(Ids::new(disk.clone(), &holds));
+    let mut backlog = Backlog::default();
+    for segment in &holds.segments {
+        backlog.sealed(&segment.trail, segment.end, Timestamp::from_micros(segment.recorded_at.1));
+    }
     let mut replay = Replay {
         disk,
-        claims: claims(disk, keys, node_origin, &trails, manifest.as_ref())?,
+        claims: claims(disk, keys, node_origin, &trails, manifest)?,
         publisher: &mut publisher,
-        open: OpenDecisions::default(),
-        repairs: Vec::new(),
+        next: BTreeMap::new(),
+        backlog: &mut backlog,
+        ids: &ids,
+        open: open.clone(),
+        repairs,
     };
+    replay.check_sealed_claims()?;
     let mut log = Vec::new();
     let mut end = End::default();
     // Files of which more is on disk than counts, or may be less than we read.
@@ -102,11 +122,11 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
             unsure.push(end);
         }
     }
-    if let Some(manifest) = &manifest {
+    if let Some(manifest) = manifest {
         compare_log(manifest, &log)?;
     }
     replay.finish()?;
-    let Replay { open, repairs, .. } = replay;
+    let Replay { open: still_open, repairs, .. } = replay;
 
     // Everything is read and nothing contradicts; only now is anything changed.
     for end in unsure {
@@ -116,10 +136,11 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         let record = wal::settle(disk, end).map_err(LedgerError::io("make the log durable"))?;
         log.iter_mut().filter(|known| known.name == name).for_each(|known| *known = record.clone());
     }
-    let (open_decisions, open_decisions_dropped) = open.into_events()?;
+    holds.wal = log;
+    let (open_decisions, open_decisions_dropped) = still_open.into_events()?;
     let recovered = Recovered { unclean: !clean, repairs, open_decisions, open_decisions_dropped };
-    let manifest = manifest.map_or(0, |manifest| manifest.sequence);
-    Ok(Opened { lock, publisher, end, log, manifest, recovered })
+    let chain = Chain::behind(read.as_ref());
+    Ok(Opened { lock, publisher, end, holds, chain, backlog, ids, open, recovered })
 }
 
 /// The trails that have a folder.
@@ -172,20 +193,21 @@ fn claims(
         let claim = Claim { size: checkpoint.size, root: checkpoint.root, place };
         claims.entry(trail.as_str().to_owned()).or_default().push(claim);
     }
-    for record in manifest.iter().flat_map(|manifest| &manifest.trails).filter(|record| record.size > 0) {
+    for record in manifest.iter().flat_map(|manifest| &manifest.holds.trails).filter(|record| record.size > 0)
+    {
         let Some(claims) = claims.get_mut(&record.name) else {
             return Err(LedgerError::tampered(checkpoint_path(&record.name), "the checkpoint is missing"));
         };
         let root = hex::decode(&record.root).ok().and_then(|root| root.try_into().ok());
-        let root = root.ok_or_else(|| LedgerError::tampered("manifest", "a root is not a hash"))?;
-        claims.push(Claim { size: record.size, root, place: "manifest".to_owned() });
+        let root = root.ok_or_else(|| LedgerError::tampered(manifest::DIR, "a root is not a hash"))?;
+        claims.push(Claim { size: record.size, root, place: manifest::DIR.to_owned() });
     }
     Ok(claims)
 }
 
 /// Files of the log that the manifest knows must be as it knew them; after a clean stop there are no others.
 fn compare_log(manifest: &Manifest, found: &[LogRecord]) -> Result<(), LedgerError> {
-    for told in manifest.wal.iter().filter(|told| told.sha256.is_some()) {
+    for told in manifest.holds.wal.iter().filter(|told| told.sha256.is_some()) {
         match found.iter().find(|found| found.name == told.name) {
             Some(found) if found == told => {}
             Some(_) => {
@@ -194,7 +216,7 @@ fn compare_log(manifest: &Manifest, found: &[LogRecord]) -> Result<(), LedgerErr
             None => return Err(LedgerError::tampered(&told.name, "the file is missing")),
         }
     }
-    if manifest.clean && found.len() > manifest.wal.len() {
+    if manifest.clean && found.len() > manifest.holds.wal.len() {
         return Err(LedgerError::tampered(wal::DIR, "there are files that the clean stop did not leave"));
     }
     Ok(())
@@ -205,6 +227,10 @@ struct Replay<'a> {
     disk: &'a Disk,
     publisher: &'a mut Publisher,
     claims: BTreeMap<String, Vec<Claim>>,
+    /// The index that is due next in the log, by trail.
+    next: BTreeMap<String, u64>,
+    backlog: &'a mut Backlog,
+    ids: &'a Ids,
     open: OpenDecisions,
     repairs: Vec<String>,
 }
@@ -225,10 +251,28 @@ impl Replay<'_> {
 
     fn frame(&mut self, file: &LogFile, offset: u64, frame: &Frame<'_>) -> Result<(), LedgerError> {
         let trail = self.publisher.trail(frame.trail);
-        if frame.index != trail.size() {
-            let what =
-                format!("trail `{}` has entry {} where {} is due", frame.trail, frame.index, trail.size());
+        // The log of a trail begins where its segments end, or before.
+        let due = self.next.get(frame.trail).copied();
+        if due.is_some_and(|due| frame.index != due) || frame.index > trail.size() {
+            let due = due.unwrap_or(trail.size());
+            let what = format!("trail `{}` has entry {} where {due} is due", frame.trail, frame.index);
             return Err(Corruption { file: file.name.clone(), offset, what }.into());
+        }
+        self.next.insert(frame.trail.to_owned(), frame.index + 1);
+        if let Some(peek) = Peek::of(frame.entry) {
+            let recorded_at = peek.recorded_at.unwrap_or(Timestamp::from_micros(0));
+            let bytes = frame.len() as u64;
+            self.backlog.committed(file.sequence, frame.trail, frame.index, bytes, recorded_at);
+            self.open.note(frame.trail, frame.index, frame.entry, &peek);
+            if frame.index >= trail.size() {
+                let (index, leaf) = (frame.index, hash::leaf(frame.entry));
+                let digest = peek.digest().map(str::to_owned);
+                self.ids.note(frame.trail, peek.id, Known { index, leaf, digest });
+            }
+        }
+        if frame.index < trail.size() {
+            // Sealed already; a crash, or other trails in the file, kept it.
+            return Ok(());
         }
         trail.push(hash::leaf(frame.entry));
         let claims = self.claims.get(frame.trail).map_or(&[] as &[Claim], Vec::as_slice);
@@ -240,7 +284,26 @@ impl Replay<'_> {
         }
         let covered = claims.iter().map(|claim| claim.size).max().unwrap_or(0);
         trail.compare_tiles(self.disk, covered, &mut self.repairs);
-        self.open.note(frame.trail, frame.entry);
+        Ok(())
+    }
+
+    /// Holds what was signed of sealed entries against the trees that came out of tiles and segments.
+    fn check_sealed_claims(&mut self) -> Result<(), LedgerError> {
+        for (name, claims) in &self.claims {
+            let trail = self.publisher.trail(name);
+            for claim in claims.iter().filter(|claim| claim.size <= trail.size()) {
+                // A size below the sealed one: the tree as it was then stands in the tiles.
+                let root = if claim.size == trail.size() {
+                    Some(trail.root())
+                } else {
+                    sealed::root_at(self.disk, name, claim.size)
+                };
+                if root != Some(claim.root) {
+                    let what = format!("trail `{name}` has another root at size {}", claim.size);
+                    return Err(LedgerError::tampered(&claim.place, what));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -262,49 +325,6 @@ impl Replay<'_> {
             repairs.push("trust: the file was missing and was made again from the keys".to_owned());
         }
         Ok(())
-    }
-}
-
-/// Approved decisions that wait for their outcome.
-#[derive(Default)]
-struct OpenDecisions {
-    /// By trail and request: when it was read, and the entry.
-    waiting: HashMap<(String, String), (u64, Vec<u8>)>,
-    read: u64,
-    dropped: u64,
-}
-
-impl OpenDecisions {
-    fn note(&mut self, trail: &str, entry: &[u8]) {
-        #[derive(Deserialize)]
-        struct Peek {
-            #[serde(rename = "type")]
-            kind: EventType,
-            request_id: Option<String>,
-        }
-        let Ok(Peek { kind, request_id: Some(request) }) = serde_json::from_slice(entry) else { return };
-        let call = (trail.to_owned(), request);
-        match kind {
-            EventType::ActionApproved if self.waiting.len() >= MAX_OPEN_DECISIONS => self.dropped += 1,
-            EventType::ActionApproved => {
-                self.read += 1;
-                self.waiting.insert(call, (self.read, entry.to_vec()));
-            }
-            EventType::ActionExecuted | EventType::ActionFailed => {
-                self.waiting.remove(&call);
-            }
-            _ => {}
-        }
-    }
-
-    fn into_events(self) -> Result<(Vec<Event>, u64), LedgerError> {
-        let mut waiting: Vec<_> = self.waiting.into_iter().collect();
-        waiting.sort_unstable_by_key(|(_, (order, _))| *order);
-        let event = |((trail, _), (_, entry)): ((String, String), (u64, Vec<u8>))| {
-            Event::from_canonical(&entry)
-                .map_err(|error| LedgerError::tampered(format!("trail `{trail}`"), error.to_string()))
-        };
-        Ok((waiting.into_iter().map(event).collect::<Result<_, _>>()?, self.dropped))
     }
 }
 

@@ -6,9 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::file::reader::{ChunkReader, Length};
 
 #[cfg(test)]
 pub(crate) mod sim;
@@ -41,6 +44,12 @@ pub(crate) trait Store: Send + Sync {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>>;
     /// The first bytes of a file, `len` at most.
     fn head(&self, path: &str, len: usize) -> io::Result<Vec<u8>>;
+    /// The bytes of a file from `offset` on, `limit` at most; none behind its end.
+    fn read_from(&self, path: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>>;
+    /// A file to read at any place.
+    fn open(&self, path: &str) -> io::Result<Source>;
+    /// Where a file lies for others to open, absolute; `None` if it lies nowhere else than in memory.
+    fn location(&self, path: &str) -> Option<PathBuf>;
     /// Creates or replaces a file and syncs its bytes; its name is not durable yet.
     fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
     /// Renames over whatever stood there; durable after `sync_dir`.
@@ -53,6 +62,43 @@ pub(crate) trait Store: Send + Sync {
     fn sync_dir(&self, dir: &str) -> io::Result<()>;
     /// Opens an existing file for appending.
     fn append(&self, path: &str) -> io::Result<Box<dyn Append>>;
+}
+
+/// A file that is read at any place and does not change.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// On the real file system.
+    File(File),
+    /// In memory.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the simulated file system has these"))]
+    Bytes(Bytes),
+}
+
+impl Length for Source {
+    fn len(&self) -> u64 {
+        match self {
+            Source::File(file) => file.len(),
+            Source::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+impl ChunkReader for Source {
+    type T = Box<dyn Read + Send>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(match self {
+            Source::File(file) => Box::new(file.get_read(start)?),
+            Source::Bytes(bytes) => Box::new(bytes.get_read(start)?),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self {
+            Source::File(file) => file.get_bytes(start, length),
+            Source::Bytes(bytes) => bytes.get_bytes(start, length),
+        }
+    }
 }
 
 /// A file that only grows.
@@ -142,6 +188,22 @@ impl Store for Files {
         Ok(bytes)
     }
 
+    fn read_from(&self, path: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.path(path))?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Source> {
+        File::open(self.path(path)).map(Source::File)
+    }
+
+    fn location(&self, path: &str) -> Option<PathBuf> {
+        std::path::absolute(self.path(path)).ok()
+    }
+
     fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut file = File::create(self.path(path))?;
         file.write_all(bytes)?;
@@ -185,6 +247,12 @@ impl Append for File {
 pub(crate) struct Disk {
     store: Arc<dyn Store>,
     durable_dirs: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
 }
 
 impl Disk {

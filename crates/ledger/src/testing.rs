@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use greffier_event::{Draft, Event, Part};
 use serde_json::json;
 
+use crate::backlog::SealPolicy;
 use crate::keys::KeyRing;
 
 /// A decision (`approved`), an outcome (`executed`, `failed`) or another event, the `n`th of its kind of world.
@@ -38,6 +40,11 @@ pub(crate) fn draft(event: Event, parts: &[(&str, &[u8])]) -> Draft {
         content: content.to_vec(),
     };
     Draft { event, parts: parts.iter().map(part).collect() }
+}
+
+/// The events of tests are old; only tests of sealing want them sealed for it.
+pub(crate) fn seal_by_count(entries: u64) -> SealPolicy {
+    SealPolicy { entries, age: Duration::from_secs(1_000_000_000), ..SealPolicy::default() }
 }
 
 /// An event of which nothing but its trail and number matters.

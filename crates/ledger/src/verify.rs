@@ -19,6 +19,8 @@ use crate::store::{Disk, Files, UNFINISHED};
 use crate::wal::replay::{Corruption, Listing, LogFile};
 use crate::wal::{self, MAX_FILE_BYTES};
 
+mod covered;
+mod segments;
 mod signed;
 mod trails;
 
@@ -42,9 +44,9 @@ pub struct VerifyOptions {
 /// How far a check has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Files of the log that were checked.
+    /// Segments and files of the log that were checked.
     pub files: u64,
-    /// Files of the log.
+    /// How many there are.
     pub of: u64,
     /// Entries so far.
     pub entries: u64,
@@ -130,15 +132,15 @@ pub fn verify_dir(
 ) -> Result<Report, VerifyError> {
     let disk = Disk::new(Arc::new(Files::new(dir)));
     let names: BTreeSet<String> = disk.store().list("")?.into_iter().map(|listed| listed.name).collect();
-    if ![manifest::PATH, TRUST, TRAILS, wal::DIR].iter().any(|name| names.contains(*name)) {
+    if ![manifest::DIR, manifest::v1::PATH, TRUST, TRAILS, wal::DIR].iter().any(|name| names.contains(*name))
+    {
         return Err(VerifyError::NotALedger(dir.display().to_string()));
     }
     let keys = options.keys_dir.as_deref().map(KeyRing::open).transpose()?;
     for _ in 1..MAX_TRIES {
-        let before = disk.store().read(manifest::PATH, manifest::MAX_BYTES).ok();
+        let before = manifest::sequences(&disk)?;
         let report = check(&disk, options.trust.as_ref(), keys.as_ref(), &mut progress)?;
-        let after = disk.store().read(manifest::PATH, manifest::MAX_BYTES).ok();
-        if report.is_ok() || before == after {
+        if report.is_ok() || before == manifest::sequences(&disk)? {
             return Ok(report);
         }
     }
@@ -165,8 +167,23 @@ fn check(
     let mut trails = Trails::new(disk, &signed, keys);
     let mut entries = 0;
     let mut intact = true;
-    let of = listing.sequences.len() as u64;
-    for (files, &sequence) in (1..).zip(&listing.sequences) {
+    let floor = signed.manifest.as_ref().map_or(1, |manifest| manifest.holds.floor);
+    // What lies before the floor is sealed; a crash kept it.
+    let listing =
+        Listing { sequences: listing.sequences.into_iter().filter(|n| *n >= floor).collect(), ..listing };
+    let segments = signed.manifest.iter().flat_map(|manifest| &manifest.holds.segments);
+    let of = (listing.sequences.len() + segments.clone().count()) as u64;
+    let mut files = 0;
+    for segment in segments {
+        if !segments::check(disk, segment, &mut trails, &mut report) {
+            trails.give_up(&segment.trail);
+        }
+        files += 1;
+        entries += trails.take_count();
+        progress(Progress { files, of, entries });
+    }
+    for &sequence in &listing.sequences {
+        files += 1;
         let followed = listing.sequences.contains(&(sequence + 1));
         match LogFile::read(disk, sequence, followed) {
             Ok(Ok(file)) => {
@@ -188,7 +205,7 @@ fn check(
         entries += trails.take_count();
         progress(Progress { files, of, entries });
     }
-    trails.finish(intact && listing.missing().is_none(), &mut report);
+    trails.finish(intact && listing.missing(floor).is_none(), &mut report);
     check_other_files(disk, &signed, &listing, &mut report)?;
     report.problems.sort();
     report.problems.dedup();
@@ -212,13 +229,15 @@ fn read_trust(disk: &Disk, report: &mut Report) -> Option<TrustPolicy> {
 fn check_log_files(listing: &Listing, manifest: Option<&Manifest>, report: &mut Report) {
     let present: BTreeSet<String> = listing.sequences.iter().map(|sequence| wal::path(*sequence)).collect();
     let last = listing.sequences.last().copied().unwrap_or(0);
+    let floor = manifest.map_or(1, |manifest| manifest.holds.floor);
     let mut missing: BTreeSet<String> =
-        (1..=last).map(wal::path).filter(|name| !present.contains(name)).collect();
+        (floor..=last).map(wal::path).filter(|name| !present.contains(name)).collect();
     if let Some(manifest) = manifest {
-        let complete = manifest.wal.iter().filter(|record| record.sha256.is_some());
+        let told = &manifest.holds.wal;
+        let complete = told.iter().filter(|record| record.sha256.is_some());
         missing.extend(complete.map(|record| record.name.clone()).filter(|name| !present.contains(name)));
         if manifest.clean {
-            let known: BTreeSet<&str> = manifest.wal.iter().map(|record| record.name.as_str()).collect();
+            let known: BTreeSet<&str> = told.iter().map(|record| record.name.as_str()).collect();
             for name in present.iter().filter(|name| !known.contains(name.as_str())) {
                 report.problem(name.as_str(), "the file was not there at the clean stop");
             }
@@ -231,7 +250,7 @@ fn check_log_files(listing: &Listing, manifest: Option<&Manifest>, report: &mut 
 
 /// Holds one file of the log against the manifest.
 fn check_hash(name: &str, bytes: &[u8], manifest: Option<&Manifest>, report: &mut Report) {
-    let told = manifest.and_then(|manifest| manifest.wal.iter().find(|record| record.name == name));
+    let told = manifest.and_then(|manifest| manifest.holds.wal.iter().find(|record| record.name == name));
     let Some((length, hash)) = told.and_then(|told| Some((told.bytes?, told.sha256.clone()?))) else {
         return;
     };
@@ -280,8 +299,8 @@ fn report_corruption(corruption: &Corruption, report: &mut Report) {
     report.problem(format!("{}, byte {}", corruption.file, corruption.offset), corruption.what.as_str());
 }
 
-/// Every file that is neither log nor manifest: those the manifest lists must be as listed, and after a clean
-/// stop there are no others.
+/// Every other file: those the manifest lists must be as listed, and after a clean stop there are none but those
+/// that it covers.
 fn check_other_files(
     disk: &Disk,
     signed: &Signed,
@@ -289,7 +308,7 @@ fn check_other_files(
     report: &mut Report,
 ) -> Result<(), VerifyError> {
     let Some(manifest) = &signed.manifest else { return Ok(()) };
-    for told in &manifest.files {
+    for told in &manifest.holds.files {
         match disk.store().read(&told.path, MAX_FILE_BYTES) {
             Ok(bytes) => compare(told, &bytes, report),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -299,14 +318,13 @@ fn check_other_files(
         }
     }
     if manifest.clean {
-        let known: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
         for stranger in &listing.strangers {
             report.problem(stranger.as_str(), "the file was not there at the clean stop");
         }
+        let covered = covered::Covered::by(manifest);
         for path in disk.walk("")? {
-            let elsewhere =
-                path == manifest::PATH || (path.starts_with("wal/") && !path.ends_with(UNFINISHED));
-            if !elsewhere && !known.contains(path.as_str()) {
+            let log = path.starts_with("wal/") && !path.ends_with(UNFINISHED);
+            if !log && !covered.contains(&path) {
                 report.problem(path, "the file was not there at the clean stop");
             }
         }

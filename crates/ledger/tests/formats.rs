@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use greffier_event::{Draft, Event, Part, Tenant};
 use greffier_ledger::verify::{VerifyOptions, verify_dir};
-use greffier_ledger::{Disclosure, KeyRing, Ledger, LedgerConfig, Reader, Recovered};
+use greffier_ledger::{Disclosure, KeyRing, Ledger, LedgerConfig, Reader, Recovered, SealPolicy};
 use greffier_merkle::TrustPolicy;
 
 const ORIGIN: &str = "fixture.local";
@@ -44,11 +44,15 @@ fn draft(tenant: &str, n: u64) -> Draft {
 }
 
 fn config(place: &Path) -> LedgerConfig {
+    // The events of the fixture are old: they are sealed by count only.
+    let age = std::time::Duration::from_secs(1_000_000_000);
+    let seal = SealPolicy { entries: 2, age, ..SealPolicy::default() };
     LedgerConfig {
         dir: place.join("data"),
         keys_dir: place.join("keys"),
         origin: ORIGIN.to_owned(),
         node: "node-1".to_owned(),
+        seal,
     }
 }
 

@@ -13,6 +13,7 @@ mod entity;
 mod find;
 mod hints;
 pub mod json;
+mod leaf;
 mod rules;
 #[cfg(test)]
 mod samples;

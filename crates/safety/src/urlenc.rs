@@ -90,7 +90,7 @@ impl Inspection {
 }
 
 /// The bytes that a text stands for. What is no escape stands for itself.
-fn decode(raw: &str, form: Form) -> (Vec<u8>, Shifts) {
+pub(crate) fn decode(raw: &str, form: Form) -> (Vec<u8>, Shifts) {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut shifts = Shifts::default();
     let mut rest = raw.as_bytes();

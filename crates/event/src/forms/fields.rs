@@ -5,7 +5,7 @@ use crate::json::Json;
 use crate::{InvalidEvent, Timestamp, decimal, is_reserved_agent, is_reserved_uri, limits};
 
 /// What only Greffier says, in the spellings of all forms. (`false` and null say nothing and may stand.)
-const SERVER_ONLY: [&[&str]; 8] = [
+const SERVER_ONLY: [&[&str]; 9] = [
     &["recorded_at"],
     &["recordedAt"],
     &["parts_root"],
@@ -13,6 +13,7 @@ const SERVER_ONLY: [&[&str]; 8] = [
     &["user", "verified"],
     &["agent", "verified"],
     &["source", "channel"],
+    &["source", "digest"],
     &["source", "node"],
 ];
 

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::fields::{self, Fields, time_json};
 use super::given::{self, Given, part_value, value_part};
+use super::join::{Half, joined};
 use super::{Form, Reading};
 use crate::json::Json;
 use crate::redact::redact_json;
@@ -42,6 +43,13 @@ pub fn write(event: &Event, parts: &[Part]) -> Result<String, InvalidEvent> {
     let mut document = render(event, parts, metadata.as_ref());
     given.apply(&mut document);
     Ok(document.to_string())
+}
+
+/// Writes the two events of one call as one document: it has the first one's id and time.
+pub fn join(decision: Half<'_>, outcome: Half<'_>) -> Result<String, InvalidEvent> {
+    let (event, parts) = joined(decision, outcome)?;
+    let (metadata, _) = given::unpack(&parts, Form::Flat);
+    Ok(render(&event, &parts, metadata.as_ref()).to_string())
 }
 
 fn event(fields: &Fields<'_>, reading: &Reading<'_>) -> Result<Event, InvalidEvent> {

@@ -5,6 +5,7 @@
 
 use super::fields::{self, Fields, is_entity, time_json};
 use super::given::{self, Given, part_value, value_part};
+use super::join::{Half, joined};
 use super::{Form, Reading};
 use crate::json::Json;
 use crate::redact::redact_json;
@@ -50,30 +51,8 @@ pub fn write(event: &Event, parts: &[Part]) -> Result<String, InvalidEvent> {
 
 /// Writes the two events of one call as one entry: what was asked and decided from the first, how it ended from
 /// the second.
-pub fn join(decision: (&Event, &[Part]), outcome: (&Event, &[Part])) -> Result<String, InvalidEvent> {
-    let (asked, asked_parts) = decision;
-    let (ended, ended_parts) = outcome;
-    if asked.request_id.is_none() || asked.request_id != ended.request_id || asked.tenant != ended.tenant {
-        return Err(InvalidEvent::new(
-            "request_id",
-            "must be the same in the decision and the outcome of a call",
-        ));
-    }
-    let mut event = asked.clone();
-    event.kind = ended.kind;
-    event.outcome = ended.outcome.clone();
-    event.usage = ended.usage.clone().or(event.usage);
-    event.content_safety = match (event.content_safety.take(), &ended.content_safety) {
-        (Some(mut input), Some(output)) => {
-            input.pii_detected |= output.pii_detected;
-            let new = |redaction: &&Redaction| !input.redactions.contains(redaction);
-            let added: Vec<Redaction> = output.redactions.iter().filter(new).cloned().collect();
-            input.redactions.extend(added);
-            Some(input)
-        }
-        (input, output) => input.or_else(|| output.clone()),
-    };
-    let parts: Vec<Part> = asked_parts.iter().chain(ended_parts).cloned().collect();
+pub fn join(decision: Half<'_>, outcome: Half<'_>) -> Result<String, InvalidEvent> {
+    let (event, parts) = joined(decision, outcome)?;
     Ok(render(&event, &parts).to_string())
 }
 

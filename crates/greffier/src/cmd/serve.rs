@@ -1,10 +1,12 @@
 //! `serve`: the order in which the parts of the gateway start, and stop.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
-use greffier_gateway::CancellationToken;
+use greffier_gateway::{CancellationToken, Site};
 use greffier_ledger::{Ledger, LedgerConfig};
+use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -16,6 +18,7 @@ use super::init;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::site::ReadSite;
 use crate::wire;
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
@@ -31,7 +34,9 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         keys_dir: config.keys.clone(),
         origin: config.origin.clone(),
         node: config.node.clone(),
+        seal: config.seal,
     };
+    let limits = config.query.clone();
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -45,7 +50,11 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
         let (ledger, startup) = Ledger::start(ledger_config)?;
         tracing::info!(address = %listener.local_addr()?, "listening");
-        greffier_gateway::serve(settings, policies, ledger.appender(), startup, listener, stop).await?;
+        // Whatever asks the trails is gone with the runtime, before the ledger closes.
+        let engine = Engine::new(ledger.reader(), limits)?;
+        let site = ReadSite::new(engine, ledger.appender(), settings.node.clone());
+        let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
+        greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
         anyhow::Ok(ledger)
     })?;
     drop(runtime);

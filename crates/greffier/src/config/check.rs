@@ -1,5 +1,6 @@
 //! From what was written to values: every problem is found, and named with its place.
 
+mod bounds;
 mod destinations;
 mod identity;
 mod units;
@@ -9,13 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
 use greffier_event::RedactionAction;
-use greffier_gateway::Limits;
 use greffier_safety::{Entity, Rules};
 use toml::Spanned;
 
 use super::Config;
 use super::place::{Places, Problems};
-use super::raw::{Raw, RawSafety, RawServer, Text};
+use super::raw::{Raw, RawSafety, Text};
 
 pub(crate) use units::duration;
 
@@ -23,10 +23,6 @@ pub(crate) use units::duration;
 const MAX_NAME: usize = 64;
 /// Checkpoints carry the origin in every signature line.
 const MAX_ORIGIN: usize = 200;
-/// A body is held whole, one per connection.
-const MAX_BODY: usize = 256 * 1024 * 1024;
-/// Past this the system runs out of files first.
-const MAX_CONNECTIONS: usize = 65_536;
 /// Stores that are designed and not built.
 const OBJECT_STORES: [&str; 3] = ["s3://", "gs://", "az://"];
 
@@ -53,11 +49,15 @@ pub(crate) fn check(
     let upstreams = checker.upstreams(&raw.upstream);
     let tools = checker.tools(&raw.tool);
     let (model_rules, tool_rules) = checker.safety(&raw.safety);
-    let limits = checker.limits(&raw.server);
+    let limits = checker.server(&raw.server);
+    let query = checker.query(&raw.query);
+    let seal = checker.ledger(&raw.ledger);
     let policy_dir = checker.path(&raw.policy.dir);
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
-    let (Some(listen), Some(limits), true) = (listen, limits, problems.0.is_empty()) else {
+    let (Some(listen), Some(limits), Some(query), Some(seal), true) =
+        (listen, limits, query, seal, problems.0.is_empty())
+    else {
         return Err(problems);
     };
     Ok(Config {
@@ -74,6 +74,8 @@ pub(crate) fn check(
         tool_rules,
         prices,
         limits,
+        query,
+        seal,
         text,
     })
 }
@@ -191,18 +193,6 @@ impl Checker<'_> {
                 RedactionAction::Block
             }
         }
-    }
-
-    fn limits(&mut self, raw: &RawServer) -> Option<Limits> {
-        let body = self.take(&raw.body, units::size(raw.body.get_ref(), MAX_BODY));
-        let connections = *raw.connections.get_ref();
-        if !(1..=MAX_CONNECTIONS).contains(&connections) {
-            self.problem(&raw.connections, format!("expected 1 to {MAX_CONNECTIONS}"));
-        }
-        let mut time = |text: &Text| self.take(text, units::timeout(text.get_ref()));
-        let times = (time(&raw.header_timeout), time(&raw.body_idle_timeout), time(&raw.drain));
-        let (header_timeout, body_idle_timeout, drain) = (times.0?, times.1?, times.2?);
-        Some(Limits { body: body?, connections, header_timeout, body_idle_timeout, drain })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greffier_gateway::Limits;
+use greffier_ledger::SealPolicy;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -24,6 +25,8 @@ pub(crate) struct Raw {
     pub(crate) policy: RawPolicy,
     pub(crate) safety: RawSafety,
     pub(crate) server: RawServer,
+    pub(crate) query: RawQuery,
+    pub(crate) ledger: RawLedger,
     pub(crate) prices: RawPrices,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
@@ -43,6 +46,8 @@ impl Default for Raw {
             policy: RawPolicy::default(),
             safety: RawSafety::default(),
             server: RawServer::default(),
+            query: RawQuery::default(),
+            ledger: RawLedger::default(),
             prices: RawPrices::default(),
             issuer: Vec::new(),
             upstream: Vec::new(),
@@ -166,9 +171,8 @@ pub(crate) struct RawServer {
 impl Default for RawServer {
     fn default() -> RawServer {
         let limits = Limits::default();
-        let seconds = |time: Duration| text(&format!("{}s", time.as_secs()));
         RawServer {
-            body: text(&format!("{}MiB", limits.body / (1024 * 1024))),
+            body: size(limits.body as u64),
             connections: Spanned::new(0..0, limits.connections),
             header_timeout: seconds(limits.header_timeout),
             body_idle_timeout: seconds(limits.body_idle_timeout),
@@ -177,9 +181,67 @@ impl Default for RawServer {
     }
 }
 
+/// `[query]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawQuery {
+    pub(crate) rows: Spanned<usize>,
+    pub(crate) bytes: Text,
+    pub(crate) timeout: Text,
+    pub(crate) memory: Text,
+    pub(crate) concurrent: Spanned<usize>,
+    pub(crate) pushdown: bool,
+}
+
+impl Default for RawQuery {
+    fn default() -> RawQuery {
+        let limits = greffier_query::Limits::default();
+        RawQuery {
+            rows: Spanned::new(0..0, limits.rows),
+            bytes: size(limits.bytes as u64),
+            timeout: seconds(limits.time),
+            memory: size(limits.memory as u64),
+            concurrent: Spanned::new(0..0, limits.concurrent),
+            pushdown: limits.pushdown,
+        }
+    }
+}
+
+/// `[ledger]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawLedger {
+    pub(crate) segment_age: Text,
+    pub(crate) wal: Text,
+    /// For tests, which have no time to fill a segment: the sample does not name it.
+    pub(crate) entries: Option<Spanned<u64>>,
+}
+
+impl Default for RawLedger {
+    fn default() -> RawLedger {
+        let seal = SealPolicy::default();
+        RawLedger {
+            segment_age: text(&format!("{}h", seal.age.as_secs() / 3_600)),
+            wal: size(seal.wal_bytes),
+            entries: None,
+        }
+    }
+}
+
 /// A default: it stands nowhere.
 fn text(value: &str) -> Text {
     Spanned::new(0..0, value.to_owned())
+}
+
+fn seconds(time: Duration) -> Text {
+    text(&format!("{}s", time.as_secs()))
+}
+
+fn size(bytes: u64) -> Text {
+    match (bytes >> 20, bytes >> 30) {
+        (mebi, gibi) if mebi == gibi << 10 => text(&format!("{gibi}GiB")),
+        (mebi, _) => text(&format!("{mebi}MiB")),
+    }
 }
 
 fn tool() -> Text {

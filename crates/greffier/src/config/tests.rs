@@ -45,6 +45,18 @@ fn nothing_is_a_configuration() {
         body_idle_timeout = "30s"
         drain = "20s"
 
+        [query]
+        rows = 10000
+        bytes = "32MiB"
+        timeout = "30s"
+        memory = "256MiB"
+        concurrent = 4
+        pushdown = true
+
+        [ledger]
+        segment_age = "24h"
+        wal = "1GiB"
+
         [prices]
     "#);
 }
@@ -64,20 +76,25 @@ fn the_sample_says_the_defaults() {
     {
         assert!(sample.contains(line), "{line}");
     }
-    let limits = load(SAMPLE, &[]).unwrap().limits;
-    assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()));
+    let config = load(SAMPLE, &[]).unwrap();
+    assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
+    assert_eq!(format!("{:?}", config.query), format!("{:?}", greffier_query::Limits::default()));
+    assert_eq!(config.seal, SealPolicy::default());
 }
 
 #[test]
 fn unknown_keys_have_a_place_and_a_suggestion() {
     let text = "lisen = \"x\"\n[safety]\ndefualt = \"redact\"\n[[upstream]]\napi_key = \"sk-live-1\"\nname = \"a\"\n\
-                kind = \"openai\"\nbase_url = \"http://a\"\nmodels = [\"*\"]\nzzz = 1\n";
+                kind = \"openai\"\nbase_url = \"http://a\"\nmodels = [\"*\"]\nzzz = 1\n[query]\npush_down = 1\n\
+                [ledger]\nsegments = 7\n";
     insta::assert_snapshot!(problems(text, &[("SERVER__BODDY", "1MiB")]), @r"
         greffier.toml:1:1: unknown key `lisen`: did you mean `listen`?
         greffier.toml:3:1: unknown key `defualt` in `safety`: did you mean `default`?
         greffier.toml:5:1: unknown key `api_key` in `upstream`: secrets do not stand here, name their source with `api_key_env` or `api_key_file`
         greffier.toml:6:8: the upstream needs its key: add `api_key_env` or `api_key_file`
         greffier.toml:10:1: unknown key `zzz` in `upstream`: expected one of name, kind, base_url, api_key_env, api_key_file, models, timeout, idle_timeout
+        greffier.toml:12:1: unknown key `push_down` in `query`: did you mean `pushdown`?
+        greffier.toml:14:1: unknown key `segments` in `ledger`: did you mean `segment_age`?
         environment variable GREFFIER__SERVER__BODDY: unknown key `boddy` in `server`: did you mean `body`?
     ");
 }
@@ -193,6 +210,16 @@ connections = 0
 drain = "0s"
 [policy]
 dir = ""
+[query]
+rows = 0
+bytes = "2GiB"
+timeout = "0s"
+memory = "much"
+concurrent = 65
+[ledger]
+segment_age = "60d"
+wal = "64KiB"
+entries = 65537
 "#;
     let found = problems(text, &[]);
     insta::assert_snapshot!(found, @r#"
@@ -230,6 +257,14 @@ dir = ""
         greffier.toml:53:15: expected 1 to 65536
         greffier.toml:54:9: expected more than zero and at most 24h
         greffier.toml:56:7: expected a path
+        greffier.toml:58:8: expected 1 to 1000000
+        greffier.toml:59:9: expected a size of at most 1024 MiB, as in `512KiB` or `32MiB`
+        greffier.toml:60:11: expected more than zero and at most 24h
+        greffier.toml:61:10: expected a size of at most 65536 MiB, as in `512KiB` or `32MiB`
+        greffier.toml:62:14: expected 1 to 64
+        greffier.toml:64:15: expected at least 1s and at most 30d
+        greffier.toml:65:7: expected at least 1MiB
+        greffier.toml:66:11: expected 1 to 65536
     "#);
     assert!(!found.contains("sk-live-1") && !found.contains("user:pass"));
 }
@@ -287,6 +322,18 @@ fn the_environment_lies_over_the_file() {
         body_idle_timeout = "30s"
         drain = "20s"
 
+        [query]
+        rows = 10000
+        bytes = "32MiB"
+        timeout = "30s"
+        memory = "256MiB"
+        concurrent = 4
+        pushdown = true
+
+        [ledger]
+        segment_age = "24h"
+        wal = "1GiB"
+
         [prices]
 
         [[upstream]]
@@ -316,6 +363,17 @@ fn the_environment_lies_over_the_file() {
 }
 
 #[test]
+fn what_a_question_may_cost_and_when_entries_are_sealed() {
+    let text = "[query]\nrows = 7\nbytes = \"1MiB\"\ntimeout = \"5s\"\nmemory = \"2GiB\"\nconcurrent = 1\n\
+                pushdown = false\n[ledger]\nsegment_age = \"90m\"\nwal = \"2MiB\"\n";
+    let config = load(text, &[("LEDGER__ENTRIES", "256")]).unwrap();
+    insta::assert_snapshot!(format!("{:?}\n{:?}", config.query, config.seal), @"
+    Limits { rows: 7, bytes: 1048576, time: 5s, memory: 2147483648, concurrent: 1, pushdown: false }
+    SealPolicy { entries: 256, age: 5400s, wal_bytes: 2097152 }
+    ");
+}
+
+#[test]
 fn what_the_environment_gets_wrong_names_its_variable() {
     let overrides = [
         ("LISTEN", "nowhere"),
@@ -329,7 +387,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, prices, issuer, upstream, tool
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, prices, issuer, upstream, tool
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0

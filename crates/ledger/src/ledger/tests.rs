@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::read::Reader;
-use crate::testing::{draft, event, files, plain};
+use crate::testing::{draft, event, files, plain, seal_by_count};
 use crate::verify::{VerifyOptions, verify_dir};
 
 pub(super) const FAST: Duration = Duration::from_millis(5);
@@ -26,19 +26,23 @@ impl Place {
         self.dir.path().join("data")
     }
 
-    fn keys(&self) -> PathBuf {
+    pub(super) fn keys(&self) -> PathBuf {
         self.dir.path().join("keys")
     }
 
     pub(super) fn start(&self) -> Result<(Ledger, Startup), LedgerError> {
-        self.start_at(&self.data())
+        self.start_at(&self.data(), seal_by_count(65_536))
     }
 
-    fn start_at(&self, data: &Path) -> Result<(Ledger, Startup), LedgerError> {
+    pub(super) fn start_with(&self, seal: SealPolicy) -> Result<(Ledger, Startup), LedgerError> {
+        self.start_at(&self.data(), seal)
+    }
+
+    fn start_at(&self, data: &Path, seal: SealPolicy) -> Result<(Ledger, Startup), LedgerError> {
         check_separate(data, &self.keys())?;
         let keys = Arc::new(KeyRing::open(&self.keys())?);
         let disk = Disk::new(Arc::new(Files::new(data)));
-        Ledger::run(Opener { disk, keys, origin: "test.local".to_owned() }, "node-1".to_owned(), FAST)
+        Ledger::run(Opener { disk, keys, origin: "test.local".to_owned(), seal }, "node-1".to_owned(), FAST)
     }
 
     pub(super) fn verify(&self) -> crate::verify::Report {
@@ -182,7 +186,7 @@ async fn what_no_crash_explains_is_refused() {
     said.push(refused(|place| flip(&wal(place, 1), 100)).await);
     said.push(refused(|place| flip(&wal(place, 2), 20)).await);
     said.push(refused(|place| fs::remove_file(wal(place, 1)).unwrap()).await);
-    said.push(refused(|place| fs::remove_file(place.data().join("manifest")).unwrap()).await);
+    said.push(refused(|place| fs::remove_dir_all(place.data().join("manifests")).unwrap()).await);
     said.push(refused(|place| fs::remove_file(place.data().join("trails/acme/checkpoint")).unwrap()).await);
     said.push(refused(|place| fs::remove_dir_all(place.data().join("wal")).unwrap()).await);
     said.push(
@@ -198,10 +202,10 @@ async fn what_no_crash_explains_is_refused() {
     "the log is corrupt at wal/00000000000000000001.wal, byte 32: the frame is damaged, and it was acknowledged; nothing was changed, restore it from a copy",
     "the log is corrupt at wal/00000000000000000002.wal, byte 0: the header's checksum is wrong; nothing was changed, restore it from a copy",
     "wal/00000000000000000001.wal: the file is missing; nothing was changed, run `greffier verify`",
-    "manifest: the manifest is missing, but there is data; nothing was changed, run `greffier verify`",
+    "manifests: the manifest is missing, but there is data; nothing was changed, run `greffier verify`",
     "trails/acme/checkpoint: the checkpoint is missing; nothing was changed, run `greffier verify`",
     "wal/00000000000000000001.wal: the file is missing; nothing was changed, run `greffier verify`",
-    "manifest: the manifest's signature does not hold under the node's key: no known key signed the note; nothing was changed, run `greffier verify`",
+    "manifests/00000000000000000002.note: the manifest's signature does not hold under the node's key: no known key signed the note; nothing was changed, run `greffier verify`",
 ]
 "##);
 }
@@ -241,11 +245,11 @@ async fn one_process_owns_the_directory() {
 fn keys_stay_outside_the_data() {
     let place = Place::new();
     for data in [place.keys(), place.dir.path().to_owned()] {
-        assert!(matches!(place.start_at(&data), Err(LedgerError::KeysInsideData)));
+        assert!(matches!(place.start_at(&data, seal_by_count(65_536)), Err(LedgerError::KeysInsideData)));
     }
     // Below the keys is odd, but harmless; so is a folder that only starts with the same letters.
     for data in [place.keys().join("data"), place.dir.path().join("key")] {
-        place.start_at(&data).unwrap();
+        place.start_at(&data, seal_by_count(65_536)).unwrap();
     }
 }
 

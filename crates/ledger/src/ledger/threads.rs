@@ -1,20 +1,22 @@
 //! The two threads of a ledger: one answers producers, one signs.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
-use greffier_event::Tenant;
+use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
-use super::{Opener, Recorder};
-use crate::append::{Command, Faults, Pending};
+use super::{Opener, Recorder, Running};
+use crate::append::{Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
 use crate::error::{AppendError, LedgerError};
+use crate::ids::Ids;
 use crate::publish::Publisher;
 use crate::recover::Recovered;
+use crate::sealer::Sealer;
 use crate::wal::GROUP_BYTES;
 
 /// Entries of one group: they share one sync.
@@ -30,12 +32,23 @@ pub(super) enum ToPublisher {
     Finish,
 }
 
+/// What the committer tells the sealer.
+pub(super) enum ToSealer {
+    /// The directory is open.
+    Adopt(Box<Sealer>),
+    /// Stop after the segment under way.
+    Finish,
+}
+
 /// The committer's thread.
 pub(super) struct CommitThread {
     pub(super) opener: Opener,
     pub(super) recorder: Option<Recorder>,
     pub(super) recovered: Option<oneshot::Sender<Recovered>>,
     pub(super) to_publisher: SyncSender<ToPublisher>,
+    pub(super) to_sealer: Sender<ToSealer>,
+    /// Given to producers when the directory is open.
+    pub(super) ids: Arc<OnceLock<Arc<Ids>>>,
     pub(super) faults: Arc<Faults>,
     pub(super) last_try: Instant,
     /// Opening met what waiting does not mend.
@@ -92,8 +105,10 @@ impl CommitThread {
             let answer = match place {
                 Ok(index) => {
                     leaves.push((entry.trail.clone(), entry.leaf));
-                    Ok(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf })
+                    Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf }))
                 }
+                Err(Refusal::Known(known)) => Ok(Placed::Known(known)),
+                Err(Refusal::Again) => Ok(Placed::Again),
                 Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
                 Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
             };
@@ -120,12 +135,16 @@ impl CommitThread {
     /// Opens the directory, or a new file of the log where the directory is open already.
     pub(super) fn try_open(&mut self) -> Result<(), LedgerError> {
         self.last_try = Instant::now();
+        let mut found = None;
         let result = match self.recorder.as_mut() {
             Some(recorder) => recorder.committer.reopen().map_err(LedgerError::io("open the log")),
-            None => self.opener.open().map(|(recorder, publisher, recovered)| {
+            None => self.opener.open().map(|opened| {
+                let Running { recorder, publisher, sealer, recovered } = opened;
                 let _ = self.to_publisher.send(ToPublisher::Adopt(Box::new(publisher)));
+                let _ = self.to_sealer.send(ToSealer::Adopt(Box::new(sealer)));
+                let _ = self.ids.set(Arc::clone(&recorder.ids));
                 self.recorder = Some(recorder);
-                let _ = self.recovered.take().map(|waiting| waiting.send(recovered));
+                found = Some(recovered);
             }),
         };
         if let Err(error) = &result {
@@ -134,6 +153,10 @@ impl CommitThread {
             self.given_up = self.recorder.is_none() && !error.may_pass();
         }
         self.faults.set_log(result.as_ref().err().map(ToString::to_string));
+        // Said last: whoever waits for it may record from then on.
+        if let Some((waiting, recovered)) = self.recovered.take_if(|_| found.is_some()).zip(found) {
+            let _ = waiting.send(recovered);
+        }
         result
     }
 
@@ -149,6 +172,7 @@ impl CommitThread {
         }
         let recorder = self.recorder.take()?;
         let _ = self.to_publisher.send(ToPublisher::Finish);
+        let _ = self.to_sealer.send(ToSealer::Finish);
         Some(recorder)
     }
 }
@@ -221,4 +245,40 @@ pub(super) fn run_publisher(
             due = Instant::now() + pace;
         }
     }
+}
+
+/// Seals what is due, looking once per pace. Returns the sealer only from an orderly stop.
+pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Duration) -> Option<Sealer> {
+    let mut sealer: Option<Box<Sealer>> = None;
+    let mut wait = pace;
+    loop {
+        match inbox.recv_timeout(wait) {
+            Ok(ToSealer::Adopt(adopted)) => sealer = Some(adopted),
+            Ok(ToSealer::Finish) => return sealer.map(|sealer| *sealer),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        let Some(sealer) = sealer.as_mut() else { continue };
+        wait = match sealer.step(wall_clock()) {
+            // There may be more: only the inbox comes between.
+            Ok(true) => Duration::ZERO,
+            Ok(false) => {
+                faults.set_sealing(None);
+                pace
+            }
+            Err(error) => {
+                tracing::error!(%error, "entries cannot be sealed: they stay in the log");
+                // The log cannot grow for ever: beyond twice its size nothing more is recorded.
+                let fault = sealer.is_behind().then(|| format!("entries cannot be sealed: {error}"));
+                faults.set_sealing(fault);
+                pace
+            }
+        };
+    }
+}
+
+/// Ages of entries are measured against it.
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -39,7 +39,12 @@ async fn a_directory_that_cannot_be_made_is_waited_for() {
 /// A ledger on a simulated disk, and its appender once it records.
 fn simulated(sim: &Sim) -> (Ledger, Startup) {
     let disk = Disk::new(Arc::new(sim.clone()));
-    let opener = Opener { disk, keys: crate::testing::keys(), origin: "test.local".to_owned() };
+    let opener = Opener {
+        disk,
+        keys: crate::testing::keys(),
+        origin: "test.local".to_owned(),
+        seal: crate::testing::seal_by_count(4),
+    };
     Ledger::run(opener, "node-1".to_owned(), FAST).unwrap()
 }
 

@@ -14,8 +14,10 @@ const ORIGIN: &str = "test.local";
 fn log(groups: &[u64]) -> (Sim, Vec<usize>) {
     let sim = Sim::default();
     let disk = Disk::new(Arc::new(sim.clone()));
-    Manifest::default().write(&disk, &keys(), ORIGIN).unwrap();
-    let mut committer = Committer::new(disk, End::default(), std::iter::empty());
+    let holds = Holds::default();
+    Chain::behind(None).commit(&disk, &keys(), ORIGIN, &holds, false).unwrap();
+    let ids = Arc::new(Ids::new(disk.clone(), &holds));
+    let mut committer = Committer::new(disk, End::default(), std::iter::empty(), Arc::default(), ids);
     committer.reopen().unwrap();
     let mut ends = Vec::new();
     let mut n = 0;
@@ -95,14 +97,17 @@ fn zeros_behind_the_end_are_a_torn_tail() {
 #[test]
 fn open_decisions_are_bounded_and_in_order() {
     let mut open = OpenDecisions::default();
-    let entry = |n: u64, kind| event("acme", n, kind, &format!("req_{n}")).canonical().unwrap();
+    let mut note = |trail, n: u64, kind| {
+        let entry = event("acme", n, kind, &format!("req_{n}")).canonical().unwrap();
+        open.note(trail, n, &entry, &Peek::of(&entry).unwrap());
+    };
     for n in 0..5 {
-        open.note("acme", &entry(n, "action.approved"));
+        note("acme", n, "action.approved");
     }
-    open.note("acme", &entry(3, "action.failed"));
-    open.note("zeta", &entry(4, "action.executed"));
-    open.note("acme", &entry(9, "action.denied"));
-    open.note("acme", b"not an event");
+    note("acme", 3, "action.failed");
+    note("zeta", 4, "action.executed");
+    note("acme", 9, "action.denied");
+    assert_eq!(open.places().first(), Some(&("acme".to_owned(), 0)));
     let (events, dropped) = open.into_events().unwrap();
     let requests: Vec<_> = events.iter().map(|event| event.request_id.as_deref().unwrap()).collect();
     assert_eq!((requests, dropped), (vec!["req_0", "req_1", "req_2", "req_4"], 0));

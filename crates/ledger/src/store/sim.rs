@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::{Append, Listed, Lock, Store, join, parent};
+use super::{Append, Listed, Lock, Source, Store, join, parent};
 
 /// What goes wrong at one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,6 +254,19 @@ impl Store for Sim {
         let mut bytes = self.read(path, u64::MAX)?;
         bytes.truncate(len);
         Ok(bytes)
+    }
+
+    fn read_from(&self, path: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path, u64::MAX)?;
+        Ok(bytes.into_iter().skip(offset as usize).take(limit as usize).collect())
+    }
+
+    fn open(&self, path: &str) -> io::Result<Source> {
+        Ok(Source::Bytes(self.read(path, u64::MAX)?.into()))
+    }
+
+    fn location(&self, _path: &str) -> Option<PathBuf> {
+        None
     }
 
     fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()> {

@@ -5,11 +5,12 @@ use std::io;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
+use greffier_merkle::hash::sha256;
 use greffier_merkle::note::Verifier;
 use greffier_merkle::trust::TrustPolicy;
 
 use super::Report;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Flaw, Manifest};
 use crate::publish::{MAX_CHECKPOINT_BYTES, TRAILS, checkpoint_path, origin};
 use crate::store::Disk;
 
@@ -29,12 +30,20 @@ pub(super) struct Signed {
     pub(super) checkpoints: BTreeMap<String, Head>,
     /// What the manifest says of the trails.
     pub(super) listed: BTreeMap<String, Head>,
+    /// The trails at the end of each of their segments.
+    pub(super) segments: BTreeMap<String, Vec<Head>>,
 }
 
 /// The signed files as they are on disk, unchecked.
 #[derive(Debug)]
 pub(super) struct Notes {
-    manifest: Option<Vec<u8>>,
+    /// The chain of manifests, by number, and the listing of the newest.
+    chain: BTreeMap<u64, Vec<u8>>,
+    listing: Option<Vec<u8>>,
+    /// The file to ask for where there is no listing.
+    missing: String,
+    /// Of a directory of format 1.
+    v1: Option<Vec<u8>>,
     /// By folder; `None` for a folder without a checkpoint.
     checkpoints: BTreeMap<String, Option<Vec<u8>>>,
 }
@@ -43,7 +52,20 @@ impl Notes {
     /// Reads them. A server that runs meanwhile writes trust first, then checkpoints, and the log before both:
     /// so these are read first of all, and whatever they refer to is there when it is read later.
     pub(super) fn read(disk: &Disk, report: &mut Report) -> Notes {
-        let manifest = read(disk, manifest::PATH, manifest::MAX_BYTES, report);
+        let sequences = manifest::sequences(disk).unwrap_or_else(|error| {
+            report.problem(manifest::DIR, format!("cannot be read: {error}"));
+            Vec::new()
+        });
+        let newest = sequences.last().copied().unwrap_or(0);
+        let v1 = if sequences.is_empty() { manifest::v1::read(disk).ok().flatten() } else { None };
+        let listing = read(disk, &manifest::list_path(newest), manifest::MAX_LIST_BYTES, report);
+        // A listing without its note: it is the note that was removed.
+        let later = (newest + 1..newest + 2).find(|n| disk.store().head(&manifest::list_path(*n), 1).is_ok());
+        let missing = later.map_or(manifest::list_path(newest), manifest::note_path);
+        let note = |sequence| {
+            Some((sequence, read(disk, &manifest::note_path(sequence), manifest::MAX_NOTE_BYTES, report)?))
+        };
+        let chain = sequences.into_iter().filter_map(note).collect();
         let folders = disk.store().list(TRAILS).unwrap_or_else(|error| {
             report.problem(TRAILS, format!("cannot be read: {error}"));
             Vec::new()
@@ -53,7 +75,29 @@ impl Notes {
             let note = read(disk, &checkpoint_path(&folder.name), MAX_CHECKPOINT_BYTES, report);
             checkpoints.insert(folder.name, note);
         }
-        Notes { manifest, checkpoints }
+        Notes { chain, listing, missing, v1, checkpoints }
+    }
+}
+
+impl Notes {
+    /// The newest manifest with its place and the key that signed it; or the file that is at fault, and why.
+    fn newest(&self, verifiers: &[Verifier]) -> Result<Option<(String, Manifest, String)>, (String, String)> {
+        let Some((newest, note)) = self.chain.last_key_value() else {
+            let Some(file) = &self.v1 else { return Ok(None) };
+            let place = manifest::v1::PATH.to_owned();
+            return match manifest::v1::open(file, verifiers) {
+                Ok((manifest, signer)) => Ok(Some((place, manifest, signer))),
+                Err(what) => Err((place, what)),
+            };
+        };
+        let (place, list) = (manifest::note_path(*newest), manifest::list_path(*newest));
+        let listing =
+            self.listing.as_ref().ok_or((self.missing.clone(), "the file is missing".to_owned()))?;
+        match Manifest::open(note, listing, verifiers) {
+            Ok((manifest, signer)) => Ok(Some((place, manifest, signer))),
+            Err(Flaw::Note(what)) => Err((place, what)),
+            Err(Flaw::Listing(what)) => Err((list, what)),
+        }
     }
 }
 
@@ -62,11 +106,11 @@ impl Signed {
     /// the missing trust is a problem already.
     pub(super) fn check(notes: Notes, trust: Option<&TrustPolicy>, report: &mut Report) -> Signed {
         let mut signed = Signed::default();
-        if notes.manifest.is_none() {
-            report.problem(manifest::PATH, "the file is missing");
+        if notes.chain.is_empty() && notes.v1.is_none() {
+            report.problem(manifest::DIR, "the manifest is missing");
         }
         let Some(trust) = trust else { return signed };
-        let node_origin = notes.manifest.and_then(|note| signed.read_manifest(&note, trust, report));
+        let node_origin = signed.read_manifest(&notes, trust, report);
         for (folder, note) in &notes.checkpoints {
             let path = checkpoint_path(folder);
             let Ok(trail) = Tenant::new(folder.as_str()) else {
@@ -90,29 +134,71 @@ impl Signed {
         signed
     }
 
+    /// How many entries of a trail are sealed.
+    pub(super) fn sealed(&self, trail: &str) -> u64 {
+        self.segments.get(trail).and_then(|heads| heads.last()).map_or(0, |head| head.size)
+    }
+
     /// Checks the manifest and returns the node's origin: the name of the key that signed it, without the
     /// node's trail.
-    fn read_manifest(&mut self, note: &[u8], trust: &TrustPolicy, report: &mut Report) -> Option<String> {
+    fn read_manifest(&mut self, notes: &Notes, trust: &TrustPolicy, report: &mut Report) -> Option<String> {
         let logs = trust.logs().iter().map(|log| &log.verifier);
         let node_logs: Vec<Verifier> = logs.filter(|log| node_of(log.name()).is_some()).cloned().collect();
-        let (manifest, signer) = match Manifest::open(note, &node_logs) {
-            Ok(opened) => opened,
-            Err(what) => {
-                report.problem(manifest::PATH, what);
+        check_chain(&notes.chain, &node_logs, report);
+        let (place, manifest, signer) = match notes.newest(&node_logs) {
+            Ok(opened) => opened?,
+            Err((place, what)) => {
+                report.problem(place, what);
                 return None;
             }
         };
-        for record in &manifest.trails {
+        for record in &manifest.holds.trails {
             match hex::decode(&record.root).ok().and_then(|root| root.try_into().ok()) {
                 Some(root) => {
-                    let head = Head { size: record.size, root, place: manifest::PATH.to_owned() };
+                    let head = Head { size: record.size, root, place: place.clone() };
                     self.listed.insert(record.name.clone(), head);
                 }
-                None => report.problem(manifest::PATH, "a root is not a hash"),
+                None => report.problem(&place, "a root is not a hash"),
+            }
+        }
+        for segment in &manifest.holds.segments {
+            match hex::decode(&segment.root).ok().and_then(|root| root.try_into().ok()) {
+                Some(root) => {
+                    let head = Head { size: segment.end, root, place: segment.entries.path.clone() };
+                    self.segments.entry(segment.trail.clone()).or_default().push(head);
+                }
+                None => report.problem(&place, "a root is not a hash"),
             }
         }
         self.manifest = Some(manifest);
         node_of(&signer).map(str::to_owned)
+    }
+}
+
+/// Each manifest must be there, be signed, and name the one before it.
+fn check_chain(chain: &BTreeMap<u64, Vec<u8>>, verifiers: &[Verifier], report: &mut Report) {
+    let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
+    let mut before: Option<&Vec<u8>> = None;
+    for sequence in 1..=newest {
+        let place = manifest::note_path(sequence);
+        let Some(note) = chain.get(&sequence) else {
+            report.problem(place, "the file is missing");
+            before = None;
+            continue;
+        };
+        match manifest::check_note(note, verifiers) {
+            Err(what) => report.problem(place, what),
+            Ok((number, _)) if number != sequence => {
+                report.problem(place, format!("it says that it is number {number}"))
+            }
+            Ok((_, previous)) => {
+                let due = before.map(|note| hex::encode(sha256(note)));
+                if previous != due && (due.is_some() || sequence == 1) {
+                    report.problem(place, "it names another manifest than the one before it");
+                }
+            }
+        }
+        before = Some(note);
     }
 }
 

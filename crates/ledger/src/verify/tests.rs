@@ -6,7 +6,7 @@ use greffier_merkle::TrustPolicy;
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{draft, event, files, plain};
+use crate::testing::{draft, event, files, plain, seal_by_count};
 use crate::{Ledger, LedgerConfig};
 
 struct Place(TempDir);
@@ -27,9 +27,19 @@ impl Place {
     }
 
     fn start(&self) -> Ledger {
+        self.start_sealing(65_536)
+    }
+
+    /// Seals each so many entries.
+    fn start_sealing(&self, entries: u64) -> Ledger {
         let (dir, keys_dir) = (self.data(), self.keys());
-        let config =
-            LedgerConfig { dir, keys_dir, origin: "test.local".to_owned(), node: "node-1".to_owned() };
+        let config = LedgerConfig {
+            dir,
+            keys_dir,
+            origin: "test.local".to_owned(),
+            node: "node-1".to_owned(),
+            seal: seal_by_count(entries),
+        };
         Ledger::start(config).unwrap().0
     }
 
@@ -48,6 +58,29 @@ impl Place {
         place
     }
 
+    /// The same with segments: sealed at two entries each, before the stop.
+    async fn sealed() -> Place {
+        let place = Place::new();
+        for life in 0..2 {
+            let ledger = place.start_sealing(2);
+            let appender = ledger.appender();
+            for n in 0..5 {
+                let tenant = ["acme", "greffier"][n as usize % 2];
+                appender.append(plain(tenant, life * 10 + n)).await.unwrap();
+            }
+            while place.sealed_of("acme") < 2 + 4 * life {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            ledger.close().unwrap();
+        }
+        place
+    }
+
+    fn sealed_of(&self, trail: &str) -> u64 {
+        let disk = Disk::new(Arc::new(Files::new(self.data())));
+        Manifest::newer(&disk, 0).unwrap().map_or(0, |manifest| manifest.holds.sealed(trail))
+    }
+
     fn verify(&self) -> Report {
         verify_dir(&self.data(), &VerifyOptions::default(), |_| ()).unwrap()
     }
@@ -59,12 +92,26 @@ impl Place {
 
 #[tokio::test]
 async fn every_flipped_byte_after_a_clean_stop_is_found() {
-    let place = Place::clean().await;
+    let flips = flip_every(&Place::clean().await, 1);
+    assert!(flips > 5_000, "{flips}");
+}
+
+#[tokio::test]
+async fn every_flipped_byte_of_segments_is_found() {
+    let place = Place::sealed().await;
+    let names: Vec<_> = files(&place.data()).into_keys().filter(|name| name.ends_with(".parquet")).collect();
+    assert!(names.len() >= 6, "{names:?}");
+    let flips = flip_every(&place, 41);
+    assert!(flips > 1_000, "{flips}");
+}
+
+/// Flips each `step`th byte of every file, one at a time, and cuts and grows the file; returns how many flips.
+fn flip_every(place: &Place, step: usize) -> usize {
     assert_eq!(place.verify().problems, vec![]);
     let mut flips = 0;
     for (name, bytes) in files(&place.data()) {
         let path = place.data().join(&name);
-        for at in 0..bytes.len() {
+        for at in (0..bytes.len()).step_by(step) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
             fs::write(&path, flipped).unwrap();
@@ -80,40 +127,45 @@ async fn every_flipped_byte_after_a_clean_stop_is_found() {
         }
         fs::write(&path, &bytes).unwrap();
     }
-    assert!(flips > 5_000, "{flips}");
     assert_eq!(place.verify().problems, vec![]);
+    flips
 }
 
 #[tokio::test]
 async fn every_removed_and_every_added_file_after_a_clean_stop_is_found() {
-    let place = Place::clean().await;
-    let before = files(&place.data());
-    for (name, bytes) in &before {
-        fs::remove_file(place.data().join(name)).unwrap();
-        let places = place.places();
-        assert!(places.iter().any(|place| place.starts_with(name)), "{name}: {places:?}");
-        fs::write(place.data().join(name), bytes).unwrap();
+    for place in [Place::clean().await, Place::sealed().await] {
+        let before = files(&place.data());
+        for (name, bytes) in &before {
+            fs::remove_file(place.data().join(name)).unwrap();
+            let places = place.places();
+            assert!(places.iter().any(|place| place.starts_with(name)), "{name}: {places:?}");
+            fs::write(place.data().join(name), bytes).unwrap();
+        }
+        for name in [
+            "stray",
+            "manifest",
+            "manifests/00000000000000000099.note",
+            "wal/00000000000000000003.wal",
+            "wal/note.txt",
+            "trails/acme/tile/0/001",
+            "trails/acme/00000000000000000000-00000000000000000001.parquet",
+            "wal/1.tmp",
+        ] {
+            fs::write(place.data().join(name), b"?").unwrap();
+            assert!(place.places().iter().any(|place| place.starts_with(name)), "{name}");
+            fs::remove_file(place.data().join(name)).unwrap();
+        }
+        assert_eq!(place.verify().problems, vec![]);
     }
-    for name in
-        ["stray", "wal/00000000000000000003.wal", "wal/note.txt", "trails/acme/tile/0/001", "wal/1.tmp"]
-    {
-        fs::write(place.data().join(name), b"?").unwrap();
-        assert!(place.places().iter().any(|place| place.starts_with(name)), "{name}");
-        fs::remove_file(place.data().join(name)).unwrap();
-    }
-    assert_eq!(place.verify().problems, vec![]);
-    insta::assert_debug_snapshot!(before.keys().collect::<Vec<_>>(), @r##"
-[
-    "manifest",
-    "trails/acme/checkpoint",
-    "trails/acme/tile/0/000.p/4",
-    "trails/greffier/checkpoint",
-    "trails/greffier/tile/0/000.p/2",
-    "trust",
-    "wal/00000000000000000001.wal",
-    "wal/00000000000000000002.wal",
-]
-"##);
+}
+
+#[tokio::test]
+async fn a_clean_stop_leaves_these_files() {
+    let names = |place: Place| files(&place.data()).into_keys().collect::<Vec<_>>();
+    insta::assert_debug_snapshot!(names(Place::clean().await));
+    let sealed: Vec<_> =
+        names(Place::sealed().await).into_iter().filter(|name| name.starts_with("trails/")).collect();
+    insta::assert_debug_snapshot!(sealed);
 }
 
 /// Damages one byte of one file and says what is reported.
@@ -137,8 +189,8 @@ async fn the_place_of_damage_is_named() {
         ("trails/acme/tile/0/000.p/4", 40),
         ("trails/acme/checkpoint", 30),
         ("trust", 6),
-        ("manifest", 3),
-        ("manifest", 400),
+        ("manifests/00000000000000000004.note", 3),
+        ("manifests/00000000000000000004.list", 40),
     ]
     .map(|(name, at)| damage(&place, name, at));
     insta::assert_debug_snapshot!(said, @r##"
@@ -152,21 +204,19 @@ async fn the_place_of_damage_is_named() {
         "wal/00000000000000000001.wal, byte 32: the frame is damaged, and it was acknowledged",
     ],
     [
-        "trails/acme/tile/0/000.p/4: the file's SHA-256 is not the one that was signed for",
         "trails/acme/tile/0/000.p/4, byte 40: the tile is not the one that the log gives",
     ],
     [
         "trails/acme/checkpoint: the checkpoint does not hold: bad signature of the known key test.local/acme: the note was changed or forged",
-        "trails/acme/checkpoint: the file's SHA-256 is not the one that was signed for",
     ],
     [
         "trust: the file is not a trust policy",
     ],
     [
-        "manifest: the manifest's signature does not hold under the node's key: bad signature of the known key test.local/greffier: the note was changed or forged",
+        "manifests/00000000000000000004.note: the manifest's signature does not hold under the node's key: bad signature of the known key test.local/greffier: the note was changed or forged",
     ],
     [
-        "manifest: the manifest's listing is not the one that was signed",
+        "manifests/00000000000000000004.list: the manifest's listing is not the one that was signed",
     ],
 ]
 "##);
@@ -199,7 +249,19 @@ async fn trust_from_outside_anchors_and_other_trust_refuses() {
     insta::assert_debug_snapshot!(report.problems, @r##"
 [
     Problem {
-        place: "manifest",
+        place: "manifests/00000000000000000001.note",
+        what: "the manifest's signature does not hold under the node's key: no known key signed the note",
+    },
+    Problem {
+        place: "manifests/00000000000000000002.note",
+        what: "the manifest's signature does not hold under the node's key: no known key signed the note",
+    },
+    Problem {
+        place: "manifests/00000000000000000003.note",
+        what: "the manifest's signature does not hold under the node's key: no known key signed the note",
+    },
+    Problem {
+        place: "manifests/00000000000000000004.note",
         what: "the manifest's signature does not hold under the node's key: no known key signed the note",
     },
     Problem {
@@ -276,7 +338,7 @@ async fn after_a_kill_only_the_tail_behind_the_checkpoint_may_be_torn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_is_no_problem() {
     let place = Place::new();
-    let ledger = place.start();
+    let ledger = place.start_sealing(64);
     let appender = ledger.appender();
     let writing = tokio::spawn(async move {
         for n in 0..700 {
@@ -308,8 +370,8 @@ fn what_is_no_ledger_is_an_error() {
     insta::assert_debug_snapshot!(report.problems, @r##"
 [
     Problem {
-        place: "manifest",
-        what: "the file is missing",
+        place: "manifests",
+        what: "the manifest is missing",
     },
     Problem {
         place: "trust",

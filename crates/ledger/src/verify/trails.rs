@@ -1,6 +1,6 @@
 //! Rebuilding every tree from the log, and holding it against what was signed and what lies in tiles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use greffier_event::Event;
 use greffier_merkle::hash;
@@ -20,12 +20,14 @@ pub(super) struct Trails<'a> {
     signed: &'a Signed,
     keys: Option<&'a KeyRing>,
     trees: BTreeMap<String, TileBuilder>,
+    /// Trails with a segment that cannot be read: what follows it has no place to be held against.
+    broken: BTreeSet<String>,
     count: u64,
 }
 
 impl<'a> Trails<'a> {
     pub(super) fn new(disk: &'a Disk, signed: &'a Signed, keys: Option<&'a KeyRing>) -> Trails<'a> {
-        Trails { disk, signed, keys, trees: BTreeMap::new(), count: 0 }
+        Trails { disk, signed, keys, trees: BTreeMap::new(), broken: BTreeSet::new(), count: 0 }
     }
 
     /// Entries since the last call.
@@ -35,8 +37,15 @@ impl<'a> Trails<'a> {
 
     /// Checks one entry and grows its trail. Returns false where the log cannot be followed any further.
     pub(super) fn entry(&mut self, place: &str, frame: &Frame<'_>, report: &mut Report) -> bool {
+        if self.broken.contains(frame.trail) {
+            return true;
+        }
         let due = self.trees.get(frame.trail).map_or(0, TileBuilder::size);
         let place = format!("{place}, trail {} entry {}", frame.trail, frame.index);
+        if frame.index < due && frame.index < self.signed.sealed(frame.trail) {
+            self.check_sealed(&place, frame, report);
+            return true;
+        }
         if frame.index != due {
             report.problem(place, format!("entry {due} is due here"));
             return false;
@@ -52,6 +61,23 @@ impl<'a> Trails<'a> {
         self.check_tiles(frame.trail, &full, report);
         self.check_heads(frame.trail, report);
         true
+    }
+
+    /// A segment of this trail cannot be read.
+    pub(super) fn give_up(&mut self, trail: &str) {
+        self.broken.insert(trail.to_owned());
+    }
+
+    /// An entry that is sealed and still in the log: both must be the same one.
+    fn check_sealed(&self, place: &str, frame: &Frame<'_>, report: &mut Report) {
+        let size = self.trees.get(frame.trail).map_or(0, TileBuilder::size);
+        let tile = TileId::in_tree(0, frame.index / 256, size);
+        let bytes = tile.and_then(|tile| read_tile(self.disk, frame.trail, &tile).ok().flatten());
+        let at = (frame.index % 256) as usize * 32;
+        let leaf = bytes.as_ref().and_then(|bytes| bytes.get(at..at + 32));
+        if leaf.is_some_and(|leaf| leaf != hash::leaf(frame.entry)) {
+            report.problem(place, "the entry is not the one that was sealed");
+        }
     }
 
     fn event(&self, place: &str, event: &Event, frame: &Frame<'_>, report: &mut Report) {
@@ -126,7 +152,7 @@ impl<'a> Trails<'a> {
 
     /// Ends the check: the trees must reach everything that was signed.
     pub(super) fn finish(self, intact: bool, report: &mut Report) {
-        if intact {
+        if intact && self.broken.is_empty() {
             let names = self.signed.checkpoints.keys().chain(self.signed.listed.keys());
             for name in names {
                 let size = self.trees.get(name).map_or(0, TileBuilder::size);
@@ -160,7 +186,9 @@ impl<'a> Trails<'a> {
     }
 
     fn heads(&self, trail: &str) -> impl Iterator<Item = &'a Head> {
-        self.signed.checkpoints.get(trail).into_iter().chain(self.signed.listed.get(trail))
+        let signed = self.signed;
+        let sealed = signed.segments.get(trail).into_iter().flatten();
+        signed.checkpoints.get(trail).into_iter().chain(signed.listed.get(trail)).chain(sealed)
     }
 
     fn covered(&self, trail: &str) -> Option<u64> {

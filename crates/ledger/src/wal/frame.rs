@@ -120,6 +120,13 @@ pub(crate) struct Frame<'a> {
     pub(crate) parts: Vec<SealedPart<'a>>,
 }
 
+impl Frame<'_> {
+    /// About how many bytes it takes in the log.
+    pub(crate) fn len(&self) -> usize {
+        self.entry.len() + self.parts.iter().map(|part| part.content.len() + 128).sum::<usize>() + 64
+    }
+}
+
 /// A frame complete but for its place, so that producers encode and the committer only numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Unplaced(Vec<u8>);

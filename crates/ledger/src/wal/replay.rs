@@ -59,9 +59,12 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The first file that should be there and is not: files count from 1 and none is ever removed.
-    pub(crate) fn missing(&self) -> Option<u64> {
-        (1..).zip(&self.sequences).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
+    /// The first file from `floor` on that should be there and is not.
+    pub(crate) fn missing(&self, floor: u64) -> Option<u64> {
+        (floor..)
+            .zip(&self.sequences)
+            .find(|(expected, found)| expected != *found)
+            .map(|(expected, _)| expected)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tiles made as leaves arrive.
 
+use crate::proof::tile_reader;
 use crate::tile::{HASH_LEN, TileId, WIDTH};
 use crate::{Frontier, Hash};
 
@@ -29,6 +30,33 @@ impl TileBuilder {
     /// A tree without leaves.
     pub fn new() -> TileBuilder {
         TileBuilder::default()
+    }
+
+    /// The builder that has taken `size` leaves, from the tiles they gave: `fetch` is asked for the tiles of
+    /// exactly this tree. None when a tile is missing or short. Nothing fetched is trusted: compare
+    /// [`TileBuilder::root`] with one that was signed.
+    pub fn resume(size: u64, mut fetch: impl FnMut(TileId) -> Option<Vec<u8>>) -> Option<TileBuilder> {
+        let mut edge = Vec::new();
+        for level in 0..8 {
+            let hashes = size >> (8 * level);
+            if hashes == 0 {
+                break;
+            }
+            let mut last = Edge { index: hashes / WIDTH, ..Edge::new() };
+            if let Some(tile) = TileId::in_tree(level, last.index, size) {
+                last.bytes.extend_from_slice(fetch(tile)?.get(..tile.byte_len())?);
+            }
+            edge.push(last);
+        }
+        let mut read = tile_reader(size, fetch);
+        let mut peaks = Vec::with_capacity(size.count_ones() as usize);
+        let mut covered = 0u64;
+        for height in (0..64).rev().filter(|height| size >> height & 1 == 1) {
+            peaks.push(read(height, covered >> height)?);
+            covered += 1 << height;
+        }
+        let frontier = Frontier::from_parts(size, peaks).ok()?;
+        Some(TileBuilder { frontier, edge, full: Vec::new() })
     }
 
     /// Appends a leaf hash: about one node hash and one copy.

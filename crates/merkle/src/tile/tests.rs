@@ -186,3 +186,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_builder_resumes_from_its_tiles() {
+    let leaf = |n: u64| hash::leaf(&n.to_be_bytes());
+    let check = |size: u64| {
+        let mut straight = TileBuilder::new();
+        straight.extend((0..size).map(leaf));
+        let tiles: BTreeMap<TileId, Vec<u8>> =
+            straight.take_full().into_iter().chain(straight.right_edge()).collect();
+        let mut resumed = TileBuilder::resume(size, |tile| tiles.get(&tile).cloned()).unwrap();
+        assert_eq!((resumed.frontier(), resumed.right_edge()), (straight.frontier(), straight.right_edge()));
+        straight.extend((size..size + 600).map(leaf));
+        resumed.extend((size..size + 600).map(leaf));
+        assert_eq!((resumed.root(), resumed.take_full()), (straight.root(), straight.take_full()), "{size}");
+        // Nothing of it can be missing.
+        for missing in tiles.keys().filter(|tile| straight.right_edge().iter().any(|(edge, _)| edge == *tile)) {
+            let fetch = |tile: TileId| (tile != *missing).then(|| tiles.get(&tile).cloned()).flatten();
+            assert!(TileBuilder::resume(size, fetch).is_none(), "{size} without {missing:?}");
+        }
+    };
+    [0, 1, 2, 255, 256, 257, 511, 512, 1000, 65_535, 65_536, 65_537, 66_000].map(check);
+}

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use greffier_event::{ActionKind, Event, EventType, Timestamp};
 use greffier_gateway::{
-    CancellationToken, KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, UpstreamKind,
-    prices::Prices,
+    CancellationToken, Clock, KeySource, Limits, Secret, Settings, Site, ToolServer, TrustedIssuer,
+    UpstreamKind, prices::Prices,
 };
-use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Reader, verify};
+use greffier_ledger::{Appender, KeyRing, Ledger, LedgerConfig, Reader, verify};
 use greffier_policy::dev::{Claims, DevIssuer};
 use greffier_policy::{Policies, Tenants};
 use greffier_safety::Rules;
@@ -67,20 +67,30 @@ pub struct Ask {
     path: String,
     body: String,
     role: String,
+    /// Instead of one minted for the role; an empty one is not sent.
     token: Option<String>,
     headers: Vec<(String, String)>,
+    http2: bool,
 }
 
 impl Ask {
     pub fn post(path: &str, body: &str) -> Ask {
+        Ask::new("POST", path, body)
+    }
+    pub fn new(method: &'static str, path: &str, body: &str) -> Ask {
         Ask {
-            method: "POST",
+            method,
             path: path.to_owned(),
             body: body.to_owned(),
             role: "analyst".to_owned(),
             token: None,
             headers: Vec::new(),
+            http2: false,
         }
+    }
+    pub fn http2(mut self) -> Ask {
+        self.http2 = true;
+        self
     }
     pub fn role(mut self, role: &str) -> Ask {
         self.role = role.to_owned();
@@ -110,10 +120,11 @@ pub struct Harness {
     seen: Arc<Mutex<Vec<Seen>>>,
     reached: Arc<tokio::sync::Notify>,
     issuer: DevIssuer,
+    clock: Clock,
     token: String,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
-    ledger: Ledger,
+    ledger: Option<Ledger>,
 }
 
 impl Harness {
@@ -122,6 +133,20 @@ impl Harness {
     }
 
     pub async fn with(upstream: Upstream, change: impl FnOnce(&mut Settings)) -> Harness {
+        Harness::begin(upstream, change, |_| None).await
+    }
+
+    /// With a guest, who may append to the trails.
+    pub async fn hosting<S: Site>(guest: impl FnOnce(Appender) -> Arc<S>) -> Harness {
+        let change = |settings: &mut Settings| settings.limits.body = 1_000;
+        Harness::begin(Upstream::json(200, "{}"), change, |appender| Some(guest(appender))).await
+    }
+
+    async fn begin(
+        upstream: Upstream,
+        change: impl FnOnce(&mut Settings),
+        site: impl FnOnce(Appender) -> Option<Arc<dyn Site>>,
+    ) -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let policy_dir = dir.path().join("policies");
         std::fs::create_dir(&policy_dir).unwrap();
@@ -133,6 +158,7 @@ impl Harness {
             keys_dir: dir.path().join("keys"),
             origin: "greffier.test".to_owned(),
             node: "test".to_owned(),
+            seal: greffier_ledger::SealPolicy::default(),
         })
         .unwrap();
 
@@ -173,19 +199,23 @@ impl Harness {
             tool_rules: Rules::new(greffier_event::RedactionAction::Flag),
             prices: Prices::builtin().unwrap(),
             limits: Limits::default(),
+            clock: Clock::system(),
             config_text: String::new(),
         };
         change(&mut settings);
-        let stop = CancellationToken::new();
+        let (clock, stop) = (settings.clock.clone(), CancellationToken::new());
+        let site = site(ledger.appender());
         let serving = tokio::spawn({
             let (appender, stop) = (ledger.appender(), stop.clone());
             async move {
-                greffier_gateway::serve(settings, policies, appender, startup, listener, stop).await.unwrap();
+                greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site)
+                    .await
+                    .unwrap();
             }
         });
         until_ready(address).await;
-        let token = mint(&issuer, "analyst");
-        Harness { dir, address, seen, reached, issuer, token, stop, serving, ledger }
+        let token = mint(&issuer, "analyst", clock.now());
+        Harness { dir, address, seen, reached, issuer, clock, token, stop, serving, ledger: Some(ledger) }
     }
 
     pub fn token(&self) -> &str {
@@ -196,13 +226,15 @@ impl Harness {
         let token = match (ask.token, ask.role.as_str()) {
             (Some(token), _) => token,
             (None, "analyst") => self.token.clone(),
-            (None, role) => mint(&self.issuer, role),
+            (None, role) => mint(&self.issuer, role, self.clock.now()),
         };
         let mut request = http::Request::builder()
             .method(ask.method)
             .uri(format!("http://{}{}", self.address, ask.path))
-            .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json");
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
@@ -210,7 +242,7 @@ impl Harness {
     }
 
     pub async fn ask(&self, ask: Ask) -> Answer {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = Client::builder(TokioExecutor::new()).http2_only(ask.http2).build_http();
         let response = client.request(self.request(ask)).await.unwrap();
         let status = response.status().as_u16();
         let headers = response
@@ -233,11 +265,16 @@ impl Harness {
 
     /// Sends a request, waits until the upstream has it, and closes the connection.
     pub async fn ask_and_leave(&self, ask: Ask) {
+        self.leave_at(ask, &self.reached).await;
+    }
+
+    /// Sends a request and closes the connection as soon as somebody says it came.
+    pub async fn leave_at(&self, ask: Ask, came: &tokio::sync::Notify) {
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let request = self.request(ask);
         tokio::select! {
-            _ = client.request(request) => panic!("the upstream is silent"),
-            () = self.reached.notified() => {}
+            _ = client.request(request) => panic!("nobody was to wait for an answer"),
+            () = came.notified() => {}
         }
     }
 
@@ -245,12 +282,24 @@ impl Harness {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Begins the stop, and does not wait for its end.
+    pub fn begin_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// From now on nothing can be recorded.
+    pub async fn stop_recording(&mut self) {
+        let ledger = self.ledger.take().unwrap();
+        tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
+    }
+
     /// Stops the gateway and the ledger cleanly and opens the trail for reading.
     pub async fn stop(self) -> Trail {
         self.stop.cancel();
         self.serving.await.unwrap();
-        let ledger = self.ledger;
-        tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
+        if let Some(ledger) = self.ledger {
+            tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
+        }
         let mut events = Vec::new();
         let reader = Reader::open(&self.dir.path().join("data")).unwrap();
         reader
@@ -278,6 +327,10 @@ impl Trail {
     /// The events of one call, in the order of the trail.
     pub fn call(&self, request_id: &str) -> Vec<Event> {
         self.events.iter().filter(|event| event.request_id.as_deref() == Some(request_id)).cloned().collect()
+    }
+
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     pub fn of_type(&self, kind: EventType) -> Vec<Event> {
@@ -339,8 +392,7 @@ async fn until_ready(address: std::net::SocketAddr) {
     }
 }
 
-fn mint(issuer: &DevIssuer, role: &str) -> String {
-    let micros = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+fn mint(issuer: &DevIssuer, role: &str, now: Timestamp) -> String {
     let claims = Claims {
         sub: "alice@acme.example".to_owned(),
         tenant: Some("acme".to_owned().try_into().unwrap()),
@@ -349,7 +401,7 @@ fn mint(issuer: &DevIssuer, role: &str) -> String {
         jti: format!("test-{role}"),
         ..Claims::default()
     };
-    issuer.mint(&claims, AUDIENCE, Timestamp::from_micros(i64::try_from(micros).unwrap()), 600)
+    issuer.mint(&claims, AUDIENCE, now, 600)
 }
 
 async fn serve_upstream(

@@ -1,10 +1,8 @@
 //! The path of a call, against an upstream in the same process: what goes out, what comes back, what is on record.
 
-mod harness;
-
+use crate::harness::{Ask, Harness, Upstream};
 use greffier_event::{EventType, OutcomeStatus, RedactionAction};
 use greffier_safety::Rules;
-use harness::{Ask, Harness, Upstream};
 
 const SSN: &str = "536-90-4399";
 const CARD: &str = "4111 1111 1111 1111";

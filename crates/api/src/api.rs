@@ -1,0 +1,149 @@
+//! One request, from its row in the table to its answer.
+
+use std::sync::Arc;
+
+use greffier_event::Principal;
+use greffier_ledger::{Appender, ReadError, Reader};
+use greffier_query::{Engine, QueryError, SearchError};
+use greffier_safety::Scanner;
+use http::{Method, Response};
+use tokio::sync::Semaphore;
+
+use crate::params::Params;
+use crate::refuse::Refused;
+use crate::route::{self, Endpoint, Matched};
+use crate::visit::{Access, Body, Visit};
+use crate::{analyse, events, evidence, export, ingest, lookup, openapi, respond, sql, tail};
+
+/// Tails at one time: each asks the engine twice a second.
+const MAX_TAILS: usize = 64;
+/// Exports at one time: each holds a page of entries with their contents.
+const MAX_EXPORTS: usize = 4;
+
+/// The read API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) engine: Engine,
+    pub(crate) appender: Appender,
+    /// The node's name in events.
+    pub(crate) node: Arc<str>,
+    pub(crate) scanner: Arc<Scanner>,
+    pub(crate) tails: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
+}
+
+/// A request that found its row.
+pub(crate) struct Request {
+    pub(crate) visit: Visit,
+    pub(crate) matched: Matched,
+    pub(crate) params: Params,
+}
+
+impl Api {
+    /// Reads through `engine`, records through `appender`; `scanner` inspects what is ingested.
+    pub fn new(engine: Engine, appender: Appender, node: impl Into<String>, scanner: Arc<Scanner>) -> Api {
+        Api {
+            engine,
+            appender,
+            node: node.into().into(),
+            scanner,
+            tails: Arc::new(Semaphore::new(MAX_TAILS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+        }
+    }
+
+    /// What a path asks of its caller.
+    pub fn access(&self, method: &Method, path: &str) -> Access {
+        route::access(method, path)
+    }
+
+    /// Answers a request. Who calls has been verified: this decides what they may.
+    pub async fn answer(&self, visit: Visit) -> Response<Body> {
+        let request_id = visit.request_id.clone();
+        match self.dispatch(visit).await {
+            Ok(mut response) => {
+                respond::mark(response.headers_mut(), &request_id, None);
+                response
+            }
+            Err(refused) => refused.response(&request_id),
+        }
+    }
+
+    async fn dispatch(&self, visit: Visit) -> Result<Response<Body>, Refused> {
+        let matched =
+            route::find(&visit.parts.method, visit.parts.uri.path()).map_err(|access| match access {
+                Access::WrongMethod => {
+                    Refused::new(405, "method_not_allowed", "this route does not take that method")
+                }
+                _ => Refused::new(404, "unknown_route", "nothing is served at this path"),
+            })?;
+        let params = Params::parse(visit.parts.uri.query(), matched.route)?;
+        let endpoint = matched.route.endpoint;
+        let request = Request { visit, matched, params };
+        match endpoint {
+            Endpoint::Ingest => ingest::ingest(self, request).await,
+            Endpoint::Events => events::events(self, request).await,
+            Endpoint::Export => export::export(self, request).await,
+            Endpoint::Event => lookup::event(self, request).await,
+            Endpoint::Call => lookup::call(self, request).await,
+            Endpoint::Session => lookup::session(self, request).await,
+            Endpoint::Sql => sql::sql(self, request).await,
+            Endpoint::Activity => analyse::activity(self, request).await,
+            Endpoint::Findings => analyse::findings(self, request).await,
+            Endpoint::Proof => evidence::proof(self, request).await,
+            Endpoint::Tail => tail::tail(self, request).await,
+            Endpoint::Trails => evidence::trails(self, request).await,
+            Endpoint::Checkpoint => evidence::checkpoint(self, request).await,
+            Endpoint::Entries => evidence::entries(self, request).await,
+            Endpoint::Tile => evidence::tile(self, request).await,
+            Endpoint::OpenApi => openapi::document(),
+        }
+    }
+
+    /// Reads the ledger, where a read may wait for the disk without holding up others.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let reader = self.engine.reader().clone();
+        let read = tokio::task::spawn_blocking(move || read(&reader)).await;
+        Ok(read.map_err(|error| Refused::internal("reading the ledger", &error))??)
+    }
+}
+
+impl Request {
+    /// Who calls. The gateway lets nobody in here without a token; if it ever did, this refuses.
+    pub(crate) fn caller(&self) -> Result<&Principal, Refused> {
+        let missing = || Refused::new(401, "missing_token", "this route needs an access token");
+        self.visit.caller.as_ref().ok_or_else(missing)
+    }
+
+    /// The trail that the caller names, if any.
+    pub(crate) fn named_trail(&self) -> Option<&str> {
+        self.params.text("tenant")
+    }
+}
+
+impl From<SearchError> for Refused {
+    fn from(error: SearchError) -> Refused {
+        Refused::new(400, "search_syntax", error.message)
+            .at(error.at)
+            .hint("as in `user:alice tool:crm:* decision:deny since:7d -has:error`")
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Refused {
+        let status = match &error {
+            QueryError::Search(search) => return search.clone().into(),
+            _ => match error.code() {
+                "sql_syntax" | "sql_refused" => 400,
+                "too_large" => 422,
+                "busy" => 503,
+                "timeout" => 504,
+                _ => return Refused::internal("asking the engine", &error),
+            },
+        };
+        Refused::new(status, error.code(), error.to_string())
+    }
+}

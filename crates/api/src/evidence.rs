@@ -1,0 +1,179 @@
+//! Evidence: proofs, and the trails themselves as C2SP tlog-tiles serves them.
+//!
+//! Checkpoints and hash tiles are for everyone: they are hashes, and worth the more the more people keep them.
+//! Entry bundles are the trail, and take a reader.
+
+use greffier_event::Tenant;
+use greffier_ledger::{ReadError, Reader};
+use greffier_merkle::note::SignedNote;
+use greffier_merkle::tile::{TileId, WIDTH, parse_entries_path};
+use greffier_merkle::{Checkpoint, bundle};
+use greffier_policy::AdminAction;
+use http::Response;
+use serde::Serialize;
+
+use crate::admit::Wish;
+use crate::api::{Api, Request};
+use crate::lookup::event_id;
+use crate::refuse::Refused;
+use crate::respond::{self, BINARY, TEXT};
+use crate::visit::Body;
+
+/// A tile never changes.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+/// Nor does a bundle, but it is for its reader.
+const FOREVER_MINE: &str = "private, max-age=31536000, immutable";
+/// A checkpoint is signed each second.
+const SECONDS: &str = "public, max-age=2";
+
+#[derive(Serialize)]
+struct Trails {
+    trails: Vec<Trail>,
+}
+
+#[derive(Serialize)]
+struct Trail {
+    name: String,
+    /// Entries on it.
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Head>,
+}
+
+/// What the checkpoint says, for people; who verifies takes the note itself.
+#[derive(Serialize)]
+struct Head {
+    origin: String,
+    size: u64,
+    /// Base64.
+    root: String,
+}
+
+/// `GET /api/v1/proofs/{event_id}`.
+pub(crate) async fn proof(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let id = event_id(request.matched.capture("event_id"))?;
+    let with_parts = request.params.flag("parts", false)?;
+    let wish = Wish {
+        action: AdminAction::ReadTrail,
+        name: "trail:proof",
+        place: format!("proofs/{id}"),
+        asked: Some(serde_json::json!({ "parts": with_parts })),
+    };
+    let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
+    let trail = admitted.trail().clone();
+    let row = api.engine.event(&trail, id).await?;
+    let index = row.ok_or_else(|| Refused::not_found("no event of this trail has this id"))?.index;
+    let appender = api.appender.clone();
+    let proof = api
+        .read(move |reader| {
+            let keys = with_parts.then(|| appender.keys());
+            match reader.prove(&trail, index, keys) {
+                // Erased contents are no reason to withhold the proof.
+                Err(ReadError::NoKey(_)) => reader.prove(&trail, index, None),
+                proof => proof,
+            }
+        })
+        .await?;
+    let mut response = respond::bytes(TEXT, proof.to_text());
+    respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
+    Ok(response)
+}
+
+/// `GET /api/v1/trails`.
+pub(crate) async fn trails(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let caller = request.caller()?;
+    let wish =
+        Wish { action: AdminAction::ReadTrail, name: "trail:list", place: "trails".to_owned(), asked: None };
+    let admitted = api.admit(&request.visit, caller, None, wish).await?;
+    let mut names = vec![admitted.trail().clone()];
+    if api.may_read_node(&request.visit, caller) {
+        names.push(Tenant::node());
+    }
+    let trails = api
+        .read(move |reader| {
+            let sizes = reader.trails()?;
+            let trail = |name: &Tenant| {
+                let size = sizes.iter().find(|(other, _)| other == name).map_or(0, |(_, size)| *size);
+                Ok(Trail { name: name.to_string(), size, checkpoint: head(reader, name)? })
+            };
+            names.iter().map(trail).collect::<Result<Vec<_>, ReadError>>()
+        })
+        .await?;
+    let mut response = respond::json(&Trails { trails })?;
+    respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
+    Ok(response)
+}
+
+fn head(reader: &Reader, trail: &Tenant) -> Result<Option<Head>, ReadError> {
+    use base64::Engine as _;
+    let note = reader.checkpoint(trail)?;
+    let checkpoint = note.and_then(|note| Checkpoint::parse(SignedNote::parse(&note).ok()?.text()).ok());
+    Ok(checkpoint.map(|checkpoint| Head {
+        origin: checkpoint.origin.clone(),
+        size: checkpoint.size,
+        root: base64::prelude::BASE64_STANDARD.encode(checkpoint.root),
+    }))
+}
+
+/// `GET /trails/{tenant}/checkpoint`.
+pub(crate) async fn checkpoint(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let trail = trail(&request)?;
+    let note = api.read(move |reader| reader.checkpoint(&trail)).await?;
+    let note = note.ok_or_else(|| Refused::not_found("no trail of this name has a checkpoint"))?;
+    Ok(respond::cached(respond::bytes(TEXT, note), SECONDS))
+}
+
+/// `GET /trails/{tenant}/tile/…`: hashes.
+pub(crate) async fn tile(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let trail = trail(&request)?;
+    let path = format!("tile/{}", request.matched.capture("tile"));
+    let tile = TileId::parse(&path).map_err(|error| Refused::not_found(error.to_string()))?;
+    let bytes = api.read(move |reader| reader.tile(&trail, tile)).await?;
+    let mut bytes = bytes.ok_or_else(|| Refused::not_found("the trail has no such tile"))?;
+    // Of a partial tile the trail may by now hold a wider one.
+    bytes.truncate(tile.byte_len());
+    Ok(respond::cached(respond::bytes(BINARY, bytes), FOREVER))
+}
+
+/// `GET /trails/{tenant}/tile/entries/…`: the entries themselves.
+pub(crate) async fn entries(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let tile = request.matched.capture("tile");
+    let (bundle, width) = parse_entries_path(&format!("tile/entries/{tile}"))
+        .map_err(|error| Refused::not_found(error.to_string()))?;
+    let first = bundle.checked_mul(WIDTH).ok_or_else(no_bundle)?;
+    let wish = Wish {
+        action: AdminAction::ReadTrail,
+        name: "trail:entries",
+        place: format!("tile/entries/{tile}"),
+        asked: None,
+    };
+    let named = Some(request.matched.capture("tenant"));
+    let admitted = api.admit(&request.visit, request.caller()?, named, wish).await?;
+    let trail = admitted.trail().clone();
+    let found = api
+        .read(move |reader| {
+            let indexes: Vec<u64> = (first..first.saturating_add(u64::from(width))).collect();
+            reader.entries(&trail, &indexes)
+        })
+        .await?;
+    if found.len() != usize::from(width) {
+        return Err(no_bundle());
+    }
+    let mut bytes = Vec::new();
+    for entry in &found {
+        bundle::append(&mut bytes, &entry.entry)
+            .map_err(|error| Refused::internal("writing a bundle", &error))?;
+    }
+    let mut response = respond::cached(respond::bytes(BINARY, bytes), FOREVER_MINE);
+    respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
+    Ok(response)
+}
+
+fn trail(request: &Request) -> Result<Tenant, Refused> {
+    Tenant::new(request.matched.capture("tenant"))
+        .map_err(|_| Refused::not_found("no trail of this name has a checkpoint"))
+}
+
+fn no_bundle() -> Refused {
+    Refused::not_found("the trail has no such bundle")
+}

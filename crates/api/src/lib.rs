@@ -1,0 +1,35 @@
+//! Show it: the read API, ingest and the trails over HTTP.
+//!
+//! This crate never sees a socket: a [`Visit`] comes in, a response goes out. `route.rs` is the table of what is
+//! served; `admit.rs` authorises and records every read before it happens; the other files read. What is asked
+//! goes to the query engine, contents and proofs to the ledger's reader. Below stand query, analysis, policy,
+//! ledger, safety, merkle and event; above, the binary, which puts it on the gateway's listener.
+
+mod admit;
+mod analyse;
+mod api;
+mod cursor;
+mod events;
+mod evidence;
+mod export;
+mod ingest;
+mod lookup;
+mod openapi;
+mod params;
+mod parts;
+mod refuse;
+mod respond;
+mod route;
+mod sql;
+mod summary;
+mod tail;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+pub use api::Api;
+pub use export::{Export, ExportError, ExportFormat, OpenParts};
+pub use tokio_util::sync::CancellationToken;
+pub use visit::{Access, Body, Visit};

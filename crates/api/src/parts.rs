@@ -1,0 +1,135 @@
+//! The contents of events, decrypted for whoever may read the trail.
+//!
+//! A part that cannot be opened is said to be so and is no error: erasure destroys keys, and what remains is still
+//! to be read.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use greffier_event::{Event, Tenant};
+use greffier_ledger::{OpenedPart, ReadError};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::api::Api;
+use crate::refuse::Refused;
+
+/// Contents of one answer, in bytes: those of one event always fit (32 parts of 1 MiB).
+pub(crate) const MAX_SHOWN: usize = 32 * 1024 * 1024;
+/// Events whose contents are fetched at once: memory holds those of so many, sealed and opened.
+const BATCH: usize = 32;
+
+const GONE: &str = "its key is gone: it was erased, or these are not the keys it was written with";
+const DAMAGED: &str = "it is damaged or was exchanged: run `greffier verify`";
+const LEFT_OUT: &str = "left out, as the answer holds its most: ask for this event alone";
+
+/// What became of one event's contents.
+pub(crate) enum Contents {
+    Open(Vec<OpenedPart>),
+    /// Why they cannot be shown.
+    Closed(&'static str),
+}
+
+/// One part as an answer shows it.
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    name: String,
+    media: String,
+    /// Length of the whole content, also when only a prefix is kept.
+    bytes: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+    #[serde(flatten)]
+    content: Content,
+}
+
+/// A content under the name of its kind, or why there is none.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Content {
+    Json(Box<RawValue>),
+    Text(String),
+    Base64(String),
+    Unreadable(&'static str),
+}
+
+/// An event's parts, each with its content or with the reason why there is none.
+pub(crate) fn shown(event: &Event, contents: Contents) -> Vec<Shown> {
+    let (mut opened, why) = match contents {
+        Contents::Open(parts) => (parts, DAMAGED),
+        Contents::Closed(why) => (Vec::new(), why),
+    };
+    let mut show = |named: &greffier_event::PartRef| {
+        let at = opened.iter().position(|part| part.name == named.name);
+        let content = match at.map(|at| opened.swap_remove(at)) {
+            Some(part) => content(part),
+            None => Content::Unreadable(why),
+        };
+        let (name, media) = (named.name.clone(), named.media.clone());
+        Shown { name, media, bytes: named.bytes, truncated: named.truncated, content }
+    };
+    event.parts.iter().map(&mut show).collect()
+}
+
+fn content(part: OpenedPart) -> Content {
+    match String::from_utf8(part.content) {
+        Err(bytes) => Content::Base64(BASE64_STANDARD.encode(bytes.as_bytes())),
+        Ok(text) if part.media == "application/json" => {
+            // What was cut short is JSON no longer.
+            RawValue::from_string(text.clone()).map_or(Content::Text(text), Content::Json)
+        }
+        Ok(text) => Content::Text(text),
+    }
+}
+
+impl Api {
+    /// The contents of some entries of a trail, by index: as many as one answer holds.
+    pub(crate) async fn contents(
+        &self,
+        trail: &Tenant,
+        indexes: &[u64],
+    ) -> Result<BTreeMap<u64, Contents>, Refused> {
+        let mut all = BTreeMap::new();
+        let mut room = MAX_SHOWN;
+        for batch in indexes.chunks(BATCH) {
+            if room == 0 {
+                all.extend(batch.iter().map(|&index| (index, Contents::Closed(LEFT_OUT))));
+                continue;
+            }
+            for (index, contents) in self.contents_of(trail, batch.to_vec()).await? {
+                let bytes = match &contents {
+                    Contents::Open(parts) => parts.iter().map(|part| part.content.len()).sum(),
+                    Contents::Closed(_) => 0,
+                };
+                let fits = bytes <= room;
+                room = if fits { room - bytes } else { 0 };
+                all.insert(index, if fits { contents } else { Contents::Closed(LEFT_OUT) });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The contents of a few entries.
+    pub(crate) async fn contents_of(
+        &self,
+        trail: &Tenant,
+        indexes: Vec<u64>,
+    ) -> Result<Vec<(u64, Contents)>, Refused> {
+        let (trail, appender) = (trail.clone(), self.appender.clone());
+        self.read(move |reader| {
+            let found = reader.entries(&trail, &indexes)?;
+            let open = |found: &greffier_ledger::Found| match found.open_parts(appender.keys()) {
+                Ok(parts) => Ok((found.index, Contents::Open(parts))),
+                Err(ReadError::NoKey(_)) => Ok((found.index, Contents::Closed(GONE))),
+                Err(error @ ReadError::Part(_)) => {
+                    tracing::error!(%trail, index = found.index, %error, "contents cannot be shown");
+                    Ok((found.index, Contents::Closed(DAMAGED)))
+                }
+                Err(error) => Err(error),
+            };
+            found.iter().map(open).collect()
+        })
+        .await
+    }
+}

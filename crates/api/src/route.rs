@@ -1,0 +1,358 @@
+//! Every route in one table: method, path, who may, what it takes and gives. The OpenAPI document is made of the
+//! same table, and parameters that it does not name are refused, so that neither can drift from the other.
+
+use greffier_policy::AdminAction;
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, SSE, TEXT};
+use crate::visit::Access;
+
+/// What is done at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Ingest,
+    Events,
+    Export,
+    Event,
+    Call,
+    Session,
+    Sql,
+    Activity,
+    Findings,
+    Proof,
+    Tail,
+    Trails,
+    Checkpoint,
+    Entries,
+    Tile,
+    OpenApi,
+}
+
+/// Who may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anyone.
+    Anyone,
+    /// A verified caller whom the policies let do this to the trail.
+    May(AdminAction),
+}
+
+/// One row of the table.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// `{name}` stands for one segment, `{name...}` for the rest of the path.
+    pub(crate) path: &'static str,
+    pub(crate) who: Who,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) summary: &'static str,
+    /// Parameters of the query string, each with what it means.
+    pub(crate) params: &'static [(&'static str, &'static str)],
+    /// Media types that it takes.
+    pub(crate) takes: &'static [&'static str],
+    /// Media types that it gives; the first one unless the caller asks for another.
+    pub(crate) gives: &'static [&'static str],
+}
+
+const Q: (&str, &str) = ("q", "A search, as in `user:alice tool:crm:* decision:deny since:7d`.");
+const TENANT: (&str, &str) = ("tenant", "The caller's own tenant, or `greffier` for the node's trail.");
+const SINCE: (&str, &str) = ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
+const UNTIL: (&str, &str) = ("until", "Up to this time: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
+const PARTS: (&str, &str) = ("parts", "`false` leaves the contents out.");
+
+const READ: Who = Who::May(AdminAction::ReadTrail);
+
+/// The table. Where two paths fit, the first row wins.
+pub(crate) static ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/v1/events",
+        who: Who::May(AdminAction::Ingest),
+        endpoint: Endpoint::Ingest,
+        summary: "Add events: one, a JSON array, or one per line; in native, flat or governed form.",
+        params: &[("channel", "How they reached us: `sdk` (default) or `import`.")],
+        takes: &[JSON, NDJSON],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/events",
+        who: READ,
+        endpoint: Endpoint::Events,
+        summary: "Search, newest entry first.",
+        params: &[
+            Q,
+            ("limit", "Events per page, 1 to 1000, 100 by default."),
+            ("cursor", "`next` of the page before, with the same `q`."),
+            ("format", "`native` (default), `flat` or `governed`."),
+            ("receipts", "`true` adds the place and the leaf hash of each event."),
+            TENANT,
+        ],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/export",
+        who: Who::May(AdminAction::ExportTrail),
+        endpoint: Endpoint::Export,
+        summary: "All that a search finds, oldest entry first, one per line.",
+        params: &[
+            Q,
+            ("format", "`native` (default), `flat`, `governed` or `csv`."),
+            ("parts", "`true` adds the contents."),
+            ("after", "Only entries behind this index: `greffier-export-last` of the export before."),
+            TENANT,
+        ],
+        takes: &[],
+        gives: &[NDJSON, CSV],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/events/{id}",
+        who: READ,
+        endpoint: Endpoint::Event,
+        summary: "One event with its contents.",
+        params: &[PARTS, TENANT],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/calls/{request_id}",
+        who: READ,
+        endpoint: Endpoint::Call,
+        summary: "One governed call: its decision and its outcome.",
+        params: &[PARTS, TENANT],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/sessions/{id}",
+        who: READ,
+        endpoint: Endpoint::Session,
+        summary: "The chain of one session, oldest entry first.",
+        params: &[PARTS, TENANT],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/sql",
+        who: READ,
+        endpoint: Endpoint::Sql,
+        summary: "Read-only SQL over the trail, as JSON or as an Arrow stream.",
+        params: &[TENANT],
+        takes: &[JSON, TEXT, "application/sql"],
+        gives: &[JSON, ARROW],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/activity",
+        who: READ,
+        endpoint: Endpoint::Activity,
+        summary: "What one agent did.",
+        params: &[("agent", "The agent's id; required."), SINCE, UNTIL, TENANT],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/findings",
+        who: READ,
+        endpoint: Endpoint::Findings,
+        summary: "What is unusual.",
+        params: &[("agent", "Only this agent."), SINCE, UNTIL, TENANT],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/proofs/{event_id}",
+        who: READ,
+        endpoint: Endpoint::Proof,
+        summary: "A C2SP proof that an event is on its trail, to be checked offline.",
+        params: &[("parts", "`true` discloses the contents in the proof."), TENANT],
+        takes: &[],
+        gives: &[TEXT],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/tail",
+        who: READ,
+        endpoint: Endpoint::Tail,
+        summary: "Events as they are recorded, as server-sent events; `Last-Event-ID` goes on behind an index.",
+        params: &[Q, TENANT],
+        takes: &[],
+        gives: &[SSE],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/trails",
+        who: READ,
+        endpoint: Endpoint::Trails,
+        summary: "The trails that the caller may read, with their sizes and checkpoints.",
+        params: &[],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/trails/{tenant}/checkpoint",
+        who: Who::Anyone,
+        endpoint: Endpoint::Checkpoint,
+        summary: "The signed checkpoint (C2SP tlog-tiles).",
+        params: &[],
+        takes: &[],
+        gives: &[TEXT],
+    },
+    Route {
+        method: Method::GET,
+        path: "/trails/{tenant}/tile/entries/{tile...}",
+        who: READ,
+        endpoint: Endpoint::Entries,
+        summary: "An entry bundle (C2SP tlog-tiles).",
+        params: &[],
+        takes: &[],
+        gives: &[BINARY],
+    },
+    Route {
+        method: Method::GET,
+        path: "/trails/{tenant}/tile/{tile...}",
+        who: Who::Anyone,
+        endpoint: Endpoint::Tile,
+        summary: "A hash tile (C2SP tlog-tiles).",
+        params: &[],
+        takes: &[],
+        gives: &[BINARY],
+    },
+    Route {
+        method: Method::GET,
+        path: "/openapi.json",
+        who: Who::Anyone,
+        endpoint: Endpoint::OpenApi,
+        summary: "This interface.",
+        params: &[],
+        takes: &[],
+        gives: &[JSON],
+    },
+];
+
+/// A row that fits a request, with what stood in its path.
+pub(crate) struct Matched {
+    pub(crate) route: &'static Route,
+    captures: Vec<(&'static str, String)>,
+}
+
+impl Matched {
+    /// What stood at `{name}`, decoded.
+    pub(crate) fn capture(&self, name: &str) -> &str {
+        self.captures
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
+    }
+}
+
+/// What a path asks of its caller.
+pub(crate) fn access(method: &Method, path: &str) -> Access {
+    match find(method, path) {
+        Ok(matched) if matched.route.who == Who::Anyone => Access::Open,
+        Ok(_) => Access::Caller,
+        Err(access) => access,
+    }
+}
+
+/// The row for a request. `HEAD` is `GET` without its body.
+pub(crate) fn find(method: &Method, path: &str) -> Result<Matched, Access> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut wrong = Access::Unknown;
+    for route in ROUTES {
+        match captures(route.path, path) {
+            Some(captures) if route.method == *method => return Ok(Matched { route, captures }),
+            Some(_) => wrong = Access::WrongMethod,
+            None => {}
+        }
+    }
+    Err(wrong)
+}
+
+fn captures(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut captures = Vec::new();
+    let mut rest = path;
+    for part in template.split_inclusive('/') {
+        let (segment, slash) = match part.strip_suffix('/') {
+            Some(segment) => (segment, true),
+            None => (part, false),
+        };
+        let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        let end = match name {
+            Some(name) if name.ends_with("...") => rest.len(),
+            _ => rest.find('/').unwrap_or(rest.len()),
+        };
+        let (found, behind) = rest.split_at_checked(end)?;
+        match name {
+            Some(name) => captures.push((name.trim_end_matches('.'), decoded(found)?)),
+            None if segment == found => {}
+            None => return None,
+        }
+        rest = if slash { behind.strip_prefix('/')? } else { behind };
+    }
+    rest.is_empty().then_some(captures)
+}
+
+/// A path segment, decoded once; what is empty or holds control characters names nothing.
+fn decoded(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    let named = !text.is_empty() && !text.chars().any(char::is_control);
+    named.then(|| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: Method, path: &str) -> String {
+        match find(&method, path) {
+            Ok(found) => format!("{:?} {:?}", found.route.endpoint, found.captures),
+            Err(access) => format!("{access:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_find_their_rows() {
+        let get = |path| check(Method::GET, path);
+        insta::assert_snapshot!(get("/api/v1/events"), @"Events []");
+        insta::assert_snapshot!(check(Method::POST, "/api/v1/events"), @"Ingest []");
+        insta::assert_snapshot!(check(Method::HEAD, "/api/v1/events"), @"Events []");
+        insta::assert_snapshot!(check(Method::DELETE, "/api/v1/events"), @"WrongMethod");
+        insta::assert_snapshot!(get("/api/v1/sql"), @"WrongMethod");
+        insta::assert_snapshot!(get("/api/v1/events/"), @"Unknown");
+        insta::assert_snapshot!(get("/api/v1/events/a/b"), @"Unknown");
+        insta::assert_snapshot!(get("/api/v1/sessions/a%2Fb%20c"), @r#"Session [("id", "a/b c")]"#);
+        insta::assert_snapshot!(get("/api/v1/sessions/%ff"), @"Unknown");
+        insta::assert_snapshot!(get("/api/v1/sessions/a%00"), @"Unknown");
+        insta::assert_snapshot!(get("/trails/acme/checkpoint"), @r#"Checkpoint [("tenant", "acme")]"#);
+        insta::assert_snapshot!(
+            get("/trails/acme/tile/0/x001/067.p/44"), @r#"Tile [("tenant", "acme"), ("tile", "0/x001/067.p/44")]"#);
+        insta::assert_snapshot!(
+            get("/trails/acme/tile/entries/000"), @r#"Entries [("tenant", "acme"), ("tile", "000")]"#);
+        insta::assert_snapshot!(get("/trails/acme/tile/"), @"Unknown");
+        insta::assert_snapshot!(get("/trails/acme"), @"Unknown");
+        insta::assert_snapshot!(get("//api/v1/events"), @"Unknown");
+    }
+
+    #[test]
+    fn hash_tiles_are_open_and_entries_are_not() {
+        let check = |path: &str, expected| assert_eq!(access(&Method::GET, path), expected, "{path}");
+        check("/trails/acme/checkpoint", Access::Open);
+        check("/trails/acme/tile/0/000", Access::Open);
+        check("/trails/acme/tile/entries/000", Access::Caller);
+        // An escape that would name the bundles after decoding names no tile in its only spelling.
+        check("/trails/acme/tile/%65ntries/000", Access::Open);
+        check("/openapi.json", Access::Open);
+        check("/api/v1/trails", Access::Caller);
+    }
+}

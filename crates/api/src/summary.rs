@@ -1,0 +1,125 @@
+//! A call in one line: who, through what, did what to what, by which rule, and how it ended.
+
+use std::collections::HashMap;
+
+use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, Tenant, Timestamp};
+use serde::Serialize;
+
+/// What one call, or one event that belongs to none, comes to.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// Its entries.
+    indexes: Vec<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Timestamp>,
+    /// `gateway` is enforced, everything else is a claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<String>,
+    types: Vec<EventType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<DecisionKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<OutcomeStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_micros: Option<u64>,
+    /// Findings of inspection, on the way in and out.
+    redactions: u64,
+}
+
+/// One line per call, in the order in which calls began.
+///
+/// Events belong together by request id and channel: a claim never joins what the gateway enforced. A session's
+/// own reads are left to the list of events.
+pub(crate) fn summaries(events: &[(u64, Event)]) -> Vec<Summary> {
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut all: Vec<Summary> = Vec::new();
+    for (index, event) in events {
+        if event.agent.as_ref().is_some_and(|agent| agent.id == Tenant::NODE) {
+            continue;
+        }
+        let channel = event.source.as_ref().map(|source| source.channel.as_str()).unwrap_or_default();
+        let next = all.len();
+        let place = match event.request_id.as_deref() {
+            Some(request) => *places.entry((request, channel)).or_insert(next),
+            None => next,
+        };
+        if place == next {
+            all.push(Summary::default());
+        }
+        if let Some(summary) = all.get_mut(place) {
+            summary.add(*index, event);
+        }
+    }
+    all
+}
+
+impl Summary {
+    fn add(&mut self, index: u64, event: &Event) {
+        self.indexes.push(index);
+        self.types.push(event.kind);
+        self.time.get_or_insert(event.time);
+        first(&mut self.request_id, event.request_id.as_ref());
+        first(&mut self.channel, event.source.as_ref().map(|source| &source.channel));
+        first(&mut self.user, event.user.as_ref().map(|user| &user.sub));
+        first(&mut self.agent, event.agent.as_ref().map(|agent| &agent.id));
+        if let Some(action) = &event.action {
+            first(&mut self.action, Some(&action.name));
+            self.kind = self.kind.or(action.kind.map(|kind| kind.as_str()));
+        }
+        first(&mut self.resource, event.resource.as_ref().and_then(|resource| resource.uri.as_ref()));
+        if let Some(policy) = &event.policy {
+            self.decision.get_or_insert(policy.decision);
+            first(&mut self.rule, policy.rule.as_ref());
+            first(&mut self.reason, policy.reason.as_ref());
+        }
+        // How it ended is what its last event says.
+        if let Some(outcome) = &event.outcome {
+            self.status = Some(outcome.status);
+            self.code = outcome.code.or(self.code);
+            self.error = outcome.error.clone().or(self.error.take());
+            self.duration_us = outcome.duration_us.or(self.duration_us);
+        }
+        if let Some(usage) = &event.usage {
+            self.model = usage.model.clone().or(self.model.take());
+            self.input_tokens = usage.input_tokens.or(self.input_tokens);
+            self.output_tokens = usage.output_tokens.or(self.output_tokens);
+            self.cost_micros = usage.cost_micros.or(self.cost_micros);
+        }
+        let found = event.content_safety.iter().flat_map(|safety| &safety.redactions);
+        self.redactions += found.map(|redaction| redaction.count).sum::<u64>();
+    }
+}
+
+fn first(place: &mut Option<String>, value: Option<&String>) {
+    if place.is_none() {
+        *place = value.cloned();
+    }
+}

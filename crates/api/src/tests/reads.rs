@@ -1,0 +1,383 @@
+//! What each route answers.
+
+use super::*;
+
+#[tokio::test]
+async fn search_pages_newest_first() {
+    let world = filled("acme").await;
+    // An event comes back as it was recorded, byte for byte.
+    let page = world.get("auditor@acme", "/api/v1/events?limit=2&q=tool:crm:*").await;
+    assert_eq!(page.status, 200);
+    let json = page.json();
+    let ids: Vec<_> = json["events"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(ids, ["action.executed", "action.approved"]);
+    assert!(page.text().contains(&serde_json::to_string(&world.trail("acme")[0]).unwrap()));
+
+    let mut path = "/api/v1/events?limit=1&q=session:chat-1".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = world.get("auditor@acme", &path).await.json();
+        seen.extend(page["events"].as_array().unwrap().iter().map(|event| event["id"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/api/v1/events?limit=1&q=session:chat-1&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 3);
+    assert!(seen.is_sorted_by(|a, b| a > b));
+}
+
+#[tokio::test]
+async fn search_in_other_forms_and_with_receipts() {
+    let world = filled("acme").await;
+    insta::assert_snapshot!(check(&world, "/api/v1/events?q=agent:legacy&format=flat&receipts=true").await, @r#"
+    200
+    {
+      "events": [
+        {
+          "event_id": "00000000-0000-4000-8000-000000000003",
+          "timestamp": "2026-03-01T09:00:00.000000Z",
+          "event_type": "tool.call",
+          "agent_id": "legacy",
+          "session_id": "chat-1",
+          "user_id": null,
+          "action": "lookup",
+          "resource": null,
+          "parameters": {},
+          "result": null,
+          "error": null,
+          "duration_ms": null,
+          "metadata": {}
+        }
+      ],
+      "receipts": [
+        {
+          "index": 2,
+          "leaf": "<leaf>",
+          "receipt": "<receipt>"
+        }
+      ]
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/events?q=type:action.executed&format=governed").await, @r#"
+    200
+    {
+      "events": [
+        {
+          "timestamp": "2026-03-06T14:32:07.891Z",
+          "requestId": "req_7",
+          "user": {
+            "sub": "auth0|alice",
+            "org": "acme",
+            "role": "analyst"
+          },
+          "action": {
+            "tool": "crm:contacts:search"
+          },
+          "outcome": {
+            "status": 200,
+            "durationMs": 1.5
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn searches_that_cannot_be() {
+    let world = filled("acme").await;
+    insta::assert_snapshot!(check(&world, "/api/v1/events?q=nope:1").await, @r#"
+    400
+    {
+      "error": {
+        "code": "search_syntax",
+        "message": "there is no field `nope`, did you mean `node`? In quotes the term is looked for as text",
+        "at": 0,
+        "hint": "as in `user:alice tool:crm:* decision:deny since:7d -has:error`",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/events?limit=0").await, @r#"
+    400
+    {
+      "error": {
+        "code": "bad_parameter",
+        "message": "`limit` must be between 1 and 1000",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/events?format=xml").await, @r#"
+    400
+    {
+      "error": {
+        "code": "bad_parameter",
+        "message": "`format` must be native, flat or governed",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/events?cursor=1-00000000000000000000000000000000").await, @r#"
+    400
+    {
+      "error": {
+        "code": "bad_cursor",
+        "message": "the cursor is not one of this search and trail",
+        "hint": "start again without it",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/elsewhere").await, @r#"
+    404
+    {
+      "error": {
+        "code": "unknown_route",
+        "message": "nothing is served at this path",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn one_event() {
+    let world = filled("acme").await;
+    insta::assert_snapshot!(check(&world, &format!("/api/v1/events/{EVENT}")).await, @r#"
+    200
+    {
+      "index": 0,
+      "leaf": "<leaf>",
+      "receipt": "<receipt>",
+      "event": {
+        "action": {
+          "kind": "tool",
+          "name": "crm:contacts:search"
+        },
+        "agent": {
+          "id": "crm-assistant",
+          "verified": true
+        },
+        "id": "00000000-0000-4000-8000-000000000001",
+        "parts": [
+          {
+            "bytes": 19,
+            "media": "application/json",
+            "name": "parameters"
+          }
+        ],
+        "parts_root": "<parts_root>",
+        "policy": {
+          "decision": "allow",
+          "rule": "role:analyst grants crm"
+        },
+        "recorded_at": "2026-03-06T14:32:07.891000Z",
+        "request_id": "req_7",
+        "session_id": "chat-1",
+        "source": {
+          "channel": "gateway",
+          "node": "gw-1"
+        },
+        "tenant": "acme",
+        "time": "2026-03-06T14:32:07.891000Z",
+        "type": "action.approved",
+        "user": {
+          "roles": [
+            "analyst"
+          ],
+          "sub": "auth0|alice",
+          "verified": true
+        },
+        "v": 1
+      },
+      "parts": [
+        {
+          "name": "parameters",
+          "media": "application/json",
+          "bytes": 19,
+          "json": {
+            "q": "open orders"
+          }
+        }
+      ]
+    }
+    "#);
+    let bare = world.get("auditor@acme", &format!("/api/v1/events/{EVENT}?parts=false")).await.json();
+    assert_eq!(bare.get("parts"), None);
+    insta::assert_snapshot!(check(&world, "/api/v1/events/00000000-0000-4000-8000-00000000dead").await, @r#"
+    404
+    {
+      "error": {
+        "code": "not_found",
+        "message": "no event of this trail has this id",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+    insta::assert_snapshot!(check(&world, "/api/v1/events/7").await, @r#"
+    400
+    {
+      "error": {
+        "code": "bad_parameter",
+        "message": "an event's id is a UUID",
+        "request_id": "req_1"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn one_call_and_one_session() {
+    let world = filled("acme").await;
+    let call = world.get("auditor@acme", "/api/v1/calls/req_7").await.json();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&call["calls"]).unwrap(), @r#"
+    [
+      {
+        "request_id": "req_7",
+        "indexes": [
+          0,
+          1
+        ],
+        "time": "2026-03-06T14:32:07.891000Z",
+        "channel": "gateway",
+        "types": [
+          "action.approved",
+          "action.executed"
+        ],
+        "user": "auth0|alice",
+        "agent": "crm-assistant",
+        "action": "crm:contacts:search",
+        "kind": "tool",
+        "decision": "allow",
+        "rule": "role:analyst grants crm",
+        "status": "success",
+        "code": 200,
+        "duration_us": 1500,
+        "redactions": 0
+      }
+    ]
+    "#);
+    assert_eq!(call["events"].as_array().unwrap().len(), 2);
+    assert_eq!(call["events"][1]["parts"][0]["json"]["rows"], 3);
+    let session = world.get("auditor@acme", "/api/v1/sessions/chat-1?parts=false").await.json();
+    let chain = session["calls"].as_array().unwrap().iter();
+    let chain: Vec<_> = chain.map(|call| format!("{} {}", call["action"], call["channel"])).collect();
+    assert_eq!(chain, [r#""crm:contacts:search" "gateway""#, r#""lookup" "import""#]);
+    assert_eq!(world.get("auditor@acme", "/api/v1/calls/nope").await.status, 404);
+    assert_eq!(world.get("auditor@acme", "/api/v1/sessions/nope").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_part_without_its_key_is_said_to_be_so() {
+    let world = filled("acme").await.without_holders().await;
+    let event = world.get("auditor@acme", &format!("/api/v1/events/{EVENT}")).await;
+    assert_eq!(event.status, 200);
+    insta::assert_snapshot!(event.json()["parts"].to_string(), @r#"[{"name":"parameters","media":"application/json","bytes":19,"unreadable":"its key is gone: it was erased, or these are not the keys it was written with"}]"#);
+}
+
+#[tokio::test]
+async fn trails_and_tiles() {
+    let world = filled("acme").await;
+    world.wait_for_checkpoint("acme", 3).await;
+    let trails = world.get("auditor@acme", "/api/v1/trails").await.json();
+    let names: Vec<_> = trails["trails"].as_array().unwrap().iter().map(|trail| &trail["name"]).collect();
+    assert_eq!(names, ["acme"]);
+    assert_eq!(trails["trails"][0]["checkpoint"]["origin"], "greffier.test/acme");
+    let both = world.get("operator@acme", "/api/v1/trails").await.json();
+    assert_eq!(both["trails"][1]["name"], "greffier");
+
+    let anyone = |path: &str| world.send(world.visit(None, Method::GET, path));
+    let note = anyone("/trails/acme/checkpoint").await;
+    assert_eq!(
+        (note.status, note.headers["content-type"].to_str().unwrap()),
+        (200, "text/plain; charset=utf-8")
+    );
+    let size: u64 = note.text().lines().nth(1).unwrap().parse().unwrap();
+    let tile = anyone(&format!("/trails/acme/tile/0/000.p/{size}")).await;
+    assert_eq!((tile.status, tile.body.len() as u64), (200, 32 * size));
+    assert_eq!(tile.headers["cache-control"], "public, max-age=31536000, immutable");
+
+    // The bundle's entries are the leaves of the tile.
+    let path = format!("/trails/acme/tile/entries/000.p/{size}");
+    let bundle = world.get("auditor@acme", &path).await;
+    let entries = greffier_merkle::bundle::entries(&bundle.body).unwrap();
+    let leaves: Vec<u8> = entries.iter().flat_map(|entry| greffier_merkle::hash::leaf(entry)).collect();
+    assert_eq!(leaves, tile.body);
+
+    for missing in [
+        "/trails/acme/tile/0/001",
+        "/trails/acme/tile/0/0",
+        "/trails/acme/tile/9/000",
+        "/trails/nobody/checkpoint",
+        "/trails/.hidden/checkpoint",
+        "/trails/%2e%2e/checkpoint",
+        "/trails/acme/tile/0/../../checkpoint",
+    ] {
+        assert_eq!(anyone(missing).await.status, 404, "{missing}");
+    }
+    assert_eq!(world.get("auditor@acme", "/trails/acme/tile/entries/000").await.status, 404);
+    assert_eq!(anyone(&path).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_proof_can_be_checked_offline() {
+    let world = filled("acme").await;
+    world.wait_for_checkpoint("acme", 1).await;
+    let proof = world.get("auditor@acme", &format!("/api/v1/proofs/{EVENT}?parts=true")).await;
+    assert_eq!(proof.headers["content-type"], "text/plain; charset=utf-8");
+    let proof = greffier_merkle::TlogProof::parse(&proof.text()).unwrap();
+    let shown = greffier_ledger::Disclosure::from_bytes(proof.extra.as_deref().unwrap()).unwrap();
+    assert_eq!(shown.check().unwrap().id.to_string(), EVENT);
+    assert_eq!(format!("{:?}", shown.parts), "[Shown]");
+    let bare = world.get("auditor@acme", &format!("/api/v1/proofs/{EVENT}")).await;
+    let bare = greffier_merkle::TlogProof::parse(&bare.text()).unwrap();
+    let shown = greffier_ledger::Disclosure::from_bytes(bare.extra.as_deref().unwrap()).unwrap();
+    assert!(shown.parts.is_empty());
+}
+
+#[tokio::test]
+async fn sql_and_analysis() {
+    let world = filled("acme").await;
+    let ask =
+        |media: &'static str, body: &'static str| world.post("auditor@acme", "/api/v1/sql", media, body);
+    let count = "SELECT count(*) AS n FROM events WHERE session_id = 'chat-1'";
+    let json = ask(
+        "application/json",
+        r#"{"query":"SELECT count(*) AS n FROM events WHERE session_id = 'chat-1'"}"#,
+    )
+    .await;
+    insta::assert_snapshot!(json.shown(), @r#"
+    200
+    {
+      "columns": [
+        "n"
+      ],
+      "rows": [
+        {
+          "n": 3
+        }
+      ],
+      "truncated": false
+    }
+    "#);
+    assert_eq!(ask("application/sql", count).await.json(), json.json());
+    for (media, body) in
+        [("application/json", count), ("text/plain", " "), ("application/json", r#"{"sql":""}"#)]
+    {
+        assert_eq!(ask(media, body).await.status, 400, "{body}");
+    }
+    let activity = world.get("auditor@acme", "/api/v1/activity?agent=crm-assistant").await;
+    assert_eq!((activity.status, &activity.json()["agent_id"]), (200, &Value::from("crm-assistant")));
+    assert_eq!(world.get("auditor@acme", "/api/v1/activity").await.status, 400);
+    let findings = world.get("auditor@acme", "/api/v1/findings?since=7d").await;
+    assert!(findings.json()["findings"].is_array());
+}
+
+#[tokio::test]
+async fn the_interface_is_described() {
+    let world = World::new().await;
+    let document = world.send(world.visit(None, Method::GET, "/openapi.json")).await;
+    assert_eq!((document.status, &document.json()["openapi"]), (200, &Value::from("3.1.0")));
+}

@@ -1,0 +1,162 @@
+//! The door to what the gateway does not govern: the read API and ingest, as a guest on the one listener.
+//!
+//! The guest says which paths are its own and who may come; the gateway identifies, records refusals, bounds
+//! what is read, and waits for answers at a stop. What a caller may do and which read is recorded is the
+//! guest's own affair: above this crate nothing is forwarded.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use greffier_event::{Principal, Timestamp};
+use greffier_policy::Policies;
+use http::request::Parts;
+use http::{Method, Response, header};
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::Body;
+use crate::gateway::Gateway;
+use crate::refuse::{self, Refused};
+use crate::wire::Wire;
+use crate::{http_client, read};
+
+/// The protocol's name, as refusals and metrics carry it.
+const PROTOCOL: &str = "api";
+
+/// Everything on the listener that is not a governed call.
+pub trait Site: Send + Sync + 'static {
+    /// Who may come to a path, as it was sent. `HEAD` is asked about, and answered, as `GET`.
+    fn access(&self, method: &Method, path: &str) -> Access;
+
+    /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
+    /// has no end of its own has to end at [`Visit::stop`].
+    fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
+}
+
+/// Who may come to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nobody: it is no path of the site.
+    Unknown,
+    /// It is one, for another method.
+    WrongMethod,
+    /// Anyone, without a body.
+    Open,
+    /// Whoever a trusted issuer vouches for.
+    Caller,
+}
+
+/// One admitted request.
+pub struct Visit {
+    /// The request's head, without the token that came with it.
+    pub parts: Parts,
+    /// The whole body.
+    pub body: Bytes,
+    /// Who calls; `None` on an open path.
+    pub caller: Option<Principal>,
+    /// The policies in force when it came.
+    pub policies: Arc<Policies>,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// When it came.
+    pub now: Timestamp,
+    /// Its id, which the response carries too.
+    pub request_id: String,
+    /// Cancelled when the gateway stops, which waits for the answer and for all of its body.
+    pub stop: CancellationToken,
+}
+
+/// Answers a request that no entrance of the gateway takes.
+pub(crate) async fn offer(
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    parts: Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let request_id = gateway.clock.request_id();
+    // In a task of its own, like a call: a caller that goes away must not cut a record short.
+    let task = gateway.calls.spawn(receive(Arc::clone(&gateway), peer, parts, body, request_id.clone()));
+    match task.await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a visit's task ended abnormally");
+            let refused = Refused::new(500, "internal", "an internal error; the server's log says more");
+            gateway.metrics.answered(PROTOCOL, refused.status, refused.code);
+            refuse::response(Wire::Plain, &refused, &request_id)
+        }
+    }
+}
+
+async fn receive(
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    parts: Parts,
+    mut body: Incoming,
+    request_id: String,
+) -> Response<Body> {
+    match steps(&gateway, peer, parts, &mut body, &request_id).await {
+        Ok(mut response) => {
+            gateway.metrics.answered(PROTOCOL, response.status().as_u16(), "ok");
+            refuse::mark(response.headers_mut(), &request_id, None);
+            response
+        }
+        Err(refused) => {
+            gateway.metrics.answered(PROTOCOL, refused.status, refused.code);
+            tokio::spawn(http_client::drain(body));
+            refuse::response(Wire::Plain, &refused, &request_id)
+        }
+    }
+}
+
+async fn steps(
+    gateway: &Gateway,
+    peer: IpAddr,
+    mut parts: Parts,
+    body: &mut Incoming,
+    request_id: &str,
+) -> Result<Response<Body>, Refused> {
+    let now = gateway.clock.now();
+    let Some(site) = &gateway.site else { return Err(Refused::unknown_route()) };
+
+    // The listener takes the body off again.
+    if parts.method == Method::HEAD {
+        parts.method = Method::GET;
+    }
+    let caller = match site.access(&parts.method, parts.uri.path()) {
+        Access::Unknown => return Err(Refused::unknown_route()),
+        Access::WrongMethod => return Err(Refused::wrong_method()),
+        Access::Open => None,
+        Access::Caller => {
+            // No read without its record either.
+            gateway.ready().map_err(|_| Refused::not_recording())?;
+            let (caller, _) = gateway.identify(&parts.headers, peer, PROTOCOL, request_id, now).await?;
+            Some(caller)
+        }
+    };
+    read::check_headers(&parts.headers)?;
+
+    // A stranger must not make us hold anything.
+    let body = match caller {
+        Some(_) => {
+            http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?
+        }
+        None => Bytes::new(),
+    };
+
+    // The token has done its work, and goes nowhere.
+    parts.headers.remove(header::AUTHORIZATION);
+    parts.headers.remove("x-api-key");
+    let visit = Visit {
+        parts,
+        body,
+        caller,
+        policies: gateway.policies.load_full(),
+        peer: peer.to_canonical(),
+        now,
+        request_id: request_id.to_owned(),
+        stop: gateway.stop.clone(),
+    };
+    Ok(site.answer(visit).await)
+}

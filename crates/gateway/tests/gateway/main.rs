@@ -1,0 +1,6 @@
+//! The gateway from outside: calls through it, visits at its door, and the time it goes by.
+
+mod clock;
+mod govern;
+mod harness;
+mod site;

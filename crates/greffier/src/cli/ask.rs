@@ -1,0 +1,271 @@
+//! The commands that ask what was recorded, and those that carry it in and out.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use greffier_event::{Form, Tenant, Timestamp};
+
+use crate::fields::Field;
+use crate::when;
+
+/// Where a command reads: on a running server, where every read is an event, or in the files of a data directory,
+/// where none is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where to read")]
+pub(crate) struct Where {
+    /// A running server, as in http://127.0.0.1:4180; its token stands in GREFFIER_TOKEN.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// A file that holds the server's token.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A data directory; the configured one by default.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) data: Option<PathBuf>,
+    /// Whose trail: by default the token's own, or the only one in the data directory.
+    #[arg(long, value_name = "TENANT", value_parser = tenant)]
+    pub(crate) tenant: Option<Tenant>,
+}
+
+/// A span of time.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Span {
+    /// Not before: `7d` ago, a day, or a time in RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<String>,
+    /// Before, in the same forms.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<String>,
+}
+
+impl Span {
+    /// The beginning, as it was written: who answers knows the time that `7d` is counted from.
+    pub(crate) fn since(&self) -> Option<&str> {
+        self.since.as_deref()
+    }
+
+    /// The end, as it was written.
+    pub(crate) fn until(&self) -> Option<&str> {
+        self.until.as_deref()
+    }
+
+    /// A search within the span. The terms come last, so that places in the search stay what they are.
+    pub(crate) fn narrow(&self, search: &str) -> String {
+        let since = self.since().map(|since| format!(" since:{since}"));
+        let until = self.until().map(|until| match until.parse::<Timestamp>() {
+            // `until:` means a day to its end; this span ends before its last instant, as everywhere else.
+            Ok(time) => format!(" time:<{time}"),
+            Err(_) => format!(" until:{until}"),
+        });
+        format!("{search}{}{}", since.unwrap_or_default(), until.unwrap_or_default())
+    }
+}
+
+/// `search`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier search 'user:alice tool:crm:* decision:deny' --since 7d --by user")]
+pub(crate) struct Search {
+    /// `field:value` terms and words; a repeated field is `or`, `-` negates, `*` stands for anything.
+    #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// Count by the values of a field, as in user, agent, tool, decision, model or type.
+    #[arg(long, value_name = "FIELD", value_parser = Field::parse, conflicts_with_all = ["limit", "fields"])]
+    pub(crate) by: Option<Field>,
+    /// Most events to show, newest first.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// The fields to show, in this order.
+    #[arg(long, value_name = "FIELD,…", value_delimiter = ',', value_parser = Field::parse)]
+    pub(crate) fields: Vec<Field>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `sql`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: greffier sql 'SELECT user_sub, count(*) AS events FROM events GROUP BY 1 ORDER BY 2 DESC'"
+)]
+pub(crate) struct Sql {
+    /// A SELECT over the table `events`; `-` reads it from stdin.
+    #[arg(required_unless_present = "file")]
+    pub(crate) query: Option<String>,
+    /// Read it from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `session`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier session sess_42 --keys greffier-keys")]
+pub(crate) struct Session {
+    /// The session's id.
+    pub(crate) id: String,
+    /// Keys folder: shows what was asked and answered, decrypted. A server shows it to those who may see it.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `activity`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier activity --agent crm-assistant --since 7d")]
+pub(crate) struct Activity {
+    /// The agent.
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: String,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `findings`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier findings --since 1d --fail-on any")]
+pub(crate) struct Findings {
+    /// Of this agent only.
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    /// Exit with 6 if there is any of this type (or `any`); may be repeated.
+    #[arg(long = "fail-on", value_name = "TYPE")]
+    pub(crate) fail_on: Vec<String>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `tail`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier tail 'decision:deny' -o jsonl")]
+pub(crate) struct Tail {
+    /// Which events, as in `search`.
+    #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) query: String,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier import events.jsonl --server http://127.0.0.1:4180")]
+pub(crate) struct Import {
+    /// One event a line, or one JSON array; `-` is stdin. To run it again is harmless.
+    pub(crate) file: PathBuf,
+    /// The events' form.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) form: ImportForm,
+    /// Keys folder, for a data directory; the configured one by default.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: greffier export 'user:alice' --format csv --since 2026-03-01 --out alice.csv"
+)]
+pub(crate) struct Export {
+    /// Which events, as in `search`.
+    #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// The form: native has every event; flat, governed and csv join the events of a call into one entry.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ExportForm,
+    /// With what was asked and answered, decrypted.
+    #[arg(long)]
+    pub(crate) parts: bool,
+    /// Keys folder, for the parts in a data directory; the configured one by default.
+    #[arg(long, value_name = "DIR", conflicts_with = "server", requires = "parts")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Write to a file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// The form of imported events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the vocabulary")]
+pub(crate) enum ImportForm {
+    /// Told from each event's fields.
+    #[default]
+    Auto,
+    Native,
+    Flat,
+    Governed,
+}
+
+impl ImportForm {
+    /// The form, if one was named.
+    pub(crate) fn form(self) -> Option<Form> {
+        match self {
+            ImportForm::Auto => None,
+            ImportForm::Native => Some(Form::Native),
+            ImportForm::Flat => Some(Form::Flat),
+            ImportForm::Governed => Some(Form::Governed),
+        }
+    }
+}
+
+/// The form of an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportForm {
+    /// Greffier's own, an event a line.
+    #[default]
+    Native,
+    /// The thirteen flat fields, an entry a line.
+    Flat,
+    /// Identity, action, policy, content safety, usage and outcome, an entry a line.
+    Governed,
+    /// The flat fields as a table.
+    Csv,
+    /// Not built yet.
+    #[value(hide = true)]
+    Ocsf,
+    /// Not built yet.
+    #[value(hide = true)]
+    Cef,
+    /// Not built yet.
+    #[value(hide = true)]
+    Aat,
+}
+
+fn tenant(text: &str) -> Result<Tenant, String> {
+    Tenant::new(text).map_err(|error| error.to_string())
+}
+
+/// Checked here, counted from where it is answered.
+fn time(text: &str) -> Result<String, String> {
+    when::parse(text, when::now()).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_within_a_span() {
+        let check = |since: &str, until: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            Span { since: some(since), until: some(until) }.narrow("user:bob")
+        };
+        assert_eq!(check("", ""), "user:bob");
+        assert_eq!(check("7d", "1d"), "user:bob since:7d until:1d");
+        assert_eq!(
+            check("2026-03-01", "2026-03-08"),
+            "user:bob since:2026-03-01 time:<2026-03-08T00:00:00.000000Z"
+        );
+    }
+}

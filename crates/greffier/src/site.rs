@@ -1,0 +1,39 @@
+//! The read API as the gateway's guest: two crates that do not know each other, with the same shapes.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use greffier_api::Api;
+use greffier_gateway::{Access, Body, Site, Visit};
+use greffier_ledger::Appender;
+use greffier_query::Engine;
+use greffier_safety::Scanner;
+use http::{Method, Response};
+
+/// The read API behind the gateway's door.
+pub(crate) struct ReadSite(Api);
+
+impl ReadSite {
+    /// Reads through `engine`; `appender` records every read and what is ingested, in the name of `node`.
+    pub(crate) fn new(engine: Engine, appender: Appender, node: String) -> ReadSite {
+        ReadSite(Api::new(engine, appender, node, Arc::new(Scanner::new())))
+    }
+}
+
+impl Site for ReadSite {
+    fn access(&self, method: &Method, path: &str) -> Access {
+        match self.0.access(method, path) {
+            greffier_api::Access::Unknown => Access::Unknown,
+            greffier_api::Access::WrongMethod => Access::WrongMethod,
+            greffier_api::Access::Open => Access::Open,
+            greffier_api::Access::Caller => Access::Caller,
+        }
+    }
+
+    fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>> {
+        let api = self.0.clone();
+        let Visit { parts, body, caller, policies, peer, now, request_id, stop } = visit;
+        let visit = greffier_api::Visit { parts, body, caller, policies, peer, now, request_id, stop };
+        Box::pin(async move { api.answer(visit).await })
+    }
+}

@@ -1,0 +1,220 @@
+//! Where a read command reads: a running server, or the files of a data directory. Both answer alike, so that a
+//! command need not know which it is.
+
+mod contents;
+mod files;
+
+use std::path::Path;
+
+use anyhow::Context;
+use greffier_event::Tenant;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(crate) use files::{Files, choose, exported};
+
+use crate::cli::{Span, Where};
+use crate::config::Config;
+use crate::http::{Client, encoded};
+
+/// Most events that are asked for at a time.
+pub(crate) const PAGE: usize = 1_000;
+
+/// Where to read.
+pub(crate) enum Source {
+    /// A running server.
+    Server(Server),
+    /// A data directory.
+    Files(Files),
+}
+
+/// One trail of a running server.
+pub(crate) struct Server {
+    /// Asks.
+    pub(crate) client: Client,
+    /// Whose trail, if not that of the token's tenant.
+    tenant: Option<Tenant>,
+}
+
+/// An event in native form, and its place on the trail.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hit {
+    /// Its place.
+    pub(crate) index: u64,
+    /// The event.
+    pub(crate) event: Value,
+}
+
+impl Hit {
+    /// The event with its place, for tables.
+    pub(crate) fn placed(mut self) -> Value {
+        if let Some(fields) = self.event.as_object_mut() {
+            fields.insert("index".to_owned(), Value::from(self.index));
+        }
+        self.event
+    }
+}
+
+/// Some events, newest first.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The events.
+    pub(crate) hits: Vec<Hit>,
+    /// What to ask for next; none at the end.
+    pub(crate) next: Option<String>,
+}
+
+/// The answer to a statement.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer {
+    /// Names, in order.
+    pub(crate) columns: Vec<String>,
+    /// One object a row.
+    pub(crate) rows: Vec<Value>,
+    /// Whether there were more rows than are shown.
+    #[serde(default)]
+    pub(crate) truncated: bool,
+}
+
+impl Source {
+    /// Opens what the command line names; without a word the configured data directory. `keys` opens contents.
+    pub(crate) fn open(place: &Where, keys: Option<&Path>, named: Option<&Path>) -> anyhow::Result<Source> {
+        if let Some(url) = &place.server {
+            let client = Client::new(url, place.token_file.as_deref())?;
+            return Ok(Source::Server(Server { client, tenant: place.tenant.clone() }));
+        }
+        let data = match &place.data {
+            Some(data) => data.clone(),
+            None => Config::load(named)?.data,
+        };
+        Ok(Source::Files(Files::open(&data, place.tenant.clone(), keys)?))
+    }
+
+    /// The newest events that a search finds, behind those of an earlier page.
+    pub(crate) async fn newest(
+        &self,
+        search: &str,
+        next: Option<&str>,
+        limit: usize,
+    ) -> anyhow::Result<Page> {
+        match self {
+            Source::Server(server) => server.newest(search, next, limit).await,
+            Source::Files(files) => files.newest(search, next, limit).await,
+        }
+    }
+
+    /// The answer to a statement.
+    pub(crate) async fn sql(&self, statement: &str) -> anyhow::Result<Answer> {
+        match self {
+            Source::Server(server) => {
+                let body = serde_json::to_vec(&json!({ "query": statement }))?;
+                let query = server.query(&[]);
+                let answer = server.client.post("/api/v1/sql", &query, "application/json", body).await?;
+                serde_json::from_value(answer).context("the server's answer is not one")
+            }
+            Source::Files(files) => files.sql(statement).await,
+        }
+    }
+
+    /// The events of a session, oldest first, with their contents where they may be shown.
+    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Vec<Hit>> {
+        match self {
+            Source::Server(server) => {
+                let path = format!("/api/v1/sessions/{}", encoded(id));
+                let mut answer = server.client.get(&path, &server.query(&[])).await?;
+                list(&mut answer, "events")?.into_iter().map(entry).collect()
+            }
+            Source::Files(files) => files.session(id).await,
+        }
+    }
+
+    /// What an agent did.
+    pub(crate) async fn activity(&self, agent: &str, span: &Span) -> anyhow::Result<Value> {
+        match self {
+            Source::Server(server) => {
+                let query =
+                    server.query(&[("agent", Some(agent)), ("since", span.since()), ("until", span.until())]);
+                server.client.get("/api/v1/activity", &query).await
+            }
+            Source::Files(files) => files.activity(agent, span).await,
+        }
+    }
+
+    /// What is unusual.
+    pub(crate) async fn findings(&self, agent: Option<&str>, span: &Span) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Source::Server(server) => {
+                let query =
+                    server.query(&[("agent", agent), ("since", span.since()), ("until", span.until())]);
+                let mut answer = server.client.get("/api/v1/findings", &query).await?;
+                list(&mut answer, "findings")
+            }
+            Source::Files(files) => files.findings(agent, span).await,
+        }
+    }
+}
+
+impl Server {
+    /// The parameters that are there, and whose trail it is about.
+    pub(crate) fn query<'a>(&'a self, params: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
+        let tenant = ("tenant", self.tenant.as_ref().map(Tenant::as_str));
+        params.iter().chain([&tenant]).filter_map(|(name, value)| Some((*name, (*value)?))).collect()
+    }
+
+    /// The place of the newest entry, to go on behind it.
+    pub(crate) async fn last(&self) -> anyhow::Result<Option<u64>> {
+        Ok(self.newest("", None, 1).await?.hits.first().map(|hit| hit.index))
+    }
+
+    async fn newest(&self, search: &str, next: Option<&str>, limit: usize) -> anyhow::Result<Page> {
+        let limit = limit.min(PAGE).to_string();
+        let query = self.query(&[
+            ("q", Some(search)),
+            ("limit", Some(&limit)),
+            ("cursor", next),
+            ("receipts", Some("true")),
+        ]);
+        let answer = self.client.get("/api/v1/events", &query).await?;
+        let next = answer.get("next").and_then(Value::as_str).map(str::to_owned);
+        Ok(Page { hits: hits(answer)?, next })
+    }
+}
+
+/// The events of an answer with their places.
+fn hits(mut answer: Value) -> anyhow::Result<Vec<Hit>> {
+    let places = list(&mut answer, "receipts")?;
+    let events = list(&mut answer, "events")?;
+    anyhow::ensure!(places.len() == events.len(), "the server's answer is not one: places are missing");
+    let hit = |(event, place): (Value, Value)| {
+        let index = place.get("index").and_then(Value::as_u64).context("the server's answer is not one")?;
+        Ok(Hit { index, event })
+    };
+    events.into_iter().zip(places).map(hit).collect()
+}
+
+/// An entry of an answer, with the contents in its parts.
+fn entry(mut entry: Value) -> anyhow::Result<Hit> {
+    let index = entry.get("index").and_then(Value::as_u64).context("the server's answer is not one")?;
+    let mut event = entry.get_mut("event").map(Value::take).context("the server's answer is not one")?;
+    let shown = entry.get_mut("parts").map(Value::take);
+    let parts = event.get_mut("parts").and_then(Value::as_array_mut).into_iter().flatten();
+    for (part, shown) in parts.zip(shown.as_ref().and_then(Value::as_array).into_iter().flatten()) {
+        let kinds = contents::KINDS.iter().filter_map(|kind| Some((*kind, shown.get(*kind)?)));
+        if let Some(part) = part.as_object_mut() {
+            part.extend(kinds.map(|(kind, content)| (kind.to_owned(), content.clone())));
+        }
+    }
+    Ok(Hit { index, event })
+}
+
+fn list(answer: &mut Value, name: &str) -> anyhow::Result<Vec<Value>> {
+    match answer.get_mut(name).map(Value::take) {
+        Some(Value::Array(items)) => Ok(items),
+        _ => anyhow::bail!("the server's answer is not one: it has no list `{name}`"),
+    }
+}
+
+/// Runs a command that waits for others. One thread is enough: the engine has its own.
+pub(crate) fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

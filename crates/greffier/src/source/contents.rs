@@ -1,0 +1,78 @@
+//! The contents of an event as answers show them: under the name of their kind, or why there are none.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use greffier_event::Part;
+use greffier_ledger::{Found, KeyRing, ReadError};
+use serde_json::{Value, json};
+
+use super::Hit;
+
+/// Under which names a part has its content, or the reason why it has none.
+pub(super) const KINDS: [&str; 4] = ["json", "text", "base64", "unreadable"];
+
+const GONE: &str = "its key is gone: it was erased, or these are not the keys it was written with";
+const DAMAGED: &str = "it is damaged or was exchanged: run `greffier verify`";
+
+/// The parts of one event.
+pub(crate) enum Contents {
+    /// Decrypted.
+    Open(Vec<Part>),
+    /// Why not.
+    Closed(&'static str),
+}
+
+impl Contents {
+    /// Opens what an entry holds. Erasure destroys keys, and what remains is still to be read.
+    pub(super) fn open(found: &Found, keys: &KeyRing) -> Result<Contents, ReadError> {
+        match found.open_parts(keys) {
+            Ok(parts) => Ok(Contents::Open(
+                parts
+                    .into_iter()
+                    .map(|part| Part { name: part.name, media: part.media, content: part.content })
+                    .collect(),
+            )),
+            Err(ReadError::NoKey(_)) => Ok(Contents::Closed(GONE)),
+            Err(ReadError::Part(_)) => Ok(Contents::Closed(DAMAGED)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The parts that can be shown.
+    pub(crate) fn parts(&self) -> &[Part] {
+        match self {
+            Contents::Open(parts) => parts,
+            Contents::Closed(_) => &[],
+        }
+    }
+}
+
+impl Hit {
+    /// Puts contents into the event's parts.
+    pub(super) fn show(&mut self, contents: Option<&Contents>) {
+        let (Some(contents), Some(parts)) =
+            (contents, self.event.get_mut("parts").and_then(Value::as_array_mut))
+        else {
+            return;
+        };
+        for shown in parts.iter_mut().filter_map(Value::as_object_mut) {
+            let name = shown.get("name").and_then(Value::as_str).unwrap_or_default();
+            let opened = contents.parts().iter().find(|part| part.name == name);
+            let (kind, content) = match (opened, contents) {
+                (Some(part), _) => content(part),
+                (None, Contents::Closed(why)) => ("unreadable", json!(why)),
+                (None, Contents::Open(_)) => ("unreadable", json!(DAMAGED)),
+            };
+            shown.insert(kind.to_owned(), content);
+        }
+    }
+}
+
+fn content(part: &Part) -> (&'static str, Value) {
+    let Ok(text) = std::str::from_utf8(&part.content) else {
+        return ("base64", json!(BASE64_STANDARD.encode(&part.content)));
+    };
+    // What was cut short is JSON no longer.
+    let json = if part.media == "application/json" { serde_json::from_str(text).ok() } else { None };
+    json.map_or_else(|| ("text", json!(text)), |json| ("json", json))
+}

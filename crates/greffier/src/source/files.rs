@@ -1,0 +1,231 @@
+//! Reading a data directory, beside a running server or without one. Whoever has the files reads without leaving
+//! an event.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use greffier_api::{Export, ExportError, ExportFormat, OpenParts};
+use greffier_event::{Tenant, Timestamp};
+use greffier_ledger::{KeyRing, ReadError, Reader};
+use greffier_query::{Engine, Limits, QueryError, Row, Search};
+use serde_json::Value;
+
+use super::contents::Contents;
+use super::{Answer, Hit, Page};
+use crate::cli::Span;
+use crate::exit::{Exit, Failure};
+use crate::when;
+
+/// Longest time for one answer: a person waits, and may stop waiting.
+const ANSWER: Duration = Duration::from_secs(600);
+/// Entries whose contents are opened at once: memory holds those of so many.
+const BATCH: usize = 32;
+
+/// One trail of a data directory.
+pub(crate) struct Files {
+    engine: Engine,
+    /// Whose.
+    tenant: Tenant,
+    keys: Option<KeyRing>,
+    now: Timestamp,
+}
+
+impl Files {
+    /// Opens the trail of `tenant`, or of the only tenant there is.
+    pub(crate) fn open(dir: &Path, tenant: Option<Tenant>, keys: Option<&Path>) -> anyhow::Result<Files> {
+        let reader = Reader::open(dir).map_err(|error| match error {
+            ReadError::NotALedger(_) => Failure::new("not_found", error.to_string())
+                .exit(Exit::NotFound)
+                .hint("`greffier serve` makes one; --data names another, --server asks a running server")
+                .into(),
+            error => anyhow::Error::from(error),
+        })?;
+        let keys = keys.map(KeyRing::open).transpose()?;
+        let tenant = choose(tenant, reader.trails()?.into_iter().map(|(tenant, _)| tenant).collect())?;
+        let limits = Limits { concurrent: 1, time: ANSWER, ..Limits::default() };
+        Ok(Files { engine: Engine::new(reader, limits)?, tenant, keys, now: when::now() })
+    }
+
+    /// Whose trail it is.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// A search, as the engine has it.
+    pub(crate) fn search(&self, text: &str) -> anyhow::Result<Search> {
+        Ok(Search::parse(text, self.now).map_err(|error| failure(error.into()))?)
+    }
+
+    /// The newest events that a search finds.
+    pub(crate) async fn newest(
+        &self,
+        search: &str,
+        next: Option<&str>,
+        limit: usize,
+    ) -> anyhow::Result<Page> {
+        let search = self.search(search)?;
+        let before = next.map(str::parse).transpose()?;
+        let page = self.engine.newest(&self.tenant, &search, before, limit).await.map_err(failure)?;
+        let next = page.next.map(|next| next.to_string());
+        Ok(Page { hits: page.rows.iter().map(hit).collect::<Result<_, _>>()?, next })
+    }
+
+    /// The place of the newest entry; none of an empty trail.
+    pub(crate) async fn last(&self) -> anyhow::Result<Option<u64>> {
+        let page = self.engine.newest(&self.tenant, &Search::default(), None, 1).await.map_err(failure)?;
+        Ok(page.size.checked_sub(1))
+    }
+
+    /// What a search finds behind an entry, oldest first, and how far it looked.
+    pub(crate) async fn behind(
+        &self,
+        search: &Search,
+        after: Option<u64>,
+        limit: usize,
+    ) -> anyhow::Result<(Vec<Hit>, Option<u64>)> {
+        let page = self.engine.oldest(&self.tenant, search, after, limit).await.map_err(failure)?;
+        let hits = page.rows.iter().map(hit).collect::<Result<_, _>>()?;
+        Ok((hits, page.next.or(page.size.checked_sub(1)).max(after)))
+    }
+
+    /// All that a search finds, oldest first, as lines of a form.
+    pub(crate) async fn export(
+        &self,
+        search: &str,
+        format: ExportFormat,
+        open: Option<OpenParts>,
+    ) -> anyhow::Result<Export> {
+        let search = self.search(search)?;
+        exported(Export::begin(self.engine.clone(), self.tenant.clone(), search, format, open, None).await)
+    }
+
+    /// The answer to a statement.
+    pub(crate) async fn sql(&self, statement: &str) -> anyhow::Result<Answer> {
+        let table = self.engine.sql(&self.tenant, statement).await.map_err(failure)?;
+        let rows = table.rows().map_err(failure)?.into_iter().map(Value::Object).collect();
+        Ok(Answer { columns: table.columns(), rows, truncated: table.truncated })
+    }
+
+    /// The events of a session.
+    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Vec<Hit>> {
+        let rows = self.engine.session(&self.tenant, id).await.map_err(failure)?;
+        if rows.is_empty() {
+            let message = format!("no session `{id}` on the trail of {}", self.tenant);
+            return Err(Failure::new("not_found", message).exit(Exit::NotFound).into());
+        }
+        let mut hits = rows.iter().map(hit).collect::<anyhow::Result<Vec<_>>>()?;
+        for hits in hits.chunks_mut(BATCH) {
+            let indexes: Vec<u64> = hits.iter().map(|hit| hit.index).collect();
+            let contents = self.contents(&indexes)?;
+            hits.iter_mut().for_each(|hit| hit.show(contents.get(&hit.index)));
+        }
+        Ok(hits)
+    }
+
+    /// What an agent did.
+    pub(crate) async fn activity(&self, agent: &str, span: &Span) -> anyhow::Result<Value> {
+        let (since, until) = self.span(span)?;
+        let activity = self.engine.activity(&self.tenant, agent, since, until).await.map_err(failure)?;
+        Ok(serde_json::to_value(activity)?)
+    }
+
+    /// What is unusual.
+    pub(crate) async fn findings(&self, agent: Option<&str>, span: &Span) -> anyhow::Result<Vec<Value>> {
+        let (since, until) = self.span(span)?;
+        let findings = self.engine.findings(&self.tenant, agent, since, until).await.map_err(failure)?;
+        Ok(findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
+    }
+
+    /// The contents of entries by index; without keys of none.
+    pub(crate) fn contents(&self, indexes: &[u64]) -> anyhow::Result<HashMap<u64, Contents>> {
+        let Some(keys) = &self.keys else { return Ok(HashMap::new()) };
+        let found = self.engine.reader().entries(&self.tenant, indexes)?;
+        found.iter().map(|found| Ok((found.index, Contents::open(found, keys)?))).collect()
+    }
+
+    fn span(&self, span: &Span) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
+        let time = |text: Option<&str>| text.map(|text| when::parse(text, self.now)).transpose();
+        let wrong = Failure::usage;
+        Ok((time(span.since()).map_err(wrong)?, time(span.until()).map_err(wrong)?))
+    }
+}
+
+/// The trail that was named, or the only one there is. The node's own counts where there is no other.
+pub(crate) fn choose(named: Option<Tenant>, mut trails: Vec<Tenant>) -> Result<Tenant, Failure> {
+    let list = |trails: &[Tenant]| trails.iter().map(Tenant::as_str).collect::<Vec<_>>().join(", ");
+    if let Some(named) = named {
+        if trails.contains(&named) {
+            return Ok(named);
+        }
+        let failure =
+            Failure::new("not_found", format!("there is no trail of `{named}`")).exit(Exit::NotFound);
+        return Err(if trails.is_empty() {
+            failure
+        } else {
+            failure.hint(format!("there are {}", list(&trails)))
+        });
+    }
+    if trails.len() > 1 {
+        trails.retain(|trail| !trail.is_node());
+    }
+    match trails.as_slice() {
+        [] => Ok(Tenant::node()),
+        [only] => Ok(only.clone()),
+        several => {
+            let failure = Failure::usage("there are several trails: --tenant says which one");
+            Err(failure.hint(list(several)))
+        }
+    }
+}
+
+fn hit(row: &Row) -> anyhow::Result<Hit> {
+    let event = serde_json::from_slice(&row.entry).with_context(|| format!("in entry {}", row.index))?;
+    Ok(Hit { index: row.index, event })
+}
+
+/// What an export says, or why it broke off, as this process says it.
+pub(crate) fn exported<T>(said: Result<T, ExportError>) -> anyhow::Result<T> {
+    said.map_err(|error| match error {
+        ExportError::Query(error) => failure(error).into(),
+        error => error.into(),
+    })
+}
+
+/// A question that was not answered, as this process says it.
+pub(crate) fn failure(error: QueryError) -> Failure {
+    let failure = Failure::new(error.code(), error.to_string());
+    match error {
+        QueryError::Search(error) => {
+            Failure { message: error.message, at: Some(error.at), ..failure }.exit(Exit::Usage)
+        }
+        QueryError::SqlSyntax(_) | QueryError::SqlRefused(_) => failure.exit(Exit::Usage),
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_trail_there_is() {
+        let check = |named: &str, trails: &[&str]| {
+            let tenant = |name: &str| Tenant::new(name).unwrap();
+            let named = (!named.is_empty()).then(|| tenant(named));
+            match choose(named, trails.iter().map(|name| tenant(name)).collect()) {
+                Ok(tenant) => tenant.to_string(),
+                Err(failure) => {
+                    format!("{:?}: {} ({})", failure.exit, failure.message, failure.hint.unwrap_or_default())
+                }
+            }
+        };
+        assert_eq!(check("", &[]), "greffier");
+        assert_eq!(check("", &["greffier"]), "greffier");
+        assert_eq!(check("", &["acme", "greffier"]), "acme");
+        assert_eq!(check("greffier", &["acme", "greffier"]), "greffier");
+        insta::assert_snapshot!(check("", &["acme", "beta", "greffier"]), @"Usage: there are several trails: --tenant says which one (acme, beta)");
+        insta::assert_snapshot!(check("gamma", &["acme", "greffier"]), @"NotFound: there is no trail of `gamma` (there are acme, greffier)");
+    }
+}

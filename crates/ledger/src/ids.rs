@@ -1,0 +1,134 @@
+//! Which ids are on a trail: what makes a repeated submission harmless.
+//!
+//! Ids of entries in the log are in memory, at most as many as the log holds. Those of sealed entries are looked
+//! up in their segments, behind a filter per segment that nearly always says no. All of it is made again from log
+//! and segments at start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use greffier_event::{EventId, Tenant};
+use greffier_merkle::{Hash, Receipt, hash};
+
+use crate::manifest::{Holds, SegmentRecord};
+use crate::peek::Peek;
+use crate::sealer::SealError;
+use crate::segment::{EntriesFile, IdFilter};
+use crate::store::Disk;
+
+/// Filters in memory, some 256 KiB each: those of 64 million entries. Beyond, all are dropped and read again.
+const MAX_FILTERS: usize = 1_024;
+
+/// An id that is on its trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) index: u64,
+    pub(crate) leaf: Hash,
+    /// What its producer sent, as a keyed digest; absent for what Greffier itself said.
+    pub(crate) digest: Option<String>,
+}
+
+impl Known {
+    pub(crate) fn receipt(&self, trail: &Tenant) -> Receipt {
+        Receipt { trail: trail.as_str().to_owned(), index: self.index, leaf_hash: self.leaf }
+    }
+}
+
+/// The state of a trail's segments that a look-up has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
+
+/// All ids of all trails.
+pub(crate) struct Ids {
+    disk: Disk,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    hot: HashMap<String, HashMap<EventId, Known>>,
+    sealed: BTreeMap<String, Vec<SegmentRecord>>,
+    filters: HashMap<String, Arc<IdFilter>>,
+    /// Counts the seals.
+    seals: u64,
+}
+
+impl Ids {
+    /// Of a directory whose segments are these; the log's entries follow by [`Ids::note`].
+    pub(crate) fn new(disk: Disk, holds: &Holds) -> Ids {
+        let mut state = State::default();
+        for segment in &holds.segments {
+            state.sealed.entry(segment.trail.clone()).or_default().push(segment.clone());
+        }
+        Ids { disk, state: Mutex::new(state) }
+    }
+
+    /// Takes note of an entry that is durable in the log.
+    pub(crate) fn note(&self, trail: &str, id: EventId, known: Known) {
+        let mut state = self.lock();
+        match state.hot.get_mut(trail) {
+            Some(ids) => drop(ids.insert(id, known)),
+            None => drop(state.hot.insert(trail.to_owned(), HashMap::from([(id, known)]))),
+        }
+    }
+
+    /// The entry with this id in the log; for the committer, which may not wait for a disk. `Err` when segments
+    /// were sealed since `seen`: then what a look-up has seen is out of date.
+    pub(crate) fn hot(&self, trail: &str, id: EventId, seen: Seen) -> Result<Option<Known>, Seen> {
+        let state = self.lock();
+        let known = state.hot.get(trail).and_then(|ids| ids.get(&id)).cloned();
+        if known.is_none() && state.seals != seen.0 { Err(Seen(state.seals)) } else { Ok(known) }
+    }
+
+    /// The entry with this id, wherever it is. Blocks when a segment must be read.
+    pub(crate) fn look_up(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
+        let (seen, segments) = {
+            let state = self.lock();
+            let seen = Seen(state.seals);
+            if let Some(known) = state.hot.get(trail).and_then(|ids| ids.get(&id)) {
+                return Ok((Some(known.clone()), seen));
+            }
+            (seen, state.sealed.get(trail).cloned().unwrap_or_default())
+        };
+        for segment in &segments {
+            if !self.filter(segment)?.may_contain(&id) {
+                continue;
+            }
+            let file = EntriesFile::open(self.disk.store().open(&segment.entries.path)?)?;
+            let Some(index) = file.find_id(&id)? else { continue };
+            let Some(entry) = file.get(index)? else { continue };
+            let digest = Peek::of(&entry).and_then(|peek| peek.digest().map(str::to_owned));
+            return Ok((Some(Known { index, leaf: hash::leaf(&entry), digest }), seen));
+        }
+        Ok((None, seen))
+    }
+
+    /// Takes note that a trail is sealed up to `end`, in the segments that `holds` names.
+    pub(crate) fn sealed(&self, trail: &str, end: u64, holds: &Holds) {
+        let mut state = self.lock();
+        state.seals += 1;
+        if let Some(ids) = state.hot.get_mut(trail) {
+            ids.retain(|_, known| known.index >= end);
+        }
+        let segments: Vec<SegmentRecord> = holds.segments_of(trail).cloned().collect();
+        state.sealed.insert(trail.to_owned(), segments);
+    }
+
+    fn filter(&self, segment: &SegmentRecord) -> Result<Arc<IdFilter>, SealError> {
+        let path = &segment.entries.path;
+        if let Some(filter) = self.lock().filters.get(path) {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(EntriesFile::open(self.disk.store().open(path)?)?.id_filter()?);
+        let mut state = self.lock();
+        if state.filters.len() >= MAX_FILTERS {
+            state.filters.clear();
+        }
+        state.filters.insert(path.clone(), Arc::clone(&filter));
+        Ok(filter)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,76 @@
+//! Proofs that an entry is on its trail, made of what lies on disk.
+
+use std::io;
+
+use greffier_event::Tenant;
+use greffier_merkle::checkpoint::Checkpoint;
+use greffier_merkle::proof::{inclusion, tile_reader};
+use greffier_merkle::tile::TileId;
+use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
+
+use super::{Found, ReadError, Reader, damaged, io_error};
+use crate::disclose::Disclosure;
+use crate::keys::KeyRing;
+use crate::publish::{MAX_CHECKPOINT_BYTES, checkpoint_path, read_tile, tile_path};
+
+impl Reader {
+    /// The signed checkpoint of a trail, as it is on disk.
+    pub fn checkpoint(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
+        let place = checkpoint_path(trail.as_str());
+        match self.disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(&place)(error)),
+            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(&place, "it is not text")),
+        }
+    }
+
+    /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
+    /// that one.
+    pub fn tile(&self, trail: &Tenant, tile: TileId) -> Result<Option<Vec<u8>>, ReadError> {
+        let path = tile_path(trail.as_str(), &tile);
+        match read_tile(&self.disk, trail.as_str(), &tile).map_err(io_error(&path))? {
+            Some(bytes) if bytes.len() < tile.byte_len() => Err(damaged(&path, "the tile is cut short")),
+            found => Ok(found),
+        }
+    }
+
+    /// A C2SP proof that the entry is on its trail, against the stored checkpoint. `extra` carries the entry,
+    /// and with keys as many of its parts as fit: see [`Disclosure`].
+    pub fn prove(&self, trail: &Tenant, index: u64, keys: Option<&KeyRing>) -> Result<TlogProof, ReadError> {
+        // The checkpoint first: whatever it covers is in the log and in tiles already.
+        let checkpoint = self.checkpoint(trail)?;
+        let no_entry = || ReadError::NoEntry { trail: trail.to_string(), index };
+        let found = self.entry(trail, index)?.ok_or_else(no_entry)?;
+        self.prove_found(&found, checkpoint, keys)
+    }
+
+    fn prove_found(
+        &self,
+        found: &Found,
+        checkpoint: Option<String>,
+        keys: Option<&KeyRing>,
+    ) -> Result<TlogProof, ReadError> {
+        let (trail, index) = (&found.tenant, found.index);
+        let not_covered = || ReadError::NotCovered { trail: trail.to_string(), index };
+        let note = checkpoint.ok_or_else(not_covered)?;
+        let head = checkpoint_of(&note)
+            .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "it does not parse"))?;
+        if index >= head.size {
+            return Err(not_covered());
+        }
+        let mut read = tile_reader(head.size, |tile| self.tile(trail, tile).ok().flatten());
+        let hashes = inclusion(index, head.size, &mut read)
+            .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "its tiles are missing"))?;
+        let parts = match keys {
+            Some(keys) => found.open_parts(keys)?,
+            None => Vec::new(),
+        };
+        let extra = Disclosure::new(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
+        Ok(TlogProof { extra: Some(extra), index, hashes, checkpoint: note })
+    }
+}
+
+/// What a checkpoint says, its signature unchecked: whoever verifies the proof checks it.
+fn checkpoint_of(note: &str) -> Option<Checkpoint> {
+    Checkpoint::parse(greffier_merkle::note::SignedNote::parse(note).ok()?.text()).ok()
+}

@@ -1,0 +1,20 @@
+//! Segments: sealed Parquet files of consecutive entries, and the files of their parts beside them.
+//!
+//! Pure: bytes in, values out. Where files lie and when one is sealed, the ledger above knows.
+
+mod check;
+pub(crate) mod columns;
+mod entries;
+mod error;
+mod opened;
+mod parts;
+#[cfg(test)]
+pub(crate) mod samples;
+mod thrift;
+mod write;
+
+pub use columns::{ENTRY, INDEX, schema};
+pub(crate) use entries::{EntriesFile, IdFilter};
+pub(crate) use error::SegmentError;
+pub(crate) use parts::{PartsFile, PartsWriter};
+pub(crate) use write::{EntriesWriter, Written};

@@ -1,0 +1,187 @@
+//! Sealing entries: consecutive entries in, the bytes of one Parquet file out. The same entries give the same
+//! bytes. Below: [`super::columns`]; what is written here, [`super::entries`] reads and `check.rs` checks.
+
+use arrow_array::RecordBatch;
+use arrow_array::types::TimestampMicrosecondType;
+use greffier_event::{Tenant, Timestamp};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use super::columns::{ENTRY, INDEX, project, schema};
+use super::error::SegmentError;
+use super::opened::integers;
+
+/// Entries of one segment: those of one full level-1 tile, and one row group.
+pub(crate) const MAX_ROWS: usize = 65_536;
+/// Entries that are parsed at once: their events and columns take a few MiB, 64 MiB at the very most.
+pub(crate) const ROWS_PER_BATCH: usize = 1024;
+
+/// Version of the files that are written here.
+pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT_KEY: &str = "greffier.format";
+pub(super) const TRAIL_KEY: &str = "greffier.trail";
+pub(super) const FIRST_KEY: &str = "greffier.first";
+pub(super) const END_KEY: &str = "greffier.end";
+
+pub(super) const ID: &str = "id";
+/// What single events are looked up by, and how often a filter may say yes where it is not. An id is asked of
+/// every segment of a trail.
+pub(super) const FILTERED: [(&str, f64); 4] =
+    [(ID, 0.0001), ("request_id", 0.01), ("session_id", 0.01), ("trace_id", 0.01)];
+
+const TIME: &str = "time";
+const RECORDED_AT: &str = "recorded_at";
+
+/// A sealed file of entries.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// Its first entry.
+    pub(crate) first: u64,
+    /// When its events happened, from and to.
+    pub(crate) time: (Timestamp, Timestamp),
+    /// When they were recorded, from and to.
+    pub(crate) recorded_at: (Timestamp, Timestamp),
+}
+
+/// Writes one file of entries.
+pub(crate) struct EntriesWriter {
+    parquet: ArrowWriter<Vec<u8>>,
+    trail: Tenant,
+    first: u64,
+    end: u64,
+    /// Entries that are not encoded yet, up to `end`.
+    waiting: Vec<Vec<u8>>,
+    time: Span,
+    recorded_at: Span,
+}
+
+impl EntriesWriter {
+    /// A file whose first entry is `first`.
+    pub(crate) fn new(trail: &Tenant, first: u64) -> Result<EntriesWriter, SegmentError> {
+        let options = ArrowWriterOptions::new().with_properties(settings()?).with_skip_arrow_metadata(true);
+        let parquet = ArrowWriter::try_new_with_options(Vec::new(), schema(), options).map_err(unwritable)?;
+        Ok(EntriesWriter {
+            parquet,
+            trail: trail.clone(),
+            first,
+            end: first,
+            waiting: Vec::new(),
+            time: Span::default(),
+            recorded_at: Span::default(),
+        })
+    }
+
+    /// Adds the next entry.
+    pub(crate) fn push(&mut self, index: u64, entry: &[u8]) -> Result<(), SegmentError> {
+        if index != self.end {
+            return Err(SegmentError::OutOfOrder { expected: self.end, found: index });
+        }
+        if self.end - self.first == MAX_ROWS as u64 {
+            return Err(SegmentError::Full);
+        }
+        self.waiting.push(entry.to_vec());
+        self.end += 1;
+        if self.waiting.len() == ROWS_PER_BATCH { self.encode() } else { Ok(()) }
+    }
+
+    fn encode(&mut self) -> Result<(), SegmentError> {
+        let first = self.end - self.waiting.len() as u64;
+        let rows = self.waiting.iter().enumerate().map(|(row, entry)| (first + row as u64, entry.as_slice()));
+        let batch = project(rows)?;
+        self.time.add(&batch, TIME)?;
+        self.recorded_at.add(&batch, RECORDED_AT)?;
+        self.parquet.write(&batch).map_err(unwritable)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// The file.
+    pub(crate) fn finish(mut self) -> Result<Written, SegmentError> {
+        self.encode()?;
+        let time = self.time.0.ok_or(SegmentError::Empty)?;
+        // The ledger stamps every entry; what another hand wrote may lack the stamp.
+        let recorded_at = self.recorded_at.0.unwrap_or(time);
+        let remarks = [
+            (FORMAT_KEY, FORMAT.to_owned()),
+            (TRAIL_KEY, self.trail.to_string()),
+            (FIRST_KEY, self.first.to_string()),
+            (END_KEY, self.end.to_string()),
+        ];
+        for (key, value) in remarks {
+            self.parquet.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        }
+        let bytes = self.parquet.into_inner().map_err(unwritable)?;
+        Ok(Written { bytes, first: self.first, time, recorded_at })
+    }
+}
+
+/// From the earliest to the latest.
+#[derive(Default)]
+struct Span(Option<(Timestamp, Timestamp)>);
+
+impl Span {
+    fn add(&mut self, batch: &RecordBatch, column: &str) -> Result<(), SegmentError> {
+        let times = integers::<TimestampMicrosecondType>(batch, column)?;
+        for time in times.iter().flatten().map(Timestamp::from_micros) {
+            let (from, to) = self.0.unwrap_or((time, time));
+            self.0 = Some((from.min(time), to.max(time)));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unwritable(error: ParquetError) -> SegmentError {
+    SegmentError::Unwritable(error)
+}
+
+/// What both kinds of files have in common.
+pub(super) fn base() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by(concat!("greffier version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_sorting_columns(Some(vec![SortingColumn {
+            column_idx: 0,
+            descending: false,
+            nulls_first: false,
+        }]))
+        .set_statistics_truncate_length(Some(64))
+        .set_column_index_truncate_length(Some(64))
+}
+
+pub(super) fn settings() -> Result<WriterProperties, SegmentError> {
+    let level = ZstdLevel::try_new(3).map_err(unwritable)?;
+    let mut settings = base()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(MAX_ROWS))
+        .set_data_page_row_count_limit(8192)
+        .set_write_batch_size(ROWS_PER_BATCH)
+        .set_statistics_enabled(EnabledStatistics::Page);
+    // Rising numbers: their differences take a few bits each.
+    for name in [INDEX, TIME, RECORDED_AT] {
+        settings = settings
+            .set_column_dictionary_enabled(path(name), false)
+            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    // Each value is there once.
+    for name in [ID, ENTRY] {
+        settings = settings.set_column_dictionary_enabled(path(name), false);
+    }
+    // Nobody asks for the least of all entries.
+    settings = settings.set_column_statistics_enabled(path(ENTRY), EnabledStatistics::None);
+    for (name, false_hits) in FILTERED {
+        settings = settings
+            .set_column_bloom_filter_fpp(path(name), false_hits)
+            .set_column_bloom_filter_max_ndv(path(name), MAX_ROWS as u64);
+    }
+    Ok(settings.build())
+}
+
+pub(super) fn path(name: &str) -> ColumnPath {
+    ColumnPath::from(name)
+}

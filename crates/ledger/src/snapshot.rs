@@ -1,0 +1,39 @@
+//! One trail as it stands at one moment: sealed segments, and hot batches for what is not sealed yet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use greffier_event::{Tenant, Timestamp};
+
+/// One moment of one trail. Segments and hot batches together hold every entry below `size` exactly once.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The trail.
+    pub trail: Tenant,
+    /// Sealed files, by index, without gaps from entry 0.
+    pub segments: Vec<Arc<Segment>>,
+    /// Entries behind the last segment, by index, in the schema of [`crate::segment::schema`].
+    pub hot: Vec<RecordBatch>,
+    /// Entries on the trail.
+    pub size: u64,
+}
+
+/// One sealed file of consecutive entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The Parquet file, absolute.
+    pub path: PathBuf,
+    /// Its path below the data directory, with `/`.
+    pub key: String,
+    /// First entry.
+    pub first: u64,
+    /// One behind the last entry.
+    pub end: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Earliest and latest `time`.
+    pub time: (Timestamp, Timestamp),
+    /// Earliest and latest `recorded_at`.
+    pub recorded_at: (Timestamp, Timestamp),
+}

@@ -1,0 +1,292 @@
+//! The engine: who may ask how much at once, on which threads, and for how long.
+//!
+//! Questions run on threads of their own, so that a heavy one never delays a receipt, and statements apart from
+//! look-ups. Dropping the future of a question cancels it.
+
+mod lane;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::SessionState;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use greffier_analysis::{Activity, Finding, Report};
+use greffier_event::{EventId, Tenant, Timestamp};
+use greffier_ledger::{MAX_CALL_EVENTS, Reader};
+use tokio::task::JoinSet;
+
+use crate::analyse::{self, Period};
+use crate::engine::lane::Lane;
+use crate::view::{Order, View};
+use crate::{Page, QueryError, Row, Search, Table, find, sql};
+
+/// Events of one session that are returned.
+const MAX_SESSION_EVENTS: usize = 10_000;
+/// Names of memory consumers in an error.
+const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+
+/// What one question may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Rows of an answer.
+    pub rows: usize,
+    /// Bytes of an answer.
+    pub bytes: usize,
+    /// Time for an answer, waiting included.
+    pub time: Duration,
+    /// Memory for the intermediate results of all questions together.
+    pub memory: usize,
+    /// Questions answered at once: so many look-ups, and so many statements beside them.
+    pub concurrent: usize,
+    /// Whether filters are evaluated while segments are decoded: much faster look-ups. Off, every answer is the
+    /// same.
+    pub pushdown: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            rows: 10_000,
+            bytes: 32 << 20,
+            time: Duration::from_secs(30),
+            memory: 256 << 20,
+            concurrent: 4,
+            pushdown: true,
+        }
+    }
+}
+
+/// Answers questions about trails. Clones share everything.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    reader: Reader,
+    limits: Limits,
+    memory: RuntimeEnv,
+    template: SessionState,
+    /// What this crate plans itself: it yields often, and so the clock for all questions runs here.
+    own: Lane,
+    /// What others wrote. A statement may keep its threads busy between two yields; those of `own` stay free.
+    statements: Lane,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts the threads.
+    pub fn new(reader: Reader, limits: Limits) -> Result<Engine, QueryError> {
+        let lane = || Lane::new(limits.concurrent);
+        let failed = |error| QueryError::Internal(format!("cannot start threads for queries: {error}"));
+        let (own, statements) = (lane().map_err(failed)?, lane().map_err(failed)?);
+        let (memory, template) = (memory(limits.memory)?, sql::template(&limits));
+        Ok(Engine { shared: Arc::new(Shared { reader, limits, memory, template, own, statements }) })
+    }
+
+    /// The trails themselves, for parts and proofs.
+    pub fn reader(&self) -> &Reader {
+        &self.shared.reader
+    }
+
+    /// What one question may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Matches below `before`, newest index first.
+    pub async fn newest(
+        &self,
+        trail: &Tenant,
+        search: &Search,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, QueryError> {
+        let search = search.clone();
+        let question = move |view: Arc<View>, search: Search| async move {
+            let end = before.unwrap_or(u64::MAX).min(view.size());
+            find::page(&view, &search, 0..end, Order::Newest, limit).await
+        };
+        self.ask(|shared| &shared.own, trail, search, question).await
+    }
+
+    /// Matches above `after`, oldest first: for exports, and to follow a trail.
+    pub async fn oldest(
+        &self,
+        trail: &Tenant,
+        search: &Search,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, QueryError> {
+        let search = search.clone();
+        let question = move |view: Arc<View>, search: Search| async move {
+            let start = after.map_or(0, |after| after.saturating_add(1)).min(view.size());
+            find::page(&view, &search, start..view.size(), Order::Oldest, limit).await
+        };
+        self.ask(|shared| &shared.own, trail, search, question).await
+    }
+
+    /// How many match.
+    pub async fn count(&self, trail: &Tenant, search: &Search) -> Result<u64, QueryError> {
+        let question = |view: Arc<View>, search: Search| async move { find::count(&view, &search).await };
+        self.ask(|shared| &shared.own, trail, search.clone(), question).await
+    }
+
+    /// The event with this id.
+    pub async fn event(&self, trail: &Tenant, id: EventId) -> Result<Option<Row>, QueryError> {
+        Ok(self.equal(trail, "id", id.to_string(), 1).await?.pop())
+    }
+
+    /// The events of one call, in order.
+    pub async fn call(&self, trail: &Tenant, request_id: &str) -> Result<Vec<Row>, QueryError> {
+        self.equal(trail, "request_id", request_id.to_owned(), MAX_CALL_EVENTS).await
+    }
+
+    /// The events of one session, oldest first, 10,000 at most.
+    pub async fn session(&self, trail: &Tenant, session_id: &str) -> Result<Vec<Row>, QueryError> {
+        self.equal(trail, "session_id", session_id.to_owned(), MAX_SESSION_EVENTS).await
+    }
+
+    async fn equal(
+        &self,
+        trail: &Tenant,
+        column: &'static str,
+        value: String,
+        most: usize,
+    ) -> Result<Vec<Row>, QueryError> {
+        let question = move |view: Arc<View>, value: String| async move {
+            find::equal(&view, column, &value, most).await
+        };
+        self.ask(|shared| &shared.own, trail, value, question).await
+    }
+
+    /// What one read-only statement over the table `events` yields.
+    pub async fn sql(&self, trail: &Tenant, text: &str) -> Result<Table, QueryError> {
+        let question = |view: Arc<View>, text: String| async move { sql::run(&view, &text).await };
+        self.ask(|shared| &shared.statements, trail, text.to_owned(), question).await
+    }
+
+    /// What one agent did, from `since` on and before `until`.
+    pub async fn activity(
+        &self,
+        trail: &Tenant,
+        agent: &str,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Activity, QueryError> {
+        let period = Period { since, until };
+        let question = move |view: Arc<View>, agent: String| async move {
+            analyse::activity(&view, &agent, period).await
+        };
+        self.ask(|shared| &shared.own, trail, agent.to_owned(), question).await
+    }
+
+    /// What is unusual, from `since` on and before `until`, of one agent or of all.
+    pub async fn findings(
+        &self,
+        trail: &Tenant,
+        agent: Option<&str>,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Finding>, QueryError> {
+        let period = Period { since, until };
+        let question = move |view: Arc<View>, agent: Option<String>| async move {
+            analyse::findings(&view, agent.as_deref(), period).await
+        };
+        self.ask(|shared| &shared.own, trail, agent.map(str::to_owned), question).await
+    }
+
+    /// What happened from `since` on and before `until`.
+    pub async fn report(
+        &self,
+        trail: &Tenant,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Report, QueryError> {
+        let question = move |view: Arc<View>, ()| async move { analyse::report(&view, since, until).await };
+        self.ask(|shared| &shared.own, trail, (), question).await
+    }
+
+    /// Asks one snapshot about `what`, on the threads of a lane.
+    async fn ask<W, T, F>(
+        &self,
+        lane: fn(&Shared) -> &Lane,
+        trail: &Tenant,
+        what: W,
+        question: impl Fn(Arc<View>, W) -> F + Send + Sync + 'static,
+    ) -> Result<T, QueryError>
+    where
+        W: Clone + Send + Sync + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, QueryError>> + Send,
+    {
+        let Ok(_place) = lane(&self.shared).admitted.try_acquire() else { return Err(QueryError::Busy) };
+        let (shared, trail) = (Arc::clone(&self.shared), trail.clone());
+        let work = async move { shared.answer(lane, &trail, what, question).await };
+        // Dropping a set cancels its task: the outer one when nobody waits any more, the inner one with it or
+        // when time is up.
+        let (mut task, mut clock) = (JoinSet::new(), JoinSet::new());
+        task.spawn_on(work, lane(&self.shared).handle());
+        let limit = self.shared.limits.time;
+        let timed = async move { tokio::time::timeout(limit, task.join_next()).await };
+        clock.spawn_on(timed, self.shared.own.handle());
+        match clock.join_next().await {
+            Some(Ok(Ok(Some(Ok(answer))))) => answer,
+            Some(Ok(Err(_))) => Err(QueryError::Timeout(limit)),
+            Some(Ok(Ok(Some(Err(error))))) | Some(Err(error)) => {
+                tracing::error!(%error, "a query ended early");
+                Err(QueryError::Internal("the question could not be answered: see the log".to_owned()))
+            }
+            Some(Ok(Ok(None))) | None => Err(QueryError::Busy),
+        }
+    }
+}
+
+impl Shared {
+    /// Takes its turn and asks the trail as it stands then; once more if a segment was superseded meanwhile.
+    async fn answer<W: Clone, T, F>(
+        &self,
+        lane: fn(&Shared) -> &Lane,
+        trail: &Tenant,
+        what: W,
+        question: impl Fn(Arc<View>, W) -> F,
+    ) -> Result<T, QueryError>
+    where
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        // The permit stays with the work: a cancelled question counts until it really ends.
+        let _permit = lane(self).running.acquire().await;
+        let view = self.view(trail).await?;
+        let answer = question(Arc::clone(&view), what.clone()).await;
+        if answer.is_ok() || !view.table.files().is_missing_one() {
+            return answer;
+        }
+        question(self.view(trail).await?, what).await
+    }
+
+    async fn view(&self, trail: &Tenant) -> Result<Arc<View>, QueryError> {
+        let (reader, trail) = (self.reader.clone(), trail.clone());
+        let read = tokio::task::spawn_blocking(move || reader.snapshot(&trail));
+        let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
+        Ok(Arc::new(View::new(snapshot, self.template.clone(), &self.memory, &self.limits)))
+    }
+}
+
+/// Where queries find memory, and that there is no disk.
+pub(crate) fn memory(bytes: usize) -> DataFusionResult<RuntimeEnv> {
+    let pool = TrackConsumersPool::new(GreedyMemoryPool::new(bytes), CONSUMERS_NAMED);
+    // What is on record never goes to a second place on disk.
+    let no_disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(no_disk).build()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Look-ups: pages, counts, one event, one call, one session.
+//!
+//! A page is found in two steps. First only the columns that the search names are read, in windows that grow from
+//! the end that comes first, until there are enough indexes; then the entries of just these.
+
+use std::ops::Range;
+
+use datafusion::logical_expr::{Expr, lit};
+use futures_util::TryStreamExt;
+use greffier_ledger::segment::INDEX;
+
+use crate::search::column;
+use crate::table::Ranges;
+use crate::view::{Order, View};
+use crate::{Page, QueryError, Row, Search};
+
+/// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
+/// found in few steps and a frequent one without reading much.
+const FIRST_WINDOW: u64 = 65_536;
+const GROWTH: u64 = 4;
+/// Entries that are fetched before their size is looked at: 64 MiB at most.
+const FETCHED_AT_ONCE: usize = 1_024;
+
+/// One page: what comes first within `bounds`.
+pub(crate) async fn page(
+    view: &View,
+    search: &Search,
+    bounds: Range<u64>,
+    order: Order,
+    limit: usize,
+) -> Result<Page, QueryError> {
+    let limit = limit.min(view.limits.rows);
+    let predicate = search.predicate();
+    // One more than the page holds says whether there is another page.
+    let indexes = first(view, predicate.as_ref(), bounds, order, limit.saturating_add(1)).await?;
+    let wanted = indexes.get(..limit).unwrap_or(&indexes);
+    let rows = fetch(view, wanted).await?;
+    let is_last = rows.len() == indexes.len();
+    let next = if is_last { None } else { rows.last().map(|row| row.index) };
+    Ok(Page { rows, next, size: view.size() })
+}
+
+/// The entries, until the bytes of an answer are used up; one at least.
+async fn fetch(view: &View, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
+    let (mut rows, mut bytes) = (Vec::with_capacity(wanted.len()), 0_usize);
+    for some in wanted.chunks(FETCHED_AT_ONCE) {
+        for row in view.entries(some).await? {
+            bytes = bytes.saturating_add(row.entry.len());
+            if bytes > view.limits.bytes && !rows.is_empty() {
+                return Ok(rows);
+            }
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// The first matches within `bounds`.
+async fn first(
+    view: &View,
+    predicate: Option<&Expr>,
+    bounds: Range<u64>,
+    order: Order,
+    most: usize,
+) -> Result<Vec<u64>, QueryError> {
+    if predicate.is_none() {
+        return Ok(match order {
+            Order::Newest => bounds.rev().take(most).collect(),
+            Order::Oldest => bounds.take(most).collect(),
+        });
+    }
+    let mut left = view.candidates(predicate, &bounds)?;
+    let (mut found, mut size) = (Vec::new(), FIRST_WINDOW);
+    while !left.is_empty() && found.len() < most {
+        let window = window(&mut left, order, size);
+        found.extend(view.indexes(&window, predicate, order, most - found.len()).await?);
+        size = size.saturating_mul(GROWTH);
+    }
+    Ok(found)
+}
+
+/// Takes so many rows from the end that comes first.
+fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
+    let (mut taken, mut rows) = (Vec::new(), size);
+    while rows > 0 {
+        let at_end = match order {
+            Order::Newest => left.pop(),
+            Order::Oldest => (!left.is_empty()).then(|| left.remove(0)),
+        };
+        let Some(range) = at_end else { break };
+        let count = rows.min(range.end - range.start);
+        rows -= count;
+        let (rest, part) = match order {
+            Order::Newest => (range.start..range.end - count, range.end - count..range.end),
+            Order::Oldest => (range.start + count..range.end, range.start..range.start + count),
+        };
+        match order {
+            _ if rest.is_empty() => {}
+            Order::Newest => left.push(rest),
+            Order::Oldest => left.insert(0, rest),
+        }
+        taken.push(part);
+    }
+    taken.sort_unstable_by_key(|range| range.start);
+    taken
+}
+
+/// How many match.
+pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryError> {
+    let Some(predicate) = search.predicate() else { return Ok(view.size()) };
+    let ranges = view.candidates(Some(&predicate), &(0..view.size()))?;
+    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX])?;
+    let mut count = 0;
+    while let Some(batch) = rows.try_next().await? {
+        count += batch.num_rows() as u64;
+    }
+    Ok(count)
+}
+
+/// The events of which a column has this value, oldest first. Bloom filters say where it is not, so all
+/// segments are looked at together.
+pub(crate) async fn equal(
+    view: &View,
+    name: &'static str,
+    value: &str,
+    most: usize,
+) -> Result<Vec<Row>, QueryError> {
+    let predicate = column(name).eq(lit(value));
+    let ranges = view.candidates(Some(&predicate), &(0..view.size()))?;
+    let indexes = view.indexes(&ranges, Some(&predicate), Order::Oldest, most).await?;
+    fetch(view, &indexes).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The search language: what people type above a list of events.
+//!
+//! ```text
+//! user:alice tool:crm:* decision:deny,redact -has:error cost:>0.05 since:7d "card number"
+//! ```
+//!
+//! Terms stand beside each other and all must hold. A field's values are alternatives, whether they stand in one
+//! term (`tool:a,b`) or in several (`tool:a tool:b`); only one-sided bounds narrow instead (`cost:>1 cost:<5` is
+//! between). `-` negates a term, and what has no such field is then *included*: `-tool:x` shows events without a
+//! tool. `*` stands for any text, except in quotes. A search never becomes SQL text: `lower.rs` makes a
+//! predicate of it.
+
+mod fields;
+mod lex;
+mod lower;
+#[cfg(test)]
+pub(crate) mod oracle;
+mod parse;
+mod print;
+#[cfg(test)]
+pub(crate) mod tests;
+mod value;
+
+use greffier_event::Timestamp;
+pub(crate) use lower::{column, instant};
+
+use crate::SearchError;
+use crate::search::fields::Field;
+use crate::search::value::{Bounds, Moment, Pattern};
+
+/// A parsed search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    terms: Vec<Term>,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Term {
+    negated: bool,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    /// Somewhere in the text columns, in any case.
+    Text(Pattern),
+    /// The event has one of these fields.
+    Has(Vec<&'static Field>),
+    /// The field passes one of these tests.
+    Field(&'static Field, Vec<Test>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    Text(Pattern),
+    Flag(bool),
+    Number(Bounds<i64>),
+    Time(Bounds<Moment>),
+}
+
+impl Search {
+    /// Reads a search; `now` is what `since:7d` counts from. The empty text matches everything.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Search, SearchError> {
+        parse::parse(text, now)
+    }
+}
+
+impl Test {
+    /// Whether several of them narrow each other instead of being alternatives.
+    fn narrows(&self) -> bool {
+        match self {
+            Test::Number(bounds) => bounds.is_one_sided(),
+            Test::Time(bounds) => bounds.is_one_sided(),
+            Test::Text(_) | Test::Flag(_) => false,
+        }
+    }
+}

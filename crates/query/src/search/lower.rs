@@ -1,0 +1,176 @@
+//! A search as a predicate over the columns of a segment.
+//!
+//! Values become literals of the column's own type, so that statistics, bloom filters and dictionaries can be
+//! compared with them as they are.
+
+use datafusion::common::{Column, ScalarValue};
+use datafusion::functions::regex::expr_fn::regexp_like;
+use datafusion::functions_nested::expr_fn::{array_empty, array_has, array_to_string};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::utils::{conjunction, disjunction};
+use datafusion::logical_expr::{Expr, Like, lit};
+
+use crate::search::fields::{Field, Kind, LIST_COLUMNS, SUM_OF_TOKENS, TEXT_COLUMNS};
+use crate::search::value::{Bounds, Pattern};
+use crate::search::{Search, Test, What};
+
+/// Stands between the texts of a joined list. No text of an event holds a control character.
+const BETWEEN: &str = "\u{1f}";
+
+impl Search {
+    /// What an event must fulfil; nothing if all match.
+    pub(crate) fn predicate(&self) -> Option<Expr> {
+        let mut all = Vec::new();
+        let mut alternatives: Vec<(&Field, Vec<&Test>)> = Vec::new();
+        for term in &self.terms {
+            let stands_alone = match &term.what {
+                What::Field(field, tests) if !term.negated && !tests.iter().all(Test::narrows) => {
+                    match alternatives.iter_mut().find(|(known, _)| known == field) {
+                        Some((_, known)) => known.extend(tests),
+                        None => alternatives.push((field, tests.iter().collect())),
+                    }
+                    continue;
+                }
+                What::Field(field, tests) => any_of(field, &tests.iter().collect::<Vec<_>>()),
+                What::Has(fields) => any(fields.iter().map(|field| present(field))),
+                What::Text(pattern) => anywhere(pattern),
+            };
+            all.push(if term.negated { stands_alone.is_not_true() } else { stands_alone });
+        }
+        all.extend(alternatives.iter().map(|(field, tests)| any_of(field, tests)));
+        conjunction(all)
+    }
+}
+
+/// One column by its name.
+pub(crate) fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+/// A time as the columns hold it.
+pub(crate) fn instant(micros: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+}
+
+fn any(exprs: impl IntoIterator<Item = Expr>) -> Expr {
+    disjunction(exprs).unwrap_or_else(|| lit(false))
+}
+
+/// One of the tests is passed.
+fn any_of(field: &Field, tests: &[&Test]) -> Expr {
+    // Exact texts together are one list, which bloom filters answer.
+    let exact = tests.iter().filter_map(|test| match (field.kind, test) {
+        (Kind::Text(_) | Kind::Choice(..), Test::Text(pattern)) => pattern.as_exact(),
+        _ => None,
+    });
+    let exact: Vec<Expr> = exact.map(lit).collect();
+    if let (Kind::Text(name) | Kind::Choice(name, _), true) = (field.kind, exact.len() > 1) {
+        let list = Expr::InList(InList::new(Box::new(column(name)), exact, false));
+        let others = tests.iter().filter(|test| !matches!(test, Test::Text(p) if p.as_exact().is_some()));
+        return any(std::iter::once(list).chain(others.map(|test| passes(field, test))));
+    }
+    any(tests.iter().map(|test| passes(field, test)))
+}
+
+fn passes(field: &Field, test: &Test) -> Expr {
+    match (field.kind, test) {
+        (Kind::Text(name) | Kind::Choice(name, _), Test::Text(pattern)) => text(name, pattern),
+        (Kind::Texts(name), Test::Text(pattern)) => one_text(name, pattern),
+        (Kind::Pii, Test::Text(pattern)) => one_text("redaction_types", pattern),
+        (Kind::Pii, Test::Flag(flag)) => column("pii_detected").eq(lit(*flag)),
+        (Kind::Verified, Test::Flag(flag)) => {
+            let (user, agent) = (column("user_verified"), column("agent_verified"));
+            let of_agent = user.clone().is_null().and(agent.eq(lit(*flag)));
+            user.eq(lit(*flag)).or(of_agent)
+        }
+        (Kind::Number(name, _), Test::Number(bounds)) => within(&column(name), bounds, |value| lit(*value)),
+        (Kind::Tokens, Test::Number(bounds)) => {
+            let within = tokens().map(|(known, sum)| known.and(within(&sum, bounds, |value| lit(*value))));
+            any(within)
+        }
+        (Kind::Time(name), Test::Time(bounds)) => {
+            within(&column(name), &bounds.micros(), |micros| instant(*micros))
+        }
+        // The parser gives each kind of field its own kind of test.
+        _ => lit(false),
+    }
+}
+
+fn text(name: &str, pattern: &Pattern) -> Expr {
+    match pattern.as_exact() {
+        Some(exact) => column(name).eq(lit(exact)),
+        None => like(column(name), pattern.like(), false),
+    }
+}
+
+fn like(expr: Expr, pattern: String, ignores_case: bool) -> Expr {
+    Expr::Like(Like::new(false, Box::new(expr), Box::new(lit(pattern)), None, ignores_case))
+}
+
+/// One text of a list.
+fn one_text(name: &str, pattern: &Pattern) -> Expr {
+    match pattern.as_exact() {
+        Some(exact) => array_has(column(name), lit(exact)),
+        None => {
+            let pieces: Vec<String> = pattern.pieces.iter().map(|piece| escaped(piece)).collect();
+            let regex = format!("(^|{BETWEEN}){}({BETWEEN}|$)", pieces.join(&format!("[^{BETWEEN}]*")));
+            regexp_like(joined(name), lit(regex), None)
+        }
+    }
+}
+
+fn joined(name: &str) -> Expr {
+    array_to_string(column(name), lit(BETWEEN))
+}
+
+/// A text that a regular expression takes literally.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, c| {
+        if "\\.+*?()|[]{}^$#&-~".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+        escaped
+    })
+}
+
+fn anywhere(pattern: &Pattern) -> Expr {
+    let pattern = format!("%{}%", pattern.like());
+    let texts =
+        TEXT_COLUMNS.iter().map(|name| column(name)).chain(LIST_COLUMNS.iter().map(|name| joined(name)));
+    any(texts.map(|text| like(text, pattern.clone(), true)))
+}
+
+fn within<T>(expr: &Expr, bounds: &Bounds<T>, value: impl Fn(&T) -> Expr) -> Expr {
+    let expr = expr.clone();
+    match bounds {
+        Bounds::Equal(is) => expr.eq(value(is)),
+        Bounds::Greater(than) => expr.gt(value(than)),
+        Bounds::AtLeast(least) => expr.gt_eq(value(least)),
+        Bounds::Less(than) => expr.lt(value(than)),
+        Bounds::AtMost(most) => expr.lt_eq(value(most)),
+        Bounds::Between(from, to) => expr.clone().gt_eq(value(from)).and(expr.lt_eq(value(to))),
+    }
+}
+
+/// The sum of tokens, by which of the two columns is known.
+fn tokens() -> [(Expr, Expr); 3] {
+    let [input, output] = SUM_OF_TOKENS.map(column);
+    [
+        (input.clone().is_not_null().and(output.clone().is_not_null()), input.clone() + output.clone()),
+        (output.clone().is_null(), input.clone()),
+        (input.is_null(), output),
+    ]
+}
+
+fn present(field: &Field) -> Expr {
+    match field.kind {
+        Kind::Text(name) | Kind::Choice(name, _) | Kind::Number(name, _) | Kind::Time(name) => {
+            column(name).is_not_null()
+        }
+        Kind::Texts(name) => array_empty(column(name)).is_false(),
+        Kind::Tokens => any(SUM_OF_TOKENS.map(|name| column(name).is_not_null())),
+        Kind::Pii => column("pii_detected").eq(lit(true)),
+        Kind::Verified => any(["user_verified", "agent_verified"].map(|name| column(name).is_not_null())),
+    }
+}

@@ -1,0 +1,176 @@
+//! From terms as they were written to a search: fields looked up, values checked.
+
+use greffier_event::Timestamp;
+
+use crate::SearchError;
+use crate::search::fields::{self, Choices, Field, HAS, Kind, SINCE, UNTIL, WHEN};
+use crate::search::lex::{RawTerm, RawValue, fail, terms};
+use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, Pattern, Units, read_number};
+use crate::search::{Search, Term, Test, What};
+
+/// Longest search: far more than anybody types, and short enough to plan at once.
+const MAX_BYTES: usize = 4_096;
+/// Most terms, and most values of one term: a predicate is built of each.
+const MAX_TERMS: usize = 64;
+const MAX_VALUES: usize = 256;
+/// Lengths of the units that a distance in time is written in.
+const DISTANCES: &[(char, i64)] =
+    &[('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800), ('y', 31_536_000)];
+
+pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Search, SearchError> {
+    if text.len() > MAX_BYTES {
+        return fail(MAX_BYTES, format!("a search has {MAX_BYTES} bytes at most"));
+    }
+    let raw = terms(text)?;
+    if let Some(term) = raw.get(MAX_TERMS) {
+        return fail(term.at, format!("a search has {MAX_TERMS} terms at most"));
+    }
+    let terms = raw.iter().map(|term| self::term(term, now)).collect::<Result<_, _>>()?;
+    Ok(Search { terms })
+}
+
+fn term(raw: &RawTerm, now: Timestamp) -> Result<Term, SearchError> {
+    if let Some(value) = raw.values.get(MAX_VALUES) {
+        return fail(value.at, format!("a term has {MAX_VALUES} values at most"));
+    }
+    let what = match raw.name.as_deref() {
+        None => What::Text(free_text(raw)?),
+        Some(HAS) => What::Has(raw.values.iter().map(present).collect::<Result<_, _>>()?),
+        Some(SINCE) => bound(raw, now, Bounds::AtLeast)?,
+        Some(UNTIL) => bound(raw, now, Bounds::AtMost)?,
+        Some(name) => {
+            let field = field(name, raw.at + usize::from(raw.negated))?;
+            let tests = raw.values.iter().map(|value| test(field, value, now));
+            What::Field(field, tests.collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(Term { negated: raw.negated, what })
+}
+
+fn free_text(raw: &RawTerm) -> Result<Pattern, SearchError> {
+    let Some(value) = raw.values.first() else { return fail(raw.at, "a text must stand here") };
+    let pattern = pattern(value);
+    // An empty text would be found in every event.
+    if pattern.pieces.iter().all(String::is_empty) {
+        return fail(value.at, "a text to look for must stand here");
+    }
+    Ok(pattern)
+}
+
+fn field(name: &str, at: usize) -> Result<&'static Field, SearchError> {
+    let Some(field) = fields::find(name) else {
+        let hint = did_you_mean(fields::suggest(name));
+        return fail(
+            at,
+            format!("there is no field `{name}`{hint} In quotes the term is looked for as text"),
+        );
+    };
+    Ok(field)
+}
+
+fn present(value: &RawValue) -> Result<&'static Field, SearchError> {
+    field(&value.text, value.at)
+}
+
+/// `since:` and `until:`.
+fn bound(raw: &RawTerm, now: Timestamp, of: fn(Moment) -> Bounds<Moment>) -> Result<What, SearchError> {
+    let field = field(WHEN, raw.at)?;
+    let moments = raw.values.iter().map(|value| Ok(Test::Time(of(moment(&value.text, value.at, now)?))));
+    Ok(What::Field(field, moments.collect::<Result<_, SearchError>>()?))
+}
+
+fn pattern(value: &RawValue) -> Pattern {
+    if value.quoted { Pattern::exact(&value.text) } else { Pattern::with_wildcards(&value.text) }
+}
+
+fn test(field: &Field, value: &RawValue, now: Timestamp) -> Result<Test, SearchError> {
+    match field.kind {
+        Kind::Text(_) | Kind::Texts(_) => Ok(Test::Text(pattern(value))),
+        Kind::Choice(_, choices) => choice(field.name, choices, value),
+        Kind::Verified => match value.text.as_str() {
+            "true" => Ok(Test::Flag(true)),
+            "false" => Ok(Test::Flag(false)),
+            _ => fail(value.at, "`verified` is true or false"),
+        },
+        Kind::Pii => match value.text.as_str() {
+            "true" => Ok(Test::Flag(true)),
+            "false" => Ok(Test::Flag(false)),
+            _ => Ok(Test::Text(pattern(value))),
+        },
+        Kind::Number(_, units) => {
+            bounds(value, |text, at| number(field.name, text, at, units)).map(Test::Number)
+        }
+        Kind::Tokens => bounds(value, |text, at| number(field.name, text, at, COUNT)).map(Test::Number),
+        Kind::Time(_) => bounds(value, |text, at| moment(text, at, now)).map(Test::Time),
+    }
+}
+
+fn choice(name: &str, choices: Choices, value: &RawValue) -> Result<Test, SearchError> {
+    let pattern = pattern(value);
+    let all = choices.all();
+    if all.iter().any(|choice| pattern.fits(choice)) {
+        return Ok(Test::Text(pattern));
+    }
+    let near = all.iter().map(|choice| (strsim::jaro_winkler(choice, &value.text), choice));
+    let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = did_you_mean(near.map(|(_, choice)| *choice));
+    fail(value.at, format!("`{}` is no {name}{hint} It is one of {}", value.text, all.join(", ")))
+}
+
+fn did_you_mean(known: Option<&str>) -> String {
+    known.map_or_else(|| ".".to_owned(), |known| format!(", did you mean `{known}`?"))
+}
+
+fn number(name: &str, text: &str, at: usize, units: Units) -> Result<i64, SearchError> {
+    let written = if units == DOLLARS { text.strip_prefix('$').unwrap_or(text) } else { text };
+    let hint = match units {
+        DOLLARS => "dollars with six decimals at most, as in 0.05",
+        COUNT => "a whole number",
+        _ => "a number with a unit (us, ms, s, m, h), as in 1.5s",
+    };
+    read_number(written, units).map_or_else(|| fail(at, format!("`{name}` is {hint}")), Ok)
+}
+
+/// A day, an instant, or a distance back from now.
+fn moment(text: &str, at: usize, now: Timestamp) -> Result<Moment, SearchError> {
+    if let Some((unit, seconds)) = DISTANCES.iter().find(|(unit, _)| text.ends_with(*unit)) {
+        let number = text.strip_suffix(*unit).and_then(|number| number.parse::<u32>().ok());
+        if let Some(number) = number {
+            let distance = i64::from(number).saturating_mul(*seconds).saturating_mul(1_000_000);
+            let micros = now.as_micros().saturating_sub(distance);
+            return Ok(Moment::Instant(Timestamp::from_micros(micros)));
+        }
+    }
+    let Ok(time) = text.parse::<Timestamp>() else {
+        return fail(
+            at,
+            "a time is 2026-03-01, 2026-03-01T14:30:00Z, or a distance back from now: 30m, 12h, 7d, 2w, 1y",
+        );
+    };
+    let is_day = text.len() == "2026-03-01".len() && time.to_string().starts_with(text);
+    Ok(if is_day { Moment::Day(time) } else { Moment::Instant(time) })
+}
+
+/// `v`, `>v`, `>=v`, `<v`, `<=v`, `a..b`, `a..` and `..b`, with `*` for an open end.
+fn bounds<T>(
+    value: &RawValue,
+    read: impl Fn(&str, usize) -> Result<T, SearchError>,
+) -> Result<Bounds<T>, SearchError> {
+    let (text, at) = (value.text.as_str(), value.at + usize::from(value.quoted));
+    let comparisons: [(&str, fn(T) -> Bounds<T>); 4] =
+        [(">=", Bounds::AtLeast), ("<=", Bounds::AtMost), (">", Bounds::Greater), ("<", Bounds::Less)];
+    for (sign, bound) in comparisons {
+        if let Some(rest) = text.strip_prefix(sign) {
+            return read(rest, at + sign.len()).map(bound);
+        }
+    }
+    let Some((from, to)) = text.split_once("..") else { return read(text, at).map(Bounds::Equal) };
+    let behind = at + from.len() + 2;
+    let open = |end: &str| end.is_empty() || end == "*";
+    match (open(from), open(to)) {
+        (true, true) => fail(at, "a range has an end: 10..20, 10.. or ..20"),
+        (false, true) => read(from, at).map(Bounds::AtLeast),
+        (true, false) => read(to, behind).map(Bounds::AtMost),
+        (false, false) => Ok(Bounds::Between(read(from, at)?, read(to, behind)?)),
+    }
+}

@@ -1,0 +1,247 @@
+//! One snapshot of one trail as a table: sealed segments, then hot batches.
+//!
+//! Segments that a filter rules out are never opened (`table/prune.rs`), and the others can be cut down to ranges
+//! of indexes, because row `n` of a segment is entry `first + n`. The scan never promises to have applied a
+//! filter: whoever reads filters again, so a predicate that the Parquet reader skips costs time, not rows.
+
+pub(crate) mod files;
+mod prune;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{AsArray, RecordBatch, UInt64Array};
+use datafusion::arrow::compute::take_record_batch;
+use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, exec_datafusion_err};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::parquet::arrow::arrow_reader::RowSelection;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use greffier_ledger::segment::INDEX;
+use greffier_ledger::{Segment, Snapshot};
+
+use crate::table::files::SegmentFiles;
+
+/// How many segments are read side by side: one for each thread of the engine.
+pub(crate) const READ_AT_ONCE: usize = 2;
+/// The first read of a segment's end: with it most footers come at once, page index included.
+const FOOTER_BYTES: usize = 128 * 1024;
+
+/// One snapshot as a table.
+#[derive(Debug)]
+pub(crate) struct Events {
+    snapshot: Snapshot,
+    files: Arc<SegmentFiles>,
+    schema: SchemaRef,
+    pushdown: bool,
+}
+
+/// Ranges of indexes: in order, none empty, apart from each other.
+pub(crate) type Ranges = Vec<Range<u64>>;
+
+impl Events {
+    pub(crate) fn new(snapshot: Snapshot, pushdown: bool) -> Events {
+        let files = Arc::new(SegmentFiles::new(&snapshot.segments));
+        Events { snapshot, files, schema: greffier_ledger::segment::schema(), pushdown }
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(crate) fn files(&self) -> &Arc<SegmentFiles> {
+        &self.files
+    }
+
+    /// Where rows that a predicate lets pass can be: the segments that it does not rule out, and all that is hot.
+    pub(crate) fn candidates(&self, state: &dyn Session, predicate: Option<&Expr>) -> Result<Ranges> {
+        let predicate = predicate.map(|expr| self.physical(state, expr.clone())).transpose()?;
+        let sealed = prune::survivors(&self.snapshot.segments, predicate.as_ref(), &self.schema)?;
+        let mut ranges: Ranges = Vec::new();
+        let hot = self.snapshot.segments.last().map_or(0, |segment| segment.end)..self.snapshot.size;
+        for range in sealed.iter().map(|segment| segment.first..segment.end).chain([hot]) {
+            match ranges.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => ranges.push(range),
+            }
+        }
+        ranges.retain(|range| !range.is_empty());
+        Ok(ranges)
+    }
+
+    /// Reads rows at least within the ranges, and at least those that pass the predicate.
+    pub(crate) fn read(
+        &self,
+        state: &dyn Session,
+        ranges: &[Range<u64>],
+        projection: Option<&Vec<usize>>,
+        predicate: Option<&Expr>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let predicate = predicate.map(|expr| self.physical(state, expr.clone())).transpose()?;
+        let segments = prune::survivors(&self.snapshot.segments, predicate.as_ref(), &self.schema)?;
+        let files =
+            segments.iter().filter_map(|segment| file(segment, ranges, &self.schema)).collect::<Vec<_>>();
+        let hot = self.hot(ranges)?;
+        let hot = MemorySourceConfig::try_new(&[hot], Arc::clone(&self.schema), projection.cloned())?;
+        let hot = hot.try_with_sort_information(self.ordering())?;
+        let hot = DataSourceExec::from_data_source(hot);
+        if files.is_empty() {
+            return Ok(hot);
+        }
+        let sealed = self.sealed(state, files, projection, predicate)?;
+        UnionExec::try_new(vec![sealed, hot])
+    }
+
+    fn sealed(
+        &self,
+        state: &dyn Session,
+        files: Vec<PartitionedFile>,
+        projection: Option<&Vec<usize>>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.files) as _, cache);
+        let mut options = TableParquetOptions::default();
+        options.global = state.config_options().execution.parquet.clone();
+        let mut source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(options)
+            .with_metadata_size_hint(FOOTER_BYTES)
+            .with_parquet_file_reader_factory(Arc::new(reader))
+            .with_pushdown_filters(self.pushdown);
+        if let Some(predicate) = predicate {
+            source = source.with_predicate(predicate);
+        }
+        let each = files.len().div_ceil(READ_AT_ONCE);
+        let groups = files.chunks(each).map(|group| FileGroup::new(group.to_vec())).collect();
+        let scan = FileScanConfigBuilder::new(files::address()?, Arc::new(source))
+            .with_file_groups(groups)
+            .with_projection_indices(projection.cloned())?
+            .with_output_ordering(self.ordering())
+            .build();
+        Ok(DataSourceExec::from_data_source(scan))
+    }
+
+    /// The hot rows within the ranges.
+    fn hot(&self, ranges: &[Range<u64>]) -> Result<Vec<RecordBatch>> {
+        let mut rows = Vec::new();
+        for batch in &self.snapshot.hot {
+            let Some(first) = first_index(batch) else { continue };
+            let inside = within(first..first + batch.num_rows() as u64, ranges);
+            match inside.as_slice() {
+                [] => {}
+                [all] => rows.push(batch.slice(all.start, all.len())),
+                // Many scattered rows are one batch, not many of one row.
+                _ => {
+                    let taken: UInt64Array =
+                        inside.into_iter().flatten().map(|row| row as u64).collect::<Vec<_>>().into();
+                    rows.push(take_record_batch(batch, &taken)?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn ordering(&self) -> Vec<LexOrdering> {
+        let index = expressions::col(INDEX, &self.schema).map(PhysicalSortExpr::new_default);
+        index.ok().and_then(|index| LexOrdering::new([index])).into_iter().collect()
+    }
+
+    /// A predicate over all columns, ready to be evaluated.
+    fn physical(&self, state: &dyn Session, expr: Expr) -> Result<Arc<dyn PhysicalExpr>> {
+        state.create_physical_expr(expr, &DFSchema::try_from(Arc::clone(&self.schema))?)
+    }
+}
+
+fn first_index(batch: &RecordBatch) -> Option<u64> {
+    let indexes = batch.column_by_name(INDEX)?.as_primitive_opt::<Int64Type>()?;
+    indexes.values().first().and_then(|first| u64::try_from(*first).ok())
+}
+
+/// What of `rows` lies within the ranges, counted from its start.
+fn within(rows: Range<u64>, ranges: &[Range<u64>]) -> Vec<Range<usize>> {
+    let near = ranges.partition_point(|range| range.end <= rows.start);
+    let near = ranges.iter().skip(near).take_while(|range| range.start < rows.end);
+    near.filter_map(|range| {
+        let (start, end) = (range.start.max(rows.start) - rows.start, range.end.min(rows.end) - rows.start);
+        Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    })
+    .collect()
+}
+
+/// The part of a segment within the ranges, if any.
+fn file(segment: &Segment, ranges: &[Range<u64>], schema: &SchemaRef) -> Option<PartitionedFile> {
+    let inside = within(segment.first..segment.end, ranges);
+    let rows = usize::try_from(segment.end - segment.first).ok()?;
+    let file = PartitionedFile::new(segment.key.as_str(), segment.bytes);
+    match inside.as_slice() {
+        [] => None,
+        [all] if all.len() == rows => Some(file.with_statistics(Arc::new(statistics(segment, rows, schema)))),
+        _ => {
+            let selection = RowSelection::from_consecutive_ranges(inside.into_iter(), rows);
+            Some(file.with_extension(ParquetRowSelection::new(selection)))
+        }
+    }
+}
+
+/// How many rows there are and which indexes they have: with it, DataFusion knows that segments stand in order.
+fn statistics(segment: &Segment, rows: usize, schema: &SchemaRef) -> Statistics {
+    let exact = |index: u64| Precision::Exact(ScalarValue::Int64(i64::try_from(index).ok()));
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = Precision::Exact(rows);
+    if let Some(index) = statistics.column_statistics.first_mut() {
+        index.null_count = Precision::Exact(0);
+        index.min_value = exact(segment.first);
+        index.max_value = exact(segment.end.saturating_sub(1));
+    }
+    statistics
+}
+
+#[async_trait]
+impl TableProvider for Events {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = [0..self.snapshot.size];
+        self.read(state, &all, projection, conjunction(filters.iter().cloned()).as_ref())
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// Numbers of the columns in the table.
+pub(crate) fn positions<'a>(
+    schema: &SchemaRef,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<usize>> {
+    let position =
+        |name| schema.index_of(name).map_err(|_| exec_datafusion_err!("there is no column {name}"));
+    let mut positions = names.into_iter().map(position).collect::<Result<Vec<_>>>()?;
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions)
+}

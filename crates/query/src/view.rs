@@ -1,0 +1,178 @@
+//! One moment of one trail, ready to be asked: what every question of this crate but SQL is made of.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::common::DFSchema;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures_util::TryStreamExt;
+use greffier_ledger::Snapshot;
+use greffier_ledger::segment::{ENTRY, INDEX};
+
+use crate::table::files::OnlySegments;
+use crate::table::{Events, Ranges, positions};
+use crate::{Limits, QueryError, Row};
+
+/// One snapshot, and what it takes to read it.
+pub(crate) struct View {
+    pub(crate) table: Arc<Events>,
+    pub(crate) state: SessionState,
+    pub(crate) limits: Limits,
+}
+
+impl View {
+    /// Makes a snapshot readable, and nothing beside it.
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        template: SessionState,
+        memory: &RuntimeEnv,
+        limits: &Limits,
+    ) -> View {
+        let table = Arc::new(Events::new(snapshot, limits.pushdown));
+        let only = RuntimeEnv {
+            memory_pool: Arc::clone(&memory.memory_pool),
+            disk_manager: Arc::clone(&memory.disk_manager),
+            cache_manager: Arc::clone(&memory.cache_manager),
+            object_store_registry: Arc::new(OnlySegments(Arc::clone(table.files()))),
+        };
+        let state = SessionStateBuilder::new_from_existing(template).with_runtime_env(Arc::new(only)).build();
+        View { table, state, limits: limits.clone() }
+    }
+
+    /// Entries on the trail.
+    pub(crate) fn size(&self) -> u64 {
+        self.table.snapshot().size
+    }
+
+    /// Where matches can be, cut down to `bounds`.
+    pub(crate) fn candidates(
+        &self,
+        predicate: Option<&Expr>,
+        bounds: &Range<u64>,
+    ) -> Result<Ranges, QueryError> {
+        let all = self.table.candidates(&self.state, predicate)?;
+        let inside = all.into_iter().map(|range| range.start.max(bounds.start)..range.end.min(bounds.end));
+        Ok(inside.filter(|range| !range.is_empty()).collect())
+    }
+
+    /// The rows within the ranges that pass, in no order.
+    pub(crate) fn rows(
+        &self,
+        ranges: &[Range<u64>],
+        predicate: Option<&Expr>,
+        columns: &[&'static str],
+    ) -> Result<SendableRecordBatchStream, QueryError> {
+        let schema = greffier_ledger::segment::schema();
+        let mut plan: Arc<dyn ExecutionPlan>;
+        if let Some(predicate) = predicate {
+            let names: Vec<&str> =
+                predicate.column_refs().into_iter().map(|column| column.name.as_str()).collect();
+            let read = positions(&schema, columns.iter().copied().chain(names.iter().copied()))?;
+            plan = self.table.read(&self.state, ranges, Some(&read), Some(predicate))?;
+            let input = plan.schema();
+            let keep = positions(&input, columns.iter().copied())?;
+            let test = self.state.create_physical_expr(predicate.clone(), &DFSchema::try_from(input)?)?;
+            plan = Arc::new(FilterExecBuilder::new(test, plan).apply_projection(Some(keep))?.build()?);
+        } else {
+            let read = positions(&schema, columns.iter().copied())?;
+            plan = self.table.read(&self.state, ranges, Some(&read), None)?;
+        }
+        Ok(execute_stream(plan, self.state.task_ctx())?)
+    }
+
+    /// The indexes within the ranges that pass: no more than `most`, the newest or the oldest of them, in that
+    /// order.
+    pub(crate) async fn indexes(
+        &self,
+        ranges: &[Range<u64>],
+        predicate: Option<&Expr>,
+        order: Order,
+        most: usize,
+    ) -> Result<Vec<u64>, QueryError> {
+        let mut rows = self.rows(ranges, predicate, &[INDEX])?;
+        let mut found = Vec::new();
+        while let Some(batch) = rows.try_next().await? {
+            found.extend(indexes(&batch)?);
+            // Keeps what is held in proportion to what is asked for.
+            if found.len() > most.saturating_mul(2).max(KEPT_BEFORE_SORT) {
+                order.sort(&mut found);
+                found.truncate(most);
+            }
+        }
+        order.sort(&mut found);
+        found.truncate(most);
+        Ok(found)
+    }
+
+    /// Entries by their indexes, in the order of these.
+    pub(crate) async fn entries(&self, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
+        let mut sorted = wanted.to_vec();
+        sorted.sort_unstable();
+        let mut ranges: Ranges = Vec::new();
+        for index in sorted {
+            match ranges.last_mut() {
+                Some(last) if last.end == index => last.end += 1,
+                _ => ranges.push(index..index + 1),
+            }
+        }
+        let mut stream = self.rows(&ranges, None, &[INDEX, ENTRY])?;
+        let mut found = std::collections::HashMap::with_capacity(wanted.len());
+        while let Some(batch) = stream.try_next().await? {
+            let entries = entries(&batch)?;
+            found.extend(indexes(&batch)?.into_iter().zip(entries));
+        }
+        let row = |index: &u64| {
+            let entry = found.remove(index).ok_or_else(|| missing(*index))?;
+            Ok(Row { index: *index, entry })
+        };
+        wanted.iter().map(row).collect()
+    }
+}
+
+/// Indexes that are collected before they are sorted and cut for the first time.
+const KEPT_BEFORE_SORT: usize = 65_536;
+
+/// Which end of a trail comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Newest,
+    Oldest,
+}
+
+impl Order {
+    pub(crate) fn sort(self, indexes: &mut [u64]) {
+        match self {
+            Order::Newest => indexes.sort_unstable_by(|a, b| b.cmp(a)),
+            Order::Oldest => indexes.sort_unstable(),
+        }
+    }
+}
+
+fn missing(index: u64) -> QueryError {
+    QueryError::Read(format!("entry {index} is not where its segment says; run `greffier verify`"))
+}
+
+fn no_column(name: &str) -> QueryError {
+    QueryError::Internal(format!("the column `{name}` has another type"))
+}
+
+fn indexes(batch: &RecordBatch) -> Result<Vec<u64>, QueryError> {
+    let column = batch.column_by_name(INDEX).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let column = column.ok_or_else(|| no_column(INDEX))?;
+    Ok(column.values().iter().filter_map(|index| u64::try_from(*index).ok()).collect())
+}
+
+/// The exact bytes of each entry of a batch.
+pub(crate) fn entries(batch: &RecordBatch) -> Result<Vec<Vec<u8>>, QueryError> {
+    let column = batch.column_by_name(ENTRY).and_then(|column| column.as_binary_opt::<i32>());
+    let column = column.ok_or_else(|| no_column(ENTRY))?;
+    Ok((0..column.len()).map(|row| column.value(row).to_vec()).collect())
+}

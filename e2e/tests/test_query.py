@@ -1,0 +1,179 @@
+"""Random questions: Greffier and DuckDB over the exported events give the same answers, hot and sealed."""
+
+import itertools
+import json
+import os
+import random
+import re
+from datetime import datetime
+
+import pytest
+
+from harness import record
+from harness.api import Api
+from harness.greffier import Greffier
+from harness.mirror import Mirror
+from harness.procs import wait_until
+from harness.questions import aggregate, event, search
+
+EVENTS = int(os.environ.get("E2E_QUERY_EVENTS", "1000"))
+SEARCHES = int(os.environ.get("E2E_SEARCHES", "50"))
+AGGREGATES = int(os.environ.get("E2E_AGGREGATES", "25"))
+SEGMENT = 128
+# Where entries lie, and whether filters go down to the files.
+SEALED = f"\n[ledger]\nentries = {SEGMENT}\n"
+KINDS = {"hot": "", "sealed": SEALED, "sealed, no pushdown": SEALED + "\n[query]\npushdown = false\n"}
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
+
+
+class Place:
+    """One installation with its events, asked through the API and mirrored in DuckDB."""
+
+    def __init__(self, greffier, people, folder, documents):
+        self.ids = {document["id"] for document in documents}
+        self.api = Api(greffier, people["audra"], timeout=120)
+        with Api(greffier, people["oscar"], timeout=120) as operator:
+            for at in range(0, len(documents), 500):
+                operator.add(documents[at:at + 500])
+        # Questions leave events of their own, by `greffier`: those are not asked for.
+        exported = self.api.export("channel:sdk")
+        assert sorted(json.loads(line)["id"] for line in exported) == sorted(self.ids), "the export has each event once"
+        self.mirror = Mirror(exported, folder)
+
+    def found(self, text):
+        """The ids that a search finds."""
+        ids = [event["id"] for event in self.api.search(text)]
+        assert len(ids) == len(set(ids)), f"{text}: an event twice"
+        return set(ids) & self.ids
+
+    def differ(self, sql):
+        """Both answers to a question, if they differ."""
+        expected = table(self.mirror.rows(sql))
+        got = table(list(row.values()) for row in self.api.rows(sql))
+        return None if got == expected else f"{sql}\n  greffier {got[:4]}\n  duckdb   {expected[:4]}"
+
+
+def plain(value):
+    """A value as both may tell it; times are in UTC."""
+    if isinstance(value, str) and INSTANT.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat()
+    return f"{value:.9g}" if isinstance(value, float) else value
+
+
+def table(rows):
+    """Rows in an order of their own, for questions that ask for none."""
+    return sorted(([plain(value) for value in row] for row in rows), key=repr)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def place(request, binary, world, people, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("query")
+    greffier = Greffier(binary, world, folder / "greffier", more=KINDS[request.param]).start()
+    place = Place(greffier, people, folder, [event(random.Random(number)) for number in range(EVENTS)])
+    if request.param == "hot":
+        assert record.sealed(greffier.data) == {}
+    else:
+        sealed = lambda: len(record.sealed(greffier.data).get("org_acme_corp", []))  # noqa: E731
+        wait_until(lambda: sealed() >= EVENTS // SEGMENT, "the trail is sealed", 60)
+    yield place
+    place.api.http.close()
+    greffier.assert_calm()
+    greffier.stop()
+    checked = greffier.verify()
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_random_searches(place):
+    wrong, hits = [], 0
+    for number in range(SEARCHES):
+        text, condition, values = search(random.Random(number))
+        expected, got = place.mirror.ids(condition, values), place.found(text)
+        hits += bool(expected)
+        if got != expected:
+            wrong.append(f"{number}: {text}   [{condition} {values}]: {len(got)}, not {len(expected)}; "
+                         f"missing {sorted(expected - got)[:2]}, too many {sorted(got - expected)[:2]}")
+    assert wrong == [], "\n".join(wrong)
+    assert hits > SEARCHES // 2, "too few searches find anything: they test nothing"
+
+
+@pytest.mark.parametrize(("text", "condition"), [
+    ("tool:chat tool:pay", "action_name IN ('chat', 'pay')"),
+    ("tool:chat,pay tool:crm:*", "action_name IN ('chat', 'pay') OR action_name LIKE 'crm:%'"),
+    ("tool:chat action:pay", "action_name IN ('chat', 'pay')"),
+    ("tool:crm:contacts:search", "action_name = 'crm:contacts:search'"),
+    ("tool:crm:* -tool:crm:contacts:delete", "action_name LIKE 'crm:%' AND action_name <> 'crm:contacts:delete'"),
+    ("-tool:chat", "action_name IS DISTINCT FROM 'chat'"),
+    ("-tool:chat -tool:pay", "action_name IS NULL OR action_name NOT IN ('chat', 'pay')"),
+    ("-tool:chat,pay", "action_name IS NULL OR action_name NOT IN ('chat', 'pay')"),
+    ("duration:>1ms duration:<2s", "duration_us > 1000 AND duration_us < 2000000"),
+    ("code:200 code:404", "code IN (200, 404)"),
+    ("agent:ETL", "agent_id = 'ETL'"),
+    ("user:auth0|8f3a", "user_sub = 'auth0|8f3a'"),
+    ('tool:"*"', "action_name = '*'"),
+    ("-has:user has:session", "user_sub IS NULL AND session_id IS NOT NULL"),
+])
+def test_terms_of_one_field(text, condition, place):
+    """Alternatives in one field, bounds that narrow, and both with others."""
+    expected = place.mirror.ids(condition, [])
+    assert expected and place.found(text) == expected
+
+
+def test_pages_of_any_size(place):
+    everything = [event["id"] for event in place.api.search("channel:sdk")]
+    assert set(everything) == place.ids
+    for limit in (7, 100, 999):
+        pages = itertools.islice(place.api.pages("channel:sdk", limit=limit), 5)
+        assert [event["id"] for page in pages for event in page] == everything[:5 * limit]
+    exported = [json.loads(line)["id"] for line in place.api.export("channel:sdk")]
+    assert exported == everything[::-1], "an export is in the order of the trail"
+
+
+def test_random_aggregates(place):
+    wrong = [place.differ(aggregate(random.Random(number))) for number in range(AGGREGATES)]
+    assert not any(wrong), "\n".join(filter(None, wrong))
+
+
+@pytest.mark.parametrize("sql", [
+    """SELECT a.type AS x, b.type AS y, count(*) AS n FROM events a JOIN events b ON a.request_id = b.request_id
+       WHERE a.id < b.id AND a.channel = 'sdk' AND b.channel = 'sdk' GROUP BY a.type, b.type""",
+    """SELECT agent_id, n, rank() OVER (ORDER BY n DESC, agent_id) AS r FROM (SELECT agent_id, count(*) AS n FROM events
+       WHERE channel = 'sdk' AND agent_id IS NOT NULL GROUP BY agent_id) t""",
+    """WITH days AS (SELECT date_trunc('day', time) AS d, count(*) AS n FROM events WHERE channel = 'sdk' GROUP BY 1)
+       SELECT d, n, sum(n) OVER (ORDER BY d) AS s FROM days""",
+    """SELECT id FROM events WHERE channel = 'sdk' AND user_sub IN
+       (SELECT user_sub FROM events WHERE decision = 'deny' AND channel = 'sdk')""",
+    """SELECT type FROM events WHERE channel = 'sdk' EXCEPT
+       SELECT type FROM events WHERE status = 'success' AND duration_us > 1000000 AND channel = 'sdk' AND code = 0""",
+    "SELECT id, time, duration_us FROM events WHERE channel = 'sdk' ORDER BY time DESC, id LIMIT 50 OFFSET 20",
+])
+def test_joins_and_windows(sql, place):
+    assert place.mirror.rows(sql), "it finds nothing, and tests nothing"
+    assert place.differ(sql) is None
+
+
+@pytest.mark.parametrize("agent", ["etl", "ETL", "crm-assistant", "nobody"])
+def test_activity_agrees(agent, place):
+    """Activity counts what SQL counts."""
+    told = place.api.told("/api/v1/activity", agent=agent)
+    failed = "status IN ('failure', 'timeout', 'unknown') OR type IN ('error', 'action.failed')"
+    (expected,) = place.mirror.rows(
+        f"SELECT count(*), count(DISTINCT action_name), count(*) FILTER (WHERE {failed}), count(DISTINCT user_sub), "
+        "avg(duration_us) / 1000, max(duration_us) / 1000 FROM events WHERE agent_id = ?", agent,
+    )
+    names = ("total_events", "unique_actions", "errors_total", "unique_users", "avg_duration_ms", "max_duration_ms")
+    assert [told.get(name) for name in names] == pytest.approx(list(expected), abs=0.001)
+    assert told["by_type"] == dict(
+        place.mirror.rows("SELECT type, count(*) FROM events WHERE agent_id = ? GROUP BY 1", agent))
+
+
+def test_findings_agree(place):
+    """Who was denied more than five times is told, and nobody else."""
+    denied = dict(place.mirror.rows(
+        "SELECT agent_id, count(DISTINCT coalesce(request_id, id)) FROM events "
+        "WHERE type IN ('action.denied', 'permission.denied') GROUP BY 1",
+    ))
+    findings = place.api.told("/api/v1/findings")["findings"]
+    told = {one.get("agent_id"): one["count"] for one in findings if one["type"] == "permission_issues"}
+    assert told == {agent: count for agent, count in denied.items() if count > 5} != {}
