@@ -41,17 +41,24 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The name of the request that a server refused, to find it on its trail.
     pub(crate) request_id: Option<String>,
-    /// Of a question: where in it the trouble is, in bytes.
-    pub(crate) at: Option<usize>,
-    /// Of a question: its text, to point into.
-    pub(crate) asked: Option<String>,
+    /// Where in a question the trouble is.
+    pub(crate) place: Option<Box<Place>>,
+}
+
+/// A place in a question.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// In bytes from its beginning.
+    pub(crate) at: usize,
+    /// The question, to point into; empty until somebody who knows it says so.
+    pub(crate) question: String,
 }
 
 impl Failure {
     /// An error with a name for programs; exit code 1.
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Failure {
         let (code, message) = (code.into(), message.into());
-        Failure { exit: Exit::Error, code, message, hint: None, request_id: None, at: None, asked: None }
+        Failure { exit: Exit::Error, code, message, hint: None, request_id: None, place: None }
     }
 
     /// A command line that makes no sense.
@@ -62,6 +69,12 @@ impl Failure {
     /// With another exit code.
     pub(crate) fn exit(mut self, exit: Exit) -> Failure {
         self.exit = exit;
+        self
+    }
+
+    /// Of a question, at this byte.
+    pub(crate) fn at(mut self, at: Option<usize>) -> Failure {
+        self.place = at.map(|at| Box::new(Place { at, question: String::new() }));
         self
     }
 
@@ -76,7 +89,9 @@ impl Failure {
 pub(crate) fn asked(error: anyhow::Error, text: &str) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(mut failure) => {
-            failure.asked = failure.at.is_some().then(|| text.to_owned());
+            if let Some(place) = &mut failure.place {
+                text.clone_into(&mut place.question);
+            }
             failure.into()
         }
         Err(error) => error,

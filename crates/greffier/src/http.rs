@@ -262,8 +262,7 @@ fn refused(status: StatusCode, body: &[u8], with_token: bool) -> Failure {
         let message = format!("the server answered {status}, and not as a greffier does");
         return Failure::new("unexpected_answer", message).exit(exit);
     };
-    let mut failure = Failure::new(error.code, error.message).exit(exit);
-    failure.at = error.at;
+    let mut failure = Failure::new(error.code, error.message).exit(exit).at(error.at);
     failure.hint = error.hint;
     failure.request_id = error.request_id;
     match (status, with_token) {

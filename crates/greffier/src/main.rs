@@ -2,6 +2,8 @@
 //!
 //! `cli` says what can be asked for, `cmd` has one file per command, `config` reads and checks what was written,
 //! `wire` turns it into what the gateway runs with, `output` and `exit` are how a command speaks and ends.
+//! `source` is where a read command reads (the files, or a server through `http`), `fields` and `when` are the words
+//! it is asked in.
 
 mod cli;
 mod cmd;

@@ -198,7 +198,7 @@ impl Output {
             let mut error = json!({"code": code, "message": message});
             if let (Some(failure), Some(fields)) = (failure, error.as_object_mut()) {
                 let told = [
-                    ("at", failure.at.map(Value::from)),
+                    ("at", failure.place.as_ref().map(|place| place.at.into())),
                     ("hint", hint.map(Value::from)),
                     ("request_id", failure.request_id.clone().map(Value::from)),
                 ];
@@ -207,8 +207,9 @@ impl Output {
             self.stderr(&text::json(&json!({ "error": error }).to_string()));
         } else {
             self.stderr(&format!("{} {}", self.paint("31", "error:"), printable(&message)));
-            if let Some((asked, at)) = failure.and_then(|failure| failure.asked.as_deref().zip(failure.at)) {
-                self.stderr(&text::pointed(asked, at));
+            let place = failure.and_then(|failure| failure.place.as_deref());
+            if let Some(place) = place.filter(|place| !place.question.is_empty()) {
+                self.stderr(&text::pointed(&place.question, place.at));
             }
             if let Some(hint) = hint {
                 self.stderr(&format!("{} {}", self.paint("36", "hint:"), printable(hint)));

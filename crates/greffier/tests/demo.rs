@@ -63,7 +63,8 @@ fn it_answers_what_the_script_did_and_leaves_nothing_behind() {
 
     assert!(told["model_saw"].as_str().unwrap().contains("SSN <US_SSN>"), "{told}");
     assert_eq!(told["claims"].as_u64(), Some(6));
-    assert!(!told["tampered"]["found_at"].as_str().unwrap().is_empty());
+    let found = told["tampered"]["found"][0].as_str().unwrap();
+    assert!(found.starts_with(told["tampered"]["file"].as_str().unwrap()), "{found}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a passing folder goes with its run");
 }
 

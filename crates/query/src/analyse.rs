@@ -31,7 +31,13 @@ pub(crate) async fn findings(
 ) -> Result<Vec<Finding>, QueryError> {
     let mut detector = FindingsDetector::new();
     each(view, predicate(agent, period), |event| detector.add(event)).await?;
-    Ok(detector.finish())
+    // Findings over a part of what was asked for would say that nothing else is unusual.
+    match detector.dropped() {
+        0 => Ok(detector.finish()),
+        _ => Err(QueryError::TooLarge(
+            "too many calls for one look: choose an agent or a shorter period".to_owned(),
+        )),
+    }
 }
 
 pub(crate) async fn report(view: &View, since: Timestamp, until: Timestamp) -> Result<Report, QueryError> {

@@ -3,7 +3,7 @@
 //! Questions run on threads of their own, so that a heavy one never delays a receipt, and statements apart from
 //! look-ups. Dropping the future of a question cancels it.
 
-mod lane;
+pub(crate) mod lane;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -124,6 +124,7 @@ pub(crate) fn full() -> Event {
         source: Some(Source {
             channel: "gateway".to_owned(),
             client: text("openai-python/3.52"),
+            digest: Some("0e".repeat(32)),
             ip: text("2001:db8::1"),
             node: text("gw-1"),
             oauth_client: text("console"),

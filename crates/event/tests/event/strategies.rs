@@ -120,10 +120,11 @@ fn resource() -> impl Strategy<Value = Resource> {
 fn source() -> impl Strategy<Value = Source> {
     let ip = prop_oneof![any::<std::net::IpAddr>().prop_map(|ip| ip.to_string()), "ref:[a-f0-9]{8}"];
     let channel = select(vec!["gateway", "hook", "sdk", "otlp", "import"]);
-    (channel, of(line()), of(ip), of(line()), of(line()), of(line()), of(hex(64))).prop_map(
-        |(channel, client, ip, node, oauth_client, protocol, token)| Source {
+    (channel, of(line()), of(hex(64)), of(ip), of(line()), of(line()), of(line()), of(hex(64))).prop_map(
+        |(channel, client, digest, ip, node, oauth_client, protocol, token)| Source {
             channel: channel.to_owned(),
             client,
+            digest,
             ip,
             node,
             oauth_client,

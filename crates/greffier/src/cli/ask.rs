@@ -197,13 +197,15 @@ pub(crate) struct Export {
 
 /// The form of imported events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the vocabulary")]
 pub(crate) enum ImportForm {
     /// Told from each event's fields.
     #[default]
     Auto,
+    /// Greffier's own.
     Native,
+    /// The thirteen flat fields.
     Flat,
+    /// One entry for a call.
     Governed,
 }
 

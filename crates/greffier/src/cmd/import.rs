@@ -56,7 +56,7 @@ pub(super) fn run(args: &cli::Import, named: Option<&Path>, output: Output) -> a
 /// Where events go.
 enum Target {
     Server(Client),
-    Ledger(OwnLedger),
+    Ledger(Box<OwnLedger>),
 }
 
 impl Target {
@@ -66,7 +66,7 @@ impl Target {
                 Err(Failure::usage("the server's token says whose trail it is, not --tenant").into())
             }
             Some(url) => Ok(Target::Server(Client::new(url, args.place.token_file.as_deref())?)),
-            None => Ok(Target::Ledger(OwnLedger::open(args, named).await?)),
+            None => Ok(Target::Ledger(Box::new(OwnLedger::open(args, named).await?))),
         }
     }
 

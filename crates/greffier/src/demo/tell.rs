@@ -54,7 +54,7 @@ impl Teller {
             self.note(&format!("`{}` is from an earlier demo: made anew", self.place.display()));
         }
         self.note(&format!(
-            "simulating a week, {} to {}: two organisations, a real gateway, everything else embedded",
+            "simulating a week, {} to {}: two organisations around a real gateway",
             date(week.start()),
             date(week.last_day())
         ));

@@ -198,7 +198,7 @@ pub(crate) fn failure(error: QueryError) -> Failure {
     let failure = Failure::new(error.code(), error.to_string());
     match error {
         QueryError::Search(error) => {
-            Failure { message: error.message, at: Some(error.at), ..failure }.exit(Exit::Usage)
+            Failure::new(failure.code, error.message).exit(Exit::Usage).at(Some(error.at))
         }
         QueryError::SqlSyntax(_) | QueryError::SqlRefused(_) => failure.exit(Exit::Usage),
         _ => failure,

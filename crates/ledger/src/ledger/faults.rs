@@ -101,13 +101,11 @@ impl Run {
         }
     }
 
-    /// Seals whatever is signed; a fault that passes is survived by trying again.
+    /// Seals two segments; a fault that passes is survived by trying again.
     fn seal(&mut self, process: &mut Process) {
-        for _ in 0..12 {
-            match process.sealer.step(later()) {
-                Ok(true) | Err(_) => {}
-                Ok(false) => break,
-            }
+        for _ in 0..3 {
+            // Whether there was something to seal, or it failed: neither ends the world.
+            let _ = process.sealer.step(later());
         }
     }
 
@@ -127,18 +125,22 @@ impl Run {
 
     /// Two lives with appends, publishing, a clean stop between them and one after.
     fn script(&mut self) {
-        for _ in 0..2 {
+        for life in 0..2 {
             let Some(mut process) = self.start() else { return };
             self.append(&mut process, 3);
             self.append(&mut process, 1);
             self.publish(&mut process);
-            self.seal(&mut process);
+            if life == 1 {
+                self.seal(&mut process);
+            }
             self.append(&mut process, 4);
             // A new file of the log, so that the one before it may become spent.
             let _ = process.recorder.committer.reopen();
             self.append(&mut process, 2);
             self.publish(&mut process);
-            self.seal(&mut process);
+            if life == 1 {
+                self.seal(&mut process);
+            }
             self.append(&mut process, 1);
             if !process.recorder.committer.is_open() && process.recorder.committer.reopen().is_err() {
                 continue;
@@ -216,8 +218,12 @@ fn every_operation_may_fail_in_every_way() {
     assert_eq!(whole.acked.len(), 22);
     for (turn, fault) in FAULTS.into_iter().enumerate() {
         for at in 1..=operations {
-            // A kill or a power cut in turn: both for each would take minutes.
-            let crash = if (at + turn) % 2 == 0 { Crash::Kill } else { Crash::Power(at as u64) };
+            // Each operation fails in two of the four ways, with a kill or a power cut in turn: all of them
+            // together would take minutes.
+            if (at + turn) % 2 == 0 {
+                continue;
+            }
+            let crash = if (at / 2 + turn) % 2 == 0 { Crash::Kill } else { Crash::Power(at as u64) };
             let mut run = Run::new();
             run.sim.plan(at, fault);
             run.script();

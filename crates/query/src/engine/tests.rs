@@ -5,8 +5,8 @@ use super::*;
 use crate::testing::{Place, event, now, tenant};
 
 /// Joins every event with every other, thrice: long enough to be stopped.
-const HEAVY: &str = "SELECT count(a.index + b.index + c.index + d.index) FROM events a JOIN events b USING (tenant) \
-                     JOIN events c USING (tenant) JOIN events d USING (tenant)";
+const HEAVY: &str = "SELECT count(a.index + b.index + c.index + d.index) FROM events a JOIN events b ON a.tenant = b.tenant \
+                     JOIN events c ON a.tenant = c.tenant JOIN events d ON a.tenant = d.tenant";
 
 async fn place(limits: Limits) -> (Place, Engine) {
     let place = Place::start().await;

@@ -7,6 +7,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, Expr, GroupByExpr, Query, Select, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::QueryError;
@@ -14,9 +15,11 @@ use crate::sql::refused;
 
 /// Longest statement.
 const MAX_BYTES: usize = 64 * 1024;
-/// Most tokens. A chain of operators becomes a tree as deep as it is long, and trees are walked by recursion:
-/// the engine's stacks have 16 KiB for each of these.
+/// Most tokens: a list of some thousand values.
 const MAX_TOKENS: usize = 4_096;
+/// Most operators and keywords. A chain of them becomes a tree as deep as it is long; trees are walked by
+/// recursion, and planning takes time by the square of their depth.
+const MAX_OPERATORS: usize = 512;
 /// Deepest nesting of parentheses and subqueries.
 const MAX_DEPTH: usize = 50;
 
@@ -31,11 +34,26 @@ pub(super) fn parse(text: &str) -> Result<Statement, QueryError> {
     if tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count() > MAX_TOKENS {
         return Err(QueryError::TooLarge(format!("a statement has {MAX_TOKENS} words and signs at most")));
     }
+    if tokens.iter().filter(|token| is_operator(token)).count() > MAX_OPERATORS {
+        return Err(QueryError::TooLarge(format!(
+            "a statement has {MAX_OPERATORS} operators and keywords at most"
+        )));
+    }
     let parser = DFParserBuilder::new(text).with_dialect(&dialect).with_recursion_limit(MAX_DEPTH);
     let statements = parser.build().and_then(|mut parser| parser.parse_statements());
     let statement = one(statements.map_err(syntax)?)?;
     check(&statement)?;
     Ok(statement)
+}
+
+/// Whether a token may make a tree deeper: all but names, values, and what stands between those of a list.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.keyword != Keyword::NoKeyword,
+        Token::Whitespace(_) | Token::Comma | Token::Period | Token::LParen | Token::RParen => false,
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => false,
+        _ => true,
+    }
 }
 
 fn syntax(error: DataFusionError) -> QueryError {
