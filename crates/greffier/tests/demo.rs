@@ -1,7 +1,7 @@
 //! The demo of the built binary, from start to end: it says what the script did, and it would fail if the trail
 //! did not show it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 use std::process::{Command, Output};

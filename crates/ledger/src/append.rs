@@ -174,14 +174,14 @@ impl Appender {
         for submission in submissions {
             // Sent in order, so recorded in order; many are on their way at once.
             waiting.push(match self.try_submit(&submission).await {
-                Ok(sent) => Waiting::Sent(submission, sent),
+                Ok(sent) => Waiting::Sent(Box::new(submission), sent),
                 Err(error) => Waiting::Failed(error),
             });
         }
         let mut results = Vec::with_capacity(waiting.len());
         for waiting in waiting {
             results.push(match waiting {
-                Waiting::Sent(submission, sent) => self.answer(submission, sent).await,
+                Waiting::Sent(submission, sent) => self.answer(&submission, sent).await,
                 Waiting::Failed(error) => Err(error),
             });
         }
@@ -189,7 +189,7 @@ impl Appender {
     }
 
     /// Waits for what became of a submission. One that crossed a seal, or its own repetition, is sent again.
-    async fn answer(&self, submission: Submission, mut sent: Sent) -> Result<Recorded, AppendError> {
+    async fn answer(&self, submission: &Submission, mut sent: Sent) -> Result<Recorded, AppendError> {
         /// A seal happens each few seconds at most; an id is repeated in one group or not.
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -199,7 +199,7 @@ impl Appender {
                 Answer::Waiting(answer) => match answer.await.map_err(|_| AppendError::Closed)?? {
                     Placed::New(receipt) => return Ok(Recorded { receipt, repeated: false }),
                     Placed::Known(known) => return recorded(trail, known, &sent.digest),
-                    Placed::Again => sent = self.try_submit(&submission).await?,
+                    Placed::Again => sent = self.try_submit(submission).await?,
                 },
             }
         }
@@ -314,7 +314,7 @@ enum Answer {
 }
 
 enum Waiting {
-    Sent(Submission, Sent),
+    Sent(Box<Submission>, Sent),
     Failed(AppendError),
 }
 

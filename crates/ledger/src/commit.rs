@@ -13,6 +13,7 @@ use greffier_merkle::Hash;
 
 use crate::backlog::Backlog;
 use crate::ids::{Ids, Known, Seen};
+use crate::read::Acknowledged;
 use crate::store::Disk;
 use crate::wal::frame::Unplaced;
 use crate::wal::{End, ROTATE_BYTES, Writer};
@@ -63,6 +64,7 @@ pub(crate) struct Committer {
     next: BTreeMap<String, Next>,
     backlog: Arc<Mutex<Backlog>>,
     ids: Arc<Ids>,
+    acknowledged: Acknowledged,
 }
 
 impl Committer {
@@ -73,11 +75,13 @@ impl Committer {
         sizes: impl Iterator<Item = (&'a str, u64)>,
         backlog: Arc<Mutex<Backlog>>,
         ids: Arc<Ids>,
+        acknowledged: Acknowledged,
     ) -> Committer {
         let next = sizes
             .map(|(name, index)| (name.to_ascii_lowercase(), Next { name: name.to_owned(), index }))
             .collect();
-        Committer { disk, writer: None, end, next, backlog, ids }
+        acknowledged.set(end);
+        Committer { disk, writer: None, end, next, backlog, ids, acknowledged }
     }
 
     /// Whether the log is open.
@@ -96,6 +100,7 @@ impl Committer {
         self.writer = None;
         let writer = Writer::create(&self.disk, self.end)?;
         self.end = writer.end();
+        self.acknowledged.set(self.end);
         self.writer = Some(writer);
         Ok(())
     }
@@ -156,6 +161,7 @@ impl Committer {
             let digest = entry.submitted.as_ref().map(|(digest, _)| digest.clone());
             self.ids.note(trail, entry.id, Known { index, leaf: entry.leaf, digest });
         }
+        self.acknowledged.set(self.end);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::ids::Ids;
 use crate::keys::KeyRing;
 use crate::manifest::{self, Holds, LogRecord};
 use crate::publish::Publisher;
-use crate::read::Reader;
+use crate::read::{Acknowledged, Reader};
 use crate::recover::{self, Opened, Recovered};
 use crate::sealer::{self, Sealer};
 use crate::store::{Disk, Files, Lock};
@@ -66,7 +66,7 @@ pub struct Startup {
 #[derive(Debug)]
 pub struct Ledger {
     node: String,
-    disk: Disk,
+    reader: Reader,
     appender: Appender,
     faults: Arc<Faults>,
     committer: Option<JoinHandle<Option<Recorder>>>,
@@ -99,6 +99,8 @@ struct Opener {
     keys: Arc<KeyRing>,
     origin: String,
     seal: SealPolicy,
+    /// How far readers of this process may read.
+    acknowledged: Acknowledged,
 }
 
 impl Opener {
@@ -117,7 +119,14 @@ impl Opener {
         let backlog = Arc::new(Mutex::new(backlog));
         publisher.share(Arc::clone(&backlog));
         let sizes = publisher.trails().map(|(name, trail)| (name, trail.size()));
-        let mut committer = Committer::new(disk.clone(), end, sizes, Arc::clone(&backlog), Arc::clone(&ids));
+        let mut committer = Committer::new(
+            disk.clone(),
+            end,
+            sizes,
+            Arc::clone(&backlog),
+            Arc::clone(&ids),
+            self.acknowledged.clone(),
+        );
         holds.trails = publisher.records();
         // The trust policy grows with the trails: only a clean stop can sign it.
         holds.files = Vec::new();
@@ -158,12 +167,22 @@ impl Ledger {
         }
         let keys = Arc::new(KeyRing::open(&config.keys_dir)?);
         let disk = Disk::new(Arc::new(Files::new(&config.dir)));
-        Ledger::run(Opener { disk, keys, origin: config.origin, seal: config.seal }, config.node, PACE)
+        Ledger::run(
+            Opener {
+                disk,
+                keys,
+                origin: config.origin,
+                seal: config.seal,
+                acknowledged: Acknowledged::default(),
+            },
+            config.node,
+            PACE,
+        )
     }
 
     fn run(opener: Opener, node: String, pace: Duration) -> Result<(Ledger, Startup), LedgerError> {
         let faults = Arc::new(Faults::default());
-        let disk = opener.disk.clone();
+        let reader = Reader::bounded(opener.disk.clone(), opener.acknowledged.clone());
         let (commands, inbox) = mpsc::channel();
         let (to_publisher, leaves) = mpsc::sync_channel(MAX_UNPUBLISHED_GROUPS);
         let (to_sealer, sealing) = mpsc::channel();
@@ -195,7 +214,7 @@ impl Ledger {
         }
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
         let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
-        let ledger = Ledger { node, disk, appender, faults, committer, publisher, sealer };
+        let ledger = Ledger { node, reader, appender, faults, committer, publisher, sealer };
         Ok((ledger, Startup { recovered: startup }))
     }
 
@@ -206,7 +225,7 @@ impl Ledger {
 
     /// Reads this ledger's directory, up to what was acknowledged. Blocks.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.disk.clone())
+        self.reader.clone()
     }
 
     /// Whether events can be recorded now.

@@ -203,6 +203,7 @@ impl Holds {
     }
 
     /// How many entries of a trail are sealed.
+    #[cfg(test)]
     pub(crate) fn sealed(&self, trail: &str) -> u64 {
         self.segments_of(trail).map(|segment| segment.end).max().unwrap_or(0)
     }

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use greffier_event::{EventId, Tenant};
 
-use crate::manifest;
 use crate::peek::Peek;
 use crate::snapshot::Snapshot;
 use crate::store::{Disk, Files};
@@ -45,8 +44,6 @@ use view::{TRIES, Trail, View};
 
 /// Events of one call that are returned: a call leaves two, and one per attempt or approval at most.
 pub const MAX_CALL_EVENTS: usize = 1_024;
-/// Where the manifest was before there were segments.
-const OLDER_MANIFEST: &str = "manifest";
 /// Entries that a scan holds in memory at once, with their parts.
 const SCAN_ROWS: u64 = 1_024;
 
@@ -72,14 +69,10 @@ enum Whereabouts {
 }
 
 impl Reader {
-    /// Opens a directory that holds a log, beside a running server or not. Reads nothing of it yet.
+    /// Opens a directory that holds a log, beside a running server or not, of any format that was ever released.
+    /// Reads nothing of it yet.
     pub fn open(dir: &Path) -> Result<Reader, ReadError> {
         let disk = Disk::new(Arc::new(Files::new(dir)));
-        let listed = disk.store().list("").map_err(io_error(&dir.display().to_string()))?;
-        let has = |name| listed.iter().any(|listed| listed.name == name);
-        if has(OLDER_MANIFEST) && !has(manifest::DIR) {
-            return Err(ReadError::OlderLayout(dir.display().to_string()));
-        }
         let listing = Listing::read(&disk).map_err(io_error(wal::DIR))?;
         if listing.sequences.is_empty() {
             return Err(ReadError::NotALedger(dir.display().to_string()));

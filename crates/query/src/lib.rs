@@ -12,8 +12,6 @@
 //!
 //! Not here: who may ask, and the record that somebody did. Above stand the API and the binary.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
-
 mod analyse;
 mod engine;
 mod error;

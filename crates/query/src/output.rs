@@ -50,12 +50,8 @@ impl Table {
         let columns = self.columns();
         let mut rows = Vec::new();
         for batch in &self.batches {
-            let values: Vec<Vec<Value>> = batch
-                .columns()
-                .iter()
-                .map(|column| json(column))
-                .collect::<Result<_, _>>()
-                .map_err(internal)?;
+            let values: Vec<Vec<Value>> =
+                batch.columns().iter().map(json).collect::<Result<_, _>>().map_err(internal)?;
             for row in 0..batch.num_rows() {
                 let cells = values.iter().map(|column| column.get(row).cloned().unwrap_or(Value::Null));
                 rows.push(columns.iter().cloned().zip(cells).collect());

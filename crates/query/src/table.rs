@@ -112,8 +112,8 @@ impl Events {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.files) as _, cache);
-        let mut options = TableParquetOptions::default();
-        options.global = state.config_options().execution.parquet.clone();
+        let global = state.config_options().execution.parquet.clone();
+        let options = TableParquetOptions { global, ..TableParquetOptions::default() };
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
             .with_metadata_size_hint(FOOTER_BYTES)
@@ -224,8 +224,9 @@ impl TableProvider for Events {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = [0..self.snapshot.size];
-        self.read(state, &all, projection, conjunction(filters.iter().cloned()).as_ref())
+        let all = 0..self.snapshot.size;
+        let predicate = conjunction(filters.iter().cloned());
+        self.read(state, std::slice::from_ref(&all), projection, predicate.as_ref())
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

@@ -207,8 +207,12 @@ pub(crate) fn events(batch: &RecordBatch) -> Vec<Event> {
 
 /// Writes one segment as the ledger does, with smaller pages.
 fn seal(dir: &Path, batch: &RecordBatch) -> Segment {
-    let events = events(batch);
-    let first = u64::from_str_radix(&events[0].id.to_string()[24..], 16).unwrap();
+    let first = u64::from_str_radix(&events(batch)[0].id.to_string()[24..], 16).unwrap();
+    seal_at(dir, batch, first, PAGE_ROWS)
+}
+
+pub(crate) fn seal_at(dir: &Path, batch: &RecordBatch, first: u64, page_rows: usize) -> Segment {
+    let events = events(&batch.slice(0, batch.num_rows().min(300)));
     let end = first + batch.num_rows() as u64;
     let key = format!("trails/acme/segments/{first:020}-{end:020}.parquet");
     let path: PathBuf = dir.join(key.replace('/', "_"));
@@ -218,8 +222,8 @@ fn seal(dir: &Path, batch: &RecordBatch) -> Segment {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS);
+        .set_data_page_row_count_limit(page_rows)
+        .set_write_batch_size(page_rows.min(1024));
     let properties = ["id", "request_id", "session_id", "trace_id"].into_iter().fold(properties, bloom);
     let mut writer =
         ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), Some(properties.build())).unwrap();

@@ -123,6 +123,7 @@ fn native() -> impl Strategy<Value = Value> {
             if let Some(source) = json.get_mut("source").and_then(Value::as_object_mut) {
                 source.remove("channel");
                 source.remove("node");
+                source.remove("digest");
             }
             for (place, unknown) in [("", parse(outer)), ("/policy", parse(inner))] {
                 let target = json.pointer_mut(place).unwrap().as_object_mut().unwrap();

@@ -55,7 +55,7 @@ pub(super) fn run(args: &cli::Import, named: Option<&Path>, output: Output) -> a
 
 /// Where events go.
 enum Target {
-    Server(Client),
+    Server(Box<Client>),
     Ledger(Box<OwnLedger>),
 }
 
@@ -65,7 +65,7 @@ impl Target {
             Some(_) if args.place.tenant.is_some() => {
                 Err(Failure::usage("the server's token says whose trail it is, not --tenant").into())
             }
-            Some(url) => Ok(Target::Server(Client::new(url, args.place.token_file.as_deref())?)),
+            Some(url) => Ok(Target::Server(Box::new(Client::new(url, args.place.token_file.as_deref())?))),
             None => Ok(Target::Ledger(Box::new(OwnLedger::open(args, named).await?))),
         }
     }

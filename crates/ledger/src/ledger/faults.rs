@@ -52,7 +52,13 @@ impl Run {
 
     fn opener(&self) -> Opener {
         let disk = Disk::new(Arc::new(self.sim.clone()));
-        Opener { disk, keys: keys(), origin: "test.local".to_owned(), seal: SEAL }
+        Opener {
+            disk,
+            keys: keys(),
+            origin: "test.local".to_owned(),
+            seal: SEAL,
+            acknowledged: Default::default(),
+        }
     }
 
     /// Starts a process; a fault that passes is survived by trying again.

@@ -42,7 +42,11 @@ impl Place {
         check_separate(data, &self.keys())?;
         let keys = Arc::new(KeyRing::open(&self.keys())?);
         let disk = Disk::new(Arc::new(Files::new(data)));
-        Ledger::run(Opener { disk, keys, origin: "test.local".to_owned(), seal }, "node-1".to_owned(), FAST)
+        Ledger::run(
+            Opener { disk, keys, origin: "test.local".to_owned(), seal, acknowledged: Default::default() },
+            "node-1".to_owned(),
+            FAST,
+        )
     }
 
     pub(super) fn verify(&self) -> crate::verify::Report {

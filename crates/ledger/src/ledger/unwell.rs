@@ -44,6 +44,7 @@ fn simulated(sim: &Sim) -> (Ledger, Startup) {
         keys: crate::testing::keys(),
         origin: "test.local".to_owned(),
         seal: crate::testing::seal_by_count(4),
+        acknowledged: Default::default(),
     };
     Ledger::run(opener, "node-1".to_owned(), FAST).unwrap()
 }

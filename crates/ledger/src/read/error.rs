@@ -12,11 +12,6 @@ pub enum ReadError {
     /// There is no ledger.
     #[error("`{0}` is not a greffier data directory")]
     NotALedger(String),
-    /// It was written before there were segments.
-    #[error(
-        "`{0}` has the layout of an older greffier (`manifest` is a file): this one cannot read it, use the one that wrote it"
-    )]
-    OlderLayout(String),
     /// The operating system refused.
     #[error("cannot read `{place}`: {source}")]
     Io {

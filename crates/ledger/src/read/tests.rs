@@ -347,14 +347,10 @@ fn everything_is_shown_trail_after_trail() {
 }
 
 #[test]
-fn a_directory_that_is_none_or_older_says_so() {
+fn a_directory_that_is_none_says_so() {
     let place = tempfile::tempdir().unwrap();
     let open = || {
         Reader::open(place.path()).unwrap_err().to_string().replace(place.path().to_str().unwrap(), "data")
     };
     insta::assert_snapshot!(open(), @"`data` is not a greffier data directory");
-    std::fs::create_dir(place.path().join("wal")).unwrap();
-    std::fs::write(place.path().join("wal/00000000000000000001.wal"), b"").unwrap();
-    std::fs::write(place.path().join("manifest"), b"").unwrap();
-    insta::assert_snapshot!(open(), @"`data` has the layout of an older greffier (`manifest` is a file): this one cannot read it, use the one that wrote it");
 }

@@ -17,7 +17,8 @@ fn log(groups: &[u64]) -> (Sim, Vec<usize>) {
     let holds = Holds::default();
     Chain::behind(None).commit(&disk, &keys(), ORIGIN, &holds, false).unwrap();
     let ids = Arc::new(Ids::new(disk.clone(), &holds));
-    let mut committer = Committer::new(disk, End::default(), std::iter::empty(), Arc::default(), ids);
+    let mut committer =
+        Committer::new(disk, End::default(), std::iter::empty(), Arc::default(), ids, Default::default());
     committer.reopen().unwrap();
     let mut ends = Vec::new();
     let mut n = 0;

@@ -79,9 +79,12 @@ impl Notes {
     }
 }
 
+/// A manifest with its place and the key that signed it.
+type Opened = (String, Manifest, String);
+
 impl Notes {
     /// The newest manifest with its place and the key that signed it; or the file that is at fault, and why.
-    fn newest(&self, verifiers: &[Verifier]) -> Result<Option<(String, Manifest, String)>, (String, String)> {
+    fn newest(&self, verifiers: &[Verifier]) -> Result<Option<Opened>, (String, String)> {
         let Some((newest, note)) = self.chain.last_key_value() else {
             let Some(file) = &self.v1 else { return Ok(None) };
             let place = manifest::v1::PATH.to_owned();

@@ -208,3 +208,91 @@ async fn pages_stay_whole_while_events_arrive() {
     }
     assert_eq!(seen, (0..writer.await.unwrap()).collect::<Vec<_>>());
 }
+
+#[test]
+#[ignore]
+fn timing() {
+    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt64Array};
+    use std::time::Instant;
+    let base = batch();
+    let rows = 65_536_u64;
+    let runtime = crate::engine::lane::runtime().unwrap();
+    let make = |first: u64| {
+        let picks: UInt64Array = (first..first + rows).map(|n| n % 300).collect::<Vec<_>>().into();
+        let taken = datafusion::arrow::compute::take_record_batch(&base, &picks).unwrap();
+        let mut columns: Vec<ArrayRef> = taken.columns().to_vec();
+        columns[0] = Arc::new((first..first + rows).map(|n| n as i64).collect::<Int64Array>());
+        RecordBatch::try_new(base.schema(), columns).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut segments = Vec::new();
+    for n in 0..3_u64 {
+        let batch = make(n * rows);
+        let start = Instant::now();
+        segments.push(Arc::new(crate::testing::seal_at(dir.path(), &batch, n * rows, 8192)));
+        eprintln!("sealed {:?} {}", start.elapsed(), segments[segments.len() - 1].bytes);
+    }
+    let limits = Limits { rows: 1_000_000, ..Limits::default() };
+    let hot = greffier_ledger::Snapshot { trail: tenant(), segments: vec![], hot: vec![make(0)], size: rows };
+    let sealed = greffier_ledger::Snapshot { trail: tenant(), segments, hot: vec![], size: 3 * rows };
+    for (name, snapshot) in [("hot 65k", hot), ("sealed 196k", sealed)] {
+        for pushdown in [true, false] {
+            let limits = Limits { pushdown, ..limits.clone() };
+            let memory = crate::engine::memory(limits.memory).unwrap();
+            let view = Arc::new(View::new(snapshot.clone(), crate::sql::template(&limits), &memory, &limits));
+            for text in [
+                "",
+                "user:alice",
+                "user:alice tool:crm:* decision:deny",
+                "session:\"session 3\"",
+                "id:00000000-0000-7000-8000-00000000002a",
+                "refund",
+                "nothing here",
+                "role:auditor",
+                "role:ops:*",
+            ] {
+                let search = search(text);
+                for round in 0..2 {
+                    let start = Instant::now();
+                    let view2 = Arc::clone(&view);
+                    let search2 = search.clone();
+                    let page = runtime
+                        .block_on(runtime.spawn(async move {
+                            page(&view2, &search2, 0..view2.size(), Order::Newest, 50).await
+                        }))
+                        .unwrap()
+                        .unwrap();
+                    let took = start.elapsed();
+                    let start = Instant::now();
+                    let view2 = Arc::clone(&view);
+                    let search2 = search.clone();
+                    let n = runtime
+                        .block_on(runtime.spawn(async move { count(&view2, &search2).await }))
+                        .unwrap()
+                        .unwrap();
+                    if round == 1 {
+                        eprintln!(
+                            "{name} push {pushdown} {text:40} page {took:?} ({}) count {:?} ({n})",
+                            page.rows.len(),
+                            start.elapsed()
+                        );
+                    }
+                }
+            }
+            for text in [
+                "SELECT 1",
+                "SELECT decision, count(*) FROM events GROUP BY decision",
+                "SELECT index, user_sub FROM events ORDER BY index DESC LIMIT 50",
+                "SELECT * FROM events ORDER BY time DESC LIMIT 50",
+            ] {
+                let start = Instant::now();
+                let view2 = Arc::clone(&view);
+                let table = runtime
+                    .block_on(runtime.spawn(async move { crate::sql::run(&view2, text).await }))
+                    .unwrap()
+                    .unwrap();
+                eprintln!("{name} push {pushdown} {text:60} {:?} ({})", start.elapsed(), table.batches.len());
+            }
+        }
+    }
+}

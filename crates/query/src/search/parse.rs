@@ -151,13 +151,16 @@ fn moment(text: &str, at: usize, now: Timestamp) -> Result<Moment, SearchError> 
     Ok(if is_day { Moment::Day(time) } else { Moment::Instant(time) })
 }
 
+/// What a sign makes of a value.
+type Comparison<T> = fn(T) -> Bounds<T>;
+
 /// `v`, `>v`, `>=v`, `<v`, `<=v`, `a..b`, `a..` and `..b`, with `*` for an open end.
 fn bounds<T>(
     value: &RawValue,
     read: impl Fn(&str, usize) -> Result<T, SearchError>,
 ) -> Result<Bounds<T>, SearchError> {
     let (text, at) = (value.text.as_str(), value.at + usize::from(value.quoted));
-    let comparisons: [(&str, fn(T) -> Bounds<T>); 4] =
+    let comparisons: [(&str, Comparison<T>); 4] =
         [(">=", Bounds::AtLeast), ("<=", Bounds::AtMost), (">", Bounds::Greater), ("<", Bounds::Less)];
     for (sign, bound) in comparisons {
         if let Some(rest) = text.strip_prefix(sign) {
