@@ -60,6 +60,19 @@ impl Place {
         Place { ledger, dir }
     }
 
+    /// Appends events from the `from`th on until a segment is sealed, and says with which it would go on.
+    pub(crate) async fn append_until_sealed(&self, from: u64) -> u64 {
+        for n in (from..20_000).step_by(10) {
+            self.append(&(n..n + 10).map(event).collect::<Vec<_>>()).await;
+            let reader = self.ledger.reader();
+            let snapshot = tokio::task::spawn_blocking(move || reader.snapshot(&tenant()).unwrap());
+            if !snapshot.await.unwrap().segments.is_empty() {
+                return n + 10;
+            }
+        }
+        panic!("nothing was sealed");
+    }
+
     pub(crate) async fn append(&self, events: &[Event]) {
         let appender = self.ledger.appender();
         for event in events {
@@ -103,7 +116,7 @@ pub(crate) fn event(n: u64) -> Event {
     set(
         !n.is_multiple_of(6),
         "action",
-        json!({"name": pick(&tools, n), "kind": pick(&["tool", "llm", "data"], n), "effect": pick(&["read", "delete"], n)}),
+        json!({"name": pick(&tools, n / 5), "kind": pick(&["tool", "llm", "data"], n), "effect": pick(&["read", "delete"], n)}),
     );
     set(
         n.is_multiple_of(2),
@@ -207,12 +220,8 @@ pub(crate) fn events(batch: &RecordBatch) -> Vec<Event> {
 
 /// Writes one segment as the ledger does, with smaller pages.
 fn seal(dir: &Path, batch: &RecordBatch) -> Segment {
-    let first = u64::from_str_radix(&events(batch)[0].id.to_string()[24..], 16).unwrap();
-    seal_at(dir, batch, first, PAGE_ROWS)
-}
-
-pub(crate) fn seal_at(dir: &Path, batch: &RecordBatch, first: u64, page_rows: usize) -> Segment {
-    let events = events(&batch.slice(0, batch.num_rows().min(300)));
+    let events = events(batch);
+    let first = u64::from_str_radix(&events[0].id.to_string()[24..], 16).unwrap();
     let end = first + batch.num_rows() as u64;
     let key = format!("trails/acme/segments/{first:020}-{end:020}.parquet");
     let path: PathBuf = dir.join(key.replace('/', "_"));
@@ -222,8 +231,8 @@ pub(crate) fn seal_at(dir: &Path, batch: &RecordBatch, first: u64, page_rows: us
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_data_page_row_count_limit(page_rows)
-        .set_write_batch_size(page_rows.min(1024));
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS);
     let properties = ["id", "request_id", "session_id", "trace_id"].into_iter().fold(properties, bloom);
     let mut writer =
         ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), Some(properties.build())).unwrap();

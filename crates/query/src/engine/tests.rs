@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::future::join_all;
 use greffier_event::Event;
 
@@ -99,4 +101,27 @@ async fn an_engine_is_dropped_without_waiting() {
     let heavy = tokio::time::timeout(Duration::from_millis(100), engine.sql(&tenant(), HEAVY)).await;
     assert!(heavy.is_err());
     drop(engine);
+}
+
+/// The ledger may put another file in a segment's place between the snapshot and the reading of it.
+#[tokio::test]
+async fn a_superseded_segment_is_looked_for_once_more() {
+    let place = Place::sealing(16).await;
+    let size = place.append_until_sealed(0).await;
+    let engine = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
+    let question = |view: Arc<View>, asked: Arc<AtomicUsize>| async move {
+        let all = Search::parse("has:type", now()).unwrap();
+        let path = view.table.snapshot().segments[0].path.clone();
+        let away = path.with_extension("away");
+        if asked.fetch_add(1, Ordering::Relaxed) > 0 {
+            return find::count(&view, &all).await;
+        }
+        std::fs::rename(&path, &away).unwrap();
+        let failed = find::count(&view, &all).await;
+        std::fs::rename(&away, &path).unwrap();
+        failed
+    };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = engine.ask(|shared| &shared.own, &tenant(), Arc::clone(&asked), question).await.unwrap();
+    assert_eq!((count, asked.load(Ordering::Relaxed)), (size, 2));
 }

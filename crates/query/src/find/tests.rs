@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::search::oracle::matches;
-use crate::search::tests::terms;
+use crate::search::tests::{TERMS, terms};
 use crate::testing::{EVENTS, Place, SHAPES, Shape, batch, event, events, now, tenant, view};
 use crate::{Engine, Limits};
 
@@ -50,6 +50,33 @@ fn finds_what_the_events_say() {
             prop_assert_eq!(count, all.len() as u64, "count {}", how);
         }
     });
+}
+
+/// Each term of the language alone, and its negation, which holds wherever the term does not.
+#[tokio::test]
+async fn every_term_finds_its_events() {
+    let events = events(&batch());
+    let hot = view(Shape::Hot, &Limits::default());
+    let mixed = view(Shape::Mixed, &Limits::default());
+    let sealed = view(Shape::Sealed, &Limits { pushdown: false, ..Limits::default() });
+    let mut idle = Vec::new();
+    for term in TERMS {
+        for text in [(*term).to_owned(), format!("-{term}")] {
+            let search = search(&text);
+            let all = (0..).zip(&events).filter(|(index, event)| matches(&search, *index, event));
+            let expected: Vec<u64> = all.map(|(index, _)| index).collect();
+            if expected.is_empty() || expected.len() == events.len() {
+                idle.push(text.clone());
+            }
+            for (view, _) in [&hot, &mixed, &sealed] {
+                let (all, predicate) = (0..EVENTS, search.predicate());
+                let found =
+                    view.indexes(&[all], predicate.as_ref(), Order::Oldest, events.len()).await.unwrap();
+                assert_eq!(found, expected, "{text}");
+            }
+        }
+    }
+    assert_eq!(idle, Vec::<String>::new(), "these test nothing");
 }
 
 #[tokio::test]
@@ -170,20 +197,9 @@ async fn pages_stay_whole_while_events_arrive() {
     let place = Arc::new(Place::sealing(16).await);
     place.append(&(0..40).map(event).collect::<Vec<_>>()).await;
     let engine = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
-    // Writes until something is sealed, and says how much it wrote.
     let writer = {
         let place = Arc::clone(&place);
-        tokio::spawn(async move {
-            for n in (40..20_000).step_by(10) {
-                place.append(&(n..n + 10).map(event).collect::<Vec<_>>()).await;
-                let reader = place.ledger.reader();
-                let snapshot = tokio::task::spawn_blocking(move || reader.snapshot(&tenant()).unwrap());
-                if n >= 160 && !snapshot.await.unwrap().segments.is_empty() {
-                    return n + 10;
-                }
-            }
-            panic!("nothing was sealed meanwhile");
-        })
+        tokio::spawn(async move { place.append_until_sealed(40).await })
     };
     // Back from where the trail ended when this began.
     let all = search("");
@@ -207,92 +223,4 @@ async fn pages_stay_whole_while_events_arrive() {
         }
     }
     assert_eq!(seen, (0..writer.await.unwrap()).collect::<Vec<_>>());
-}
-
-#[test]
-#[ignore]
-fn timing() {
-    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt64Array};
-    use std::time::Instant;
-    let base = batch();
-    let rows = 65_536_u64;
-    let runtime = crate::engine::lane::runtime().unwrap();
-    let make = |first: u64| {
-        let picks: UInt64Array = (first..first + rows).map(|n| n % 300).collect::<Vec<_>>().into();
-        let taken = datafusion::arrow::compute::take_record_batch(&base, &picks).unwrap();
-        let mut columns: Vec<ArrayRef> = taken.columns().to_vec();
-        columns[0] = Arc::new((first..first + rows).map(|n| n as i64).collect::<Int64Array>());
-        RecordBatch::try_new(base.schema(), columns).unwrap()
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let mut segments = Vec::new();
-    for n in 0..3_u64 {
-        let batch = make(n * rows);
-        let start = Instant::now();
-        segments.push(Arc::new(crate::testing::seal_at(dir.path(), &batch, n * rows, 8192)));
-        eprintln!("sealed {:?} {}", start.elapsed(), segments[segments.len() - 1].bytes);
-    }
-    let limits = Limits { rows: 1_000_000, ..Limits::default() };
-    let hot = greffier_ledger::Snapshot { trail: tenant(), segments: vec![], hot: vec![make(0)], size: rows };
-    let sealed = greffier_ledger::Snapshot { trail: tenant(), segments, hot: vec![], size: 3 * rows };
-    for (name, snapshot) in [("hot 65k", hot), ("sealed 196k", sealed)] {
-        for pushdown in [true, false] {
-            let limits = Limits { pushdown, ..limits.clone() };
-            let memory = crate::engine::memory(limits.memory).unwrap();
-            let view = Arc::new(View::new(snapshot.clone(), crate::sql::template(&limits), &memory, &limits));
-            for text in [
-                "",
-                "user:alice",
-                "user:alice tool:crm:* decision:deny",
-                "session:\"session 3\"",
-                "id:00000000-0000-7000-8000-00000000002a",
-                "refund",
-                "nothing here",
-                "role:auditor",
-                "role:ops:*",
-            ] {
-                let search = search(text);
-                for round in 0..2 {
-                    let start = Instant::now();
-                    let view2 = Arc::clone(&view);
-                    let search2 = search.clone();
-                    let page = runtime
-                        .block_on(runtime.spawn(async move {
-                            page(&view2, &search2, 0..view2.size(), Order::Newest, 50).await
-                        }))
-                        .unwrap()
-                        .unwrap();
-                    let took = start.elapsed();
-                    let start = Instant::now();
-                    let view2 = Arc::clone(&view);
-                    let search2 = search.clone();
-                    let n = runtime
-                        .block_on(runtime.spawn(async move { count(&view2, &search2).await }))
-                        .unwrap()
-                        .unwrap();
-                    if round == 1 {
-                        eprintln!(
-                            "{name} push {pushdown} {text:40} page {took:?} ({}) count {:?} ({n})",
-                            page.rows.len(),
-                            start.elapsed()
-                        );
-                    }
-                }
-            }
-            for text in [
-                "SELECT 1",
-                "SELECT decision, count(*) FROM events GROUP BY decision",
-                "SELECT index, user_sub FROM events ORDER BY index DESC LIMIT 50",
-                "SELECT * FROM events ORDER BY time DESC LIMIT 50",
-            ] {
-                let start = Instant::now();
-                let view2 = Arc::clone(&view);
-                let table = runtime
-                    .block_on(runtime.spawn(async move { crate::sql::run(&view2, text).await }))
-                    .unwrap()
-                    .unwrap();
-                eprintln!("{name} push {pushdown} {text:60} {:?} ({})", start.elapsed(), table.batches.len());
-            }
-        }
-    }
 }

@@ -148,7 +148,7 @@ pub(crate) fn terms() -> impl Strategy<Value = String> {
 }
 
 /// Terms that some events of the tests match and others do not.
-const TERMS: &[&str] = &[
+pub(crate) const TERMS: &[&str] = &[
     "user:alice",
     "user:a_b",
     "user:a%b",
@@ -172,7 +172,7 @@ const TERMS: &[&str] = &[
     "tool:100%",
     "tool:chat",
     "type:tool.call",
-    "type:action.*",
+    "type:*.call,data.*",
     "kind:tool,llm",
     "effect:read",
     "decision:deny",
@@ -243,7 +243,7 @@ const TERMS: &[&str] = &[
     "\"OPS:\"",
     "us_ssn",
     "upstream",
-    "7000-8000",
+    "8000-00000000001",
 ];
 
 proptest! {

@@ -5,6 +5,7 @@
 //! factor, what its largest expression may be of what it reads, and the factors on the way from a table to the
 //! answer are multiplied. It is an upper bound, and a coarse one: reports stay far below it.
 
+use datafusion::common::JoinType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, WindowFunctionDefinition};
 
@@ -50,7 +51,10 @@ pub(super) fn check_joins(plan: &LogicalPlan) -> Result<(), QueryError> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Join(join) = node {
             let is_small = |side: &LogicalPlan| side.max_rows().is_some_and(|rows| rows <= MAX_PAIRED);
-            pairs_all |= join.on.is_empty() && !is_small(&join.left) && !is_small(&join.right);
+            // `EXISTS` without a condition asks only whether the other side has a row.
+            let asks_once = join.filter.is_none() && !pairs(join.join_type);
+            let bounded = !join.on.is_empty() || is_small(&join.left) || is_small(&join.right);
+            pairs_all |= !bounded && !asks_once;
         }
         Ok(if pairs_all { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
@@ -60,6 +64,11 @@ pub(super) fn check_joins(plan: &LogicalPlan) -> Result<(), QueryError> {
         )));
     }
     Ok(())
+}
+
+/// Whether a join returns a row for each pair, and not for each row of one side.
+fn pairs(kind: JoinType) -> bool {
+    matches!(kind, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full)
 }
 
 fn of_plan(plan: &LogicalPlan) -> Result<Growth, QueryError> {
