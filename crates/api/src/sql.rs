@@ -61,7 +61,9 @@ fn query(request: &Request) -> Result<String, Refused> {
         return Err(wrong("the statement has more than 64 KiB"));
     }
     let media = request.visit.header(header::CONTENT_TYPE).unwrap_or(JSON);
-    let query = if media.trim_start().to_ascii_lowercase().starts_with(JSON) {
+    // No statement begins with a brace: curl calls everything a form unless it is told otherwise.
+    let looks_like_json = body.trim_ascii_start().first() == Some(&b'{');
+    let query = if looks_like_json || media.trim_start().to_ascii_lowercase().starts_with(JSON) {
         let question: Question = serde_json::from_slice(body)
             .map_err(|_| wrong("the body must be {\"query\": \"SELECT …\"}, or SQL as text/plain"))?;
         question.query

@@ -24,7 +24,7 @@ use crate::publish::{TRAILS, read_tile};
 use crate::segment::{EntriesFile, EntriesWriter, PartsWriter, SegmentError, Written};
 use crate::store::{Disk, UNFINISHED, parent};
 use crate::wal;
-use crate::wal::replay::{Corruption, LogFile};
+use crate::wal::replay::{Corruption, Listing, LogFile};
 
 /// A file of entries or parts that is larger was not written by us: the log seals a trail at 256 MiB.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
@@ -107,7 +107,7 @@ impl Sealer {
 
     /// Seals one segment, if one is due, and says whether there was. `now` is the wall clock.
     pub(crate) fn step(&mut self, now: Timestamp) -> Result<bool, SealError> {
-        self.remove_superseded(GRACE);
+        self.remove_superseded();
         self.settle_doubt()?;
         let due = self.backlog().due(now, &self.policy);
         let Some(due) = due else { return Ok(false) };
@@ -130,7 +130,14 @@ impl Sealer {
     /// Ends sealing: what a clean stop may not leave behind goes, and the rest is handed over.
     pub(crate) fn finish(mut self) -> io::Result<(Chain, Holds)> {
         self.settle_doubt()?;
-        self.remove_superseded(Duration::ZERO);
+        for (_, path) in &self.superseded {
+            remove(&self.disk, path)?;
+        }
+        // Files of the log that could not be removed when they were spent.
+        let listed = Listing::read(&self.disk)?.sequences;
+        for sequence in listed.into_iter().filter(|sequence| *sequence < self.holds.floor) {
+            manifest::remove(&self.disk, &wal::path(sequence))?;
+        }
         Ok((self.chain, self.holds))
     }
 
@@ -306,16 +313,15 @@ impl Sealer {
             return Ok(());
         }
         for sequence in spent {
-            remove(&self.disk, &wal::path(sequence))?;
+            manifest::remove(&self.disk, &wal::path(sequence))?;
         }
         self.disk.store().sync_dir(wal::DIR)
     }
 
-    /// Removes superseded files that have been so for longer than `grace`. One that cannot be removed now is
-    /// removed at the next start.
-    fn remove_superseded(&mut self, grace: Duration) {
+    /// Removes files that have been superseded for long enough. One that cannot be removed now is tried again.
+    fn remove_superseded(&mut self) {
         let disk = &self.disk;
-        self.superseded.retain(|(since, path)| since.elapsed() < grace || remove(disk, path).is_err());
+        self.superseded.retain(|(since, path)| since.elapsed() < GRACE || remove(disk, path).is_err());
     }
 }
 

@@ -363,6 +363,9 @@ async fn sql_and_analysis() {
     }
     "#);
     assert_eq!(ask("application/sql", count).await.json(), json.json());
+    // What curl says when nobody tells it.
+    let wrapped = r#"{"query":"SELECT count(*) AS n FROM events WHERE session_id = 'chat-1'"}"#;
+    assert_eq!(ask("application/x-www-form-urlencoded", wrapped).await.json(), json.json());
     for (media, body) in
         [("application/json", count), ("text/plain", " "), ("application/json", r#"{"sql":""}"#)]
     {
