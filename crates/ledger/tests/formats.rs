@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use greffier_event::{Draft, Event, Part, Tenant};
 use greffier_ledger::verify::{VerifyOptions, verify_dir};
@@ -45,7 +46,7 @@ fn draft(tenant: &str, n: u64) -> Draft {
 
 fn config(place: &Path) -> LedgerConfig {
     // The events of the fixture are old: they are sealed by count only.
-    let age = std::time::Duration::from_secs(1_000_000_000);
+    let age = Duration::from_secs(1_000_000_000);
     let seal = SealPolicy { entries: 2, age, ..SealPolicy::default() };
     LedgerConfig {
         dir: place.join("data"),
@@ -56,6 +57,11 @@ fn config(place: &Path) -> LedgerConfig {
     }
 }
 
+/// Segments of the trail `acme`.
+fn sealed(ledger: &Ledger) -> u64 {
+    ledger.reader().snapshot(&Tenant::new("acme").unwrap()).unwrap().segments.len() as u64
+}
+
 /// How the fixture of a new version is made: `make(Path::new("testdata/formats/vN"))`, once, by that version.
 async fn make(place: &Path) {
     KeyRing::create(&place.join("keys")).unwrap();
@@ -64,6 +70,10 @@ async fn make(place: &Path) {
         for n in 0..3 {
             let tenant = if n == 1 { "greffier" } else { "acme" };
             ledger.appender().append(draft(tenant, life * 3 + n)).await.unwrap();
+        }
+        // Two entries of `acme` make a segment.
+        while sealed(&ledger) < life + 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         ledger.close().unwrap();
     }
@@ -120,6 +130,20 @@ async fn version_1_opens() {
     let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats/v1");
     let place = tempfile::tempdir().unwrap();
     copy(&fixture, place.path());
+    check(place.path()).await;
+}
+
+#[tokio::test]
+async fn version_2_opens() {
+    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats/v2");
+    let place = tempfile::tempdir().unwrap();
+    copy(&fixture, place.path());
+    let segments = Reader::open(&place.path().join("data")).unwrap();
+    let segments = segments.snapshot(&Tenant::new("acme").unwrap()).unwrap().segments;
+    assert_eq!(
+        segments.iter().map(|segment| (segment.first, segment.end)).collect::<Vec<_>>(),
+        [(0, 2), (2, 4)]
+    );
     check(place.path()).await;
 }
 
