@@ -1,7 +1,6 @@
 //! Admit: whoever wants to read is authorised, and written down, before anything is read.
 //!
-//! Only [`Api::admit`] makes an [`Admitted`], and whatever reads a trail takes one: a read that is not on record
-//! does not compile.
+//! Only [`Api::admit`] makes an [`Admitted`], and the handlers take the trail that they read from one.
 
 use greffier_event::{
     Action, ActionKind, Actor, Agent, Decision, DecisionKind, Draft, Effect, Event, EventType, Outcome,

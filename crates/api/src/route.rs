@@ -57,7 +57,7 @@ pub(crate) struct Route {
 const Q: (&str, &str) = ("q", "A search, as in `user:alice tool:crm:* decision:deny since:7d`.");
 const TENANT: (&str, &str) = ("tenant", "The caller's own tenant, or `greffier` for the node's trail.");
 const SINCE: (&str, &str) = ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
-const UNTIL: (&str, &str) = ("until", "Up to this time: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
+const UNTIL: (&str, &str) = ("until", "Before this time: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
 const PARTS: (&str, &str) = ("parts", "`false` leaves the contents out.");
 
 const READ: Who = Who::May(AdminAction::ReadTrail);

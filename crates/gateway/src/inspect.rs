@@ -140,9 +140,14 @@ impl Inspector {
         self.scanner.leaf(text)
     }
 
-    /// Whether anything sensitive is in a string.
-    pub(crate) fn hits(&self, text: &str) -> bool {
-        self.scanner.has_hit(text)
+    /// A URI fit for a leaf, decoded for inspection.
+    pub(crate) fn leaf_uri(&self, uri: &str) -> String {
+        self.scanner.leaf_uri(uri)
+    }
+
+    /// Whether a subject is personal by itself.
+    pub(crate) fn is_personal(&self, subject: &str) -> bool {
+        self.scanner.is_personal(subject)
     }
 
     fn json(&self, raw: &[u8], rules: &Rules, stage: Stage) -> Result<Inspected, Uninspectable> {

@@ -194,7 +194,7 @@ impl Recorder {
     /// A subject as a leaf may carry it: one that is an e-mail or holds anything else personal becomes a keyed
     /// reference, which the key store resolves.
     fn subject(&self, tenant: &Tenant, sub: &str) -> String {
-        if sub.contains('@') || self.inspector.hits(sub) {
+        if self.inspector.is_personal(sub) {
             self.appender.keys().reference(tenant, "user", sub)
         } else {
             sub.to_owned()
@@ -254,15 +254,9 @@ impl Recorder {
         event
     }
 
-    /// A URI as a leaf may carry it: decoded for inspection, so that an escape hides nothing.
+    /// A URI as a leaf may carry it, and short.
     fn uri(&self, uri: &str) -> String {
-        let decoded = percent_encoding::percent_decode_str(uri).decode_utf8_lossy();
-        let safe = if self.inspector.hits(&decoded) {
-            self.inspector.leaf(&decoded)
-        } else {
-            self.inspector.leaf(uri)
-        };
-        safe.replace(|c: char| c.is_whitespace() || matches!(c, '?' | '#'), "_").chars().take(1_024).collect()
+        self.inspector.leaf_uri(uri).chars().take(1_024).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two threads of a ledger: one answers producers, one signs.
+//! The three threads of a ledger: one answers producers, one signs, one seals.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
