@@ -15,6 +15,7 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::account::Totals;
 use crate::clock::{self, Clock};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
@@ -34,6 +35,10 @@ use crate::site::Site;
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// Open decisions closed at once at start: as many as share one sync without crowding the ledger's queue.
 const CLOSED_AT_ONCE: usize = 256;
+/// Longest wait at a stop for the account to be written: a few of the ledger's own tries, one a second.
+const LAST_WAIT: Duration = Duration::from_secs(4);
+/// Between two looks during that wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What all calls share.
 pub(crate) struct Gateway {
@@ -76,8 +81,14 @@ impl Gateway {
         let inspector = Inspector::new(Arc::new(Scanner::new()));
         let metrics = Metrics::new();
         let clock = settings.clock;
-        let recorder =
-            Recorder::new(appender, inspector.clone(), metrics.clone(), clock.clone(), &settings.node);
+        let recorder = Recorder::new(
+            appender,
+            inspector.clone(),
+            metrics.clone(),
+            clock.clone(),
+            &settings.node,
+            settings.continues,
+        );
         Ok(Gateway {
             refusals: Refusals::new(recorder.clone()),
             node: settings.node,
@@ -116,6 +127,19 @@ impl Gateway {
         } else {
             Err("starting: closing the last run's calls".to_owned())
         }
+    }
+
+    /// Whether a call that comes in here may be governed now: the rest of its way decides whether it may be made. Before
+    /// the node's start is on record, nothing goes on: nobody could tell under which configuration it did.
+    pub(crate) fn may_govern(&self, route: &Route) -> Result<(), String> {
+        let goes_on = self.on_record.load(Ordering::Acquire) && self.recorder.continues.may_take(route);
+        if goes_on { Ok(()) } else { self.ready() }
+    }
+
+    /// Whether calls are made unrecorded now.
+    pub(crate) fn is_continuing(&self) -> bool {
+        let may = self.on_record.load(Ordering::Acquire) && !self.recorder.continues.is_empty();
+        may && self.recorder.ready().is_err()
     }
 
     /// Who calls, and the token that says so. A caller nobody vouches for is refused once that is on record.
@@ -203,6 +227,7 @@ impl Gateway {
                     self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
                 }
             }
+            self.recorder.settle_all().await;
             self.refusals.settle(self.clock.now(), false).await;
         }
     }
@@ -219,10 +244,18 @@ impl Gateway {
         now
     }
 
-    /// The node's last entries.
-    pub(crate) async fn stopped(&self) {
+    /// The node's last entries. What is left in the account is lost with the process: a moment is waited for it, in
+    /// which the ledger tries again.
+    pub(crate) async fn stopped(&self) -> Totals {
+        let waiting = Instant::now();
+        self.recorder.settle_all().await;
+        while !self.recorder.account.trails().is_empty() && waiting.elapsed() < LAST_WAIT {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            self.recorder.settle_all().await;
+        }
         self.refusals.settle(self.clock.now(), true).await;
         self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
+        self.recorder.account.totals()
     }
 
     async fn own(&self, kind: EventType, action: &str, uri: &str, what: Option<serde_json::Value>) {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, Body};
+use crate::continues::Class;
 use crate::framing::{Ambiguous, Connection};
 use crate::gateway::Gateway;
 use crate::pipeline::govern;
@@ -118,7 +119,8 @@ async fn answer(
         Entrance::Ready => ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            text(kind, gateway.metrics.text(gateway.ready().is_ok()))
+            let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
+            text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
         }
         Entrance::WrongMethod(wire) => {
             refuse::response(wire, &Refused::wrong_method(), &gateway.clock.request_id())
@@ -173,11 +175,23 @@ fn text(media: &'static str, text: String) -> Response<Body> {
 fn ready(gateway: &Gateway) -> Response<Body> {
     let recording = gateway.ready();
     let ready = recording.is_ok();
-    let document = serde_json::json!({
+    let mut document = serde_json::json!({
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
         "warnings": gateway.identities.troubles(),
     });
+    if !gateway.recorder.continues.is_empty() {
+        let owed = gateway.recorder.account.totals();
+        let unrecorded = serde_json::json!({
+            "continuing": gateway.is_continuing(),
+            "classes": gateway.recorder.continues.classes().map(Class::name).collect::<Vec<_>>(),
+            "accounted": owed.accounted,
+            "counted": owed.beyond,
+        });
+        if let Some(document) = document.as_object_mut() {
+            document.insert("unrecorded".to_owned(), unrecorded);
+        }
+    }
     let mut response = text("application/json", format!("{document}\n"));
     if !ready {
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use greffier_gateway::{Limits, ToolServer, Upstream};
+use greffier_gateway::{Continues, Limits, ToolServer, Upstream};
 use greffier_ledger::SealPolicy;
 use greffier_policy::Issuer;
 use greffier_safety::Rules;
@@ -84,6 +84,7 @@ pub(crate) struct Config {
     pub(crate) model_rules: Rules,
     pub(crate) tool_rules: Rules,
     pub(crate) prices: Option<PathBuf>,
+    pub(crate) continues: Continues,
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
     pub(crate) seal: SealPolicy,

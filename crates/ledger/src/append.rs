@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
 use crate::error::{AppendError, stamped};
+use crate::gaps::Gaps;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
 use crate::seal;
@@ -120,6 +121,7 @@ pub struct Appender {
     committer: Sender<Command>,
     /// Known once the directory is open.
     ids: Arc<OnceLock<Arc<Ids>>>,
+    pub(crate) gaps: Gaps,
 }
 
 impl std::fmt::Debug for Appender {
@@ -137,7 +139,7 @@ impl Appender {
     ) -> Appender {
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
         let waiting_kib = Arc::new(Semaphore::new(MAX_WAITING_KIB));
-        Appender { keys, faults, waiting, waiting_kib, committer, ids }
+        Appender { keys, faults, waiting, waiting_kib, committer, ids, gaps: Gaps::default() }
     }
 
     /// Whether an append could succeed now; otherwise why not, for people.
@@ -156,6 +158,11 @@ impl Appender {
     /// Records one event with its parts. The receipt comes when both are durable, not before. A caller that
     /// stops waiting does not know whether the event was recorded. Needs a tokio runtime.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        self.gaps.check(&draft.event.tenant)?;
+        self.record(draft).await
+    }
+
+    pub(crate) async fn record(&self, draft: Draft) -> Result<Receipt, AppendError> {
         let room = self.room(&draft).await?;
         let holder_key = self.holder_key(&draft.event).await?;
         let entry = seal_entry(draft, &holder_key)?;
@@ -208,6 +215,7 @@ impl Appender {
 
     /// Looks the id up, and sends what is not on the trail to the committer.
     async fn try_submit(&self, submission: &Submission) -> Result<Sent, AppendError> {
+        self.gaps.check(&submission.draft.event.tenant)?;
         let room = self.room(&submission.draft).await?;
         let mut draft = submission.draft.clone();
         let holder = self.holder_key(&draft.event).await?;

@@ -198,6 +198,7 @@ impl Harness {
             model_rules: Rules::new(greffier_event::RedactionAction::Redact),
             tool_rules: Rules::new(greffier_event::RedactionAction::Flag),
             prices: Prices::builtin().unwrap(),
+            continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),
             clock: Clock::system(),
             config_text: String::new(),

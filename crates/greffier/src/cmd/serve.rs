@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use greffier_gateway::{CancellationToken, Site};
+use greffier_gateway::{CancellationToken, Site, Stopped};
 use greffier_ledger::{Ledger, LedgerConfig};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Dropped at the end of its scope: nothing may still append when the ledger closes.
-    let ledger = runtime.block_on(async {
+    let (ledger, stopped) = runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         // The address first: a second server on it must not get as far as the data.
@@ -54,13 +54,30 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let engine = Engine::new(ledger.reader(), limits)?;
         let site = ReadSite::new(engine, ledger.appender(), settings.node.clone());
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
-        greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
-        anyhow::Ok(ledger)
+        let stopped =
+            greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
+        anyhow::Ok((ledger, stopped))
     })?;
     drop(runtime);
-    ledger.close()?;
+    let closed = ledger.close();
+    all_on_record(stopped)?;
+    closed?;
     tracing::info!("stopped cleanly");
     Ok(Exit::Ok)
+}
+
+/// What was done unrecorded and could not be written down to the end is lost with this process: nobody may overlook it.
+fn all_on_record(stopped: Stopped) -> anyhow::Result<()> {
+    let Stopped { unaccounted } = stopped;
+    if unaccounted == 0 {
+        return Ok(());
+    }
+    tracing::error!(unaccounted, "calls were made unrecorded, and their account is lost with this process");
+    let message = format!(
+        "{unaccounted} calls were made unrecorded, nothing could be recorded up to the stop, and the account of them is \
+         lost"
+    );
+    Err(Failure::new("unaccounted", message).hint("the log says since when, and why").into())
 }
 
 /// The first signal stops in good order.

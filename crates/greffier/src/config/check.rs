@@ -2,6 +2,7 @@
 
 mod bounds;
 mod destinations;
+mod failure;
 mod identity;
 mod units;
 
@@ -38,11 +39,7 @@ pub(crate) fn check(
     let mut checker = Checker { base, places, problems };
     let listen = checker.listen(&raw);
     let (data, keys) = checker.folders(&raw.data, &raw.keys);
-    if raw.on_record_failure.get_ref() == "continue" {
-        checker.problem(&raw.on_record_failure, "`continue` is not built yet: only `refuse`");
-    } else {
-        checker.one_of(&raw.on_record_failure, &["refuse"]);
-    }
+    let continues = checker.on_record_failure(&raw);
     checker.origin(&raw.origin);
     checker.name(&raw.node);
     let issuers = checker.issuers(&raw.issuer);
@@ -73,6 +70,7 @@ pub(crate) fn check(
         model_rules,
         tool_rules,
         prices,
+        continues,
         limits,
         query,
         seal,

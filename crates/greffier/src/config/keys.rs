@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer, RawTool,
-    RawUpstream,
+    Raw, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer,
+    RawTool, RawUpstream,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -32,6 +32,9 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     }
     found.list(root, "upstream", fields::<RawUpstream>());
     found.list(root, "tool", fields::<RawTool>());
+    if root.get("on_record_failure").is_some_and(|value| value.get_ref().as_table().is_some()) {
+        found.section(root, "on_record_failure", fields::<RawByClass>());
+    }
     found.section(root, "policy", fields::<RawPolicy>());
     found.section(root, "safety", fields::<RawSafety>());
     found.section(root, "prices", fields::<RawPrices>());

@@ -1,5 +1,7 @@
 //! What was written: names and texts as they stand in the file, each with its place, defaults filled in.
 
+mod failure;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use greffier_gateway::Limits;
 use greffier_ledger::SealPolicy;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
+
+pub(crate) use failure::{RawByClass, RawFailure};
 
 /// A text with its place.
 pub(crate) type Text = Spanned<String>;
@@ -21,7 +25,7 @@ pub(crate) struct Raw {
     pub(crate) keys: Text,
     pub(crate) origin: Text,
     pub(crate) node: Text,
-    pub(crate) on_record_failure: Text,
+    pub(crate) on_record_failure: Spanned<RawFailure>,
     pub(crate) policy: RawPolicy,
     pub(crate) safety: RawSafety,
     pub(crate) server: RawServer,
@@ -42,7 +46,7 @@ impl Default for Raw {
             keys: text("greffier-keys"),
             origin: text("greffier.local"),
             node: text("node-1"),
-            on_record_failure: text("refuse"),
+            on_record_failure: Spanned::new(0..0, RawFailure::Word("refuse".to_owned())),
             policy: RawPolicy::default(),
             safety: RawSafety::default(),
             server: RawServer::default(),
