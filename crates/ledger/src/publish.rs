@@ -41,6 +41,11 @@ pub(crate) fn checkpoint_path(trail: &str) -> String {
     format!("{TRAILS}/{trail}/checkpoint")
 }
 
+/// The place of the newest checkpoint that a quorum of witnesses cosigned.
+pub(crate) fn cosigned_path(trail: &str) -> String {
+    format!("{TRAILS}/{trail}/cosigned")
+}
+
 /// The place of a tile.
 pub(crate) fn tile_path(trail: &str, tile: &TileId) -> String {
     format!("{TRAILS}/{trail}/{}", tile.path())

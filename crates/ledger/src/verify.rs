@@ -3,27 +3,38 @@
 //! After a clean stop the signed manifest covers every file, and any flip or removal is found. After a kill,
 //! or while a server runs, everything that a checkpoint covers is checked the same, and what lies behind the
 //! last checkpoint may end in a torn tail. That the whole directory was not rolled back or made anew, only trust
-//! and checkpoints kept elsewhere can say: without them a report is self-consistent, not anchored.
+//! and checkpoints kept elsewhere can say ([`outside`]): without them a report is self-consistent, not anchored.
+//!
+//! Files are read on all cores ([`crew`]), each in pieces, and what they hold is put together in order ([`trails`]):
+//! memory does not grow with the trail.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use greffier_merkle::Receipt;
 use greffier_merkle::trust::TrustPolicy;
 
 use crate::keys::{KeyError, KeyRing};
-use crate::manifest::{self, FileRecord, Manifest};
+use crate::manifest::{self, FileRecord, Manifest, SegmentRecord};
 use crate::publish::{MAX_TRUST_BYTES, TRAILS, TRUST};
 use crate::store::{Disk, Files, UNFINISHED};
-use crate::wal::replay::{Corruption, Listing, LogFile};
+use crate::wal::replay::{Corruption, Listing};
 use crate::wal::{self, MAX_FILE_BYTES};
 
 mod covered;
+mod crew;
+mod log;
+mod outside;
 mod segments;
 mod signed;
+mod tiles;
 mod trails;
+mod tree;
 
+use log::Scanned;
+use outside::Outside;
 use signed::{Notes, Signed};
 use trails::Trails;
 
@@ -39,6 +50,14 @@ pub struct VerifyOptions {
     pub trust: Option<TrustPolicy>,
     /// The key ring, to decrypt every part and hold it against its entry.
     pub keys_dir: Option<PathBuf>,
+    /// Signed checkpoints that somebody kept: the trails must be what they say, or have grown from it.
+    pub from: Vec<String>,
+    /// Receipts that somebody kept: each entry must be where it was promised.
+    pub receipts: Vec<Receipt>,
+    /// Every trail must have a checkpoint that meets the quorum of `trust`.
+    pub require_witnessed: bool,
+    /// Makes the typed columns of every sealed entry again, instead of relying on the file's signed digest.
+    pub deep: bool,
 }
 
 /// How far a check has come.
@@ -50,6 +69,8 @@ pub struct Progress {
     pub of: u64,
     /// Entries so far.
     pub entries: u64,
+    /// How many there are at least: those that were signed for.
+    pub of_entries: u64,
 }
 
 /// Something that is not as it was signed, or as it must be.
@@ -70,6 +91,10 @@ pub struct TrailReport {
     pub entries: u64,
     /// Entries that its checkpoint covers; `None` without a checkpoint.
     pub covered: Option<u64>,
+    /// Entries that a checkpoint covers which enough witnesses cosigned.
+    pub witnessed: Option<u64>,
+    /// What from outside speaks for it; nothing, and it only agrees with itself.
+    pub anchored: Vec<String>,
     /// Root over all its entries.
     pub root: greffier_merkle::Hash,
 }
@@ -79,7 +104,7 @@ pub struct TrailReport {
 pub struct Report {
     /// Whether the directory was left by a clean stop.
     pub clean: bool,
-    /// Whether trust came from outside; otherwise the directory only agrees with itself.
+    /// Whether something from outside speaks for every trail; otherwise the directory only agrees with itself.
     pub anchored: bool,
     /// The trails.
     pub trails: Vec<TrailReport>,
@@ -108,6 +133,14 @@ impl Report {
             self.more_problems += 1;
         }
     }
+
+    /// Adds what was found elsewhere in the directory.
+    fn add(&mut self, other: Report) {
+        self.parts_opened += other.parts_opened;
+        self.parts_unopened += other.parts_unopened;
+        self.more_problems += other.more_problems;
+        other.problems.into_iter().for_each(|problem| self.problem(problem.place, problem.what));
+    }
 }
 
 /// Why nothing could be checked.
@@ -122,6 +155,9 @@ pub enum VerifyError {
     /// The key ring does not open.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// What was kept elsewhere is no evidence.
+    #[error("{0}")]
+    Kept(String),
 }
 
 /// Checks everything in `dir`. Safe beside a running server.
@@ -139,77 +175,107 @@ pub fn verify_dir(
     let keys = options.keys_dir.as_deref().map(KeyRing::open).transpose()?;
     for _ in 1..MAX_TRIES {
         let before = manifest::sequences(&disk)?;
-        let report = check(&disk, options.trust.as_ref(), keys.as_ref(), &mut progress)?;
+        let report = check(&disk, options, keys.as_ref(), &mut progress)?;
         if report.is_ok() || before == manifest::sequences(&disk)? {
             return Ok(report);
         }
     }
-    check(&disk, options.trust.as_ref(), keys.as_ref(), &mut progress)
+    check(&disk, options, keys.as_ref(), &mut progress)
+}
+
+/// What every piece of the work looks at.
+struct World<'a> {
+    disk: &'a Disk,
+    signed: &'a Signed,
+    outside: &'a Outside,
+    keys: Option<&'a KeyRing>,
+    clean: bool,
+    deep: bool,
+}
+
+/// A piece of the work, and what became of it.
+enum Job<'a> {
+    Segment(segments::Job<'a>),
+    Log { sequence: u64, followed: bool },
+}
+
+enum Done<'a> {
+    Segment(segments::Job<'a>, segments::Done),
+    Log(Scanned),
 }
 
 fn check(
     disk: &Disk,
-    trust: Option<&TrustPolicy>,
+    options: &VerifyOptions,
     keys: Option<&KeyRing>,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Report, VerifyError> {
-    let mut report = Report { anchored: trust.is_some(), ..Report::default() };
+    let mut report = Report::default();
+    let mut outside = Outside::read(options)?;
     // What was signed is read before the log, so that a log which grows meanwhile covers it.
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
-    let signed = Signed::check(notes, trust.or(own_trust.as_ref()), &mut report);
+    let signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {
         report.problem(wal::DIR, format!("cannot be read: {error}"));
         Listing::default()
     });
     check_log_files(&listing, signed.manifest.as_ref(), &mut report);
-    let mut trails = Trails::new(disk, &signed, keys);
-    let mut entries = 0;
-    let mut intact = true;
     let floor = signed.manifest.as_ref().map_or(1, |manifest| manifest.holds.floor);
     // What lies before the floor is sealed; a crash kept it.
     let listing =
         Listing { sequences: listing.sequences.into_iter().filter(|n| *n >= floor).collect(), ..listing };
-    let segments = signed.manifest.iter().flat_map(|manifest| &manifest.holds.segments);
-    let of = (listing.sequences.len() + segments.clone().count()) as u64;
-    let mut files = 0;
-    for segment in segments {
-        if !segments::check(disk, segment, &mut trails, &mut report) {
-            trails.give_up(&segment.trail);
-        }
-        files += 1;
-        entries += trails.take_count();
-        progress(Progress { files, of, entries });
-    }
-    for &sequence in &listing.sequences {
-        files += 1;
-        let followed = listing.sequences.contains(&(sequence + 1));
-        match LogFile::read(disk, sequence, followed) {
-            Ok(Ok(file)) => {
-                check_hash(&file.name, &file.bytes, signed.manifest.as_ref(), &mut report);
-                // Behind damage the indexes are unknown: the files are still compared with the manifest.
-                if intact {
-                    intact = check_frames(&file, &mut trails, &mut report);
-                }
-            }
-            Ok(Err(corruption)) => {
-                report_corruption(&corruption, &mut report);
-                intact = false;
-            }
-            Err(error) => {
-                report.problem(wal::path(sequence), format!("cannot be read: {error}"));
-                intact = false;
-            }
-        }
-        entries += trails.take_count();
-        progress(Progress { files, of, entries });
-    }
+    let (clean, deep) = (report.clean, options.deep);
+    let world = World { disk, signed: &signed, outside: &outside, keys, clean, deep };
+    let (trails, intact) = check_entries(&world, &listing, &mut report, progress);
     trails.finish(intact && listing.missing(floor).is_none(), &mut report);
+    let anchored = report.trails.iter().all(|trail| !trail.anchored.is_empty());
+    report.anchored = anchored && !outside.is_empty();
     check_other_files(disk, &signed, &listing, &mut report)?;
     report.problems.sort();
     report.problems.dedup();
     Ok(report)
+}
+
+/// Reads segments and log, and grows the trails by what they hold; says whether all of the log could be read.
+fn check_entries<'a>(
+    world: &'a World<'a>,
+    listing: &Listing,
+    report: &mut Report,
+    progress: &mut impl FnMut(Progress),
+) -> (Trails<'a>, bool) {
+    let segments: &[SegmentRecord] =
+        world.signed.manifest.as_ref().map_or(&[], |manifest| &manifest.holds.segments);
+    let log = &listing.sequences;
+    let of = (log.len() + segments.len()) as u64;
+    let (mut files, mut intact, mut trails) = (0, true, Trails::new(world));
+    let of_segments = segments.iter().flat_map(segments::jobs).map(Job::Segment);
+    let of_log =
+        log.iter().map(|&sequence| Job::Log { sequence, followed: log.contains(&(sequence + 1)) });
+    let work = |job| match job {
+        Job::Segment(job) => {
+            let done = job.run(world);
+            Done::Segment(job, done)
+        }
+        Job::Log { sequence, followed } => Done::Log(log::scan(world, sequence, followed)),
+    };
+    crew::in_order(of_segments.chain(of_log), work, |done| {
+        match done {
+            Done::Segment(job, done) => {
+                files += u64::from(job.is_last());
+                trails.sealed(&job.segment().trail, done, report);
+            }
+            Done::Log(scanned) => {
+                files += 1;
+                // Behind damage the indexes are unknown: the files are still compared with the manifest.
+                intact &= check_log_file(&scanned, world, intact.then_some(&mut trails), report);
+            }
+        }
+        let (entries, of_entries) = (trails.count(), world.signed.entries().max(trails.count()));
+        progress(Progress { files, of, entries, of_entries });
+    });
+    (trails, intact)
 }
 
 /// The directory's own trust file. It is part of what a clean stop signs, whether or not trust comes from outside.
@@ -248,41 +314,34 @@ fn check_log_files(listing: &Listing, manifest: Option<&Manifest>, report: &mut 
     }
 }
 
-/// Holds one file of the log against the manifest.
-fn check_hash(name: &str, bytes: &[u8], manifest: Option<&Manifest>, report: &mut Report) {
-    let told = manifest.and_then(|manifest| manifest.holds.wal.iter().find(|record| record.name == name));
-    let Some((length, hash)) = told.and_then(|told| Some((told.bytes?, told.sha256.clone()?))) else {
-        return;
-    };
-    compare(&FileRecord { path: name.to_owned(), bytes: length, sha256: hash }, bytes, report);
-}
-
-fn compare(told: &FileRecord, bytes: &[u8], report: &mut Report) {
-    if bytes.len() as u64 != told.bytes {
-        let what = format!("the file has {} bytes, {} were signed for", bytes.len(), told.bytes);
-        report.problem(&told.path, what);
-    } else if FileRecord::of(&told.path, bytes).sha256 != told.sha256 {
-        report.problem(&told.path, "the file's SHA-256 is not the one that was signed for");
-    }
-}
-
-/// Reads one file's frames into the trails; says whether all that counts could be read.
-fn check_frames(file: &LogFile, trails: &mut Trails<'_>, report: &mut Report) -> bool {
-    let mut frames = file.frames();
-    for frame in frames.by_ref() {
-        match frame {
-            Ok((offset, frame)) => {
-                if !trails.entry(&format!("{}, byte {offset}", file.name), &frame, report) {
-                    return false;
-                }
-            }
-            Err(corruption) => {
-                report_corruption(&corruption, report);
-                return false;
-            }
+/// Holds one file of the log against the manifest, and grows the trails by its entries; says whether all that counts
+/// could be read.
+fn check_log_file(
+    scanned: &Scanned,
+    world: &World<'_>,
+    trails: Option<&mut Trails<'_>>,
+    report: &mut Report,
+) -> bool {
+    if let Some(found) = &scanned.file {
+        let holds = world.signed.manifest.as_ref().map(|manifest| &manifest.holds);
+        let told = holds.and_then(|holds| holds.wal.iter().find(|record| record.name == scanned.name));
+        if let Some((bytes, sha256)) = told.and_then(|told| Some((told.bytes?, told.sha256.clone()?))) {
+            compare_records(&FileRecord { path: scanned.name.clone(), bytes, sha256 }, found, report);
         }
     }
-    match frames.torn() {
+    if let Some(what) = &scanned.unreadable {
+        report.problem(&scanned.name, what);
+        return false;
+    }
+    // Of a file that could be read, damage behind damage says nothing new.
+    if scanned.file.is_some() && !trails.is_some_and(|trails| trails.logged(scanned, report)) {
+        return false;
+    }
+    if let Some(corruption) = &scanned.corruption {
+        report_corruption(corruption, report);
+        return false;
+    }
+    match &scanned.torn {
         Some(torn) if report.clean => {
             report.problem(format!("{}, byte {}", torn.file, torn.offset), "the frame is damaged");
             false
@@ -293,6 +352,20 @@ fn check_frames(file: &LogFile, trails: &mut Trails<'_>, report: &mut Report) ->
         }
         None => true,
     }
+}
+
+fn compare_records(told: &FileRecord, found: &FileRecord, report: &mut Report) {
+    if found.bytes != told.bytes {
+        let what = format!("the file has {} bytes, {} were signed for", found.bytes, told.bytes);
+        report.problem(&told.path, what);
+    } else if found.sha256 != told.sha256 {
+        report.problem(&told.path, "the file's SHA-256 is not the one that was signed for");
+    }
+}
+
+/// Of an entry that binds more or fewer parts than are stored.
+fn other_count(stored: usize, bound: usize) -> String {
+    format!("{stored} parts are stored, the entry binds {bound}")
 }
 
 fn report_corruption(corruption: &Corruption, report: &mut Report) {
@@ -310,7 +383,7 @@ fn check_other_files(
     let Some(manifest) = &signed.manifest else { return Ok(()) };
     for told in &manifest.holds.files {
         match disk.store().read(&told.path, MAX_FILE_BYTES) {
-            Ok(bytes) => compare(told, &bytes, report),
+            Ok(bytes) => compare_records(told, &FileRecord::of(&told.path, &bytes), report),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 report.problem(&told.path, "the file is missing");
             }

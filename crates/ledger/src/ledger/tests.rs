@@ -50,7 +50,7 @@ impl Place {
     }
 
     pub(super) fn verify(&self) -> crate::verify::Report {
-        let options = VerifyOptions { trust: None, keys_dir: Some(self.keys()) };
+        let options = VerifyOptions { trust: None, keys_dir: Some(self.keys()), ..VerifyOptions::default() };
         verify_dir(&self.data(), &options, |_| ()).unwrap()
     }
 }

@@ -33,6 +33,9 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
             if let Some((row, column)) = first_difference(&batch, &made) {
                 return Err(SegmentError::Differs { index: first + row as u64, column });
             }
+            if texts(&made, "tenant")?.iter().any(|tenant| tenant != Some(self.trail().as_str())) {
+                return Err(SegmentError::Malformed("an entry belongs to another trail"));
+            }
             for (name, filter) in &filters {
                 if texts(&made, name)?.iter().flatten().any(|text| !filter.check(text)) {
                     return Err(SegmentError::Malformed("a filter denies what is there"));

@@ -23,8 +23,8 @@ mod write;
 
 pub(crate) use write::PartsWriter;
 
-const INDEX: &str = "index";
-const PART: &str = "part";
+pub(super) const INDEX: &str = "index";
+pub(super) const PART: &str = "part";
 const HOLDER: &str = "holder";
 const WRAPPED_KEY: &str = "wrapped_key";
 const CONTENT: &str = "content";
@@ -58,10 +58,10 @@ pub(crate) type PartsOf = (u64, Vec<SealedPart<'static>>);
 /// A sealed file of parts, open for reading.
 #[derive(Debug)]
 pub(crate) struct PartsFile<R> {
-    file: Opened<R>,
+    pub(super) file: Opened<R>,
     trail: Tenant,
     /// The first and the last entry of each row group.
-    groups: Vec<(u64, u64)>,
+    pub(super) groups: Vec<(u64, u64)>,
 }
 
 impl<R: ChunkReader + 'static> PartsFile<R> {

@@ -240,7 +240,7 @@ async fn a_report_says_what_there_is() {
 async fn trust_from_outside_anchors_and_other_trust_refuses() {
     let place = Place::clean().await;
     let trust = TrustPolicy::parse(&fs::read_to_string(place.data().join("trust")).unwrap()).unwrap();
-    let options = |trust| VerifyOptions { trust: Some(trust), keys_dir: None };
+    let options = |trust| VerifyOptions { trust: Some(trust), ..VerifyOptions::default() };
     let report = verify_dir(&place.data(), &options(trust), |_| ()).unwrap();
     assert_eq!((report.problems, report.anchored), (vec![], true));
     let other = Place::clean().await;
@@ -280,7 +280,7 @@ async fn trust_from_outside_anchors_and_other_trust_refuses() {
 async fn parts_are_opened_with_the_keys_and_only_with_them() {
     let place = Place::clean().await;
     let with = |keys_dir: PathBuf| {
-        let options = VerifyOptions { trust: None, keys_dir: Some(keys_dir) };
+        let options = VerifyOptions { keys_dir: Some(keys_dir), ..VerifyOptions::default() };
         verify_dir(&place.data(), &options, |_| ()).unwrap()
     };
     let report = with(place.keys());
