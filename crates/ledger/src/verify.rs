@@ -20,6 +20,7 @@ use crate::wal::replay::{Corruption, Listing, LogFile};
 use crate::wal::{self, MAX_FILE_BYTES};
 
 mod covered;
+mod rotation;
 mod segments;
 mod signed;
 mod trails;
@@ -157,7 +158,8 @@ fn check(
     // What was signed is read before the log, so that a log which grows meanwhile covers it.
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
-    let signed = Signed::check(notes, trust.or(own_trust.as_ref()), &mut report);
+    let trust = trust.or(own_trust.as_ref()).map(|trust| rotation::follow(disk, trust, &mut report));
+    let signed = Signed::check(notes, trust.as_ref(), &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {
         report.problem(wal::DIR, format!("cannot be read: {error}"));

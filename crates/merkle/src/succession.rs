@@ -151,7 +151,8 @@ mod tests {
     fn trust_follows_step_by_step() {
         let [one, two, three] = [1, 2, 3].map(|seed| key("log", seed));
         let mut policy = TrustPolicy::of_log(one.verifier().clone()).unwrap();
-        let [first, second] = [(&one, &two), (&two, &three)].map(|(old, new)| Succession::sign(old, new).unwrap());
+        let [first, second] =
+            [(&one, &two), (&two, &three)].map(|(old, new)| Succession::sign(old, new).unwrap());
         assert_eq!((policy.follow(&second), policy.follow(&first)), (Ok(false), Ok(true)));
         assert_eq!((policy.follow(&second), policy.follow(&second)), (Ok(true), Ok(false)));
         let head = Checkpoint { origin: "log".into(), size: 1, root: [7; 32] };
