@@ -3,19 +3,20 @@
 //! A folder of its own, never inside the data directory, backed up apart from it:
 //!
 //! ```text
-//! signing.key      gives each trail its Ed25519 key: signs checkpoints and the manifest
+//! signing.key      gives each trail its Ed25519 key: signs checkpoints and the manifest (`keys/signing.rs`)
 //! master.key       wraps the holders' keys
 //! references.key   turns an identity into a keyed reference
 //! users.keys       one line per holder: its reference and its key, wrapped; only ever appended to
 //! ```
 //!
 //! The first three hold 32 bytes as base64. Destroying a holder's line destroys whatever was sealed for it.
+//! Nobody but their owner may read any of them, or they are not used.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,11 +24,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use greffier_event::Tenant;
 use greffier_merkle::hash::hmac_sha256;
-use greffier_merkle::note::{KeyError as NameError, Signer};
 
 use crate::cipher::{CipherError, Secret};
 
-const SIGNING: &str = "signing.key";
+mod signing;
+
+use signing::{FIRST, Signing};
+pub use signing::{Generation, KeyAction, KeyChange, KeyState};
+
 const MASTER: &str = "master.key";
 const REFERENCES: &str = "references.key";
 const HOLDERS: &str = "users.keys";
@@ -58,6 +62,19 @@ pub enum KeyError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Others than the owner may read it.
+    #[error("others can read the keys in `{path}` (mode {mode:03o}): run `chmod {fix:03o} {path}`")]
+    Exposed {
+        /// The file or folder.
+        path: String,
+        /// Its permissions.
+        mode: u32,
+        /// What they should be.
+        fix: u32,
+    },
+    /// The keys that sign cannot be changed like that, or not now.
+    #[error("{0}")]
+    Change(String),
     /// Another process writes this key ring.
     #[error("another process writes the key ring: stop it first")]
     Busy,
@@ -75,7 +92,7 @@ impl From<CipherError> for KeyError {
 /// The keys of one installation.
 pub struct KeyRing {
     dir: PathBuf,
-    signing: Secret,
+    signing: Signing,
     master: Secret,
     references: Secret,
     holders: Mutex<Holders>,
@@ -103,7 +120,9 @@ impl KeyRing {
         if !dir.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("."))?;
         }
-        for name in [SIGNING, MASTER, REFERENCES] {
+        // A folder that was there already becomes as private as one of our own.
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io_error("."))?;
+        for name in [FIRST, MASTER, REFERENCES] {
             write_secret(dir, name, &Secret::random()?)?;
         }
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("."))?;
@@ -112,8 +131,9 @@ impl KeyRing {
 
     /// Opens existing keys. Reads only: several processes may hold one ring open, one may add holders.
     pub fn open(dir: &Path) -> Result<KeyRing, KeyError> {
-        let [signing, master, references] = [SIGNING, MASTER, REFERENCES].map(|name| read_secret(dir, name));
-        let (signing, master, references) = (signing?, master?, references?);
+        check_folder(dir)?;
+        let [master, references] = [MASTER, REFERENCES].map(|name| read_secret(dir, name));
+        let (signing, master, references) = (Signing::open(dir)?, master?, references?);
         let (keys, unsure) = read_holders(dir, &master)?;
         let holders = Mutex::new(Holders { keys, lock: None, file: None, unsure });
         Ok(KeyRing { dir: dir.to_owned(), signing, master, references, holders })
@@ -136,12 +156,9 @@ impl KeyRing {
         format!("ref:{}", hex::encode(tag.get(..16).unwrap_or_default()))
     }
 
-    /// The signer of one origin (a trail's name in checkpoints). Each origin has its own key, derived from
-    /// `signing.key`: a C2SP trust policy lists no key twice.
-    pub fn signer(&self, origin: &str) -> Result<Signer, NameError> {
-        let chunks: [&[u8]; 2] = [b"greffier/signer/v1\0", origin.as_bytes()];
-        let seed = zeroize::Zeroizing::new(hmac_sha256(self.signing.bytes(), &chunks));
-        Signer::new(origin, &seed)
+    /// The folder that it lies in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Who holds the parts of an event: its user, and without one the tenant.
@@ -285,11 +302,25 @@ fn read_secret(dir: &Path, name: &str) -> Result<Secret, KeyError> {
 fn read_bounded(dir: &Path, name: &str, limit: u64) -> Result<String, KeyError> {
     let mut text = String::new();
     let file = File::open(dir.join(name)).map_err(io_error(name))?;
+    check_mode(&dir.join(name), &file.metadata().map_err(io_error(name))?, 0o600)?;
     file.take(limit + 1).read_to_string(&mut text).map_err(io_error(name))?;
     if text.len() as u64 > limit {
         return Err(KeyError::Invalid { file: name.to_owned(), what: "is too large" });
     }
     Ok(text)
+}
+
+fn check_folder(dir: &Path) -> Result<(), KeyError> {
+    check_mode(dir, &fs::metadata(dir).map_err(io_error("."))?, 0o700)
+}
+
+/// A key that others can read is no key.
+fn check_mode(path: &Path, metadata: &fs::Metadata, fix: u32) -> Result<(), KeyError> {
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(KeyError::Exposed { path: path.display().to_string(), mode, fix })
 }
 
 fn io_error(file: &str) -> impl FnOnce(io::Error) -> KeyError {

@@ -313,6 +313,8 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod sealing;
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,7 @@ pub use backlog::SealPolicy;
 pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
 pub use error::{AppendError, LedgerError};
 pub use gaps::Gaps;
-pub use keys::{KeyError, KeyRing};
+pub use keys::{Generation, KeyAction, KeyChange, KeyError, KeyRing, KeyState};
 pub use ledger::{Ledger, LedgerConfig, Startup};
 pub use open_decisions::MAX_OPEN_DECISIONS;
 pub use read::{Found, MAX_CALL_EVENTS, ReadError, Reader};

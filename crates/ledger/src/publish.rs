@@ -11,6 +11,7 @@ use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use greffier_merkle::checkpoint::Checkpoint;
 use greffier_merkle::note::KeyError as NameError;
+use greffier_merkle::succession::Succession;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
 use crate::backlog::Backlog;
@@ -23,13 +24,16 @@ use crate::wal;
 pub(crate) const TRUST: &str = "trust";
 /// The directory of the trails.
 pub(crate) const TRAILS: &str = "trails";
+/// The directory of a trail's key successions.
+pub(crate) const SUCCESSIONS: &str = "successions";
 /// A full tile has 8,192 bytes.
 pub(crate) const MAX_TILE_BYTES: u64 = 8_192;
 /// A checkpoint has three lines and a few signatures.
 pub(crate) const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 
-/// A trust file has a line of some 150 bytes for each of [`crate::commit::MAX_TRAILS`] trails.
-pub(crate) const MAX_TRUST_BYTES: u64 = 1024 * 1024;
+/// A trust file has a line of some 150 bytes for each of [`crate::commit::MAX_TRAILS`] trails, and while keys are
+/// replaced two.
+pub(crate) const MAX_TRUST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The origin of a trail: its name in checkpoints.
 pub(crate) fn origin(node_origin: &str, trail: &str) -> String {
@@ -44,6 +48,11 @@ pub(crate) fn checkpoint_path(trail: &str) -> String {
 /// The place of the newest checkpoint that a quorum of witnesses cosigned.
 pub(crate) fn cosigned_path(trail: &str) -> String {
     format!("{TRAILS}/{trail}/cosigned")
+}
+
+/// The place of the note in which a trail's key names the one of this generation as its successor.
+pub(crate) fn succession_path(trail: &str, generation: u32) -> String {
+    format!("{TRAILS}/{trail}/{SUCCESSIONS}/{generation}.note")
 }
 
 /// The place of a tile.
@@ -178,10 +187,7 @@ impl Trail {
             self.tree.right_edge().into_iter().map(|(tile, bytes)| (path(&tile), bytes)).collect();
         disk.replace_all(&edge)?;
         // All that the checkpoint refers to is durable: now it may say so.
-        let signer = keys.signer(&self.origin).map_err(io::Error::other)?;
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root: self.root() };
-        let note = checkpoint.sign(&signer).map_err(io::Error::other)?;
-        disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+        disk.replace(&checkpoint_path(&self.name), self.checkpoint(keys)?.as_bytes())?;
         // The checkpoint is durable. What only the one before it needed may go: a wider tile says the same, and
         // whoever still asks for the narrow one is answered from it ([`crate::Reader::tile`]).
         self.unwritten.clear();
@@ -190,6 +196,38 @@ impl Trail {
         let stale = std::mem::replace(&mut self.edge, edge);
         for path in stale.iter().filter(|path| !self.edge.contains(path)) {
             remove_partial(disk, path)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the keys have to do with a trail.
+impl Trail {
+    /// The checkpoint of the tree as it is, signed by every key in force.
+    fn checkpoint(&self, keys: &KeyRing) -> io::Result<String> {
+        let signers = keys.signers(&self.origin).map_err(io::Error::other)?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size(), root: self.root() };
+        checkpoint.sign_all(signers.iter().map(AsRef::as_ref)).map_err(io::Error::other)
+    }
+
+    /// After the keys in force changed: each old key names the one that follows it, and what is signed already is
+    /// signed anew. Signatures are deterministic, so that nothing is written twice.
+    fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
+        let differs = |path: &str, note: &str| {
+            disk.store().read(path, MAX_CHECKPOINT_BYTES).ok().as_deref() != Some(note.as_bytes())
+        };
+        for (generation, old, new) in keys.successions(&self.origin).map_err(io::Error::other)? {
+            let path = succession_path(&self.name, generation);
+            let note = Succession::sign(&old, &new).map_err(io::Error::other)?;
+            if differs(&path, &note) {
+                disk.replace(&path, note.as_bytes())?;
+            }
+        }
+        if self.size() > 0 && self.published == Some(self.size()) {
+            let note = self.checkpoint(keys)?;
+            if differs(&checkpoint_path(&self.name), &note) {
+                disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+            }
         }
         Ok(())
     }
@@ -221,8 +259,10 @@ pub(crate) struct Publisher {
     keys: Arc<KeyRing>,
     node_origin: String,
     trails: BTreeMap<String, Trail>,
-    /// How many trails the trust file on disk names.
-    trusted: Option<usize>,
+    /// How many trails the trust file on disk names, and keys of which generations.
+    trusted: Option<(usize, Vec<u32>)>,
+    /// The generations of keys that signed all that is signed; `None` before this process looked.
+    signed_by: Option<Vec<u32>>,
     /// Who wants to know how far each trail is signed.
     backlog: Option<Arc<Mutex<Backlog>>>,
 }
@@ -230,8 +270,15 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn new(disk: Disk, keys: Arc<KeyRing>, node_origin: &str) -> Publisher {
         let node_origin = node_origin.to_owned();
-        let mut publisher =
-            Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trusted: None, backlog: None };
+        let mut publisher = Publisher {
+            disk,
+            keys,
+            node_origin,
+            trails: BTreeMap::new(),
+            trusted: None,
+            signed_by: None,
+            backlog: None,
+        };
         publisher.trail(Tenant::NODE);
         publisher
     }
@@ -271,12 +318,23 @@ impl Publisher {
 
     /// Publishes every trail that grew. Trust comes first: whoever finds a checkpoint also finds its key.
     pub(crate) fn publish(&mut self) -> io::Result<()> {
-        if self.trusted != Some(self.trails.len()) {
-            let trust = self.trust_text().map_err(io::Error::other)?;
+        let in_force = self.keys.in_force();
+        let rotated = self.signed_by.as_ref() != Some(&in_force);
+        // A retired key is trusted until nothing rests on it any more: neither checkpoint nor manifest.
+        let settled = !rotated && self.keys.manifest_is_current();
+        let trusted = if settled { in_force.clone() } else { self.keys.known() };
+        if self.trusted.as_ref() != Some(&(self.trails.len(), trusted.clone())) {
+            let trust = self.trust_text(&trusted).map_err(io::Error::other)?;
             if self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() != Some(trust.clone().into_bytes()) {
                 self.disk.replace(TRUST, trust.as_bytes())?;
             }
-            self.trusted = Some(self.trails.len());
+            self.trusted = Some((self.trails.len(), trusted));
+        }
+        if rotated {
+            if self.keys.known().len() > 1 {
+                self.trails.values().try_for_each(|trail| trail.sign_anew(&self.disk, &self.keys))?;
+            }
+            self.signed_by = Some(in_force);
         }
         for trail in self.trails.values_mut() {
             if trail.size() > 0 && trail.published != Some(trail.size()) {
@@ -289,11 +347,13 @@ impl Publisher {
         Ok(())
     }
 
-    /// A C2SP trust policy: one log per trail. No witness vouches for it yet.
-    fn trust_text(&self) -> Result<String, NameError> {
+    /// A C2SP trust policy: one log per trail and key. No witness vouches for it yet.
+    fn trust_text(&self, generations: &[u32]) -> Result<String, NameError> {
         let mut text = String::new();
         for trail in self.trails.values() {
-            text += &format!("log {}\n", self.keys.signer(&trail.origin)?.verifier());
+            for generation in generations {
+                text += &format!("log {}\n", self.keys.verifier(*generation, &trail.origin)?);
+            }
         }
         Ok(text + "quorum none\n")
     }

@@ -76,7 +76,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let mut publisher = Publisher::new(disk.clone(), Arc::clone(keys), node_origin);
     let mut listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
     let trails = stored_trails(disk)?;
-    let read = Manifest::read(disk, &[verifier(keys, node_origin, Tenant::NODE)?])?;
+    let read = Manifest::read(disk, &verifiers(keys, node_origin, Tenant::NODE)?)?;
     let manifest = read.as_ref().map(|(manifest, _)| manifest);
     if manifest.is_none() && !(listing.sequences.is_empty() && trails.is_empty()) {
         return Err(LedgerError::tampered(manifest::DIR, "the manifest is missing, but there is data"));
@@ -153,10 +153,9 @@ fn stored_trails(disk: &Disk) -> Result<Vec<Tenant>, LedgerError> {
         .collect())
 }
 
-/// The key that a trail of ours is signed with.
-fn verifier(keys: &KeyRing, node_origin: &str, trail: &str) -> Result<Verifier, LedgerError> {
-    let signer = keys.signer(&origin(node_origin, trail));
-    signer.map(|signer| signer.verifier().clone()).map_err(|_| LedgerError::Origin(node_origin.to_owned()))
+/// The keys that a trail of ours is or was signed with.
+fn verifiers(keys: &KeyRing, node_origin: &str, trail: &str) -> Result<Vec<Verifier>, LedgerError> {
+    keys.verifiers(&origin(node_origin, trail)).map_err(|_| LedgerError::Origin(node_origin.to_owned()))
 }
 
 /// A file that may be absent.
@@ -179,11 +178,11 @@ fn claims(
     for trail in trails {
         let place = checkpoint_path(trail.as_str());
         let Some(note) = read_optional(disk, &place, MAX_CHECKPOINT_BYTES)? else { continue };
-        let verifier = verifier(keys, node_origin, trail.as_str())?;
+        let verifiers = verifiers(keys, node_origin, trail.as_str())?;
         let checkpoint = std::str::from_utf8(&note)
             .map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))
             .and_then(|note| {
-                checkpoint::open(note, [&verifier]).map_err(|error| {
+                checkpoint::open(note, &verifiers).map_err(|error| {
                     LedgerError::tampered(
                         &place,
                         format!("the checkpoint does not hold under our key: {error}"),

@@ -109,6 +109,10 @@ impl Sealer {
     pub(crate) fn step(&mut self, now: Timestamp) -> Result<bool, SealError> {
         self.remove_superseded();
         self.settle_doubt()?;
+        if !self.keys.manifest_is_current() {
+            // Other keys sign now: they vouch for what is there before the old ones are forgotten.
+            self.chain.commit(&self.disk, &self.keys, &self.node_origin, &self.holds, false)?;
+        }
         let due = self.backlog().due(now, &self.policy);
         let Some(due) = due else { return Ok(false) };
         let made = self.make(&due)?;

@@ -79,3 +79,12 @@ pub(crate) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     }
     files
 }
+
+/// A copy of a directory.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in files(from) {
+        let path = to.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}

@@ -27,6 +27,7 @@ mod covered;
 mod crew;
 mod log;
 mod outside;
+mod rotation;
 mod segments;
 mod signed;
 mod tiles;
@@ -211,10 +212,12 @@ fn check(
     progress: &mut impl FnMut(Progress),
 ) -> Result<Report, VerifyError> {
     let mut report = Report::default();
-    let mut outside = Outside::read(options)?;
+    let trust = options.trust.as_ref().map(|trust| rotation::follow(disk, trust, &mut report));
+    let mut outside = Outside::read(options, trust)?;
     // What was signed is read before the log, so that a log which grows meanwhile covers it.
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
+    let own_trust = own_trust.map(|trust| rotation::follow(disk, &trust, &mut report));
     let signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {

@@ -1,7 +1,7 @@
 //! Checkpoints (C2SP tlog-checkpoint): a tree's origin, size and root, as the text of a signed note.
 
 use crate::encode::{base64, parse_decimal, parse_hash};
-use crate::note::{Algorithm, NoteError, SignedNote, Signer, Verifier};
+use crate::note::{Algorithm, NoteError, NoteSigner, SignedNote, Signer, Verifier, sign_all};
 use crate::{Hash, hash};
 
 /// A tree head. It is believed only as far as [`open`] or a [`crate::TrustPolicy`] has checked it.
@@ -64,12 +64,21 @@ impl Checkpoint {
 
     /// The signed note of this checkpoint. The key must be named like the origin, so that others can open it.
     pub fn sign(&self, signer: &Signer) -> Result<String, CheckpointError> {
-        if signer.verifier().name() != self.origin {
+        self.sign_all([signer as &dyn NoteSigner])
+    }
+
+    /// [`Checkpoint::sign`] by each of a log's keys, as while one is replaced by the next.
+    pub fn sign_all<'s>(
+        &self,
+        signers: impl IntoIterator<Item = &'s dyn NoteSigner>,
+    ) -> Result<String, CheckpointError> {
+        let signers: Vec<&dyn NoteSigner> = signers.into_iter().collect();
+        if signers.iter().any(|signer| signer.verifier().name() != self.origin) {
             return Err(CheckpointError::NotTheLog(self.origin.clone()));
         }
         let text = self.to_text();
         Checkpoint::parse(&text)?;
-        Ok(signer.sign(&text)?)
+        Ok(sign_all(&text, signers)?)
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod key;
 mod signer;
+mod signing;
 
 use std::fmt;
 
 pub use key::{Algorithm, KeyError, Statement, Verifier};
 pub use signer::{Cosigner, Signer};
+pub use signing::{NoteSigner, sign_all};
 
 use crate::encode::{base64, parse_base64};
 
@@ -46,6 +48,14 @@ pub enum NoteError {
     /// A time that a cosignature cannot carry.
     #[error("cosignature time {0} is past the largest allowed, 2^63 - 1")]
     Time(u64),
+    /// The key is kept elsewhere, and no signature came from there. Says nothing secret.
+    #[error("no signature by the key {name}: {why}")]
+    Signer {
+        /// The key.
+        name: String,
+        /// Why, for people.
+        why: String,
+    },
     /// A signature under the name and id of a known key that this key did not make.
     #[error("bad signature of the known key {0}: the note was changed or forged")]
     BadSignature(String),

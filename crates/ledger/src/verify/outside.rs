@@ -30,11 +30,12 @@ pub(super) struct Outside {
 
 impl Outside {
     /// Reads what was kept. A checkpoint that nobody trusted signed is no evidence, and nothing is checked by it.
-    pub(super) fn read(options: &VerifyOptions) -> Result<Outside, VerifyError> {
+    /// `trust` is that of the options, with the keys that follow its own.
+    pub(super) fn read(options: &VerifyOptions, trust: Option<TrustPolicy>) -> Result<Outside, VerifyError> {
         if options.from.len() > MAX_KEPT || options.receipts.len() > MAX_KEPT {
             return Err(VerifyError::Kept(format!("more than {MAX_KEPT} checkpoints or receipts")));
         }
-        let witnesses = options.trust.as_ref().is_some_and(TrustPolicy::has_quorum);
+        let witnesses = trust.as_ref().is_some_and(TrustPolicy::has_quorum);
         if options.require_witnessed && !witnesses {
             let what = "a witnessed trail was asked for, but no trust policy with a quorum of witnesses was given";
             return Err(VerifyError::Kept(what.to_owned()));
@@ -44,7 +45,7 @@ impl Outside {
             let wrong = |error: &dyn std::error::Error| {
                 VerifyError::Kept(format!("a checkpoint that was kept does not hold: {error}"))
             };
-            let kept = match &options.trust {
+            let kept = match &trust {
                 Some(trust) => checkpoint::open(note, trust.verifiers()).map_err(|error| wrong(&error))?,
                 None => {
                     let text = SignedNote::parse(note).map_err(|error| wrong(&error))?;
@@ -58,7 +59,7 @@ impl Outside {
             receipts.entry(receipt.trail.clone()).or_default().push((receipt.index, receipt.leaf_hash));
         }
         receipts.values_mut().for_each(|of_trail| of_trail.sort_unstable());
-        let (trust, require_witnessed) = (options.trust.clone(), options.require_witnessed);
+        let require_witnessed = options.require_witnessed;
         Ok(Outside { trust, from, receipts, require_witnessed, known: BTreeMap::new() })
     }
 

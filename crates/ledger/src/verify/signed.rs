@@ -271,6 +271,7 @@ impl Signed {
 fn check_chain(chain: &BTreeMap<u64, Vec<u8>>, verifiers: &[Verifier], report: &mut Report) {
     let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
     let mut before: Option<&Vec<u8>> = None;
+    let mut before_signed = true;
     for sequence in 1..=newest {
         let place = manifest::note_path(sequence);
         let Some(note) = chain.get(&sequence) else {
@@ -278,16 +279,21 @@ fn check_chain(chain: &BTreeMap<u64, Vec<u8>>, verifiers: &[Verifier], report: &
             before = None;
             continue;
         };
-        match manifest::check_note(note, verifiers) {
+        match manifest::check_note(note, verifiers, sequence < newest) {
             Err(what) => report.problem(place, what),
-            Ok((number, _)) if number != sequence => {
-                report.problem(place, format!("it says that it is number {number}"))
+            Ok(link) if link.sequence != sequence => {
+                report.problem(place, format!("it says that it is number {}", link.sequence))
             }
-            Ok((_, previous)) => {
+            Ok(link) => {
                 let due = before.map(|note| hex::encode(sha256(note)));
-                if previous != due && (due.is_some() || sequence == 1) {
+                if link.previous != due && (due.is_some() || sequence == 1) {
                     report.problem(place, "it names another manifest than the one before it");
+                    if !before_signed {
+                        let what = "no known key signed it, and the next one names another";
+                        report.problem(manifest::note_path(sequence - 1), what);
+                    }
                 }
+                before_signed = link.signed;
             }
         }
         before = Some(note);
