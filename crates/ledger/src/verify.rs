@@ -19,11 +19,14 @@ use crate::store::{Disk, Files, UNFINISHED};
 use crate::wal::replay::{Corruption, Listing, LogFile};
 use crate::wal::{self, MAX_FILE_BYTES};
 
+mod absent;
 mod covered;
 mod segments;
 mod signed;
 mod trails;
 
+pub use absent::Absent;
+use absent::Absence;
 use signed::{Notes, Signed};
 use trails::Trails;
 
@@ -87,6 +90,8 @@ pub struct Report {
     pub parts_opened: u64,
     /// Parts that were not, because no keys were given.
     pub parts_unopened: u64,
+    /// Parts that are erased or expired, as entries of their trails say.
+    pub absent: Absent,
     /// What is wrong: empty means verified.
     pub problems: Vec<Problem>,
     /// Problems beyond [`MAX_PROBLEMS`].
@@ -164,7 +169,8 @@ fn check(
         Listing::default()
     });
     check_log_files(&listing, signed.manifest.as_ref(), &mut report);
-    let mut trails = Trails::new(disk, &signed, keys);
+    let absence = Absence::gather(disk, signed.manifest.as_ref().map(|manifest| &manifest.holds), &listing);
+    let mut trails = Trails::new(disk, &signed, keys, &absence);
     let mut entries = 0;
     let mut intact = true;
     let floor = signed.manifest.as_ref().map_or(1, |manifest| manifest.holds.floor);

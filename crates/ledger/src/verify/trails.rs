@@ -6,11 +6,11 @@ use greffier_event::Event;
 use greffier_merkle::hash;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
+use super::absent::Absence;
 use super::signed::{Head, Signed};
 use super::{Report, TrailReport};
 use crate::keys::KeyRing;
 use crate::publish::{MAX_TILE_BYTES, read_tile, tile_end, tile_path};
-use crate::read::open_parts;
 use crate::store::Disk;
 use crate::wal::frame::Frame;
 
@@ -19,6 +19,7 @@ pub(super) struct Trails<'a> {
     disk: &'a Disk,
     signed: &'a Signed,
     keys: Option<&'a KeyRing>,
+    absence: &'a Absence,
     trees: BTreeMap<String, TileBuilder>,
     /// Trails with a segment that cannot be read: what follows it has no place to be held against.
     broken: BTreeSet<String>,
@@ -26,8 +27,13 @@ pub(super) struct Trails<'a> {
 }
 
 impl<'a> Trails<'a> {
-    pub(super) fn new(disk: &'a Disk, signed: &'a Signed, keys: Option<&'a KeyRing>) -> Trails<'a> {
-        Trails { disk, signed, keys, trees: BTreeMap::new(), broken: BTreeSet::new(), count: 0 }
+    pub(super) fn new(
+        disk: &'a Disk,
+        signed: &'a Signed,
+        keys: Option<&'a KeyRing>,
+        absence: &'a Absence,
+    ) -> Trails<'a> {
+        Trails { disk, signed, keys, absence, trees: BTreeMap::new(), broken: BTreeSet::new(), count: 0 }
     }
 
     /// Entries since the last call.
@@ -84,15 +90,8 @@ impl<'a> Trails<'a> {
         if event.tenant.as_str() != frame.trail {
             report.problem(place, format!("the event belongs to `{}`", event.tenant));
         }
-        if event.parts.len() != frame.parts.len() {
-            let what =
-                format!("{} parts are stored, the entry binds {}", frame.parts.len(), event.parts.len());
-            return report.problem(place, what);
-        }
-        match self.keys.map(|keys| open_parts(event, &frame.parts, keys)) {
-            None => report.parts_unopened += frame.parts.len() as u64,
-            Some(Ok(parts)) => report.parts_opened += parts.len() as u64,
-            Some(Err(error)) => report.problem(place, error.to_string()),
+        if let Err(what) = self.absence.check(event, frame, self.keys, report) {
+            report.problem(place, what);
         }
     }
 
