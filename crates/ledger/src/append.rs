@@ -10,6 +10,7 @@ use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
+use crate::erase::Erasure;
 use crate::error::{AppendError, stamped};
 use crate::gaps::Gaps;
 use crate::ids::{Ids, Known};
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     Append(Box<Pending>),
     /// Answer everything that waits, then stop.
     Close,
+    /// Begin a new file of the log, so that the old ones can be emptied.
+    Erase(Box<Erasure>),
     /// Stop as a crash would.
     Abandon,
 }
@@ -282,6 +285,34 @@ impl Appender {
             Ok(Holder { name, key })
         });
         made.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// Waits until no event is between its holder's key and its receipt, and keeps all others out as long as the
+    /// permit is held.
+    pub(crate) async fn alone(&self) -> Result<OwnedSemaphorePermit, AppendError> {
+        self.is_recording().map_err(AppendError::NotRecording)?;
+        let all = MAX_WAITING as u32;
+        Arc::clone(&self.waiting).acquire_many_owned(all).await.map_err(|_| AppendError::Closed)
+    }
+
+    /// Records one event while all others are kept out.
+    pub(crate) async fn append_alone(
+        &self,
+        draft: Draft,
+        _alone: &OwnedSemaphorePermit,
+    ) -> Result<Receipt, AppendError> {
+        stamped(draft.event.recorded_at)?;
+        let holder = self.holder_key(&draft.event).await?;
+        let entry = seal_entry(draft, &holder)?;
+        // It takes none of the room: what it gives back would let somebody in.
+        let none = |room: &Arc<Semaphore>| {
+            Arc::clone(room).try_acquire_many_owned(0).map_err(|_| AppendError::Closed)
+        };
+        let room = [none(&self.waiting)?, none(&self.waiting_kib)?];
+        match self.send(entry, room)?.await.map_err(|_| AppendError::Closed)?? {
+            Placed::New(receipt) => Ok(receipt),
+            Placed::Known(_) | Placed::Again => Err(AppendError::Closed),
+        }
     }
 
     /// No further event is taken; those that wait are answered.

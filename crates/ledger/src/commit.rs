@@ -105,6 +105,14 @@ impl Committer {
         Ok(())
     }
 
+    /// Begins a new file of the log and says which; those before it grow no more.
+    pub(crate) fn rotate(&mut self) -> io::Result<u64> {
+        self.reopen()?;
+        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        backlog.opened(self.end.sequence);
+        Ok(self.end.sequence)
+    }
+
     /// Makes one group durable and returns each entry's index. On an error none of the group is acknowledged,
     /// and the log is closed until it is reopened.
     pub(crate) fn commit(&mut self, group: &[Entry]) -> io::Result<Vec<Result<u64, Refusal>>> {

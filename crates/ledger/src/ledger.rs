@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 use crate::append::{Appender, Command, Faults, Health};
 use crate::backlog::SealPolicy;
 use crate::commit::Committer;
+use crate::erase::Eraser;
+use crate::erase::replay::Replay;
 use crate::error::LedgerError;
 use crate::ids::Ids;
 use crate::keys::KeyRing;
@@ -30,6 +32,7 @@ use crate::wal::{self, End};
 
 mod threads;
 
+pub(crate) use threads::wall_clock;
 use threads::{CommitThread, run_publisher, run_sealer};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
@@ -68,6 +71,7 @@ pub struct Ledger {
     node: String,
     reader: Reader,
     appender: Appender,
+    eraser: Eraser,
     faults: Arc<Faults>,
     committer: Option<JoinHandle<Option<Recorder>>>,
     publisher: Option<JoinHandle<Option<io::Result<Publisher>>>>,
@@ -108,7 +112,19 @@ impl Opener {
     /// goes on.
     fn open(&self) -> Result<Running, LedgerError> {
         let opened = recover::open(&self.disk, &self.keys, &self.origin)?;
-        let Opened { lock, mut publisher, end, mut holds, mut chain, backlog, ids, open, recovered } = opened;
+        let Opened {
+            lock,
+            mut publisher,
+            end,
+            mut holds,
+            mut chain,
+            backlog,
+            ids,
+            open,
+            orders,
+            mut recovered,
+        } = opened;
+        let manifest = chain.newest();
         let disk = self.disk.clone();
         // What is durable in the log but was not signed for before the crash is signed for now ...
         publisher.publish().map_err(LedgerError::io("publish the trails"))?;
@@ -149,8 +165,20 @@ impl Opener {
             backlog,
             ids: sealer_ids,
         };
+        let mut sealer = Sealer::new(start);
+        // What was ordered to go goes before anybody records or reads.
+        let replay = Replay {
+            keys: &keys,
+            committer: &mut committer,
+            publisher: &mut publisher,
+            sealer: &mut sealer,
+            orders,
+            manifest,
+            now: wall_clock(),
+        };
+        replay.run(&mut recovered)?;
         let recorder = Recorder { disk, keys, origin: node_origin, lock, committer, ids };
-        Ok(Running { recorder, publisher, sealer: Sealer::new(start), recovered })
+        Ok(Running { recorder, publisher, sealer, recovered })
     }
 }
 
@@ -190,6 +218,7 @@ impl Ledger {
         let ids = Arc::new(OnceLock::new());
         let appender =
             Appender::new(Arc::clone(&opener.keys), Arc::clone(&faults), commands, Arc::clone(&ids));
+        let to_sealer_too = mpsc::Sender::clone(&to_sealer);
         let mut thread = CommitThread {
             opener,
             recorder: None,
@@ -204,7 +233,9 @@ impl Ledger {
         };
         let first = thread.try_open();
         let publisher_faults = Arc::clone(&faults);
-        let publisher = spawn("greffier-publish", move || run_publisher(&leaves, &publisher_faults, pace))?;
+        let publisher = spawn("greffier-publish", move || {
+            run_publisher(&leaves, &to_sealer_too, &publisher_faults, pace)
+        })?;
         let sealer_faults = Arc::clone(&faults);
         let sealer = spawn("greffier-seal", move || run_sealer(&sealing, &sealer_faults, pace))?;
         match first {
@@ -214,7 +245,8 @@ impl Ledger {
         }
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
         let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
-        let ledger = Ledger { node, reader, appender, faults, committer, publisher, sealer };
+        let eraser = Eraser::new(reader.clone(), appender.clone(), node.clone());
+        let ledger = Ledger { node, reader, appender, eraser, faults, committer, publisher, sealer };
         Ok((ledger, Startup { recovered: startup }))
     }
 
@@ -226,6 +258,11 @@ impl Ledger {
     /// Reads this ledger's directory, up to what was acknowledged. Blocks.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// Erases parts of this ledger, and holds them.
+    pub fn eraser(&self) -> Eraser {
+        self.eraser.clone()
     }
 
     /// Whether events can be recorded now.

@@ -92,6 +92,9 @@ pub(crate) struct Holds {
     /// Approved decisions below the floor whose outcome was not below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) open: Vec<Place>,
+    /// Entries below the floor that are about keeping and erasing: orders, holds and what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) orders: Vec<Place>,
     /// All other files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<FileRecord>,

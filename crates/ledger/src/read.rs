@@ -26,6 +26,7 @@ mod error;
 mod filters;
 mod found;
 mod hot;
+mod orders;
 mod prove;
 mod sealed;
 mod tail;
@@ -34,8 +35,8 @@ mod view;
 pub use error::ReadError;
 use error::{corrupt, damaged, io_error};
 use filters::Filters;
-pub use found::Found;
-pub(crate) use found::open_parts;
+pub(crate) use found::part_states;
+pub use found::{Found, PartState};
 use hot::HotEntry;
 use sealed::{Sealed, Segments};
 pub(crate) use tail::Acknowledged;
@@ -169,13 +170,14 @@ impl Reader {
     /// them are in memory together, with their parts.
     pub fn entries(&self, trail: &Tenant, indexes: &[u64]) -> Result<Vec<Found>, ReadError> {
         steadily(|| {
-            let places = {
-                let view = self.now()?;
-                let found = view.trail(trail.as_str());
-                let places = indexes.iter().filter_map(|index| Some((*index, found?.locate(*index)?)));
-                places.collect::<BTreeMap<_, _>>()
+            let (places, orders) = {
+                let mut view = self.now()?;
+                let Some(found) = view.trail_mut(trail.as_str()) else { return Ok(Vec::new()) };
+                let places = indexes.iter().filter_map(|index| Some((*index, found.locate(*index)?)));
+                (places.collect::<BTreeMap<_, _>>(), found.orders(&self.disk, trail.as_str())?)
             };
             let mut found = self.fetch(trail, &places)?;
+            found.values_mut().for_each(|found| found.orders = Arc::clone(&orders));
             Ok(indexes.iter().filter_map(|index| found.remove(index)).collect())
         })
     }
@@ -193,7 +195,8 @@ impl Reader {
                 Whereabouts::Hot(HotEntry { entry, parts }) => {
                     let parts = parts.map(|place| self.parts_of(trail, entry, place)).transpose()?;
                     let (tenant, entry) = (trail.clone(), entry.clone());
-                    all.insert(index, Found { tenant, index, entry, parts: parts.unwrap_or_default() });
+                    let parts = parts.unwrap_or_default();
+                    all.insert(index, Found { tenant, index, entry, parts, orders: Arc::default() });
                 }
                 Whereabouts::Sealed(segment) => {
                     sealed.entry(segment.segment().first).or_insert((segment, Vec::new())).1.push(index);

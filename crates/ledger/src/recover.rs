@@ -13,6 +13,7 @@ use greffier_merkle::note::Verifier;
 use greffier_merkle::{checkpoint, hash};
 
 use crate::backlog::Backlog;
+use crate::erase::{Notice, Orders};
 use crate::error::LedgerError;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
@@ -55,6 +56,8 @@ pub(crate) struct Opened {
     pub(crate) ids: Arc<Ids>,
     /// What was open where the log begins.
     pub(crate) open: OpenDecisions,
+    /// By trail: what its entries say about keeping and erasing.
+    pub(crate) orders: BTreeMap<String, Orders>,
     pub(crate) recovered: Recovered,
 }
 
@@ -105,6 +108,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         backlog: &mut backlog,
         ids: &ids,
         open: open.clone(),
+        orders: sealed::orders(disk, &holds)?,
         repairs,
     };
     replay.check_sealed_claims()?;
@@ -126,7 +130,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         compare_log(manifest, &log)?;
     }
     replay.finish()?;
-    let Replay { open: still_open, repairs, .. } = replay;
+    let Replay { open: still_open, orders, repairs, .. } = replay;
 
     // Everything is read and nothing contradicts; only now is anything changed.
     for end in unsure {
@@ -140,7 +144,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let (open_decisions, open_decisions_dropped) = still_open.into_events()?;
     let recovered = Recovered { unclean: !clean, repairs, open_decisions, open_decisions_dropped };
     let chain = Chain::behind(read.as_ref());
-    Ok(Opened { lock, publisher, end, holds, chain, backlog, ids, open, recovered })
+    Ok(Opened { lock, publisher, end, holds, chain, backlog, ids, open, orders, recovered })
 }
 
 /// The trails that have a folder.
@@ -231,6 +235,7 @@ struct Replay<'a> {
     backlog: &'a mut Backlog,
     ids: &'a Ids,
     open: OpenDecisions,
+    orders: BTreeMap<String, Orders>,
     repairs: Vec<String>,
 }
 
@@ -258,6 +263,9 @@ impl Replay<'_> {
             return Err(Corruption { file: file.name.clone(), offset, what }.into());
         }
         self.next.insert(frame.trail.to_owned(), frame.index + 1);
+        if let Some(notice) = Notice::read(frame.trail, frame.index, frame.entry) {
+            self.orders.entry(frame.trail.to_owned()).or_default().note(notice);
+        }
         if let Some(peek) = Peek::of(frame.entry) {
             let recorded_at = peek.recorded_at.unwrap_or(Timestamp::from_micros(0));
             let bytes = frame.len() as u64;

@@ -23,6 +23,7 @@ use crate::store::{Disk, Files, UNFINISHED};
 use crate::wal::replay::{Corruption, Listing};
 use crate::wal::{self, MAX_FILE_BYTES};
 
+mod absent;
 mod covered;
 mod crew;
 mod log;
@@ -34,6 +35,8 @@ mod tiles;
 mod trails;
 mod tree;
 
+pub use absent::Absent;
+use absent::{Absence, PartsFound};
 use log::Scanned;
 use outside::Outside;
 use signed::{Notes, Signed};
@@ -113,6 +116,8 @@ pub struct Report {
     pub parts_opened: u64,
     /// Parts that were not, because no keys were given.
     pub parts_unopened: u64,
+    /// Parts that are erased or expired, as entries of their trails say.
+    pub absent: Absent,
     /// What is wrong: empty means verified.
     pub problems: Vec<Problem>,
     /// Problems beyond [`MAX_PROBLEMS`].
@@ -136,9 +141,21 @@ impl Report {
     }
 
     /// Adds what was found elsewhere in the directory.
+    /// Counts the parts of an entry.
+    fn parts(&mut self, trail: &str, found: &PartsFound) {
+        self.parts_opened += found.opened;
+        self.parts_unopened += found.unopened;
+        for why in &found.gone {
+            *self.absent.entry((trail.to_owned(), *why)).or_default() += 1;
+        }
+    }
+
     fn add(&mut self, other: Report) {
         self.parts_opened += other.parts_opened;
         self.parts_unopened += other.parts_unopened;
+        for (why, count) in other.absent {
+            *self.absent.entry(why).or_default() += count;
+        }
         self.more_problems += other.more_problems;
         other.problems.into_iter().for_each(|problem| self.problem(problem.place, problem.what));
     }
@@ -189,6 +206,7 @@ struct World<'a> {
     disk: &'a Disk,
     signed: &'a Signed,
     outside: &'a Outside,
+    absence: &'a Absence,
     keys: Option<&'a KeyRing>,
     clean: bool,
     deep: bool,
@@ -225,12 +243,13 @@ fn check(
         Listing::default()
     });
     check_log_files(&listing, signed.manifest.as_ref(), &mut report);
+    let absence = Absence::gather(disk, signed.manifest.as_ref().map(|manifest| &manifest.holds), &listing);
     let floor = signed.manifest.as_ref().map_or(1, |manifest| manifest.holds.floor);
     // What lies before the floor is sealed; a crash kept it.
     let listing =
         Listing { sequences: listing.sequences.into_iter().filter(|n| *n >= floor).collect(), ..listing };
     let (clean, deep) = (report.clean, options.deep);
-    let world = World { disk, signed: &signed, outside: &outside, keys, clean, deep };
+    let world = World { disk, signed: &signed, outside: &outside, absence: &absence, keys, clean, deep };
     let (trails, intact) = check_entries(&world, &listing, &mut report, progress);
     trails.finish(intact && listing.missing(floor).is_none(), &mut report);
     let anchored = report.trails.iter().all(|trail| !trail.anchored.is_empty());
@@ -254,8 +273,7 @@ fn check_entries<'a>(
     let of = (log.len() + segments.len()) as u64;
     let (mut files, mut intact, mut trails) = (0, true, Trails::new(world));
     let of_segments = segments.iter().flat_map(segments::jobs).map(Job::Segment);
-    let of_log =
-        log.iter().map(|&sequence| Job::Log { sequence, followed: log.contains(&(sequence + 1)) });
+    let of_log = log.iter().map(|&sequence| Job::Log { sequence, followed: log.contains(&(sequence + 1)) });
     let work = |job| match job {
         Job::Segment(job) => {
             let done = job.run(world);

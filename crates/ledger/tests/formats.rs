@@ -88,7 +88,11 @@ async fn check(place: &Path) {
     let data = place.join("data");
     let trust = fs::read_to_string(data.join("trust")).unwrap();
     let trust = TrustPolicy::parse(&trust).unwrap();
-    let options = || VerifyOptions { trust: Some(trust.clone()), keys_dir: Some(place.join("keys")), ..VerifyOptions::default() };
+    let options = || VerifyOptions {
+        trust: Some(trust.clone()),
+        keys_dir: Some(place.join("keys")),
+        ..VerifyOptions::default()
+    };
     let report = verify_dir(&data, &options(), |_| ()).unwrap();
     assert_eq!((report.problems, report.clean, report.parts_opened), (vec![], true, 3));
 

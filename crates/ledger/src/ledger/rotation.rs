@@ -60,7 +60,8 @@ impl Life {
         self.trusts.push((name, TrustPolicy::parse(&read("trust")).unwrap()));
         let verdicts = self.trusts.iter().map(|(of, trust)| {
             let trust = Some(trust.clone());
-            let report = verify_dir(&data, &VerifyOptions { trust, ..VerifyOptions::default() }, |_| ()).unwrap();
+            let report =
+                verify_dir(&data, &VerifyOptions { trust, ..VerifyOptions::default() }, |_| ()).unwrap();
             let first = report.problems.first().map(|problem| format!("{problem:?}"));
             format!("{of}: {}", first.unwrap_or_else(|| "verified".to_owned()))
         });

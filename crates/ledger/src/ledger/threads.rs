@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::{Opener, Recorder, Running};
 use crate::append::{Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
+use crate::erase::Erasure;
 use crate::error::{AppendError, LedgerError};
 use crate::ids::Ids;
 use crate::publish::Publisher;
@@ -28,6 +29,8 @@ pub(super) enum ToPublisher {
     Adopt(Box<Publisher>),
     /// Leaves of entries that are durable.
     Leaves(Vec<(Tenant, Hash)>),
+    /// Publish what there is, then hand this on to the sealer.
+    Erase(Box<Erasure>),
     /// Publish what is left, and stop.
     Finish,
 }
@@ -36,6 +39,8 @@ pub(super) enum ToPublisher {
 pub(super) enum ToSealer {
     /// The directory is open.
     Adopt(Box<Sealer>),
+    /// Empty the log and take parts out.
+    Erase(Box<Erasure>),
     /// Stop after the segment under way.
     Finish,
 }
@@ -66,6 +71,7 @@ impl CommitThread {
                     self.commit(group);
                     match stop {
                         None => {}
+                        Some(Stop::Erase(erasure)) => self.rotate(erasure),
                         Some(Stop::Now) => return None,
                         Some(Stop::Clean) => return self.close(inbox),
                     }
@@ -118,6 +124,25 @@ impl CommitThread {
         // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
         if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
             self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
+        }
+    }
+
+    /// Begins a new file of the log, so that an erasure can empty the old ones.
+    fn rotate(&mut self, mut erasure: Box<Erasure>) {
+        self.mend();
+        let open = self.recorder.as_mut().filter(|recorder| recorder.committer.is_open());
+        let rotated = open.map(|recorder| recorder.committer.rotate());
+        match rotated.unwrap_or_else(|| Err(io::Error::other("the log is closed"))) {
+            Ok(file) => {
+                erasure.file = file;
+                // Behind the leaves of all that the old files hold.
+                let _ = self.to_publisher.send(ToPublisher::Erase(erasure));
+            }
+            Err(error) => {
+                self.faults.set_log(Some(format!("the log cannot be written: {error}")));
+                self.last_try = Instant::now();
+                erasure.fail(&error);
+            }
         }
     }
 
@@ -186,9 +211,12 @@ impl Drop for CommitThread {
     }
 }
 
+/// What ends a group early.
 enum Stop {
     Clean,
     Now,
+    /// Not the end: the group before it is committed first.
+    Erase(Box<Erasure>),
 }
 
 /// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
@@ -204,6 +232,7 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<St
             }
             Command::Close => return (group, Some(Stop::Clean)),
             Command::Abandon => return (group, Some(Stop::Now)),
+            Command::Erase(erasure) => return (group, Some(Stop::Erase(erasure))),
         }
         let full = group.len() >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
         next = if full { None } else { inbox.try_recv().ok() };
@@ -214,6 +243,7 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<St
 /// Publishes what grew, once per pace. Returns the publisher only from an orderly stop.
 pub(super) fn run_publisher(
     inbox: &Receiver<ToPublisher>,
+    to_sealer: &Sender<ToSealer>,
     faults: &Faults,
     pace: Duration,
 ) -> Option<io::Result<Publisher>> {
@@ -225,6 +255,13 @@ pub(super) fn run_publisher(
             Ok(ToPublisher::Leaves(leaves)) => {
                 if let Some(publisher) = publisher.as_mut() {
                     publisher.ingest(leaves);
+                }
+            }
+            Ok(ToPublisher::Erase(erasure)) => {
+                let published = publisher.as_mut().map(|publisher| publisher.publish());
+                match published.unwrap_or_else(|| Err(io::Error::other("starting"))) {
+                    Ok(()) => drop(to_sealer.send(ToSealer::Erase(erasure))),
+                    Err(error) => erasure.fail(&error),
                 }
             }
             Ok(ToPublisher::Finish) => {
@@ -254,6 +291,10 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
     loop {
         match inbox.recv_timeout(wait) {
             Ok(ToSealer::Adopt(adopted)) => sealer = Some(adopted),
+            Ok(ToSealer::Erase(erasure)) => match sealer.as_mut() {
+                Some(sealer) => erasure.carry_out(sealer),
+                None => erasure.fail(&"starting"),
+            },
             Ok(ToSealer::Finish) => return sealer.map(|sealer| *sealer),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
@@ -278,7 +319,7 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
 }
 
 /// Ages of entries are measured against it.
-fn wall_clock() -> Timestamp {
+pub(crate) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

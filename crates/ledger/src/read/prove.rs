@@ -62,10 +62,10 @@ impl Reader {
         let hashes = inclusion(index, head.size, &mut read)
             .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "its tiles are missing"))?;
         let parts = match keys {
-            Some(keys) => found.open_parts(keys)?,
+            Some(keys) => found.parts(keys)?,
             None => Vec::new(),
         };
-        let extra = Disclosure::new(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
+        let extra = Disclosure::of(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
         Ok(TlogProof { extra: Some(extra), index, hashes, checkpoint: note })
     }
 }

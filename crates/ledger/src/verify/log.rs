@@ -4,8 +4,8 @@ use greffier_event::Event;
 use greffier_merkle::{Hash, hash};
 
 use super::World;
+use super::absent::PartsFound;
 use crate::manifest::FileRecord;
-use crate::read::open_parts;
 use crate::wal;
 use crate::wal::frame::Frame;
 use crate::wal::replay::{Corruption, LogFile, TornTail};
@@ -17,8 +17,7 @@ pub(super) struct Seen {
     pub(super) trail: usize,
     pub(super) index: u64,
     pub(super) leaf: Hash,
-    pub(super) opened: u8,
-    pub(super) unopened: u8,
+    pub(super) parts: PartsFound,
     /// What is wrong with it.
     pub(super) wrong: Vec<String>,
 }
@@ -72,7 +71,7 @@ impl Scanned {
             self.trails.len() - 1
         });
         let (index, leaf) = (frame.index, hash::leaf(frame.entry));
-        let mut seen = Seen { offset, trail, index, leaf, opened: 0, unopened: 0, wrong: Vec::new() };
+        let mut seen = Seen { offset, trail, index, leaf, parts: PartsFound::default(), wrong: Vec::new() };
         match Event::from_canonical(frame.entry) {
             Ok(event) => seen.event(world, &event, frame),
             Err(error) => seen.wrong.push(format!("the entry is not a valid event: {error}")),
@@ -86,14 +85,9 @@ impl Seen {
         if event.tenant.as_str() != frame.trail {
             self.wrong.push(format!("the event belongs to `{}`", event.tenant));
         }
-        if event.parts.len() != frame.parts.len() {
-            return self.wrong.push(super::other_count(frame.parts.len(), event.parts.len()));
-        }
-        match world.keys.map(|keys| open_parts(event, &frame.parts, keys)) {
-            // At most 32 parts.
-            None => self.unopened = frame.parts.len() as u8,
-            Some(Ok(parts)) => self.opened = parts.len() as u8,
-            Some(Err(error)) => self.wrong.push(error.to_string()),
+        match world.absence.check(frame.trail, frame.index, event, &frame.parts, world.keys) {
+            Ok(found) => self.parts = found,
+            Err(what) => self.wrong.push(what),
         }
     }
 }

@@ -9,14 +9,13 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use greffier_event::Event;
+use greffier_merkle::Hash;
 use greffier_merkle::hash::{self, Sha256};
 use greffier_merkle::tile::{TileId, WIDTH};
-use greffier_merkle::Hash;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Report, World, tiles};
 use crate::manifest::{FileRecord, SegmentRecord};
-use crate::read::open_parts;
 use crate::sealer::MAX_SEGMENT_BYTES;
 use crate::segment::{EntriesFile, PartsFile, SegmentError};
 use crate::store::Source;
@@ -24,7 +23,7 @@ use crate::wal::frame::SealedPart;
 
 /// Entries of one job: two jobs a segment, so that a single one keeps two cores busy, and whole pages of it.
 const ENTRIES_PER_JOB: u64 = 32_768;
-/// Entries whose parts are opened together: memory holds those of so many.
+/// Entries whose parts are looked at together: memory holds those of so many.
 const OPENED_AT_ONCE: usize = 32;
 /// Bytes that are hashed at a time.
 const CHUNK: usize = 256 * 1024;
@@ -108,7 +107,10 @@ fn digest(world: &World<'_>, told: &FileRecord, report: &mut Report) -> Option<b
         let source = world.disk.store().open(&told.path)?;
         let (length, mut reader) = (source.len(), source.get_read(0).map_err(io::Error::other)?);
         if length > MAX_SEGMENT_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file is larger than greffier writes it"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "file is larger than greffier writes it",
+            ));
         }
         let (mut sha256, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
         loop {
@@ -167,7 +169,7 @@ struct Walk<'a> {
     range: Range<u64>,
     /// Leaves of the level-0 tile that is not full.
     open: Vec<Hash>,
-    /// Entries whose parts are opened next.
+    /// Entries whose parts are looked at next.
     waiting: Vec<(u64, Vec<u8>)>,
 }
 
@@ -243,11 +245,7 @@ impl<'a> Walk<'a> {
         records.map(|record| Some((record.first..record.end, open(&record.file.path)?))).collect()
     }
 
-    fn counts(
-        &self,
-        parts: &[(Range<u64>, PartsFile<Source>)],
-        report: &mut Report,
-    ) -> Option<Vec<u8>> {
+    fn counts(&self, parts: &[(Range<u64>, PartsFile<Source>)], report: &mut Report) -> Option<Vec<u8>> {
         let mut counts = vec![0; (self.range.end - self.range.start) as usize];
         let counted = parts.iter().try_for_each(|(_, file)| file.count(self.range.start, &mut counts));
         counted.map_err(|error| self.unreadable_parts(&error, report)).ok()?;
@@ -258,7 +256,7 @@ impl<'a> Walk<'a> {
         report.problem(&self.segment.entries.path, format!("its parts cannot be read: {error}"));
     }
 
-    /// As many parts must be stored as the entry binds.
+    /// As many parts must be stored as the entry binds, but for those that were ordered to go.
     fn count(
         &mut self,
         index: u64,
@@ -268,11 +266,12 @@ impl<'a> Walk<'a> {
         parts: Option<&[(Range<u64>, PartsFile<Source>)]>,
         report: &mut Report,
     ) {
-        if bound != stored {
+        let concerned = self.world.absence.concerns(&self.segment.trail);
+        if bound != stored && !concerned {
             report.problem(self.place(index), super::other_count(stored, bound));
-        } else if self.world.keys.is_none() {
+        } else if self.world.keys.is_none() && !concerned {
             report.parts_unopened += stored as u64;
-        } else if stored > 0 {
+        } else if stored > 0 || bound > 0 {
             self.waiting.push((index, entry.to_vec()));
             if self.waiting.len() == OPENED_AT_ONCE {
                 self.open_waiting(parts.unwrap_or_default(), report);
@@ -280,9 +279,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Decrypts parts and holds them against their entries.
+    /// Looks at the parts themselves, and with keys decrypts them, and holds them against their entries.
     fn open_waiting(&mut self, files: &[(Range<u64>, PartsFile<Source>)], report: &mut Report) {
-        let Some(keys) = self.world.keys else { return };
         let indexes: Vec<u64> = self.waiting.iter().map(|(index, _)| *index).collect();
         let mut found: BTreeMap<u64, Vec<SealedPart<'static>>> = BTreeMap::new();
         for (range, file) in files {
@@ -294,11 +292,14 @@ impl<'a> Walk<'a> {
         }
         for (index, entry) in std::mem::take(&mut self.waiting) {
             let sealed = found.remove(&index).unwrap_or_default();
-            let opened = Event::from_canonical(&entry)
+            let found = Event::from_canonical(&entry)
                 .map_err(|error| format!("the entry is not a valid event: {error}"))
-                .and_then(|event| open_parts(&event, &sealed, keys).map_err(|error| error.to_string()));
-            match opened {
-                Ok(parts) => report.parts_opened += parts.len() as u64,
+                .and_then(|event| {
+                    let trail = &self.segment.trail;
+                    self.world.absence.check(trail, index, &event, &sealed, self.world.keys)
+                });
+            match found {
+                Ok(found) => report.parts(&self.segment.trail, &found),
                 Err(what) => report.problem(self.place(index), what),
             }
         }

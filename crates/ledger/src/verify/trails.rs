@@ -85,8 +85,7 @@ impl<'a> Trails<'a> {
             return false;
         }
         self.count += 1;
-        report.parts_opened += u64::from(seen.opened);
-        report.parts_unopened += u64::from(seen.unopened);
+        report.parts(trail, &seen.parts);
         seen.wrong.iter().for_each(|what| report.problem(place(), what));
         for (_, told) in self.world.outside.leaves(trail, &(seen.index..seen.index + 1)) {
             if told != seen.leaf {
@@ -178,4 +177,3 @@ impl<'a> Trails<'a> {
         report.trails = self.trees.iter().map(told).collect();
     }
 }
-
