@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod keep;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ask::{
     Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use keep::Keys;
 
 use crate::config::check::duration;
 use crate::exit;
@@ -53,6 +55,9 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Check a data directory or a proof, offline.
     Verify(Verify),
+    /// Show, make, replace and retire the keys that sign.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
     Scan(Scan),
     /// Look at the policies.
