@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod keep;
 mod witness;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ask::{
     Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use keep::Keys;
 pub(crate) use witness::{Witness, WitnessCommand};
 
 use crate::config::check::duration;
@@ -55,6 +57,9 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Check a data directory or a proof, offline.
     Verify(Verify),
+    /// Show, make, replace and retire the keys that sign.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
     Witness(Witness),
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.

@@ -7,6 +7,7 @@ mod export;
 mod findings;
 mod import;
 mod init;
+mod keys;
 mod policy;
 mod prove;
 mod scan;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Prove(args) => prove::run(&args, config, output),
         Command::Verify(args) => verify::run(&args, config, output),
         Command::Witness(args) => witness::run(&args, output),
+        Command::Keys(what) => keys::run(&what, config, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),

@@ -2,6 +2,7 @@
 //!
 //! `cli` says what can be asked for, `cmd` has one file per command, `config` reads and checks what was written,
 //! `wire` turns it into what the gateway runs with, `output` and `exit` are how a command speaks and ends.
+//! `key_watch` puts changes of the keys on record and into effect.
 //! `source` is where a read command reads (the files, or a server through `http`), `fields` and `when` are the words
 //! it is asked in. `witness` is a program of its own: it serves the logs of others.
 
@@ -13,6 +14,7 @@ mod dev_issuer;
 mod exit;
 mod fields;
 mod http;
+mod key_watch;
 mod output;
 mod site;
 mod source;

@@ -354,6 +354,6 @@ mod rotation;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod unwell;

@@ -3,7 +3,8 @@
 //! The ledger owns a data directory. Producers hash and encrypt ([`Appender`]), one committer writes groups of
 //! entries to the log and syncs once per group (`commit.rs`), a publisher makes trees, tiles and signed
 //! checkpoints of what is durable (`publish.rs`), and opening a directory brings it back from wherever it
-//! stopped (`recover.rs`). Reading ([`Reader`]) and checking ([`verify`]) need no running ledger.
+//! stopped (`recover.rs`). Reading ([`Reader`]), checking ([`verify`]) and copying ([`backup`]) need no running
+//! ledger.
 //!
 //! ```text
 //! wal/<20 digits>.wal                the log: entries and encrypted parts; the truth
@@ -17,6 +18,7 @@
 
 mod append;
 mod backlog;
+pub mod backup;
 mod cipher;
 mod commit;
 mod disclose;

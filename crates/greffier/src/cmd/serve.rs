@@ -17,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::init;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::exit::{Exit, Failure};
+use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
 use crate::wire;
@@ -36,7 +37,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         node: config.node.clone(),
         seal: config.seal,
     };
-    let limits = config.query.clone();
+    let (limits, origin) = (config.query.clone(), config.origin.clone());
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -53,9 +54,12 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
         let site = ReadSite::new(engine, ledger.appender(), settings.node.clone());
+        let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
+        let watch = tokio::spawn(watch);
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         let stopped =
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
+        watch.abort();
         anyhow::Ok((ledger, stopped))
     })?;
     drop(runtime);

@@ -18,7 +18,7 @@ use crate::wire;
 /// Said whenever nothing from outside was trusted.
 const NOT_ANCHORED: &str = "SELF-CONSISTENT, NOT ANCHORED";
 /// Largest trust policy.
-const MAX_TRUST: u64 = 1024 * 1024;
+const MAX_TRUST: u64 = greffier_merkle::trust::MAX_POLICY as u64;
 
 pub(super) fn run(args: &cli::Verify, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let target = match &args.target {
