@@ -12,7 +12,7 @@ fn check(place: &Place, to: &Path, earlier: Option<&Path>) -> Copied {
     fs::create_dir(to).unwrap();
     let copied = copy_data(&place.data(), to, earlier, |_| ()).unwrap();
     assert_eq!(copied.files, files(to).len() as u64);
-    let options = VerifyOptions { trust: None, keys_dir: Some(place.keys()) };
+    let options = VerifyOptions { keys_dir: Some(place.keys()), ..VerifyOptions::default() };
     let report = verify_dir(to, &options, |_| ()).unwrap();
     assert_eq!(report.problems, vec![]);
     copied
