@@ -67,7 +67,18 @@ fn each_log_is_followed_and_forks_are_refused_after_a_restart_too() {
     answers.push(check(&witness, &body("a.example", 0, 12, true)));
     answers.push(check(&witness, &body("b.example", 1, 12, true)));
     answers.push(check(&witness, &body("a.example", 9, 12, false)));
-    insta::assert_snapshot!(answers.join("\n"), @"");
+    insta::assert_snapshot!(answers.join("\n"), @r#"
+    cosigned Cosigned { time: 1700000005 }
+    cosigned Cosigned { time: 1700000005 }
+    cosigned Cosigned { time: 1700000005 }
+    cosigned Cosigned { time: 1700000005 }
+    no log of origin c.example is known here
+    the new tree is not shown to contain the last one that was cosigned
+    the new tree is not shown to contain the last one that was cosigned
+    the proof starts from another tree: the last one cosigned has 9 leaves
+    cosigned Cosigned { time: 1700000005 }
+    cosigned Cosigned { time: 1700000005 }
+    "#);
 }
 
 #[test]
@@ -136,7 +147,16 @@ fn nothing_is_forgotten_silently() {
         // The list alone may be behind: its last write was cut short by a crash.
         start_after(|dir| fs::write(dir.join("origins"), "a.example\n").unwrap()),
     ];
-    insta::assert_snapshot!(answers.join("\n"), @"");
+    insta::assert_snapshot!(answers.join("\n"), @r#"
+    2 logs
+    2 logs
+    cannot read `DIR/checkpoints/b8e7453371a024daae06f3164492c0afcde134c7747c155b3d83c20de341e855`, which says what was cosigned: entity not found
+    cannot read `DIR/checkpoints`, which says what was cosigned: No such file or directory (os error 2)
+    cannot read `DIR/origins`, which says what was cosigned: No such file or directory (os error 2)
+    `DIR/checkpoints/e8d39256ad2eb523741a6cecf390d3a0d0048250e14424a1b5cc458de18d49d3` is damaged
+    `DIR/checkpoints/b8e7453371a024daae06f3164492c0afcde134c7747c155b3d83c20de341e855` is damaged
+    2 logs
+    "#);
 
     // Any single bit.
     let dir = folder();
@@ -188,7 +208,7 @@ fn nothing_is_signed_that_is_not_kept() {
     fs::create_dir_all(record.join("full")).unwrap();
     let refused = check(&witness, &body("a.example", 6, 7, false));
     assert!(refused.starts_with("cannot keep a record"), "{refused}");
-    insta::assert_snapshot!(check(&witness, &body("a.example", 6, 8, false)), @"");
+    insta::assert_snapshot!(check(&witness, &body("a.example", 6, 8, false)), @"an earlier record could not be kept for certain: start the witness again");
     // The other log has a record of its own.
     assert!(check(&witness, &body("b.example", 0, 2, false)).starts_with("cosigned"));
 }
@@ -198,7 +218,7 @@ fn without_a_time_nothing_is_signed() {
     let dir = folder();
     let witness = start(dir.path()).unwrap();
     let refused = witness.add_checkpoint(&body("a.example", 0, 3, false), || 0).unwrap_err();
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @"the clock shows no time after 1970");
 }
 
 /// Many at once, from the same size: one wins, the others are told where it is.
