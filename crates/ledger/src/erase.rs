@@ -125,7 +125,7 @@ impl Erasure {
 
 /// Empties the log before `file`, then takes out what the orders say is gone. Returns the manifest since which it
 /// is.
-fn take_out(
+pub(crate) fn take_out(
     sealer: &mut Sealer,
     file: u64,
     trail: &Tenant,
@@ -139,7 +139,7 @@ fn take_out(
 
 impl Target {
     /// Where its parts are to be looked for; `None` where a key is destroyed instead.
-    fn wanted(&self) -> Option<Wanted> {
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
         match self {
             Target::User(_) => None,
             // As canonical JSON holds it.
@@ -327,4 +327,4 @@ fn outcome(order: &Event, node: Option<&str>, now: Timestamp) -> Event {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -348,6 +348,8 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 }
 
 #[cfg(test)]
+mod erasing;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod rotation;

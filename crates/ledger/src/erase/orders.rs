@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use greffier_event::{Event, EventId, EventType, Tenant, Timestamp};
+use greffier_event::{Event, EventType, Tenant, Timestamp};
 
 use super::target::{Scope, Target, place};
 

@@ -38,21 +38,25 @@ impl Replay<'_> {
     pub(crate) fn run(mut self, recovered: &mut Recovered) -> Result<(), LedgerError> {
         let reading = LedgerError::io("read the register in the keys folder");
         let mut register = Register::open(self.keys.dir()).map_err(reading)?;
-        self.catch_up_trails(&register, recovered)?;
+        let again = self.catch_up_trails(&register, recovered)?;
         self.catch_up_register(&mut register)?;
-        let done = self.carry_out(&mut register)?;
+        let done = self.carry_out(&mut register, &again)?;
         let open = |event: &Event| !done.contains(&(event.tenant.to_string(), event.request_id.clone()));
         recovered.open_decisions.retain(open);
         Ok(())
     }
 
-    /// Puts on its trail whatever the register knows and the trail does not.
-    fn catch_up_trails(&mut self, register: &Register, recovered: &mut Recovered) -> Result<(), LedgerError> {
+    /// Puts on its trail whatever the register knows and the trail does not, and says what that was.
+    fn catch_up_trails(
+        &mut self,
+        register: &Register,
+        recovered: &mut Recovered,
+    ) -> Result<BTreeSet<EventId>, LedgerError> {
         let known: BTreeSet<EventId> = self.notices().map(|notice| notice.event.id).collect();
         let mut missing: Vec<&Noted> =
             register.noted().filter(|noted| !known.contains(&noted.event.id)).collect();
         missing.sort_by_key(|noted| noted.event.time);
-        for noted in missing {
+        for noted in &missing {
             let mut event = noted.event.clone();
             event.recorded_at = Some(self.now);
             (event.parts, event.parts_root) = (Vec::new(), None);
@@ -63,7 +67,7 @@ impl Replay<'_> {
                 self.orders.entry(trail).or_default().note(Notice { index, act, event });
             }
         }
-        Ok(())
+        Ok(missing.into_iter().map(|noted| noted.event.id).collect())
     }
 
     /// Notes in the register whatever it does not know.
@@ -82,9 +86,12 @@ impl Replay<'_> {
     fn carry_out(
         &mut self,
         register: &mut Register,
+        again: &BTreeSet<EventId>,
     ) -> Result<BTreeSet<(String, Option<String>)>, LedgerError> {
         let undone = |notice: &&Notice| {
-            matches!(notice.act, Act::Ordered(_)) && !register.is_done(&notice.event.id, self.manifest)
+            let id = &notice.event.id;
+            let done = register.is_done(id, self.manifest) && !again.contains(id);
+            matches!(notice.act, Act::Ordered(_)) && !done
         };
         let undone: Vec<Notice> = self.notices().filter(undone).cloned().collect();
         let mut done = BTreeSet::new();

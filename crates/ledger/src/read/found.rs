@@ -115,3 +115,11 @@ pub(crate) fn part_states(
     };
     if sound { Ok(states) } else { Err(ReadError::Part("parts".to_owned())) }
 }
+
+#[cfg(test)]
+impl Found {
+    /// The wrapped key and the content of each part, as they lie on disk.
+    pub(crate) fn stored_parts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.parts.iter().map(|part| (part.wrapped_key.to_vec(), part.content.to_vec())).collect()
+    }
+}
