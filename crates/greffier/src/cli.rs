@@ -165,12 +165,27 @@ pub(crate) struct Prove {
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A data directory or a proof; the configured data directory by default.
-    #[arg(value_name = "DIR | PROOF")]
+    /// A data directory, an evidence pack or a proof; the configured data directory by default.
+    #[arg(value_name = "DIR | PACK | PROOF")]
     pub(crate) target: Option<PathBuf>,
     /// Whom to trust: a C2SP trust policy, obtained from elsewhere.
     #[arg(long, value_name = "POLICY")]
     pub(crate) trust: Option<PathBuf>,
+    /// A signed checkpoint that was kept: the trail must have grown from it; may be repeated.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) from: Vec<PathBuf>,
+    /// A receipt that was kept, as in 'TRAIL INDEX HASH', or a file with one a line; may be repeated.
+    #[arg(long, value_name = "RECEIPT | FILE")]
+    pub(crate) receipt: Vec<String>,
+    /// Every trail must have a checkpoint that meets the quorum of the trust policy's witnesses.
+    #[arg(long, requires = "trust")]
+    pub(crate) require_witnessed: bool,
+    /// Also makes every column of sealed entries again, instead of relying on the files' signed digests.
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Only this event: what it and each of its parts is.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["from", "deep"])]
+    pub(crate) event: Option<uuid::Uuid>,
     /// Keys folder: also decrypts every part and holds it against its entry.
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,

@@ -19,6 +19,7 @@ use greffier_merkle::trust::TrustPolicy;
 use crate::keys::{KeyError, KeyRing};
 use crate::manifest::{self, FileRecord, Manifest, SegmentRecord};
 use crate::publish::{MAX_TRUST_BYTES, TRAILS, TRUST};
+use crate::read::ReadError;
 use crate::store::{Disk, Files, UNFINISHED};
 use crate::wal::replay::{Corruption, Listing};
 use crate::wal::{self, MAX_FILE_BYTES};
@@ -26,20 +27,24 @@ use crate::wal::{self, MAX_FILE_BYTES};
 mod absent;
 mod covered;
 mod crew;
+mod event;
 mod log;
 mod outside;
 mod rotation;
 mod segments;
 mod signed;
+mod status;
 mod tiles;
 mod trails;
 mod tree;
 
 pub use absent::Absent;
 use absent::{Absence, PartsFound};
+pub use event::{EventReport, verify_event};
 use log::Scanned;
 use outside::Outside;
 use signed::{Notes, Signed};
+pub use status::Status;
 use trails::Trails;
 
 /// Problems that are listed; a ruined directory would have one for every entry.
@@ -173,6 +178,9 @@ pub enum VerifyError {
     /// The key ring does not open.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// An event cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// What was kept elsewhere is no evidence.
     #[error("{0}")]
     Kept(String),

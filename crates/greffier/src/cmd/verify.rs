@@ -2,6 +2,8 @@
 //! did not.
 
 mod dir;
+mod event;
+mod outside;
 mod proof;
 
 use std::path::Path;
@@ -25,17 +27,20 @@ pub(super) fn run(args: &cli::Verify, named: Option<&Path>, output: Output) -> a
         Some(target) => target.clone(),
         None => Config::load(named)?.data,
     };
-    let trust = args.trust.as_deref().map(read_trust).transpose()?;
+    let options = outside::options(args)?;
     let metadata = std::fs::metadata(&target).map_err(|error| {
         Failure::new("not_found", format!("cannot find `{}`: {error}", target.display())).exit(Exit::NotFound)
     })?;
     if metadata.is_dir() {
-        dir::verify(&target, trust, args.keys.clone(), output)
+        match args.event {
+            Some(id) => event::verify(&target, &options, id, output),
+            None => dir::verify(&target, &options, output),
+        }
     } else {
         // Without trust from outside, this installation's own word is better than none: it notices a changed
         // signature, but it anchors nothing.
         let own = Config::load(named).ok().and_then(|config| read_trust(&config.data.join("trust")).ok());
-        proof::verify(&target, trust.as_ref(), own.as_ref(), output)
+        proof::verify(&target, &options, own.as_ref(), output)
     }
 }
 
