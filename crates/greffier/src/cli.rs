@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ask::{
     Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
-pub(crate) use keep::Keys;
+pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use witness::{Witness, WitnessCommand};
 
 use crate::config::check::duration;
@@ -60,6 +60,10 @@ pub(crate) enum Command {
     /// Show, make, replace and retire the keys that sign.
     #[command(subcommand)]
     Keys(Keys),
+    /// Copy the data, or the keys, to a safe place; beside a running server or from a stopped one.
+    Backup(Backup),
+    /// Make a data directory of a copy, and check it.
+    Restore(Restore),
     /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
     Witness(Witness),
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.

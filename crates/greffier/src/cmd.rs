@@ -1,6 +1,7 @@
 //! One file per command. Each returns how the process exits; an error carries its own code.
 
 mod activity;
+mod backup;
 mod config;
 mod demo;
 mod export;
@@ -10,6 +11,7 @@ mod init;
 mod keys;
 mod policy;
 mod prove;
+mod restore;
 mod scan;
 mod search;
 mod serve;
@@ -38,6 +40,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&args, config, output),
         Command::Witness(args) => witness::run(&args, output),
         Command::Keys(what) => keys::run(&what, config, output),
+        Command::Backup(args) => backup::run(&args, config, output),
+        Command::Restore(args) => restore::run(&args, config, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),

@@ -18,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -143,6 +144,8 @@ pub fn copy_keys(from: &Path, to: &Path) -> Result<Copied, BackupError> {
     // Keys that do not open, or that others can read, are nothing to keep.
     KeyRing::open(from)?;
     let disk = Disk::new(Arc::new(Files::new(from)));
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700))
+        .map_err(|error| BackupError::write(to, "", error))?;
     let mut target = Target::new(to, 0o600);
     let listed = disk.store().list("").map_err(|error| BackupError::read("", error))?;
     let kept = listed.into_iter().filter(|listed| !listed.is_dir && !listed.name.ends_with(UNFINISHED));

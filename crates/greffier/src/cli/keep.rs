@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// `keys …`.
 #[derive(Debug, Subcommand)]
@@ -22,4 +22,35 @@ pub(crate) enum Keys {
         /// Which generation; the older one by default.
         generation: Option<u32>,
     },
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Folder of backups: each copy gets a folder of its own in it, and shares with the one before what never changes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Copy the keys instead of the data: into another folder, kept elsewhere.
+    #[arg(long)]
+    pub(crate) keys: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A folder of backups, of which the newest copy counts, or one copy.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// Where the data goes: a new or empty folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// The keys' backup, to restore them too and check every part.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Where the keys go; the configured folder by default.
+    #[arg(long, value_name = "DIR", requires = "keys")]
+    pub(crate) keys_to: Option<PathBuf>,
+    /// Whom to trust: a C2SP trust policy, obtained from elsewhere.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) trust: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
@@ -144,8 +144,7 @@ fn keys_are_copied_for_their_owner_and_only_if_they_open() {
     ring.ensure_holder_key("ref:a").unwrap();
     ring.stage_rotation().unwrap();
     for to in [&to, &again] {
-        fs::DirBuilder::new().create(to).unwrap();
-        fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::create_dir(to).unwrap();
     }
     copy_keys(&keys, &to).unwrap();
     assert_eq!(files(&to), files(&keys));

@@ -42,7 +42,8 @@ pub(crate) fn own(n: u64, kind: EventType, action: &str, uri: String, request: &
         EventType::ActionRequest => greffier_event::DecisionKind::Pending,
         _ => greffier_event::DecisionKind::Allow,
     };
-    event.policy = Some(PolicyRecord { decision, reason: None, rule: None, scopes: Vec::new(), version: None });
+    event.policy =
+        Some(PolicyRecord { decision, reason: None, rule: None, scopes: Vec::new(), version: None });
     Draft { event, parts: Vec::new() }
 }
 

@@ -58,7 +58,15 @@ impl Run {
     fn new() -> Run {
         let dir = tempfile::tempdir().unwrap();
         let keys = Arc::new(KeyRing::create(dir.path()).unwrap());
-        Run { sim: Sim::default(), keys, dir, recorded: Vec::new(), ordered: false, done: false, needles: Vec::new() }
+        Run {
+            sim: Sim::default(),
+            keys,
+            dir,
+            recorded: Vec::new(),
+            ordered: false,
+            done: false,
+            needles: Vec::new(),
+        }
     }
 
     fn disk(&self) -> Disk {
@@ -85,7 +93,8 @@ impl Run {
                 entry.frame.place(&mut bytes, 0, 0);
                 let Read::Frame(frame, _) = frame::read(&bytes, 0) else { panic!() };
                 let parts = frame.parts.iter();
-                self.needles.extend(parts.flat_map(|part| [part.wrapped_key.to_vec(), part.content.to_vec()]));
+                self.needles
+                    .extend(parts.flat_map(|part| [part.wrapped_key.to_vec(), part.content.to_vec()]));
             }
             if process.append(entry).is_some() {
                 self.recorded.push(n);

@@ -57,6 +57,17 @@ impl Found {
         part_states(self.index, &self.event()?, &self.parts, keys, &self.orders)
     }
 
+    /// Its parts by name, and why they are gone, as far as that can be told without keys.
+    pub(crate) fn gone(&self) -> Result<Vec<(String, Option<Gone>)>, ReadError> {
+        let event = self.event()?;
+        let why = |(number, name): (usize, &str)| {
+            let sealed = self.parts.get(number).filter(|sealed| !sealed.is_taken_out());
+            self.orders.explain(self.index, &event, name, sealed.map(|sealed| sealed.holder.as_ref()))
+        };
+        let named = event.parts.iter().map(|part| part.name.as_str()).enumerate();
+        Ok(named.map(|(number, name)| (name.to_owned(), why((number, name)))).collect())
+    }
+
     /// Those of its parts that are not gone.
     pub fn open_parts(&self, keys: &KeyRing) -> Result<Vec<OpenedPart>, ReadError> {
         let open = |state| match state {

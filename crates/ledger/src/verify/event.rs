@@ -7,7 +7,7 @@ use greffier_merkle::{TlogProof, TrustPolicy, checkpoint, proof};
 
 use super::{Status, VerifyError, VerifyOptions};
 use crate::keys::KeyRing;
-use crate::read::{Found, ReadError, Reader};
+use crate::read::{Found, PartState, ReadError, Reader};
 
 /// What a check of one event found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn verify_event(
     };
     let parts = match &keys {
         Some(keys) => opened(&found, keys)?,
-        None => found.event()?.parts.into_iter().map(|part| (part.name, Status::Withheld)).collect(),
+        None => unopened(&found)?,
     };
     let receipts = options.receipts.iter().any(|receipt| speaks_of(&found, receipt));
     let anchored = options.trust.is_some() || receipts;
@@ -93,10 +93,23 @@ fn speaks_of(found: &Found, receipt: &greffier_merkle::Receipt) -> bool {
 
 /// What became of each part, with the keys at hand.
 fn opened(found: &Found, keys: &KeyRing) -> Result<Vec<(String, Status)>, VerifyError> {
-    let status = match found.open_parts(keys) {
-        Ok(_) => Status::Valid,
-        Err(error @ (ReadError::NoKey(_) | ReadError::Part(_))) => Status::Invalid { what: error.to_string() },
+    let states = match found.parts(keys) {
+        Ok(states) => states,
+        Err(error @ (ReadError::NoKey(_) | ReadError::Part(_))) => {
+            let status = Status::Invalid { what: error.to_string() };
+            return Ok(found.event()?.parts.into_iter().map(|part| (part.name, status.clone())).collect());
+        }
         Err(error) => return Err(error.into()),
     };
-    Ok(found.event()?.parts.into_iter().map(|part| (part.name, status.clone())).collect())
+    let told = states.into_iter().map(|state| match state {
+        PartState::Open(part) => (part.name, Status::Valid),
+        PartState::Gone { name, why, .. } => (name, why.into()),
+    });
+    Ok(told.collect())
+}
+
+/// What became of each part, as far as the trail's entries say it.
+fn unopened(found: &Found) -> Result<Vec<(String, Status)>, VerifyError> {
+    let told = found.gone()?.into_iter();
+    Ok(told.map(|(name, why)| (name, why.map_or(Status::Withheld, Status::from))).collect())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::erase::Gone;
+
 /// What a check says of an event or a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -24,6 +26,15 @@ pub enum Status {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<Gone> for Status {
+    fn from(why: Gone) -> Status {
+        match why {
+            Gone::Erased { by } => Status::Erased { by },
+            Gone::Expired { by } => Status::Expired { by },
+        }
+    }
 }
 
 impl Status {
