@@ -1,5 +1,6 @@
 //! One of each: an event, a token, a policy set, a text, an open ledger, a running gateway.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use greffier_gateway::{
     CancellationToken, Clock, KeySource, Limits, Secret, Settings, TrustedIssuer, Upstream, UpstreamKind,
     prices::Prices,
 };
-use greffier_ledger::{KeyRing, Ledger, LedgerConfig, Startup};
+use greffier_ledger::{Appender, KeyRing, Ledger, LedgerConfig, Startup};
 use greffier_policy::dev::{Claims, DevIssuer};
 use greffier_policy::{Issuer, KeySet, Policies, Question, Tenants};
 use greffier_safety::Rules;
@@ -166,7 +167,7 @@ fn open(dir: &std::path::Path) -> (Ledger, Startup) {
 pub struct OpenLedger {
     runtime: Runtime,
     ledger: Ledger,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Default for OpenLedger {
@@ -181,7 +182,22 @@ impl OpenLedger {
         let (ledger, startup) = open(dir.path());
         let runtime = Runtime::new().unwrap();
         runtime.block_on(startup.recovered).unwrap();
-        OpenLedger { runtime, ledger, _dir: dir }
+        OpenLedger { runtime, ledger, dir }
+    }
+
+    /// Records on this ledger.
+    pub fn appender(&self) -> Appender {
+        self.ledger.appender()
+    }
+
+    /// What runs its callers.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Its data directory.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// Appends `count` events with a prompt each, all at once, and waits for the receipts.
