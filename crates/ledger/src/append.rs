@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
 use crate::error::{AppendError, stamped};
+use crate::heads::Heads;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
 use crate::seal;
@@ -57,6 +58,8 @@ pub(crate) struct Faults {
     log: Mutex<Option<String>>,
     publishing: Mutex<Option<String>>,
     sealing: Mutex<Option<String>>,
+    /// Set for good: whoever forked must not sign again.
+    forked: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -72,8 +75,18 @@ impl Faults {
         *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    /// A witness caught us: nothing is signed or recorded any more, until a person looked at it.
+    pub(crate) fn set_forked(&self, reason: String) {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+    }
+
+    /// Whether a witness caught us, and how.
+    pub(crate) fn forked(&self) -> Option<String> {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
-        for fault in [&self.log, &self.publishing, &self.sealing] {
+        for fault in [&self.forked, &self.log, &self.publishing, &self.sealing] {
             if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 return Err(reason.clone());
             }
@@ -120,6 +133,7 @@ pub struct Appender {
     committer: Sender<Command>,
     /// Known once the directory is open.
     ids: Arc<OnceLock<Arc<Ids>>>,
+    heads: Heads,
 }
 
 impl std::fmt::Debug for Appender {
@@ -134,10 +148,16 @@ impl Appender {
         faults: Arc<Faults>,
         committer: Sender<Command>,
         ids: Arc<OnceLock<Arc<Ids>>>,
+        heads: Heads,
     ) -> Appender {
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
         let waiting_kib = Arc::new(Semaphore::new(MAX_WAITING_KIB));
-        Appender { keys, faults, waiting, waiting_kib, committer, ids }
+        Appender { keys, faults, waiting, waiting_kib, committer, ids, heads }
+    }
+
+    /// How far the trails are signed and cosigned.
+    pub fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// Whether an append could succeed now; otherwise why not, for people.

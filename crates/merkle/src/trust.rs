@@ -91,12 +91,21 @@ impl TrustPolicy {
         &self.witnesses
     }
 
+    /// Every known key, of logs and of witnesses.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        let logs = self.logs.iter().map(|log| &log.verifier);
+        logs.chain(self.witnesses.iter().map(|witness| &witness.verifier))
+    }
+
+    /// Whether witnesses must have cosigned.
+    pub fn has_quorum(&self) -> bool {
+        self.quorum.is_some()
+    }
+
     /// Checks a signed checkpoint: a listed log signed it, its witnesses meet the quorum, and no listed key's
     /// signature on it is bad.
     pub fn verify_checkpoint(&self, note: &str) -> Result<Checkpoint, Untrusted> {
-        let logs = self.logs.iter().map(|log| &log.verifier);
-        let known = logs.chain(self.witnesses.iter().map(|witness| &witness.verifier));
-        let (checkpoint, signed) = checkpoint::open_signed(note, known)?;
+        let (checkpoint, signed) = checkpoint::open_signed(note, self.verifiers())?;
         match self.quorum {
             Some(quorum) if !self.is_met(quorum, &signed) => {
                 Err(Untrusted::Quorum(self.name(quorum).to_owned()))

@@ -40,7 +40,7 @@ impl<'a> Covered<'a> {
     fn is_of_a_trail(&self, path: &str) -> Option<bool> {
         let (trail, rest) = path.strip_prefix(TRAILS)?.strip_prefix('/')?.split_once('/')?;
         let size = *self.sizes.get(trail)?;
-        if rest == "checkpoint" {
+        if rest == "checkpoint" || rest == "cosigned" {
             return Some(size > 0);
         }
         let tile = TileId::parse(rest).ok()?;
