@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod witness;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ask::{
     Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use witness::{Witness, WitnessCommand};
 
 use crate::config::check::duration;
 use crate::exit;
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Check a data directory or a proof, offline.
     Verify(Verify),
+    /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
+    Witness(Witness),
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
     Scan(Scan),
     /// Look at the policies.

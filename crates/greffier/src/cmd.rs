@@ -17,6 +17,7 @@ mod sql;
 mod tail;
 mod token;
 mod verify;
+mod witness;
 
 use crate::cli::{Cli, Command, Policy};
 use crate::config::{Problem, Problems};
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Token(args) => token::run(args, config, output),
         Command::Prove(args) => prove::run(&args, config, output),
         Command::Verify(args) => verify::run(&args, config, output),
+        Command::Witness(args) => witness::run(&args, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),

@@ -3,7 +3,7 @@
 //! `cli` says what can be asked for, `cmd` has one file per command, `config` reads and checks what was written,
 //! `wire` turns it into what the gateway runs with, `output` and `exit` are how a command speaks and ends.
 //! `source` is where a read command reads (the files, or a server through `http`), `fields` and `when` are the words
-//! it is asked in.
+//! it is asked in. `witness` is a program of its own: it serves the logs of others.
 
 mod cli;
 mod cmd;
@@ -18,6 +18,7 @@ mod site;
 mod source;
 mod when;
 mod wire;
+mod witness;
 
 use std::io;
 use std::process::ExitCode;

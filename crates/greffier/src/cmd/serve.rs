@@ -64,7 +64,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
 }
 
 /// The first signal stops in good order.
-fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -80,7 +80,7 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
 
 /// Logs go to stderr. `GREFFIER_LOG` sets the level of our own crates only: those below would, at their lower
 /// levels, print headers, and with them tokens.
-fn start_logging(output: Output) -> anyhow::Result<()> {
+pub(super) fn start_logging(output: Output) -> anyhow::Result<()> {
     let level = match std::env::var("GREFFIER_LOG") {
         Ok(level) => level.parse().map_err(|_| {
             Failure::new("usage", "GREFFIER_LOG must be off, error, warn, info, debug or trace")

@@ -39,7 +39,7 @@ pub(super) fn run(args: &cli::Verify, named: Option<&Path>, output: Output) -> a
     }
 }
 
-fn read_trust(path: &Path) -> anyhow::Result<TrustPolicy> {
+pub(super) fn read_trust(path: &Path) -> anyhow::Result<TrustPolicy> {
     let in_file = || format!("in the trust policy `{}`", path.display());
     let text = String::from_utf8(wire::read(path, MAX_TRUST)?).with_context(in_file)?;
     TrustPolicy::parse(&text).with_context(in_file)

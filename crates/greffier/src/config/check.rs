@@ -204,7 +204,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether an address can be reached from this machine only.
-fn is_loopback(ip: IpAddr) -> bool {
+pub(crate) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
