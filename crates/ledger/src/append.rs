@@ -13,6 +13,7 @@ use crate::commit::Entry;
 use crate::erase::Erasure;
 use crate::error::{AppendError, stamped};
 use crate::gaps::Gaps;
+use crate::heads::Heads;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
 use crate::seal;
@@ -59,6 +60,8 @@ pub(crate) struct Faults {
     log: Mutex<Option<String>>,
     publishing: Mutex<Option<String>>,
     sealing: Mutex<Option<String>>,
+    /// Set for good: whoever forked must not sign again.
+    forked: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -74,8 +77,18 @@ impl Faults {
         *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    /// A witness caught us: nothing is signed or recorded any more, until a person looked at it.
+    pub(crate) fn set_forked(&self, reason: String) {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+    }
+
+    /// Whether a witness caught us, and how.
+    pub(crate) fn forked(&self) -> Option<String> {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
-        for fault in [&self.log, &self.publishing, &self.sealing] {
+        for fault in [&self.forked, &self.log, &self.publishing, &self.sealing] {
             if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 return Err(reason.clone());
             }
@@ -125,6 +138,7 @@ pub struct Appender {
     /// Known once the directory is open.
     ids: Arc<OnceLock<Arc<Ids>>>,
     pub(crate) gaps: Gaps,
+    heads: Heads,
 }
 
 impl std::fmt::Debug for Appender {
@@ -139,10 +153,16 @@ impl Appender {
         faults: Arc<Faults>,
         committer: Sender<Command>,
         ids: Arc<OnceLock<Arc<Ids>>>,
+        heads: Heads,
     ) -> Appender {
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
         let waiting_kib = Arc::new(Semaphore::new(MAX_WAITING_KIB));
-        Appender { keys, faults, waiting, waiting_kib, committer, ids, gaps: Gaps::default() }
+        Appender { keys, faults, waiting, waiting_kib, committer, ids, gaps: Gaps::default(), heads }
+    }
+
+    /// How far the trails are signed and cosigned.
+    pub fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// Whether an append could succeed now; otherwise why not, for people.

@@ -6,15 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use greffier_merkle::checkpoint::Checkpoint;
-use greffier_merkle::note::KeyError as NameError;
+use greffier_merkle::note::{KeyError as NameError, Verifier};
 use greffier_merkle::succession::Succession;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
 use crate::backlog::Backlog;
+use crate::error::LedgerError;
+use crate::heads::Heads;
 use crate::keys::KeyRing;
 use crate::manifest::{self, Holds, TrailRecord};
 use crate::store::{Disk, UNFINISHED, join, parent};
@@ -253,6 +256,22 @@ fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
     backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Tells of a checkpoint that is on disk. Only witnesses need its bytes.
+fn tell_of(heads: &Heads, disk: &Disk, trail: &Trail, size: u64) -> io::Result<()> {
+    let note = if heads.is_witnessed() {
+        disk.store().read(&checkpoint_path(&trail.name), MAX_CHECKPOINT_BYTES)?
+    } else {
+        Vec::new()
+    };
+    heads.signed(&trail.name, size, trail.root(), &String::from_utf8_lossy(&note), unix_now());
+    Ok(())
+}
+
+/// The wall clock, in seconds since 1970: how long entries wait for witnesses is measured with it.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// All trails of this node.
 pub(crate) struct Publisher {
     disk: Disk,
@@ -265,6 +284,9 @@ pub(crate) struct Publisher {
     signed_by: Option<Vec<u32>>,
     /// Who wants to know how far each trail is signed.
     backlog: Option<Arc<Mutex<Backlog>>>,
+    heads: Option<Heads>,
+    /// The end of the trust policy: who must have witnessed.
+    witnesses: String,
 }
 
 impl Publisher {
@@ -278,6 +300,8 @@ impl Publisher {
             trusted: None,
             signed_by: None,
             backlog: None,
+            heads: None,
+            witnesses: "quorum none\n".to_owned(),
         };
         publisher.trail(Tenant::NODE);
         publisher
@@ -288,6 +312,30 @@ impl Publisher {
         let signed = self.trails.iter().filter_map(|(name, trail)| Some((name, trail.published?)));
         signed.for_each(|(name, size)| lock(&backlog).signed(name, size));
         self.backlog = Some(backlog);
+    }
+
+    /// From now on tells `heads` what is signed, beginning with what is.
+    pub(crate) fn tell(&mut self, heads: &Heads) -> io::Result<()> {
+        let signed = self.trails.values().filter_map(|trail| Some((trail, trail.published?)));
+        signed
+            .filter(|(trail, size)| trail.size() == *size)
+            .try_for_each(|(trail, size)| tell_of(heads, &self.disk, trail, size))?;
+        self.heads = Some(heads.clone());
+        Ok(())
+    }
+
+    /// The keys of each trail's log.
+    pub(crate) fn logs(&self) -> Result<Vec<(String, Vec<Verifier>)>, LedgerError> {
+        let log = |(name, trail): (&String, &Trail)| {
+            let keys = self.keys.verifiers(&trail.origin);
+            Ok((name.clone(), keys.map_err(|_| LedgerError::Origin(self.node_origin.clone()))?))
+        };
+        self.trails.iter().map(log).collect()
+    }
+
+    /// The end of the trust policy from now on: lines that name witnesses and a quorum.
+    pub(crate) fn trust_witnesses(&mut self, lines: String) {
+        self.witnesses = lines;
     }
 
     /// The trail of that name, new if need be.
@@ -342,12 +390,15 @@ impl Publisher {
                 if let Some(backlog) = &self.backlog {
                     lock(backlog).signed(&trail.name, trail.size());
                 }
+                if let Some(heads) = &self.heads {
+                    tell_of(heads, &self.disk, trail, trail.size())?;
+                }
             }
         }
         Ok(())
     }
 
-    /// A C2SP trust policy: one log per trail and key. No witness vouches for it yet.
+    /// A C2SP trust policy: one log per trail and key, and who must have witnessed.
     fn trust_text(&self, generations: &[u32]) -> Result<String, NameError> {
         let mut text = String::new();
         for trail in self.trails.values() {
@@ -355,7 +406,7 @@ impl Publisher {
                 text += &format!("log {}\n", self.keys.verifier(*generation, &trail.origin)?);
             }
         }
-        Ok(text + "quorum none\n")
+        Ok(text + &self.witnesses)
     }
 
     /// After a crash, when all is published: removes what was half written, partial tiles that no checkpoint

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use greffier_event::{Event, Tenant, Timestamp};
 use greffier_merkle::Hash;
 use greffier_merkle::note::Verifier;
-use greffier_merkle::{checkpoint, hash};
+use greffier_merkle::{Checkpoint, checkpoint, hash};
 
+use crate::anchor::{Anchor, Seen, read_cosigned, seen_by_witnesses};
 use crate::backlog::Backlog;
 use crate::erase::{Notice, Orders};
 use crate::error::LedgerError;
@@ -21,7 +22,7 @@ use crate::manifest::{self, Chain, Holds, LogRecord, Manifest};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{
-    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin,
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, cosigned_path, origin,
 };
 use crate::store::{Disk, Lock};
 use crate::wal::frame::Frame;
@@ -66,10 +67,48 @@ struct Claim {
     size: u64,
     root: Hash,
     place: String,
+    /// The witness that holds it; otherwise it lies in the directory itself.
+    witness: Option<String>,
 }
 
-/// Takes the directory and brings it to a state from which recording can go on.
+impl Claim {
+    /// The tree here has another root at that size.
+    fn contradicted(&self, trail: &str) -> LedgerError {
+        match &self.witness {
+            Some(witness) => LedgerError::another(witness, trail),
+            None => {
+                let what = format!("trail `{trail}` has another root at size {}", self.size);
+                LedgerError::tampered(&self.place, what)
+            }
+        }
+    }
+
+    /// The tree here is smaller.
+    fn ahead(&self, trail: &str, size: u64) -> LedgerError {
+        match &self.witness {
+            Some(witness) => LedgerError::ahead(witness, trail, self.size, size),
+            None => {
+                let what = format!("trail `{trail}` has {size} entries, but {} were signed for", self.size);
+                LedgerError::tampered(&self.place, what)
+            }
+        }
+    }
+}
+
+/// [`open_witnessed`], with nobody to ask.
+#[cfg(test)]
 pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Result<Opened, LedgerError> {
+    open_witnessed(disk, keys, node_origin, None)
+}
+
+/// Takes the directory and brings it to a state from which recording can go on. What witnesses hold under our
+/// signature must be part of it.
+pub(crate) fn open_witnessed(
+    disk: &Disk,
+    keys: &Arc<KeyRing>,
+    node_origin: &str,
+    anchor: Option<&Anchor>,
+) -> Result<Opened, LedgerError> {
     disk.store().prepare().map_err(LedgerError::io("create the data directory"))?;
     // Ours alone from here on, until the lock is dropped.
     let lock = disk.store().lock().map_err(|error| match error.kind() {
@@ -100,9 +139,18 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     for segment in &holds.segments {
         backlog.sealed(&segment.trail, segment.end, Timestamp::from_micros(segment.recorded_at.1));
     }
+    let mut claims = claims(disk, keys, node_origin, &trails, manifest)?;
+    if let Some(anchor) = anchor {
+        let verifiers = |trail: &str| verifiers(keys, node_origin, trail);
+        for Seen { witness, trail, checkpoint } in seen_by_witnesses(anchor, disk, &trails, verifiers)? {
+            let (place, witness) = (format!("witness {witness}"), Some(witness));
+            let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness };
+            claims.entry(trail).or_default().push(claim);
+        }
+    }
     let mut replay = Replay {
         disk,
-        claims: claims(disk, keys, node_origin, &trails, manifest)?,
+        claims,
         publisher: &mut publisher,
         next: BTreeMap::new(),
         backlog: &mut backlog,
@@ -193,7 +241,7 @@ fn claims(
                     )
                 })
             })?;
-        let claim = Claim { size: checkpoint.size, root: checkpoint.root, place };
+        let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness: None };
         claims.entry(trail.as_str().to_owned()).or_default().push(claim);
     }
     for record in manifest.iter().flat_map(|manifest| &manifest.holds.trails).filter(|record| record.size > 0)
@@ -203,7 +251,15 @@ fn claims(
         };
         let root = hex::decode(&record.root).ok().and_then(|root| root.try_into().ok());
         let root = root.ok_or_else(|| LedgerError::tampered(manifest::DIR, "a root is not a hash"))?;
-        claims.push(Claim { size: record.size, root, place: manifest::DIR.to_owned() });
+        claims.push(Claim { size: record.size, root, place: manifest::DIR.to_owned(), witness: None });
+    }
+    for trail in trails.iter().map(Tenant::as_str) {
+        // One that is not ours says nothing; `anchor` takes it away.
+        if let Ok(Some((checkpoint, _))) = read_cosigned(disk, trail, &verifiers(keys, node_origin, trail)?) {
+            let Checkpoint { size, root, .. } = checkpoint;
+            let claim = Claim { size, root, place: cosigned_path(trail), witness: None };
+            claims.entry(trail.to_owned()).or_default().push(claim);
+        }
     }
     Ok(claims)
 }
@@ -285,11 +341,11 @@ impl Replay<'_> {
         let claims = self.claims.get(frame.trail).map_or(&[] as &[Claim], Vec::as_slice);
         for claim in claims.iter().filter(|claim| claim.size == trail.size()) {
             if claim.root != trail.root() {
-                let what = format!("trail `{}` has another root at size {}", frame.trail, claim.size);
-                return Err(LedgerError::tampered(&claim.place, what));
+                return Err(claim.contradicted(frame.trail));
             }
         }
-        let covered = claims.iter().map(|claim| claim.size).max().unwrap_or(0);
+        let stored = claims.iter().filter(|claim| claim.witness.is_none());
+        let covered = stored.map(|claim| claim.size).max().unwrap_or(0);
         trail.compare_tiles(self.disk, covered, &mut self.repairs);
         Ok(())
     }
@@ -306,8 +362,7 @@ impl Replay<'_> {
                     sealed::root_at(self.disk, name, claim.size)
                 };
                 if root != Some(claim.root) {
-                    let what = format!("trail `{name}` has another root at size {}", claim.size);
-                    return Err(LedgerError::tampered(&claim.place, what));
+                    return Err(claim.contradicted(name));
                 }
             }
         }
@@ -319,13 +374,14 @@ impl Replay<'_> {
         for (name, claims) in &self.claims {
             let size = self.publisher.trail(name).size();
             if let Some(claim) = claims.iter().find(|claim| claim.size > size) {
-                let what = format!("trail `{name}` has {size} entries, but {} were signed for", claim.size);
-                return Err(LedgerError::tampered(&claim.place, what));
+                return Err(claim.ahead(name, size));
             }
         }
         let Replay { disk, publisher, claims, repairs, .. } = self;
         for trail in publisher.trails_mut() {
-            let stored = claims.get(trail.name()).and_then(|claims| claims.first());
+            let stored = checkpoint_path(trail.name());
+            let claims = claims.get(trail.name()).into_iter().flatten();
+            let stored = claims.into_iter().find(|claim| claim.place == stored);
             trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
         }
         if !claims.is_empty() && read_optional(disk, TRUST, MAX_TRUST_BYTES)?.is_none() {

@@ -80,7 +80,7 @@ impl Place {
     }
 
     fn verify(&self) -> Report {
-        let options = VerifyOptions { trust: None, keys_dir: Some(self.keys()) };
+        let options = VerifyOptions { keys_dir: Some(self.keys()), ..VerifyOptions::default() };
         verify_dir(&self.data(), &options, |_| ()).unwrap()
     }
 

@@ -171,7 +171,8 @@ impl Run {
         assert!(self.recorded.iter().all(|n| seen.contains(n)), "{context}");
         let dir = tempfile::tempdir().unwrap();
         self.sim.dump(dir.path());
-        let options = VerifyOptions { trust: None, keys_dir: Some(self.dir.path().to_owned()) };
+        let options =
+            VerifyOptions { keys_dir: Some(self.dir.path().to_owned()), ..VerifyOptions::default() };
         let report = verify_dir(dir.path(), &options, |_| ()).unwrap();
         assert_eq!((report.problems, report.clean), (vec![], true), "{context}");
         let erased = seen.iter().filter(|n| **n % 3 == 0 && **n < 9).count() as u64;

@@ -9,7 +9,7 @@ use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
-use super::{Opener, Recorder, Running};
+use super::{Opener, Recorder, Running, Witnessing};
 use crate::append::{Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
 use crate::erase::Erasure;
@@ -48,6 +48,7 @@ pub(super) enum ToSealer {
 /// The committer's thread.
 pub(super) struct CommitThread {
     pub(super) opener: Opener,
+    pub(super) witnessing: Witnessing,
     pub(super) recorder: Option<Recorder>,
     pub(super) recovered: Option<oneshot::Sender<Recovered>>,
     pub(super) to_publisher: SyncSender<ToPublisher>,
@@ -163,7 +164,7 @@ impl CommitThread {
         let mut found = None;
         let result = match self.recorder.as_mut() {
             Some(recorder) => recorder.committer.reopen().map_err(LedgerError::io("open the log")),
-            None => self.opener.open().map(|opened| {
+            None => self.opener.open_witnessed(&self.witnessing).map(|opened| {
                 let Running { recorder, publisher, sealer, recovered } = opened;
                 let _ = self.to_publisher.send(ToPublisher::Adopt(Box::new(publisher)));
                 let _ = self.to_sealer.send(ToSealer::Adopt(Box::new(sealer)));
@@ -266,13 +267,18 @@ pub(super) fn run_publisher(
             }
             Ok(ToPublisher::Finish) => {
                 let mut publisher = publisher?;
+                if let Some(reason) = faults.forked() {
+                    return Some(Err(io::Error::other(reason)));
+                }
                 return Some(publisher.publish().map(|()| *publisher));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         if Instant::now() >= due {
-            if let Some(result) = publisher.as_mut().map(|publisher| publisher.publish()) {
+            // Whoever forked signs nothing more.
+            let publisher = publisher.as_mut().filter(|_| faults.forked().is_none());
+            if let Some(result) = publisher.map(|publisher| publisher.publish()) {
                 if let Err(error) = &result {
                     tracing::error!(%error, "not recording: checkpoints cannot be written");
                 }
@@ -299,7 +305,8 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
-        let Some(sealer) = sealer.as_mut() else { continue };
+        // A segment counts by a signature, and whoever forked signs nothing more.
+        let Some(sealer) = sealer.as_mut().filter(|_| faults.forked().is_none()) else { continue };
         wait = match sealer.step(wall_clock()) {
             // There may be more: only the inbox comes between.
             Ok(true) => Duration::ZERO,
