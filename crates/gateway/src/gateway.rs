@@ -21,6 +21,7 @@ use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
 use crate::inspect::Inspector;
 use crate::issuer_keys::KeysError;
+use crate::malformed::Malformed;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
@@ -54,6 +55,7 @@ pub(crate) struct Gateway {
     pub(crate) inspector: Inspector,
     pub(crate) recorder: Recorder,
     pub(crate) refusals: Refusals,
+    pub(crate) malformed: Malformed,
     pub(crate) metrics: Metrics,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
@@ -91,6 +93,7 @@ impl Gateway {
         );
         Ok(Gateway {
             refusals: Refusals::new(recorder.clone()),
+            malformed: Malformed::new(recorder.clone()),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,
@@ -164,6 +167,12 @@ impl Gateway {
         }
     }
 
+    /// Who sent a request that is answered before it is looked at, if anybody vouches for them.
+    pub(crate) async fn sender(&self, headers: &HeaderMap) -> Option<Principal> {
+        let token = identify::bearer(headers).ok()?;
+        self.identities.identify(&token, self.clock.now()).await.ok()
+    }
+
     /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
     pub(crate) async fn started(&self, recovered: Recovered) {
         if recovered.unclean || !recovered.repairs.is_empty() {
@@ -229,6 +238,7 @@ impl Gateway {
             }
             self.recorder.settle_all().await;
             self.refusals.settle(self.clock.now(), false).await;
+            self.malformed.settle(self.clock.now(), false).await;
         }
     }
 
@@ -254,6 +264,7 @@ impl Gateway {
             self.recorder.settle_all().await;
         }
         self.refusals.settle(self.clock.now(), true).await;
+        self.malformed.settle(self.clock.now(), true).await;
         self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
         self.recorder.account.totals()
     }

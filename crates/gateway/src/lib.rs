@@ -20,6 +20,7 @@ mod http_client;
 mod identify;
 mod inspect;
 mod issuer_keys;
+mod malformed;
 mod metrics;
 mod pipeline;
 mod policy_watch;
@@ -36,6 +37,7 @@ mod site;
 pub mod sse;
 pub mod stream;
 mod unrecorded;
+mod windows;
 pub mod wire;
 
 use std::sync::Arc;

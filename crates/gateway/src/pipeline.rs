@@ -40,6 +40,8 @@ pub(crate) async fn govern(
             response
         }
         Err(refused) => {
+            // A request that is no call leaves its event, too, if anybody vouches for its sender.
+            let refused = gateway.malformed.note(refused, protocol, &request_id, gateway.clock.now()).await;
             gateway.metrics.answered(protocol, refused.status, refused.code);
             tokio::spawn(http_client::drain(body));
             refuse::response(wire, &refused, &request_id)
@@ -64,15 +66,18 @@ async fn steps(
     let (principal, token) = gateway.identify(&head.headers, head.peer, protocol, request_id, now).await?;
 
     // The request becomes a call: what is asked, of what, with which content.
-    let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?;
-    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)?;
+    let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
+        .await
+        .map_err(|error| Refused::from(error).sent_by(&principal))?;
+    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+        .map_err(|refused| refused.sent_by(&principal))?;
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected once: findings for the decision, one form to forward and one to record.
     let redacted = inspect(&gateway.inspector, call, gateway.rules(&head.route), &token)
-        .map_err(|error| Refused::bad_request(error.to_string()))?;
+        .map_err(|error| Refused::bad_request(error.to_string()).sent_by(&principal))?;
 
     // Policy and content safety decide, over the findings.
     let permitted = match decide(&gateway.policies.load(), principal, redacted, destination) {

@@ -238,6 +238,22 @@ impl Recorder {
         Draft { event, parts: Vec::new() }
     }
 
+    /// A string fit for a leaf.
+    pub(crate) fn leaf(&self, text: &str) -> String {
+        self.inspector.leaf(text)
+    }
+
+    /// Puts the caller's name on an event.
+    pub(crate) fn name(&self, event: &mut Event, principal: &Principal) {
+        event.user = self.user(principal);
+        let mut agent = read::agent(principal);
+        agent.id = self.subject(&principal.tenant, &agent.id);
+        for actor in &mut agent.via {
+            actor.sub = self.subject(&principal.tenant, &actor.sub);
+        }
+        event.agent = Some(agent);
+    }
+
     /// A string fit for a leaf, and short.
     fn short(&self, text: &str) -> String {
         self.inspector.leaf(text).chars().take(128).collect()
@@ -270,13 +286,7 @@ impl Recorder {
         event.session_id =
             call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
         event.trace = call.trace.clone();
-        event.user = self.user(principal);
-        let mut agent = read::agent(principal);
-        agent.id = self.subject(&principal.tenant, &agent.id);
-        for actor in &mut agent.via {
-            actor.sub = self.subject(&principal.tenant, &actor.sub);
-        }
-        event.agent = Some(agent);
+        self.name(&mut event, principal);
         let mut action = call.action.clone();
         action.name = self.inspector.leaf(&action.name).chars().take(256).collect();
         event.action = Some(action);

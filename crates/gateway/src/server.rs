@@ -94,8 +94,7 @@ async fn enter(
     let (parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     let mut response = if ambiguous.is_set() {
-        let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
-        refuse::response(route::wire(parts.uri.path()), &refused, &gateway.clock.request_id())
+        refuse_framing(gateway, parts).await
     } else {
         answer(gateway, peer, parts, body).await
     };
@@ -103,6 +102,26 @@ async fn enter(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A request with two framings: nobody can tell where it ends, so it is not looked at. Its sender is on record.
+async fn refuse_framing(gateway: Arc<Gateway>, parts: http::request::Parts) -> Response<Body> {
+    let (wire, request_id) = (route::wire(parts.uri.path()), gateway.clock.request_id());
+    let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
+    let noting = {
+        let (gateway, refused, request_id) = (Arc::clone(&gateway), refused.clone(), request_id.clone());
+        async move {
+            let refused = match gateway.sender(&parts.headers).await {
+                Some(sender) => refused.sent_by(&sender),
+                None => refused,
+            };
+            gateway.malformed.note(refused, "http", &request_id, gateway.clock.now()).await
+        }
+    };
+    // In a task of its own: a caller that goes away must not cut a record short.
+    let refused = gateway.calls.spawn(noting).await.unwrap_or(refused);
+    gateway.metrics.answered("http", refused.status, refused.code);
+    refuse::response(wire, &refused, &request_id)
 }
 
 async fn answer(

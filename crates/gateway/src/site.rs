@@ -103,6 +103,7 @@ async fn receive(
             response
         }
         Err(refused) => {
+            let refused = gateway.malformed.note(refused, PROTOCOL, &request_id, gateway.clock.now()).await;
             gateway.metrics.answered(PROTOCOL, refused.status, refused.code);
             tokio::spawn(http_client::drain(body));
             refuse::response(Wire::Plain, &refused, &request_id)
@@ -137,13 +138,17 @@ async fn steps(
             Some(caller)
         }
     };
-    read::check_headers(&parts.headers)?;
+    let sent = |refused: Refused| match &caller {
+        Some(caller) => refused.sent_by(caller),
+        None => refused,
+    };
+    read::check_headers(&parts.headers).map_err(sent)?;
 
     // A stranger must not make us hold anything.
     let body = match caller {
-        Some(_) => {
-            http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?
-        }
+        Some(_) => http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
+            .await
+            .map_err(|error| sent(error.into()))?,
         None => Bytes::new(),
     };
 

@@ -71,3 +71,6 @@ impl Appender {
         self.record(draft).await
     }
 }
+
+#[cfg(test)]
+mod tests;

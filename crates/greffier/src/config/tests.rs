@@ -101,18 +101,17 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    let text = "data = \"s3://bucket\"\non_record_failure = \"continue\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
+    let text = "data = \"s3://bucket\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
                 [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n[[upstream]]\nname = \"g\"\nkind = \"gemini\"\n\
                 base_url = \"http://a\"\nmodels = [\"*\"]\napi_key_env = \"K\"\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
-        greffier.toml:2:21: `continue` is not built yet: only `refuse`
-        greffier.toml:3:3: `mcp` is not built yet: MCP servers
-        greffier.toml:5:3: `limit` is not built yet: limits on calls, tokens and cost
-        greffier.toml:6:2: `retention` is not built yet: how long entries and parts are kept
-        greffier.toml:8:2: `privacy` is not built yet: identities as references
-        greffier.toml:9:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
-        greffier.toml:12:8: `gemini` is not built yet: only `openai` and `anthropic`
+        greffier.toml:2:3: `mcp` is not built yet: MCP servers
+        greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
+        greffier.toml:5:2: `retention` is not built yet: how long entries and parts are kept
+        greffier.toml:7:2: `privacy` is not built yet: identities as references
+        greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
+        greffier.toml:11:8: `gemini` is not built yet: only `openai` and `anthropic`
     ");
 }
 
@@ -227,7 +226,7 @@ entries = 65537
         greffier.toml:3:8: the keys must not lie inside the data directory: choose another folder
         greffier.toml:4:10: expected a name without spaces and `+`, as in "audit.example.com"
         greffier.toml:5:8: expected 1 to 64 letters, digits, `.`, `_` or `-`
-        greffier.toml:6:21: expected `refuse`
+        greffier.toml:6:21: expected `refuse` or `continue`
         greffier.toml:8:7: expected an https URL (http on loopback only), or keys by `jwks_file`
         greffier.toml:9:12: expected our name, as tokens carry it in `aud`
         greffier.toml:10:11: `greffier` is reserved for the node's own trail
@@ -371,6 +370,56 @@ fn what_a_question_may_cost_and_when_entries_are_sealed() {
     Limits { rows: 7, bytes: 1048576, time: 5s, memory: 2147483648, concurrent: 1, pushdown: false }
     SealPolicy { entries: 256, age: 5400s, wal_bytes: 2097152 }
     ");
+}
+
+const ISSUER: &str = "[[issuer]]\nurl = \"https://idp.example\"\naudience = \"https://greffier.example\"\ntenants = [\"acme\"]\n";
+
+/// What goes on unrecorded, or what is wrong.
+fn going_on(text: &str, overrides: &[(&str, &str)]) -> String {
+    match load(&format!("{text}{ISSUER}"), overrides) {
+        Ok(config) => {
+            config.continues.classes().map(greffier_gateway::Class::name).collect::<Vec<_>>().join(" ")
+        }
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn which_calls_go_on_unrecorded() {
+    let check = going_on;
+    assert_eq!(check("", &[]), "");
+    assert_eq!(check("on_record_failure = \"refuse\"\n", &[]), "");
+    assert_eq!(check("on_record_failure = \"continue\"\n", &[]), "invoke_model call_tool");
+    assert_eq!(check("", &[("ON_RECORD_FAILURE", "continue")]), "invoke_model call_tool");
+    assert_eq!(check("[on_record_failure]\n", &[]), "");
+    assert_eq!(check("[on_record_failure]\ninvoke_model = \"continue\"\n", &[]), "invoke_model");
+    assert_eq!(check("", &[("ON_RECORD_FAILURE__CALL_TOOL", "continue")]), "call_tool");
+    let but_one = "on_record_failure = { default = \"continue\", call_tool = \"refuse\" }\n";
+    assert_eq!(check(but_one, &[]), "invoke_model");
+    let shown = load(&format!("{but_one}{ISSUER}"), &[]).unwrap().text;
+    assert_eq!(load(&shown, &[]).unwrap().text, shown);
+    assert!(
+        shown.contains("[on_record_failure]\ndefault = \"continue\"\ncall_tool = \"refuse\"\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_may_not_go_on_unrecorded_is_said() {
+    insta::assert_snapshot!(going_on("on_record_failure = \"ignore\"\n", &[]), @"greffier.toml:1:21: expected `refuse` or `continue`");
+    insta::assert_snapshot!(going_on("on_record_failure = 7\n", &[]), @"greffier.toml:1:21: expected `refuse`, `continue`, or a section with one of them for each class, found integer");
+    insta::assert_snapshot!(going_on("[on_record_failure]\ninvoke_modle = \"continue\"\ncall_tool = 1\n", &[]), @r"
+        greffier.toml:2:1: unknown key `invoke_modle` in `on_record_failure`: did you mean `invoke_model`?
+        greffier.toml:3:13: expected a string, found integer
+    ");
+    insta::assert_snapshot!(going_on("[on_record_failure]\nread_resource = \"continue\"\ncall_tool = \"no\"\n", &[]), @r"
+        greffier.toml:2:1: unknown key `read_resource` in `on_record_failure`: expected one of default, invoke_model, call_tool
+        greffier.toml:3:13: expected `refuse` or `continue`
+    ");
+    insta::assert_snapshot!(problems("on_record_failure = \"continue\"\n", &[]), @"greffier.toml:1:21: calls go on unrecorded for verified callers only, and the development issuer verifies nobody: add an [[issuer]], or write `refuse`");
+    let classified = "on_record_failure = { call_tool = \"continue\" }\n[[tool]]\nname = \"ehr\"\n\
+                      base_url = \"http://a\"\nclassification = [\"phi\"]\n";
+    insta::assert_snapshot!(going_on(classified, &[]), @"greffier.toml:1:35: every [[tool]] here is classified, and no call for classified data goes on unrecorded: write `refuse`");
 }
 
 #[test]
