@@ -32,7 +32,8 @@ mod tail;
 mod view;
 
 pub use error::ReadError;
-use error::{corrupt, damaged, io_error};
+pub(crate) use error::damaged;
+use error::{corrupt, io_error};
 use filters::Filters;
 pub use found::Found;
 pub(crate) use found::open_parts;
