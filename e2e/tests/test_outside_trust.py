@@ -5,9 +5,13 @@ trust policy, a checkpoint, receipts) it exits 5 and names what is wrong.
 """
 
 import base64
+import hashlib
+import json
+import re
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness import wal
 from harness.procs import wait_until
@@ -101,17 +105,48 @@ def test_nothing_is_wrong(history):
     assert checked.returncode == 0 and "anchored by a receipt" in checked.stdout, checked.stdout
 
 
-def test_signed_anew_with_another_key(history, install, sdk, people):
-    """The same entries, or others, under a key that nobody knows."""
+def test_signed_anew_with_another_key(history, tmp_path):
+    """Whoever can write the files makes everything that is signed anew, with keys of his own."""
     greffier, auditor, _ = history
-    other = install("other")
-    shutil.copytree(greffier.data / "wal", other.data / "wal")
-    other.start()
-    call(sdk, other, people["alice"])
-    other.stop()
-    agrees_with_itself(other, other.data)
-    is_found(other, other.data, auditor.trust(), "no known key signed the note")
-    is_found(other, other.data, auditor.checkpoint("today"), "signed anew with another key")
+    data = greffier.copy(tmp_path / "data")
+    sign_anew(data)
+    agrees_with_itself(greffier, data)
+    is_found(greffier, data, auditor.trust(), "no known key signed the note")
+    is_found(greffier, data, auditor.checkpoint("today"), "signed anew with another key")
+
+
+def sign_anew(data):
+    keys, vkeys = {}, {}
+    trust = (data / "trust").read_text()
+    for old in re.findall(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", trust):
+        origin = old.split("+", 1)[0]
+        keys[origin] = Ed25519PrivateKey.generate()
+        public = b"\x01" + keys[origin].public_key().public_bytes_raw()
+        vkeys[origin] = hashlib.sha256(origin.encode() + b"\n" + public).digest()[:4]
+        trust = trust.replace(old, f"{origin}+{vkeys[origin].hex()}+{base64.b64encode(public).decode()}")
+
+    def note(text, origin):
+        blob = vkeys[origin] + keys[origin].sign(text.encode())
+        return f"{text}\n\u2014 {origin} {base64.b64encode(blob).decode()}\n"
+
+    old = hashlib.sha256((data / "trust").read_bytes()).hexdigest()
+    (data / "trust").write_text(trust)
+    new = hashlib.sha256(trust.encode()).hexdigest()
+    for file in (data / "trails").glob("*/checkpoint"):
+        text = file.read_text().rpartition("\n\n")[0] + "\n"
+        file.write_text(note(text, text.split("\n", 1)[0]))
+    (node,) = (origin for origin in keys if origin.endswith("/greffier"))
+    previous = None
+    for file in sorted((data / "manifests").glob("*.note")):
+        head = json.loads(file.read_text().rpartition("\n\n")[0])
+        if previous:
+            head["previous"] = previous
+        listing = file.with_suffix(".list")
+        if listing.exists():
+            listing.write_text(listing.read_text().replace(old, new))
+            head["listing"]["sha256"] = hashlib.sha256(listing.read_bytes()).hexdigest()
+        file.write_text(note(json.dumps(head, separators=(",", ":")) + "\n", node))
+        previous = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_yesterdays_copy(history):
@@ -147,7 +182,7 @@ def test_the_tail_is_cut(install, sdk, people):
         wait_until(lambda: greffier.verify().returncode == 0, "a checkpoint covers it")
         receipt = call(sdk, greffier, people["alice"])
         greffier.kill()
-        cut_the_last_entry(greffier.data)
+        cut_the_last_entries(greffier.data)
         checked = greffier.verify()
         if checked.returncode == 0:
             break
@@ -161,7 +196,7 @@ def test_the_tail_is_cut(install, sdk, people):
     is_found(greffier, greffier.data, ("--receipt", receipt), "the tail was cut")
 
 
-def cut_the_last_entry(data):
+def cut_the_last_entries(data):
     file = sorted((data / "wal").glob("*.wal"))[-1]
     raw = file.read_bytes()
     offset, ends = wal.HEADER, []

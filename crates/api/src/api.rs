@@ -13,7 +13,7 @@ use crate::params::Params;
 use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
-use crate::{analyse, events, evidence, export, ingest, lookup, openapi, respond, sql, tail};
+use crate::{analyse, events, evidence, export, ingest, lookup, openapi, pack, respond, sql, tail};
 
 /// Tails at one time: each asks the engine twice a second.
 const MAX_TAILS: usize = 64;
@@ -84,6 +84,7 @@ impl Api {
             Endpoint::Ingest => ingest::ingest(self, request).await,
             Endpoint::Events => events::events(self, request).await,
             Endpoint::Export => export::export(self, request).await,
+            Endpoint::Evidence => pack::evidence(self, request).await,
             Endpoint::Event => lookup::event(self, request).await,
             Endpoint::Call => lookup::call(self, request).await,
             Endpoint::Session => lookup::session(self, request).await,

@@ -15,6 +15,7 @@ mod export;
 mod ingest;
 mod lookup;
 mod openapi;
+mod pack;
 mod params;
 mod parts;
 mod refuse;
@@ -31,5 +32,6 @@ mod visit;
 
 pub use api::Api;
 pub use export::{Export, ExportError, ExportFormat, OpenParts};
+pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Visit};

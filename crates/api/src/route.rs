@@ -5,7 +5,7 @@ use greffier_policy::AdminAction;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, SSE, TEXT};
+use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, SSE, TEXT, ZIP};
 use crate::visit::Access;
 
 /// What is done at a route.
@@ -14,6 +14,7 @@ pub(crate) enum Endpoint {
     Ingest,
     Events,
     Export,
+    Evidence,
     Event,
     Call,
     Session,
@@ -106,6 +107,23 @@ pub(crate) static ROUTES: &[Route] = &[
         ],
         takes: &[],
         gives: &[NDJSON, CSV],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/evidence",
+        who: Who::May(AdminAction::ExportTrail),
+        endpoint: Endpoint::Evidence,
+        summary: "An evidence pack of what a search finds: entries, chosen contents, proofs, for others to verify offline.",
+        params: &[
+            Q,
+            ("parts", "The contents that are shown: `all`, or names with commas between; none by default."),
+            ("range", "`first-last`: leaves out nothing between these indexes."),
+            ("whole_range", "`true` leaves out nothing between the first and the last that was found."),
+            ("in_full", "`true` shows what was not found and completes the range; otherwise it is withheld."),
+            TENANT,
+        ],
+        takes: &[],
+        gives: &[ZIP],
     },
     Route {
         method: Method::GET,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use ask::{
-    Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
+    Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
 pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use witness::{Witness, WitnessCommand};
@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Carry out all that a search finds, oldest first.
     Export(Export),
+    /// Pack what a search finds with its proofs, for others to verify offline.
+    Evidence(Evidence),
 }
 
 /// `demo`.

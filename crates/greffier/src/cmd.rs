@@ -4,6 +4,7 @@ mod activity;
 mod backup;
 mod config;
 mod demo;
+mod evidence;
 mod export;
 mod findings;
 mod import;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(&args, config, output),
         Command::Import(args) => import::run(&args, config, output),
         Command::Export(args) => export::run(&args, config, output),
+        Command::Evidence(args) => evidence::run(&args, config, output),
     }
 }
 

@@ -125,6 +125,17 @@ impl Client {
         Err(refused(status, &body, self.token.is_some()).into())
     }
 
+    /// A long answer to what is asked by its parameters alone, and is recorded.
+    pub(crate) async fn fetch(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Reply> {
+        let mut reply = self.send(Method::POST, path, query, &[(ACCEPT, "*/*")], Bytes::new()).await?;
+        let status = reply.0.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let body = self.bytes(&mut reply).await.unwrap_or_default();
+        Err(refused(status, &body, self.token.is_some()).into())
+    }
+
     async fn send(
         &self,
         method: Method,

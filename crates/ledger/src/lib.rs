@@ -33,6 +33,7 @@ mod keys;
 mod ledger;
 mod manifest;
 mod open_decisions;
+pub mod pack;
 mod peek;
 mod publish;
 mod read;

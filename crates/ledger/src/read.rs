@@ -33,7 +33,8 @@ mod tail;
 mod view;
 
 pub use error::ReadError;
-use error::{corrupt, damaged, io_error};
+pub(crate) use error::damaged;
+use error::{corrupt, io_error};
 use filters::Filters;
 pub(crate) use found::part_states;
 pub use found::{Found, PartState};

@@ -1,14 +1,16 @@
-//! `verify`: checks a data directory or a proof, offline. Trust comes from outside, or the verdict says that it
+//! `verify`: checks a data directory, an evidence pack or a proof, offline. Trust comes from outside, or the verdict says that it
 //! did not.
 
 mod dir;
 mod event;
 mod outside;
+mod pack;
 mod proof;
 
 use std::path::Path;
 
 use anyhow::Context;
+use greffier_ledger::pack::Pack;
 use greffier_merkle::TrustPolicy;
 
 use crate::cli;
@@ -31,7 +33,9 @@ pub(super) fn run(args: &cli::Verify, named: Option<&Path>, output: Output) -> a
     let metadata = std::fs::metadata(&target).map_err(|error| {
         Failure::new("not_found", format!("cannot find `{}`: {error}", target.display())).exit(Exit::NotFound)
     })?;
-    if metadata.is_dir() {
+    if Pack::is_one(&target) {
+        pack::verify(&target, &options, output)
+    } else if metadata.is_dir() {
         match args.event {
             Some(id) => event::verify(&target, &options, id, output),
             None => dir::verify(&target, &options, output),

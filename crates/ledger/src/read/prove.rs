@@ -11,17 +11,29 @@ use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
 use super::{Found, ReadError, Reader, damaged, io_error};
 use crate::disclose::Disclosure;
 use crate::keys::KeyRing;
-use crate::publish::{MAX_CHECKPOINT_BYTES, checkpoint_path, read_tile, tile_path};
+use crate::publish::{
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, TRUST, checkpoint_path, read_tile, tile_path,
+};
 
 impl Reader {
     /// The signed checkpoint of a trail, as it is on disk.
     pub fn checkpoint(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
-        let place = checkpoint_path(trail.as_str());
-        match self.disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
+        self.note(&checkpoint_path(trail.as_str()))
+    }
+
+    /// A signed note at a place, if there is one.
+    pub(crate) fn note(&self, place: &str) -> Result<Option<String>, ReadError> {
+        match self.disk.store().read(place, MAX_CHECKPOINT_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(&place)(error)),
-            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(&place, "it is not text")),
+            Err(error) => Err(io_error(place)(error)),
+            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(place, "it is not text")),
         }
+    }
+
+    /// The directory's own trust policy: its word, to be compared with one from elsewhere.
+    pub fn trust(&self) -> Result<String, ReadError> {
+        let text = self.disk.store().read(TRUST, MAX_TRUST_BYTES).map_err(io_error(TRUST))?;
+        String::from_utf8(text).map_err(|_| damaged(TRUST, "it is not text"))
     }
 
     /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
