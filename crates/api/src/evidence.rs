@@ -4,12 +4,12 @@
 //! Entry bundles are the trail, and take a reader.
 
 use greffier_event::Tenant;
-use greffier_ledger::{ReadError, Reader};
+use greffier_ledger::{Found, ReadError, Reader};
 use greffier_merkle::note::SignedNote;
 use greffier_merkle::tile::{TileId, WIDTH, parse_entries_path};
 use greffier_merkle::{Checkpoint, bundle};
 use greffier_policy::AdminAction;
-use http::Response;
+use http::{HeaderValue, Response, header};
 use serde::Serialize;
 
 use crate::admit::Wish;
@@ -150,23 +150,43 @@ pub(crate) async fn entries(api: &Api, request: Request) -> Result<Response<Body
     let named = Some(request.matched.capture("tenant"));
     let admitted = api.admit(&request.visit, request.caller()?, named, wish).await?;
     let trail = admitted.trail().clone();
+    let gzip = respond::takes_gzip(&request.visit.parts.headers);
+    let end = first.saturating_add(u64::from(width));
     let found = api
         .read(move |reader| {
-            let indexes: Vec<u64> = (first..first.saturating_add(u64::from(width))).collect();
-            reader.entries(&trail, &indexes)
+            // What is recorded but not signed yet is in no tree that anyone could hold the bundle against.
+            let size = head(reader, &trail)?.map_or(0, |head| head.size);
+            if end > size {
+                Ok(Vec::new())
+            } else {
+                reader.entries(&trail, &(first..end).collect::<Vec<_>>())
+            }
         })
         .await?;
     if found.len() != usize::from(width) {
         return Err(no_bundle());
     }
-    let mut bytes = Vec::new();
-    for entry in &found {
-        bundle::append(&mut bytes, &entry.entry)
-            .map_err(|error| Refused::internal("writing a bundle", &error))?;
-    }
+    let bytes = tokio::task::spawn_blocking(move || bundled(&found, gzip)).await;
+    let bytes = bytes.map_err(|error| Refused::internal("writing a bundle", &error))??;
     let mut response = respond::cached(respond::bytes(BINARY, bytes), FOREVER_MINE);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if gzip {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
     Ok(response)
+}
+
+fn bundled(found: &[Found], gzip: bool) -> Result<Vec<u8>, Refused> {
+    let mut bytes = Vec::new();
+    for found in found {
+        bundle::append(&mut bytes, &found.entry)
+            .map_err(|error| Refused::internal("writing a bundle", &error))?;
+    }
+    if gzip {
+        return respond::gzip(&bytes).map_err(|error| Refused::internal("writing a bundle", &error));
+    }
+    Ok(bytes)
 }
 
 fn trail(request: &Request) -> Result<Tenant, Refused> {
