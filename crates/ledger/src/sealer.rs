@@ -17,7 +17,7 @@ use greffier_merkle::tile::TileBuilder;
 use crate::backlog::{Backlog, Due, SealPolicy};
 use crate::ids::Ids;
 use crate::keys::KeyRing;
-use crate::manifest::{self, Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
+use crate::manifest::{Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{TRAILS, read_tile};
@@ -136,7 +136,7 @@ impl Sealer {
         // Files of the log that could not be removed when they were spent.
         let listed = Listing::read(&self.disk)?.sequences;
         for sequence in listed.into_iter().filter(|sequence| *sequence < self.holds.floor) {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         Ok((self.chain, self.holds))
     }
@@ -313,7 +313,7 @@ impl Sealer {
             return Ok(());
         }
         for sequence in spent {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         self.disk.store().sync_dir(wal::DIR)
     }
@@ -327,7 +327,7 @@ impl Sealer {
 
 /// Removes a file, and its folder with the last of them; one that is gone already is fine.
 fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    manifest::remove(disk, path)?;
+    disk.remove(path)?;
     disk.remove_empty(parent(path));
     Ok(())
 }
