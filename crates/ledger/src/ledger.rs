@@ -399,6 +399,8 @@ fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<
     holds.trails = publisher.records();
     holds.files = manifest::other_files(disk)?;
     holds.files.extend(anchor::cosigned_files(disk)?);
+    // What went must stay away: a file that a power cut brings back would be one that the clean stop did not leave.
+    disk.tidy().map_err(LedgerError::io("make removals durable"))?;
     let write = chain.commit(disk, &recorder.keys, &recorder.origin, &holds, true);
     write.map_err(LedgerError::io("write the manifest"))
 }

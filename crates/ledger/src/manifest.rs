@@ -405,14 +405,6 @@ fn read_listing(listing: &[u8]) -> Result<Holds, String> {
     if holds.is_contiguous() { Ok(holds) } else { Err("the manifest's segments leave gaps".to_owned()) }
 }
 
-/// Removes a file; one that is gone already is fine.
-pub(crate) fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    match disk.store().remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn exists(disk: &Disk, path: &str) -> io::Result<bool> {
     match disk.store().head(path, 1) {
         Ok(_) => Ok(true),
@@ -435,7 +427,9 @@ impl Chain {
     pub(crate) fn behind(read: Option<&(Manifest, String)>) -> Chain {
         let newest = read.map_or(0, |(manifest, _)| manifest.sequence);
         let hash = read.filter(|_| newest > 0).map(|(_, hash)| hash.clone());
-        Chain { newest, hash, stale: Vec::new() }
+        // A stop or a crash may have left, or brought back, the listing before.
+        let stale = if newest > 1 { vec![list_path(newest - 1)] } else { Vec::new() };
+        Chain { newest, hash, stale }
     }
 
     /// The number of the newest.
@@ -472,7 +466,7 @@ impl Chain {
         keys.manifest_signed(signed_by);
         // Nobody needs the listing before any more. If it stays, the next commit or the next start removes it.
         self.stale.push(if sequence > 1 { list_path(sequence - 1) } else { v1::PATH.to_owned() });
-        self.stale.retain(|path| remove(disk, path).is_err());
+        self.stale.retain(|path| disk.remove(path).is_err());
         Ok(())
     }
 }

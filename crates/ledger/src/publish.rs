@@ -244,10 +244,7 @@ pub(crate) fn tile_end(tile: &TileId) -> u64 {
 
 /// Removes a partial tile or a segment, and its folder with the last of them.
 fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
-    match disk.store().remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    disk.remove(path)?;
     disk.remove_empty(parent(path));
     Ok(())
 }
@@ -423,7 +420,7 @@ impl Publisher {
             let log = path.starts_with("wal/") && path < floor;
             let listing = path.starts_with(manifest::DIR) && path.ends_with(".list") && path != newest;
             if path.ends_with(UNFINISHED) || log || listing {
-                self.disk.store().remove(&path)?;
+                self.disk.remove(&path)?;
             } else if partial || segment {
                 remove_partial(&self.disk, &path)?;
             }

@@ -181,6 +181,10 @@ pub(crate) fn open_witnessed(
     let Replay { open: still_open, orders, repairs, .. } = replay;
 
     // Everything is read and nothing contradicts; only now is anything changed.
+    if !clean {
+        // What we found may be in memory only, and what we build on it must not outlive it.
+        disk.sync_names().map_err(LedgerError::io("make the names of files durable"))?;
+    }
     for end in unsure {
         // What was refused after a failed write goes, and so does a torn tail. The last file is written anew in
         // any case: after a failed sync and a kill, what we read may be in memory only, and called clean there.

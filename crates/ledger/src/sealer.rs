@@ -18,7 +18,7 @@ use crate::backlog::{Backlog, Due, SealPolicy};
 use crate::erase::Notice;
 use crate::ids::Ids;
 use crate::keys::KeyRing;
-use crate::manifest::{self, Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
+use crate::manifest::{Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{TRAILS, read_tile};
@@ -185,7 +185,7 @@ impl Sealer {
         // Files of the log that could not be removed when they were spent.
         let listed = Listing::read(&self.disk)?.sequences;
         for sequence in listed.into_iter().filter(|sequence| *sequence < self.holds.floor) {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         Ok((self.chain, self.holds))
     }
@@ -372,7 +372,7 @@ impl Sealer {
             return Ok(());
         }
         for sequence in spent {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         self.disk.store().sync_dir(wal::DIR)
     }
@@ -386,7 +386,7 @@ impl Sealer {
 
 /// Removes a file, and its folder with the last of them; one that is gone already is fine.
 fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    manifest::remove(disk, path)?;
+    disk.remove(path)?;
     disk.remove_empty(parent(path));
     Ok(())
 }
