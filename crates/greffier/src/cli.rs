@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod erase;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use ask::{
     Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+
+pub(crate) use erase::{At, Erase, Hold, Subject, Why};
 
 use crate::config::check::duration;
 use crate::exit;
@@ -74,6 +77,14 @@ pub(crate) enum Command {
     Import(Import),
     /// Carry out all that a search finds, oldest first.
     Export(Export),
+    /// Erase contents by user, subject, event or part: one person asks, another approves.
+    #[command(subcommand)]
+    Erase(Erase),
+    /// Keep contents from being erased, and from expiring.
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Show all that is held about one user or subject, one event a line.
+    Subject(Subject),
 }
 
 /// `demo`.

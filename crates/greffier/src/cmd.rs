@@ -3,6 +3,7 @@
 mod activity;
 mod config;
 mod demo;
+mod erase;
 mod export;
 mod findings;
 mod import;
@@ -44,6 +45,9 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(&args, config, output),
         Command::Import(args) => import::run(&args, config, output),
         Command::Export(args) => export::run(&args, config, output),
+        Command::Erase(what) => erase::erase(&what, output),
+        Command::Hold(what) => erase::hold(&what, output),
+        Command::Subject(args) => erase::subject(&args, output),
     }
 }
 

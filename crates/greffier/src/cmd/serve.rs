@@ -52,7 +52,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         tracing::info!(address = %listener.local_addr()?, "listening");
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
-        let site = ReadSite::new(engine, ledger.appender(), settings.node.clone());
+        let site = ReadSite::new(engine, ledger.appender(), ledger.eraser(), settings.node.clone());
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
         anyhow::Ok(ledger)
