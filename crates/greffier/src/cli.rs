@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod erase;
 mod keep;
 mod witness;
 
@@ -14,6 +15,8 @@ pub(crate) use ask::{
 };
 pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use witness::{Witness, WitnessCommand};
+
+pub(crate) use erase::{At, Erase, Hold, Subject, Why};
 
 use crate::config::check::duration;
 use crate::exit;
@@ -89,6 +92,14 @@ pub(crate) enum Command {
     Export(Export),
     /// Pack what a search finds with its proofs, for others to verify offline.
     Evidence(Evidence),
+    /// Erase contents by user, subject, event or part: one person asks, another approves.
+    #[command(subcommand)]
+    Erase(Erase),
+    /// Keep contents from being erased, and from expiring.
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Show all that is held about one user or subject, one event a line.
+    Subject(Subject),
 }
 
 /// `demo`.

@@ -4,6 +4,7 @@ mod activity;
 mod backup;
 mod config;
 mod demo;
+mod erase;
 mod evidence;
 mod export;
 mod findings;
@@ -54,6 +55,9 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Import(args) => import::run(&args, config, output),
         Command::Export(args) => export::run(&args, config, output),
         Command::Evidence(args) => evidence::run(&args, config, output),
+        Command::Erase(what) => erase::erase(&what, output),
+        Command::Hold(what) => erase::hold(&what, output),
+        Command::Subject(args) => erase::subject(&args, output),
     }
 }
 

@@ -58,6 +58,9 @@ pub enum EraseError {
     /// Legal holds stand against it.
     #[error("refused by legal hold {}: release it first", .0.join(", "))]
     Held(Vec<String>),
+    /// Somebody decided already.
+    #[error("this erasure is decided already")]
+    Decided,
     /// The trail cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -186,6 +189,7 @@ impl Eraser {
             move |eraser| eraser.plan(&tenant, &target)
         });
         let plan = refuse_held(plan.await?)?;
+        self.refuse_decided(&event).await?;
         // From here to the end of a key nobody seals under it: what stands before the order is erased, and what
         // stands behind it is not.
         let alone = self.0.appender.alone().await?;
@@ -205,6 +209,14 @@ impl Eraser {
         drop(alone);
         self.finish(&event, by, &target).await.map_err(unfinished)?;
         Ok(Erased { order: receipt, plan })
+    }
+
+    /// Of two who approve at once, one orders.
+    async fn refuse_decided(&self, order: &Event) -> Result<(), EraseError> {
+        let (tenant, id) = (order.tenant.clone(), order.request_id.clone().unwrap_or_default());
+        let requests = self.blocking(move |eraser| eraser.requests(&tenant)).await?;
+        let decided = requests.iter().any(|request| request.id == id && request.state != State::Pending);
+        if decided { Err(EraseError::Decided) } else { Ok(()) }
     }
 
     /// What follows the order, and the end of a user's key.

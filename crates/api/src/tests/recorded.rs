@@ -3,7 +3,7 @@
 use super::*;
 
 /// One request for each row of the table that takes a caller, but for ingest, which records itself.
-const READS: [(&str, &str); 12] = [
+const READS: [(&str, &str); 16] = [
     ("GET", "/api/v1/events?q=user:alice"),
     ("GET", "/api/v1/export?format=csv"),
     ("GET", "/api/v1/events/00000000-0000-4000-8000-000000000001"),
@@ -15,6 +15,10 @@ const READS: [(&str, &str); 12] = [
     ("GET", "/api/v1/proofs/00000000-0000-4000-8000-000000000001"),
     ("GET", "/api/v1/tail"),
     ("GET", "/api/v1/trails"),
+    ("GET", "/api/v1/erasures"),
+    ("GET", "/api/v1/erasures/x"),
+    ("GET", "/api/v1/holds"),
+    ("GET", "/api/v1/subjects?subject=x"),
     ("GET", "/trails/acme/tile/entries/000.p/1"),
 ];
 

@@ -11,9 +11,7 @@ use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
 use super::{Found, ReadError, Reader, damaged, io_error};
 use crate::disclose::Disclosure;
 use crate::keys::KeyRing;
-use crate::publish::{
-    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, TRUST, checkpoint_path, read_tile, tile_path,
-};
+use crate::publish::{MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, TRUST, checkpoint_path, read_tile, tile_path};
 
 impl Reader {
     /// The signed checkpoint of a trail, as it is on disk.

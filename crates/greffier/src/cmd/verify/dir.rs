@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use greffier_ledger::Gone;
 use greffier_ledger::verify::{Progress, Report, TrailReport, VerifyError, VerifyOptions, verify_dir};
 use greffier_merkle::TrustPolicy;
 use serde_json::{Value, json};
@@ -73,6 +74,14 @@ fn signers(dir: &Path) -> Vec<String> {
     own.iter().flat_map(TrustPolicy::logs).map(|log| log.verifier.to_string()).collect()
 }
 
+/// The answer for parts that are not there and need not be.
+fn answer(why: Gone) -> String {
+    match why {
+        Gone::Erased { by } => format!("ERASED by entry {by}"),
+        Gone::Expired { by } => format!("EXPIRED by entry {by}"),
+    }
+}
+
 struct Told<'a> {
     report: &'a Report,
     signers: Vec<String>,
@@ -122,6 +131,12 @@ impl Told<'_> {
             let (opened, unopened) = (report.parts_opened, report.parts_unopened);
             lines.push(format!("parts: {opened} opened and bound to their entries, {unopened} left closed"));
         }
+        lines.extend(
+            report
+                .absent
+                .iter()
+                .map(|((trail, why), parts)| format!("trail {trail}: {parts} parts {}", answer(*why))),
+        );
         lines.extend(report.torn_tails.iter().map(|tail| format!("torn tail: {tail}")));
         lines.extend(
             report.problems.iter().map(|problem| format!("problem {}: {}", problem.place, problem.what)),
@@ -151,6 +166,10 @@ impl Told<'_> {
             told
         };
         let problem = |problem: &greffier_ledger::verify::Problem| json!({"place": problem.place, "what": problem.what});
+        let absent = |((trail, why), parts): (&(String, Gone), &u64)| {
+            let (Gone::Erased { by } | Gone::Expired { by }) = *why;
+            json!({"trail": trail, "parts": parts, "by": by, "answer": answer(*why)})
+        };
         json!({
             "verdict": self.verdict(),
             "anchored": report.anchored,
@@ -159,6 +178,7 @@ impl Told<'_> {
             "keys": self.signers,
             "parts_opened": report.parts_opened,
             "parts_unopened": report.parts_unopened,
+            "absent": report.absent.iter().map(absent).collect::<Vec<_>>(),
             "torn_tails": report.torn_tails,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "more_problems": report.more_problems,
@@ -169,10 +189,13 @@ impl Told<'_> {
         let row = |kind: &str, place: &str, what: String| json!({"kind": kind, "place": place, "what": what});
         let report = self.report;
         let trails = report.trails.iter().map(|trail| row("trail", &trail.name, trail.entries.to_string()));
+        let absent = report.absent.iter();
+        let absent = absent
+            .map(|((trail, why), parts)| row("absent", trail, format!("{parts} parts {}", answer(*why))));
         let tails = report.torn_tails.iter().map(|tail| row("torn_tail", "", tail.clone()));
         let problems =
             report.problems.iter().map(|problem| row("problem", &problem.place, problem.what.clone()));
         let verdict = row("verdict", "", self.verdict());
-        trails.chain(tails).chain(problems).chain([verdict]).collect()
+        trails.chain(absent).chain(tails).chain(problems).chain([verdict]).collect()
     }
 }
