@@ -23,6 +23,7 @@ mod covered;
 mod rotation;
 mod segments;
 mod signed;
+mod timestamps;
 mod trails;
 
 use signed::{Notes, Signed};
@@ -88,6 +89,8 @@ pub struct Report {
     pub parts_opened: u64,
     /// Parts that were not, because no keys were given.
     pub parts_unopened: u64,
+    /// Time stamps that are of the checkpoint beside them; who signed them is not checked here.
+    pub timestamps: u64,
     /// What is wrong: empty means verified.
     pub problems: Vec<Problem>,
     /// Problems beyond [`MAX_PROBLEMS`].
@@ -159,7 +162,8 @@ fn check(
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
     let trust = trust.or(own_trust.as_ref()).map(|trust| rotation::follow(disk, trust, &mut report));
-    let signed = Signed::check(notes, trust.as_ref(), &mut report);
+    let mut signed = Signed::check(notes, trust.as_ref(), &mut report);
+    timestamps::check(disk, trust.as_ref(), &mut signed, &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {
         report.problem(wal::DIR, format!("cannot be read: {error}"));

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use greffier_event::Tenant;
-use greffier_merkle::Hash;
 use greffier_merkle::hash::sha256;
-use greffier_merkle::note::Verifier;
+use greffier_merkle::note::{NoteError, SignedNote, Verifier};
 use greffier_merkle::trust::TrustPolicy;
+use greffier_merkle::{Checkpoint, Hash};
 
 use super::Report;
 use crate::manifest::{self, Flaw, Manifest};
@@ -32,6 +32,10 @@ pub(super) struct Signed {
     pub(super) listed: BTreeMap<String, Head>,
     /// The trails at the end of each of their segments.
     pub(super) segments: BTreeMap<String, Vec<Head>>,
+    /// Checkpoints of before that were stamped with a time.
+    pub(super) stamped: BTreeMap<String, Vec<Head>>,
+    /// The node's origin, where a manifest says it.
+    node_origin: Option<String>,
 }
 
 /// The signed files as they are on disk, unchecked.
@@ -134,7 +138,37 @@ impl Signed {
                 report.problem(checkpoint_path(name), "the file is missing");
             }
         }
+        signed.node_origin = node_origin;
         signed
+    }
+
+    /// Takes note of a checkpoint that was stamped with a time: it must be one of this trail at this size. Its key
+    /// may have been replaced since and be known to nobody any more; the tree must have had its root all the same.
+    pub(super) fn stamp(
+        &mut self,
+        note: &[u8],
+        trust: Option<&TrustPolicy>,
+        trail: &str,
+        named: &str,
+        place: &str,
+    ) -> Result<(), String> {
+        let text = std::str::from_utf8(note).map_err(|_| "the checkpoint is not text".to_owned())?;
+        let does_not_hold = |error: &dyn std::fmt::Display| format!("the checkpoint does not hold: {error}");
+        let signed = SignedNote::parse(text).map_err(|error| does_not_hold(&error))?;
+        let known = trust.into_iter().flat_map(|trust| trust.logs()).map(|log| &log.verifier);
+        match signed.verify(known) {
+            Ok(_) | Err(NoteError::Unsigned) => {}
+            Err(error) => return Err(does_not_hold(&error)),
+        }
+        let Checkpoint { origin: of, size, root } =
+            Checkpoint::parse(signed.text()).map_err(|error| does_not_hold(&error))?;
+        let expected = self.node_origin.as_deref().map(|node| origin(node, trail));
+        if size.to_string() != named || expected.is_some_and(|expected| of != expected) {
+            return Err(format!("the checkpoint is that of `{of}` at {size} entries"));
+        }
+        let head = Head { size, root, place: place.to_owned() };
+        self.stamped.entry(trail.to_owned()).or_default().push(head);
+        Ok(())
     }
 
     /// How many entries of a trail are sealed.

@@ -188,7 +188,8 @@ impl<'a> Trails<'a> {
     fn heads(&self, trail: &str) -> impl Iterator<Item = &'a Head> {
         let signed = self.signed;
         let sealed = signed.segments.get(trail).into_iter().flatten();
-        signed.checkpoints.get(trail).into_iter().chain(signed.listed.get(trail)).chain(sealed)
+        let stamped = signed.stamped.get(trail).into_iter().flatten();
+        signed.checkpoints.get(trail).into_iter().chain(signed.listed.get(trail)).chain(sealed).chain(stamped)
     }
 
     fn covered(&self, trail: &str) -> Option<u64> {
