@@ -29,6 +29,7 @@ use crate::read::{Acknowledged, Reader};
 use crate::recover::{self, Opened, Recovered};
 use crate::sealer::{self, Sealer};
 use crate::store::{Disk, Files, Lock};
+use crate::timestamp::Stamper;
 use crate::wal::replay::LogFile;
 use crate::wal::{self, End};
 
@@ -332,6 +333,11 @@ impl Ledger {
         self.eraser.clone()
     }
 
+    /// Finds the checkpoints that have no time stamp yet, and keeps the stamps.
+    pub fn stamper(&self) -> Stamper {
+        Stamper::new(self.reader.disk().clone())
+    }
+
     /// Whether events can be recorded now.
     pub fn health(&self) -> Health {
         match self.faults.check() {
@@ -432,6 +438,8 @@ mod faults;
 mod rotation;
 #[cfg(test)]
 mod sealing;
+#[cfg(test)]
+mod stamped;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]

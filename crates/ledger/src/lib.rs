@@ -45,6 +45,7 @@ mod snapshot;
 mod store;
 #[cfg(test)]
 mod testing;
+pub mod timestamp;
 pub mod verify;
 mod wal;
 

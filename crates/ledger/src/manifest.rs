@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
 use crate::keys::KeyRing;
-use crate::publish::{MAX_TRUST_BYTES, SUCCESSIONS, TRAILS, TRUST, origin};
+use crate::publish::{MAX_TRUST_BYTES, SUCCESSIONS, TIMESTAMPS, TRAILS, TRUST, origin};
 use crate::store::{Disk, join};
 
 pub(crate) mod v1;
@@ -35,7 +35,7 @@ pub(crate) const MAX_NOTE_BYTES: u64 = 64 * 1024;
 pub(crate) const MAX_LIST_BYTES: u64 = 128 * 1024 * 1024;
 const VERSION: u8 = 2;
 /// Folders of a trail whose files are listed one by one.
-const BESIDE: [&str; 1] = [SUCCESSIONS];
+const BESIDE: [&str; 2] = [SUCCESSIONS, TIMESTAMPS];
 
 /// What is signed.
 #[derive(Serialize, Deserialize)]

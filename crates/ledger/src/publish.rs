@@ -29,6 +29,8 @@ pub(crate) const TRUST: &str = "trust";
 pub(crate) const TRAILS: &str = "trails";
 /// The directory of a trail's key successions.
 pub(crate) const SUCCESSIONS: &str = "successions";
+/// The directory of a trail's time stamps.
+pub(crate) const TIMESTAMPS: &str = "timestamps";
 /// A full tile has 8,192 bytes.
 pub(crate) const MAX_TILE_BYTES: u64 = 8_192;
 /// A checkpoint has three lines and a few signatures.

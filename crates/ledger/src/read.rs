@@ -92,6 +92,11 @@ impl Reader {
         Reader::of(disk, Some(acknowledged))
     }
 
+    /// Where it reads.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     fn of(disk: Disk, acknowledged: Option<Acknowledged>) -> Reader {
         let view = Arc::new(Mutex::new(View::new(disk.clone(), acknowledged)));
         Reader { disk, view, filters: Arc::default() }

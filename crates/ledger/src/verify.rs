@@ -35,6 +35,7 @@ mod segments;
 mod signed;
 mod status;
 mod tiles;
+mod timestamps;
 mod trails;
 mod tree;
 
@@ -123,6 +124,8 @@ pub struct Report {
     pub parts_unopened: u64,
     /// Parts that are erased or expired, as entries of their trails say.
     pub absent: Absent,
+    /// Time stamps that are of the checkpoint beside them; who signed them is not checked here.
+    pub timestamps: u64,
     /// What is wrong: empty means verified.
     pub problems: Vec<Problem>,
     /// Problems beyond [`MAX_PROBLEMS`].
@@ -244,7 +247,8 @@ fn check(
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
     let own_trust = own_trust.map(|trust| rotation::follow(disk, &trust, &mut report));
-    let signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &mut report);
+    let mut signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &mut report);
+    timestamps::check(disk, outside.trust().or(own_trust.as_ref()), &mut signed, &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {
         report.problem(wal::DIR, format!("cannot be read: {error}"));

@@ -187,7 +187,7 @@ fn an_erasure_is_whole_or_made_whole_whatever_fails() {
     whole.sim.plan(usize::MAX, Fault::NotDone);
     whole.script();
     assert!(whole.done && whole.ordered);
-    let operations = whole.sim.operations();
+    let operations = usize::MAX - whole.sim.rest_of_trouble().at.unwrap().0;
     let mut kinds = [0; 3];
     for (turn, fault) in FAULTS.into_iter().enumerate() {
         for at in 1..=operations {

@@ -3,7 +3,6 @@
 //! An erasure begins with it: in the log a part cannot be taken out, beside a segment it can.
 
 use super::{SealError, Sealer};
-use crate::manifest;
 use crate::wal;
 use crate::wal::replay::Listing;
 
@@ -34,7 +33,7 @@ impl Sealer {
         // Those too that could not be removed when they were spent.
         let listed = Listing::read(&self.disk)?.sequences;
         for sequence in listed.into_iter().filter(|sequence| *sequence < self.holds.floor) {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         Ok(self.disk.store().sync_dir(wal::DIR)?)
     }

@@ -11,7 +11,7 @@ use greffier_event::{Event, EventId, Tenant};
 
 use super::{SealError, Sealer, rewritten_path};
 use crate::erase::Orders;
-use crate::manifest::{self, FileRecord, PartsRecord, SegmentRecord};
+use crate::manifest::{FileRecord, PartsRecord, SegmentRecord};
 use crate::seal;
 use crate::segment::{EntriesFile, PartsFile, PartsWriter, SegmentError};
 use crate::store::{Source, parent};
@@ -60,7 +60,7 @@ impl Sealer {
     /// Removes files that hold what was erased, for good.
     pub(super) fn remove_erased(&mut self) -> std::io::Result<()> {
         while let Some(path) = self.erased.first().cloned() {
-            manifest::remove(&self.disk, &path)?;
+            self.disk.remove(&path)?;
             self.disk.store().sync_dir(parent(&path))?;
             self.erased.remove(&path);
         }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use greffier_event::Tenant;
-use greffier_merkle::Hash;
-use greffier_merkle::checkpoint;
 use greffier_merkle::hash::sha256;
-use greffier_merkle::note::Verifier;
+use greffier_merkle::note::{NoteError, SignedNote, Verifier};
 use greffier_merkle::trust::TrustPolicy;
+use greffier_merkle::{Checkpoint, Hash, checkpoint};
 
 use super::Report;
 use super::outside::Outside;
@@ -38,6 +37,8 @@ pub(super) struct Signed {
     pub(super) witnessed: BTreeMap<String, Head>,
     /// All of these, and those that somebody kept elsewhere, by trail and size.
     due: BTreeMap<String, BTreeMap<u64, Vec<Head>>>,
+    /// The node's origin, where a manifest says it.
+    node_origin: Option<String>,
 }
 
 /// The signed files as they are on disk, unchecked.
@@ -154,6 +155,7 @@ impl Signed {
         signed.read_cosigned(&notes, trust, node_origin.as_deref(), report);
         let kept = outside.meet(node_origin.as_deref(), own, report);
         signed.collect(kept);
+        signed.node_origin = node_origin;
         signed
     }
 
@@ -226,6 +228,35 @@ impl Signed {
     pub(super) fn entries(&self) -> u64 {
         let newest = |due: &BTreeMap<u64, Vec<Head>>| due.last_key_value().map_or(0, |(size, _)| *size);
         self.due.values().map(newest).fold(0, u64::saturating_add)
+    }
+
+    /// Takes note of a checkpoint that was stamped with a time: it must be one of this trail at this size. Its key
+    /// may have been replaced since and be known to nobody any more; the tree must have had its root all the same.
+    pub(super) fn stamp(
+        &mut self,
+        note: &[u8],
+        trust: Option<&TrustPolicy>,
+        trail: &str,
+        named: &str,
+        place: &str,
+    ) -> Result<(), String> {
+        let text = std::str::from_utf8(note).map_err(|_| "the checkpoint is not text".to_owned())?;
+        let does_not_hold = |error: &dyn std::fmt::Display| format!("the checkpoint does not hold: {error}");
+        let signed = SignedNote::parse(text).map_err(|error| does_not_hold(&error))?;
+        let known = trust.into_iter().flat_map(|trust| trust.logs()).map(|log| &log.verifier);
+        match signed.verify(known) {
+            Ok(_) | Err(NoteError::Unsigned) => {}
+            Err(error) => return Err(does_not_hold(&error)),
+        }
+        let Checkpoint { origin: of, size, root } =
+            Checkpoint::parse(signed.text()).map_err(|error| does_not_hold(&error))?;
+        let expected = self.node_origin.as_deref().map(|node| origin(node, trail));
+        if size.to_string() != named || expected.is_some_and(|expected| of != expected) {
+            return Err(format!("the checkpoint is that of `{of}` at {size} entries"));
+        }
+        let head = Head { size, root, place: place.to_owned() };
+        self.due.entry(trail.to_owned()).or_default().entry(size).or_default().push(head);
+        Ok(())
     }
 
     /// How many entries of a trail are sealed.
