@@ -57,7 +57,7 @@ pub(super) fn run(args: &cli::Restore, named: Option<&Path>, output: Output) -> 
     restored.with_context(|| cannot("restore into", &args.to))?;
     sync(args.to.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))?;
     let keys_dir = keys.as_ref().map(|(_, to)| to.clone());
-    let options = VerifyOptions { trust, keys_dir };
+    let options = VerifyOptions { trust, keys_dir, ..VerifyOptions::default() };
     let report = verify_dir(&args.to, &options, |progress| {
         output.progress(&format!("checking: {} of {} files", progress.files, progress.of));
     });
