@@ -93,10 +93,12 @@ pub(crate) struct Counted {
 /// How much is in the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Calls told one by one, and outcomes that wait to be entries.
+    /// Calls told one by one.
     pub(crate) accounted: u64,
     /// Calls only counted.
-    pub(crate) beyond: u64,
+    pub(crate) counted: u64,
+    /// Outcomes that wait to be entries.
+    pub(crate) late: u64,
 }
 
 /// As much of what a trail owes as one event says.
@@ -191,8 +193,12 @@ impl Account {
 
     pub(crate) fn totals(&self) -> Totals {
         let state = self.lock();
-        let beyond = state.trails.values().map(|owed| owed.counted.total()).sum();
-        Totals { accounted: state.kept as u64, beyond }
+        let sum = |of: fn(&Owed) -> u64| state.trails.values().map(of).sum();
+        Totals {
+            accounted: sum(|owed| owed.calls.len() as u64),
+            counted: sum(|owed| owed.counted.total()),
+            late: sum(|owed| owed.late.len() as u64),
+        }
     }
 
     /// The next page of a trail's gap, of at most about `most` bytes. It stays in the account until it is
@@ -221,6 +227,9 @@ impl Account {
         let counted = if more { Counted::default() } else { owed.counted.clone() };
         for time in counted.times.iter().flat_map(|(first, last)| [*first, *last]) {
             times = Some(widened(times, time));
+        }
+        if counted.late > 0 {
+            times = Some(widened(times, owed.since));
         }
         let (first, last) = times.unwrap_or((owed.since, owed.since));
         Some(Page {

@@ -6,7 +6,7 @@
 use greffier_event::{DecisionKind, Draft, EventType, Outcome, OutcomeStatus, Part, PolicyRecord, Tenant};
 use greffier_ledger::AppendError;
 
-use crate::account::{Counted, Page};
+use crate::account::{Counted, Page, Totals};
 use crate::record::Recorder;
 
 /// Bytes of the account in one event: half of what a part keeps whole, so that the last line never is the one too many.
@@ -41,6 +41,14 @@ impl Recorder {
         for trail in self.account.trails() {
             // Logged where it failed; what is not written stays owed.
             drop(self.settle(&trail).await);
+        }
+    }
+
+    /// A line in the log while something is owed.
+    pub(crate) fn say_what_is_owed(&self) {
+        let Totals { accounted, counted, late } = self.account.totals();
+        if accounted + counted + late > 0 {
+            tracing::error!(accounted, counted, late, "still not recording: this much is in memory only");
         }
     }
 

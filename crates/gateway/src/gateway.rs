@@ -38,6 +38,8 @@ const CLOCK_STEP: Duration = Duration::from_secs(2);
 const CLOSED_AT_ONCE: usize = 256;
 /// Longest wait at a stop for the account to be written: a few of the ledger's own tries, one a second.
 const LAST_WAIT: Duration = Duration::from_secs(4);
+/// Seconds between two lines in the log about what is owed: should the process die, they are all that is left of it.
+const SAID_EACH: u64 = 60;
 /// Between two looks during that wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -219,7 +221,7 @@ impl Gateway {
         let mut pace = tokio::time::interval(Duration::from_secs(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last: (Instant, Timestamp) = (Instant::now(), clock::system_now());
-        loop {
+        for second in 0_u64.. {
             pace.tick().await;
             last = self.watch_clock(last).await;
             match watched.look().await {
@@ -237,6 +239,9 @@ impl Gateway {
                 }
             }
             self.recorder.settle_all().await;
+            if second.is_multiple_of(SAID_EACH) {
+                self.recorder.say_what_is_owed();
+            }
             self.refusals.settle(self.clock.now(), false).await;
             self.malformed.settle(self.clock.now(), false).await;
         }

@@ -70,6 +70,8 @@ pub enum StartError {
 pub struct Stopped {
     /// Calls that were made unrecorded and whose account could not be written: it is lost.
     pub unaccounted: u64,
+    /// Outcomes that are lost with it, of calls whose decisions are on record: the next start closes them.
+    pub outcomes: u64,
 }
 
 /// Whether the keys of an issuer with this URL may be fetched: over TLS, or from loopback.
@@ -114,5 +116,5 @@ pub async fn serve(
     keys.abort();
     opening.abort();
     let left = gateway.stopped().await;
-    Ok(Stopped { unaccounted: left.accounted + left.beyond })
+    Ok(Stopped { unaccounted: left.accounted + left.counted, outcomes: left.late })
 }

@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     continuing: Gauge,
     accounted: Gauge,
     counted: Gauge,
+    late: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -66,6 +67,8 @@ impl Metrics {
         registry.register("unrecorded_accounted", "unrecorded calls kept in memory", accounted.clone());
         let counted = Gauge::default();
         registry.register("unrecorded_counted", "unrecorded calls past the bound", counted.clone());
+        let late = Gauge::default();
+        registry.register("unrecorded_late", "outcomes kept in memory, of recorded decisions", late.clone());
         Metrics {
             registry: Arc::new(registry),
             answers,
@@ -76,6 +79,7 @@ impl Metrics {
             continuing,
             accounted,
             counted,
+            late,
         }
     }
 
@@ -96,7 +100,8 @@ impl Metrics {
         self.recording.set(i64::from(recording));
         self.continuing.set(i64::from(continuing));
         self.accounted.set(i64::try_from(owed.accounted).unwrap_or(i64::MAX));
-        self.counted.set(i64::try_from(owed.beyond).unwrap_or(i64::MAX));
+        self.counted.set(i64::try_from(owed.counted).unwrap_or(i64::MAX));
+        self.late.set(i64::try_from(owed.late).unwrap_or(i64::MAX));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

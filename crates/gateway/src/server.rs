@@ -205,7 +205,8 @@ fn ready(gateway: &Gateway) -> Response<Body> {
             "continuing": gateway.is_continuing(),
             "classes": gateway.recorder.continues.classes().map(Class::name).collect::<Vec<_>>(),
             "accounted": owed.accounted,
-            "counted": owed.beyond,
+            "counted": owed.counted,
+            "late": owed.late,
         });
         if let Some(document) = document.as_object_mut() {
             document.insert("unrecorded".to_owned(), unrecorded);

@@ -78,7 +78,7 @@ fn what_was_entered_is_owed_until_it_is_told() {
     account.enter(&decision("beta", 3, "chat"), "disk full").unwrap();
     assert!(account.end(&ticket, &outcome(&first)).unwrap());
     assert!(account.owes(&trail("acme")) && account.owes(&trail("ACME")) && !account.owes(&trail("acme2")));
-    assert_eq!(account.totals(), Totals { accounted: 3, beyond: 0 });
+    assert_eq!(account.totals(), Totals { accounted: 3, ..Totals::default() });
 
     let page = account.page(&trail("acme"), 1_000_000).unwrap();
     assert_eq!(page.reason, "disk full");
@@ -87,7 +87,7 @@ fn what_was_entered_is_owed_until_it_is_told() {
     assert_eq!(shown(&account.page(&trail("acme"), 1_000_000).unwrap()), shown(&page));
     account.told(&trail("acme"), &page);
     assert!(!account.owes(&trail("acme")) && account.owes(&trail("beta")));
-    assert_eq!(account.totals(), Totals { accounted: 1, beyond: 0 });
+    assert_eq!(account.totals(), Totals { accounted: 1, ..Totals::default() });
     assert!(account.page(&trail("acme"), 1_000_000).is_none());
 }
 
@@ -99,7 +99,7 @@ fn past_the_bound_calls_are_counted() {
         .collect();
     let only_counted: Vec<bool> = tickets.iter().map(Ticket::is_only_counted).collect();
     assert_eq!(only_counted, [[false; 3].as_slice(), &[true; 6]].concat());
-    assert_eq!(account.totals(), Totals { accounted: 3, beyond: 6 });
+    assert_eq!(account.totals(), Totals { accounted: 3, counted: 6, late: 0 });
     assert!(!account.end(&tickets[8], &outcome(&decision("acme", 9, "x"))).unwrap());
     let page = account.page(&trail("acme"), 1_000_000).unwrap();
     insta::assert_snapshot!(shown(&page), @r#"1 to 9: 3 [req_1 req_2 req_3] counted {"action:0": 2, "action:1": 2} and 2 others, 0 outcomes, 0 late"#);
@@ -141,6 +141,7 @@ fn an_outcome_that_comes_while_its_page_is_written_follows_the_gap() {
     assert!(account.end(&ticket, &outcome(&first)).unwrap());
     account.told(&trail("acme"), &page);
     assert!(account.owes(&trail("acme")), "its outcome is still owed");
+    assert_eq!(account.totals(), Totals { late: 1, ..Totals::default() });
     assert!(account.page(&trail("acme"), 1_000_000).is_none(), "and the gap needs no second page for it");
     let late = account.late(&trail("acme")).unwrap().unwrap();
     assert_eq!(late.event, outcome(&first));

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use greffier_event::{Event, EventType, OutcomeStatus};
-use greffier_gateway::{Class, Continues, Settings};
+use greffier_gateway::{Class, Continues, Settings, Stopped};
 
 use crate::harness::{Answer, Ask, Harness, Trail, Upstream};
 
@@ -155,7 +155,7 @@ async fn the_gap_comes_before_anything_else_and_tells_every_call() {
     let read =
         harness.ask(get("/tools/ehr/patients").header("greffier-session-id", &format!("s {SSN}"))).await;
     let ready = harness.ask(get("/readyz").token("")).await;
-    insta::assert_snapshot!(ready.body, @r#"{"ready":false,"recording":"checkpoints cannot be written: Not a directory (os error 20)","warnings":[],"unrecorded":{"continuing":true,"classes":["invoke_model","call_tool"],"accounted":2,"counted":0}}"#);
+    insta::assert_snapshot!(ready.body, @r#"{"ready":false,"recording":"checkpoints cannot be written: Not a directory (os error 20)","warnings":[],"unrecorded":{"continuing":true,"classes":["invoke_model","call_tool"],"accounted":2,"counted":0,"late":0}}"#);
     let metrics = harness.ask(get("/metrics").token("")).await.body;
     let mut ours: Vec<&str> = metrics
         .lines()
@@ -168,6 +168,7 @@ async fn the_gap_comes_before_anything_else_and_tells_every_call() {
     greffier_continuing 1
     greffier_unrecorded_accounted 2
     greffier_unrecorded_counted 0
+    greffier_unrecorded_late 0
     "#);
 
     harness.mend_disk().await;
@@ -271,7 +272,7 @@ async fn check_outcome(upstream: Upstream, ask: Ask, change: impl FnOnce(&mut Se
     };
     let (answer, ()) = tokio::join!(harness.ask(ask), during);
     harness.mend_disk().await;
-    harness.until_ready_says(r#""accounted":0"#).await;
+    harness.until_ready_says(r#""late":0"#).await;
     (answer, harness.stop().await)
 }
 
@@ -320,7 +321,7 @@ async fn a_stop_says_what_it_takes_with_it() {
     harness.ask(chat("")).await;
     harness.ask(get("/tools/ehr/patients")).await;
     let stopped = harness.stop_broken().await;
-    assert_eq!(stopped.unaccounted, 2);
+    assert_eq!(stopped, Stopped { unaccounted: 2, outcomes: 0 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

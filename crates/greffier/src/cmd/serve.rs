@@ -72,14 +72,14 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
 
 /// What was done unrecorded and could not be written down to the end is lost with this process: nobody may overlook it.
 fn all_on_record(stopped: Stopped) -> anyhow::Result<()> {
-    let Stopped { unaccounted } = stopped;
-    if unaccounted == 0 {
+    let Stopped { unaccounted, outcomes } = stopped;
+    if unaccounted + outcomes == 0 {
         return Ok(());
     }
-    tracing::error!(unaccounted, "calls were made unrecorded, and their account is lost with this process");
+    tracing::error!(unaccounted, outcomes, "what was done unrecorded is lost with this process");
     let message = format!(
-        "{unaccounted} calls were made unrecorded, nothing could be recorded up to the stop, and the account of them is \
-         lost"
+        "{unaccounted} calls were made unrecorded and their account is lost, with the outcomes of {outcomes} more: \
+         nothing could be recorded up to the stop"
     );
     Err(Failure::new("unaccounted", message).hint("the log says since when, and why").into())
 }
