@@ -4,6 +4,7 @@
 
 mod seeds;
 mod syncs;
+mod table;
 mod world;
 
 use crate::store::sim::{Crash, FAULTS, Fault, Trouble};

@@ -60,6 +60,8 @@ struct World {
     signed: Vec<(String, Vec<u8>)>,
     /// Every sync that made something durable, by what it did.
     syncs: BTreeSet<String>,
+    /// Every operation, in words, once somebody asked for it.
+    told: Option<Vec<String>>,
     /// A sync that says it was done and was not: stands for one that the code forgot.
     forgotten: Option<String>,
 }
@@ -70,8 +72,11 @@ pub(crate) struct Sim(Arc<Mutex<World>>);
 
 impl World {
     /// Counts an operation and says what goes wrong with it.
-    fn fault(&mut self) -> Option<Fault> {
+    fn fault(&mut self, what: &str, path: &str) -> Option<Fault> {
         self.operations += 1;
+        if let Some(told) = &mut self.told {
+            told.push(format!("{what} {}", pattern(path)).trim_end().to_owned());
+        }
         match self.trouble.at {
             Some((at, fault)) if at == self.operations => return Some(fault),
             Some((at, Fault::Dies)) if at < self.operations => return Some(Fault::Dies),
@@ -95,8 +100,13 @@ impl World {
     }
 
     /// Runs `effect` as the fault allows.
-    fn apply(&mut self, effect: impl FnOnce(&mut World) -> io::Result<()>) -> io::Result<()> {
-        match self.fault() {
+    fn apply(
+        &mut self,
+        what: &str,
+        path: &str,
+        effect: impl FnOnce(&mut World) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.fault(what, path) {
             None => effect(self),
             Some(Fault::DoneButFailed) => effect(self).and(Err(self.error())),
             Some(_) => Err(self.error()),
@@ -116,8 +126,8 @@ impl World {
         }
     }
 
-    fn write(&mut self, file: usize, at: usize, bytes: &[u8]) -> io::Result<()> {
-        let fault = self.fault();
+    fn write(&mut self, file: usize, path: &str, at: usize, bytes: &[u8]) -> io::Result<()> {
+        let fault = self.fault("write", path);
         let written = match fault {
             None | Some(Fault::DoneButFailed) => bytes.len(),
             Some(Fault::Torn) => self.dice().below(bytes.len() + 1),
@@ -130,7 +140,7 @@ impl World {
     }
 
     fn sync(&mut self, file: usize, path: &str) -> io::Result<()> {
-        let fault = self.fault();
+        let fault = self.fault("sync", path);
         if self.forgets(format!("bytes of {}", pattern(path))) {
             return Ok(());
         }
@@ -152,7 +162,7 @@ impl World {
     }
 }
 
-/// The kind of file that a path is: numbers and trails do not matter.
+/// The kind of file that a path is: trails and numbers do not matter, but for the level of a tile.
 fn pattern(path: &str) -> String {
     let path = path.strip_suffix(UNFINISHED).unwrap_or(path);
     let mut kind = String::new();
@@ -161,13 +171,17 @@ fn pattern(path: &str) -> String {
         let separator = if at == 0 { "" } else { "/" };
         kind = kind + separator + if of_a_trail { "*" } else { name };
     }
+    let (level, rest) = match kind.split_once("/tile/").and_then(|(_, rest)| rest.split_once('/')) {
+        Some((_, rest)) => kind.split_at(kind.len() - rest.len()),
+        None => ("", kind.as_str()),
+    };
     let mut digits = false;
     let plain = |c: char| {
         let repeated = digits && c.is_ascii_digit();
         digits = c.is_ascii_digit();
         (!repeated).then_some(if digits { '#' } else { c })
     };
-    kind.chars().filter_map(plain).collect()
+    level.chars().chain(rest.chars().filter_map(plain)).collect()
 }
 
 impl Sim {
@@ -195,6 +209,11 @@ impl Sim {
     /// Every kind of sync so far, by what it made durable.
     pub(crate) fn syncs(&self) -> BTreeSet<String> {
         self.world().syncs.clone()
+    }
+
+    /// Every operation since this was last asked, in words.
+    pub(crate) fn take_told(&self) -> Vec<String> {
+        self.world().told.replace(Vec::new()).unwrap_or_default()
     }
 
     /// Every checkpoint that was signed since this was last asked, by path.
@@ -243,7 +262,7 @@ impl Sim {
 
 impl Store for Sim {
     fn prepare(&self) -> io::Result<()> {
-        self.world().apply(|_| Ok(()))
+        self.world().apply("prepare", "", |_| Ok(()))
     }
 
     fn lock(&self) -> io::Result<Lock> {
@@ -251,7 +270,7 @@ impl Store for Sim {
     }
 
     fn make_dir(&self, dir: &str) -> io::Result<()> {
-        self.world().apply(|world| {
+        self.world().apply("make folder", dir, |world| {
             world.image.put_dir(dir);
             Ok(())
         })
@@ -302,18 +321,18 @@ impl Store for Sim {
             world.signed.push((path.to_owned(), bytes.to_owned()));
         }
         let file = world.image.put_file(path);
-        world.write(file, 0, bytes)?;
+        world.write(file, path, 0, bytes)?;
         world.sync(file, path)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.world().apply(|world| {
+        self.world().apply("rename to", to, |world| {
             if world.image.rename(from, to) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
         })
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        self.world().apply(|world| {
+        self.world().apply("remove", path, |world| {
             if world.image.remove(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
         })
     }
@@ -326,7 +345,7 @@ impl Store for Sim {
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.world().apply(|world| {
+        self.world().apply("sync names in", dir, |world| {
             let changes = world.image.unsynced(dir);
             // A sync that covers several kinds of change is each of them.
             let mut forgotten = false;
@@ -358,7 +377,7 @@ struct Open {
 
 impl Append for Open {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.world.world().write(self.file, self.end, bytes)?;
+        self.world.world().write(self.file, &self.path, self.end, bytes)?;
         self.end += bytes.len();
         Ok(())
     }

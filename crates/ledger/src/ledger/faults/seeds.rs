@@ -45,7 +45,7 @@ fn crash(dice: &mut Dice) -> Crash {
 /// One of the things that a ledger does.
 fn act(world: &mut World, dice: &mut Dice, seals: bool) {
     match dice.below(if seals { 10 } else { 8 }) {
-        0..3 => world.append(1 + dice.below(4) as u64),
+        0..3 => drop(world.append(1 + dice.below(4) as u64)),
         3 | 4 => {
             let (trail, n) = (*dice.pick(&TRAILS), dice.below(SUBMISSIONS) as u64);
             world.submit(trail, n, 1 + dice.below(2));

@@ -12,6 +12,22 @@ const SEARCHED: u64 = 160;
 /// Seeds that are tried for each.
 const TRIED: usize = 60;
 
+/// The log, its beginnings and its end; tiles, checkpoints, segments, and the manifest that makes them count.
+const KNOWN: [&str; 12] = [
+    "bytes of wal/#.wal",
+    "new file in wal/",
+    "file gone in wal/",
+    "bytes of trails/*/tile/0/#.p/#",
+    "new file in trails/*/tile/0/#.p/",
+    "new folder in trails/*/tile/0/",
+    "bytes of trails/*/checkpoint",
+    "other file in trails/*/",
+    "bytes of trails/*/segments/#-#.parquet",
+    "new file in trails/*/segments/",
+    "bytes of manifests/#.list",
+    "new file in manifests/",
+];
+
 #[test]
 fn no_sync_can_be_left_out() {
     let mut syncs: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -28,6 +44,8 @@ fn no_sync_can_be_left_out() {
     let missed: Vec<&String> =
         syncs.iter().filter(|(sync, seeds)| broken(sync, seeds).is_none()).map(|(sync, _)| sync).collect();
     assert_eq!(missed, Vec::<&String>::new(), "nothing notices when these are left out");
-    let names: Vec<String> = syncs.into_keys().collect();
-    insta::assert_snapshot!(names.join("\n"), @"");
+    // The list itself is not frozen, but a simulation that never came to these tested nothing.
+    for known in KNOWN {
+        assert!(syncs.contains_key(known), "{known}: {:?}", syncs.keys());
+    }
 }

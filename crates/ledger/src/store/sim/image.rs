@@ -31,14 +31,14 @@ struct File {
 #[derive(Clone, Debug)]
 enum Change {
     Put { path: String, node: Node, replaces: bool },
-    Removed { path: String },
+    Removed { path: String, node: Node },
     Renamed { from: String, to: String, node: Node, replaces: bool },
 }
 
 impl Change {
     fn path(&self) -> &str {
         match self {
-            Change::Put { path, .. } | Change::Removed { path } => path,
+            Change::Put { path, .. } | Change::Removed { path, .. } => path,
             Change::Renamed { to, .. } => to,
         }
     }
@@ -46,7 +46,13 @@ impl Change {
     fn apply(self, names: &mut BTreeMap<String, Node>) {
         match self {
             Change::Put { path, node, .. } => drop(names.insert(path, node)),
-            Change::Removed { path } => drop(names.remove(&path)),
+            Change::Removed { path, node } => {
+                names.remove(&path);
+                if node == Node::Dir {
+                    // With the folder goes whatever was not yet known to be gone from it.
+                    names.retain(|name, _| !name.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/')));
+                }
+            }
             Change::Renamed { from, to, node, .. } => {
                 names.remove(&from);
                 names.insert(to, node);
@@ -61,6 +67,8 @@ impl Change {
             Change::Put { node: Node::Dir, .. } => Some("new folder"),
             Change::Put { replaces: false, .. } | Change::Renamed { replaces: false, .. } => Some("new file"),
             Change::Put { .. } | Change::Renamed { .. } => Some("other file"),
+            // A folder that comes back is empty, and nobody minds.
+            Change::Removed { node: Node::Dir, .. } => None,
             Change::Removed { .. } => Some("file gone"),
         }
     }
@@ -97,11 +105,9 @@ impl Image {
     }
 
     pub(super) fn remove(&mut self, path: &str) -> bool {
-        let found = self.seen.contains_key(path);
-        if found {
-            self.change(Change::Removed { path: path.to_owned() });
-        }
-        found
+        let Some(&node) = self.seen.get(path) else { return false };
+        self.change(Change::Removed { path: path.to_owned(), node });
+        true
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
