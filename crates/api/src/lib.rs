@@ -13,6 +13,7 @@ mod events;
 mod evidence;
 mod export;
 mod ingest;
+mod level;
 mod lookup;
 mod openapi;
 mod params;

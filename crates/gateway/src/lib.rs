@@ -13,6 +13,7 @@ mod decide;
 mod forward;
 mod framing;
 mod gateway;
+mod head_list;
 mod http_client;
 mod identify;
 mod inspect;

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     appends: Family<Recorded, Counter>,
     append_seconds: Histogram,
     recording: Gauge,
+    anchored: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -46,7 +47,13 @@ impl Metrics {
         registry.register_with_unit("append", help, Unit::Seconds, append_seconds.clone());
         let recording = Gauge::default();
         registry.register("recording", "1 while events can be recorded", recording.clone());
-        Metrics { registry: Arc::new(registry), answers, appends, append_seconds, recording }
+        let anchored = Gauge::default();
+        registry.register("anchored", "1 while witnesses vouch for the trails", anchored.clone());
+        Metrics { registry: Arc::new(registry), answers, appends, append_seconds, recording, anchored }
+    }
+
+    pub(crate) fn anchored(&self, anchored: bool) {
+        self.anchored.set(i64::from(anchored));
     }
 
     pub(crate) fn answered(&self, protocol: &'static str, status: u16, code: &'static str) {

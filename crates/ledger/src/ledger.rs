@@ -393,3 +393,5 @@ mod sealing;
 mod tests;
 #[cfg(test)]
 mod unwell;
+#[cfg(test)]
+mod witnessed;

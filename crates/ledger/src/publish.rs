@@ -283,12 +283,12 @@ impl Publisher {
         Ok(())
     }
 
-    /// The key of each trail's log.
-    pub(crate) fn logs(&self) -> Result<Vec<(String, Verifier)>, LedgerError> {
+    /// The keys of each trail's log.
+    pub(crate) fn logs(&self) -> Result<Vec<(String, Vec<Verifier>)>, LedgerError> {
         let log = |(name, trail): (&String, &Trail)| {
             let signer = self.keys.signer(&trail.origin);
             let signer = signer.map_err(|_| LedgerError::Origin(self.node_origin.clone()))?;
-            Ok((name.clone(), signer.verifier().clone()))
+            Ok((name.clone(), vec![signer.verifier().clone()]))
         };
         self.trails.iter().map(log).collect()
     }

@@ -138,8 +138,8 @@ pub(crate) fn open_witnessed(
     }
     let mut claims = claims(disk, keys, node_origin, &trails, manifest)?;
     if let Some(anchor) = anchor {
-        let verifier = |trail: &str| verifier(keys, node_origin, trail);
-        for Seen { witness, trail, checkpoint } in seen_by_witnesses(anchor, disk, &trails, verifier)? {
+        let logs = |trail: &str| Ok(vec![verifier(keys, node_origin, trail)?]);
+        for Seen { witness, trail, checkpoint } in seen_by_witnesses(anchor, disk, &trails, node_origin, logs)? {
             let (place, witness) = (format!("witness {witness}"), Some(witness));
             let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness };
             claims.entry(trail).or_default().push(claim);
@@ -252,7 +252,7 @@ fn claims(
     }
     for trail in trails.iter().map(Tenant::as_str) {
         // One that is not ours says nothing; `anchor` takes it away.
-        if let Ok(Some((checkpoint, _))) = read_cosigned(disk, trail, &verifier(keys, node_origin, trail)?) {
+        if let Ok(Some((checkpoint, _))) = read_cosigned(disk, trail, &[verifier(keys, node_origin, trail)?]) {
             let Checkpoint { size, root, .. } = checkpoint;
             let claim = Claim { size, root, place: cosigned_path(trail), witness: None };
             claims.entry(trail.to_owned()).or_default().push(claim);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_gateway::{CancellationToken, Site};
-use greffier_ledger::{Ledger, LedgerConfig};
+use greffier_ledger::{Ledger, LedgerConfig, LedgerError};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::site::ReadSite;
 use crate::wire;
+use crate::witnesses;
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -37,6 +38,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         seal: config.seal,
     };
     let limits = config.query.clone();
+    let anchor = witnesses::anchor(config.anchor.clone())?;
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -48,7 +50,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let (ledger, startup) = Ledger::start(ledger_config)?;
+        let (ledger, startup) = Ledger::start_witnessed(ledger_config, anchor).map_err(refused)?;
         tracing::info!(address = %listener.local_addr()?, "listening");
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
@@ -61,6 +63,14 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     ledger.close()?;
     tracing::info!("stopped cleanly");
     Ok(Exit::Ok)
+}
+
+/// A start that somebody outside speaks against ends as a check of these files against their word would.
+fn refused(error: LedgerError) -> anyhow::Error {
+    match error {
+        LedgerError::Forked { .. } => Failure::new("forked", error.to_string()).exit(Exit::Tampering).into(),
+        error => error.into(),
+    }
 }
 
 /// The first signal stops in good order.

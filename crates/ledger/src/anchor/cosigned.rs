@@ -13,7 +13,7 @@ use crate::publish::{MAX_CHECKPOINT_BYTES, TRAILS, cosigned_path};
 use crate::store::Disk;
 
 /// Reads it, if there is one; our own signature must hold. What the witnesses' are worth, [`weigh`] says.
-pub(crate) fn read(disk: &Disk, trail: &str, log: &Verifier) -> Result<Option<(Checkpoint, String)>, LedgerError> {
+pub(crate) fn read(disk: &Disk, trail: &str, logs: &[Verifier]) -> Result<Option<(Checkpoint, String)>, LedgerError> {
     let place = cosigned_path(trail);
     let bytes = match disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -21,7 +21,7 @@ pub(crate) fn read(disk: &Disk, trail: &str, log: &Verifier) -> Result<Option<(C
     };
     let note = String::from_utf8(bytes)
         .map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))?;
-    let checkpoint = checkpoint::open(&note, [log]).map_err(|error| {
+    let checkpoint = checkpoint::open(&note, logs).map_err(|error| {
         LedgerError::tampered(&place, format!("the checkpoint does not hold under our key: {error}"))
     })?;
     Ok(Some((checkpoint, note)))
@@ -52,10 +52,10 @@ pub(crate) fn restore(
     anchor: &Anchor,
     disk: &Disk,
     heads: &Heads,
-    logs: Vec<(String, Verifier)>,
+    logs: Vec<(String, Vec<Verifier>)>,
 ) -> Result<(), LedgerError> {
-    for (trail, log) in logs {
-        let found = match read(disk, &trail, &log) {
+    for (trail, logs) in logs {
+        let found = match read(disk, &trail, &logs) {
             Err(error @ LedgerError::Tampered { .. }) => {
                 tracing::warn!(%error, "a cosigned checkpoint is not ours: it is removed, and asked for again");
                 let place = cosigned_path(&trail);
