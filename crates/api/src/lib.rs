@@ -15,6 +15,7 @@ mod evidence;
 mod export;
 mod holds;
 mod ingest;
+mod level;
 mod lookup;
 mod openapi;
 mod pack;

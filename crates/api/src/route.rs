@@ -80,7 +80,13 @@ pub(crate) static ROUTES: &[Route] = &[
         who: Who::May(AdminAction::Ingest),
         endpoint: Endpoint::Ingest,
         summary: "Add events: one, a JSON array, or one per line; in native, flat or governed form.",
-        params: &[("channel", "How they reached us: `sdk` (default) or `import`.")],
+        params: &[
+            ("channel", "How they reached us: `sdk` (default) or `import`."),
+            (
+                "level",
+                "Answer when the receipts are `durable` (default), `integrated` or `witnessed`, or after 20 s.",
+            ),
+        ],
         takes: &[JSON, NDJSON],
         gives: &[JSON],
     },
@@ -200,7 +206,11 @@ pub(crate) static ROUTES: &[Route] = &[
         who: READ,
         endpoint: Endpoint::Proof,
         summary: "A C2SP proof that an event is on its trail, to be checked offline.",
-        params: &[("parts", "`true` discloses the contents in the proof."), TENANT],
+        params: &[
+            ("parts", "`true` discloses the contents in the proof."),
+            ("level", "Wait, for 20 s at most, until the entry is `integrated` or `witnessed`."),
+            TENANT,
+        ],
         takes: &[],
         gives: &[TEXT],
     },

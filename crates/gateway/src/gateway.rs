@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
 use crate::clock::{self, Clock};
+use crate::head_list::{self, HeadList};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
 use crate::inspect::Inspector;
@@ -70,6 +71,8 @@ pub(crate) struct Gateway {
     config_text: String,
     /// Whether the node's start is on record.
     on_record: AtomicBool,
+    /// Which heads of trails the node's trail lists already.
+    head_list: tokio::sync::Mutex<HeadList>,
 }
 
 impl Gateway {
@@ -115,6 +118,7 @@ impl Gateway {
             tool_rules: settings.tool_rules,
             config_text: settings.config_text,
             on_record: AtomicBool::new(false),
+            head_list: tokio::sync::Mutex::default(),
         })
     }
 
@@ -244,6 +248,24 @@ impl Gateway {
             }
             self.refusals.settle(self.clock.now(), false).await;
             self.malformed.settle(self.clock.now(), false).await;
+            if self.head_list.lock().await.is_due(Instant::now()) {
+                self.list_heads().await;
+            }
+        }
+    }
+
+    /// The heads of the trails that grew, on the node's own trail. What cannot be recorded is listed the next time.
+    async fn list_heads(&self) {
+        let mut list = self.head_list.lock().await;
+        for heads in list.entries(self.recorder.heads().signed_heads()) {
+            let uri = "audit://greffier/heads";
+            let event = self.recorder.node_event(EventType::DataAccess, self.clock.now(), "node:heads", uri);
+            let content = head_list::document(&heads).to_string().into_bytes();
+            let part = Part { name: "metadata".to_owned(), media: "application/json".to_owned(), content };
+            if self.recorder.append(Draft { event, parts: vec![part] }).await.is_err() {
+                return;
+            }
+            list.recorded(&heads);
         }
     }
 
@@ -270,6 +292,7 @@ impl Gateway {
         }
         self.refusals.settle(self.clock.now(), true).await;
         self.malformed.settle(self.clock.now(), true).await;
+        self.list_heads().await;
         self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
         self.recorder.account.totals()
     }

@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     accounted: Gauge,
     counted: Gauge,
     late: Gauge,
+    anchored: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -69,6 +70,8 @@ impl Metrics {
         registry.register("unrecorded_counted", "unrecorded calls past the bound", counted.clone());
         let late = Gauge::default();
         registry.register("unrecorded_late", "outcomes kept in memory, of recorded decisions", late.clone());
+        let anchored = Gauge::default();
+        registry.register("anchored", "1 while witnesses vouch for the trails", anchored.clone());
         Metrics {
             registry: Arc::new(registry),
             answers,
@@ -80,11 +83,16 @@ impl Metrics {
             accounted,
             counted,
             late,
+            anchored,
         }
     }
 
     pub(crate) fn went_on(&self, class: Class) {
         self.continued.get_or_create(&Continued { class: class.name() }).inc();
+    }
+
+    pub(crate) fn anchored(&self, anchored: bool) {
+        self.anchored.set(i64::from(anchored));
     }
 
     pub(crate) fn answered(&self, protocol: &'static str, status: u16, code: &'static str) {

@@ -10,7 +10,7 @@ use greffier_event::{
     Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
     PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
-use greffier_ledger::{AppendError, Appender};
+use greffier_ledger::{AppendError, Appender, Heads};
 use greffier_merkle::Receipt;
 
 use crate::account::{Account, Bounds, Ticket};
@@ -107,6 +107,11 @@ impl Recorder {
     /// Whether anything can be written down now; if not, why.
     pub(crate) fn ready(&self) -> Result<(), String> {
         self.appender.is_recording()
+    }
+
+    /// How far the trails are signed and witnessed.
+    pub(crate) fn heads(&self) -> &Heads {
+        self.appender.heads()
     }
 
     /// Makes the decision durable, with what was asked in its redacted form.

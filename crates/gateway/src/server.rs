@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use greffier_ledger::Anchoring;
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, Body};
+use crate::clock;
 use crate::continues::Class;
 use crate::framing::{Ambiguous, Connection};
 use crate::gateway::Gateway;
@@ -138,6 +140,7 @@ async fn answer(
         Entrance::Ready => ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            gateway.metrics.anchored(matches!(anchoring(&gateway), Anchoring::Anchored { .. }));
             let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
             text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
         }
@@ -190,6 +193,12 @@ fn text(media: &'static str, text: String) -> Response<Body> {
     response
 }
 
+/// Whether witnesses vouch for the trails. Their clocks are the world's, so ours is the system's here.
+fn anchoring(gateway: &Gateway) -> Anchoring {
+    let now = clock::system_now().as_micros() / 1_000_000;
+    gateway.recorder.heads().anchoring(u64::try_from(now).unwrap_or(0))
+}
+
 /// Ready means: an event can be recorded now. Trouble that does not stop calls is said, too.
 fn ready(gateway: &Gateway) -> Response<Body> {
     let recording = gateway.ready();
@@ -198,6 +207,10 @@ fn ready(gateway: &Gateway) -> Response<Body> {
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
         "warnings": gateway.identities.troubles(),
+        "anchoring": match anchoring(gateway) {
+            Anchoring::Anchored { age } => serde_json::json!({ "state": "ANCHORED", "age_seconds": age }),
+            Anchoring::Unanchored { reason } => serde_json::json!({ "state": "UNANCHORED", "reason": reason }),
+        },
     });
     if !gateway.recorder.continues.is_empty() {
         let owed = gateway.recorder.account.totals();

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use greffier_ledger::Level;
 
 pub(crate) use ask::{
     Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
@@ -177,6 +178,15 @@ pub(crate) struct Prove {
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Prove against the checkpoint that we signed (`integrated`) or that witnesses cosigned (`witnessed`); by default
+    /// the best that covers the event.
+    #[arg(long, value_parser = proof_level)]
+    pub(crate) level: Option<Level>,
+}
+
+fn proof_level(text: &str) -> Result<Level, String> {
+    let level = Level::parse(text).filter(|level| *level > Level::Durable);
+    level.ok_or_else(|| "must be integrated or witnessed".to_owned())
 }
 
 /// `verify`.

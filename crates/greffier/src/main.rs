@@ -21,6 +21,7 @@ mod source;
 mod when;
 mod wire;
 mod witness;
+mod witnesses;
 
 use std::io;
 use std::process::ExitCode;

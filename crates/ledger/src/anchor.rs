@@ -30,6 +30,8 @@ mod desk;
 mod guard;
 
 use ask::Asker;
+#[cfg(test)]
+pub(crate) use ask::unix_now;
 pub(crate) use cosigned::{files as cosigned_files, read as read_cosigned, restore};
 use desk::Desk;
 pub(crate) use guard::{Seen, seen_by_witnesses};
@@ -218,6 +220,3 @@ impl Drop for Asking {
         self.stop();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,6 +59,17 @@ pub enum Require {
     All,
 }
 
+impl Require {
+    /// Whether a trail is one of them.
+    pub fn covers(&self, trail: &Tenant) -> bool {
+        match self {
+            Require::None => false,
+            Require::Trails(trails) => trails.contains(trail.as_str()),
+            Require::All => true,
+        }
+    }
+}
+
 /// A tree head that we signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHead {
@@ -173,11 +184,7 @@ impl Heads {
 
     /// Whether of this trail only what witnesses cosigned may be shown.
     pub fn requires_witnesses(&self, trail: &Tenant) -> bool {
-        match self.0.terms.as_ref().map(|terms| &terms.require) {
-            None | Some(Require::None) => false,
-            Some(Require::Trails(trails)) => trails.contains(trail.as_str()),
-            Some(Require::All) => true,
-        }
+        self.0.terms.as_ref().is_some_and(|terms| terms.require.covers(trail))
     }
 
     /// The newest head of each trail that we signed.

@@ -444,3 +444,5 @@ mod stamped;
 pub(crate) mod tests;
 #[cfg(test)]
 mod unwell;
+#[cfg(test)]
+mod witnessed;

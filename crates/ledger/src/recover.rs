@@ -142,7 +142,9 @@ pub(crate) fn open_witnessed(
     let mut claims = claims(disk, keys, node_origin, &trails, manifest)?;
     if let Some(anchor) = anchor {
         let verifiers = |trail: &str| verifiers(keys, node_origin, trail);
-        for Seen { witness, trail, checkpoint } in seen_by_witnesses(anchor, disk, &trails, verifiers)? {
+        for Seen { witness, trail, checkpoint } in
+            seen_by_witnesses(anchor, disk, &trails, node_origin, verifiers)?
+        {
             let (place, witness) = (format!("witness {witness}"), Some(witness));
             let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness };
             claims.entry(trail).or_default().push(claim);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_gateway::{CancellationToken, Site, Stopped};
-use greffier_ledger::{Ledger, LedgerConfig};
+use greffier_ledger::{Ledger, LedgerConfig, LedgerError};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +21,7 @@ use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
 use crate::wire;
+use crate::witnesses;
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -38,6 +39,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         seal: config.seal,
     };
     let (limits, origin) = (config.query.clone(), config.origin.clone());
+    let anchor = witnesses::anchor(config.anchor.clone())?;
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -49,7 +51,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let (ledger, startup) = Ledger::start(ledger_config)?;
+        let (ledger, startup) = Ledger::start_witnessed(ledger_config, anchor).map_err(refused)?;
         tracing::info!(address = %listener.local_addr()?, "listening");
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
@@ -82,6 +84,14 @@ fn all_on_record(stopped: Stopped) -> anyhow::Result<()> {
          nothing could be recorded up to the stop"
     );
     Err(Failure::new("unaccounted", message).hint("the log says since when, and why").into())
+}
+
+/// A start that somebody outside speaks against ends as a check of these files against their word would.
+fn refused(error: LedgerError) -> anyhow::Error {
+    match error {
+        LedgerError::Forked { .. } => Failure::new("forked", error.to_string()).exit(Exit::Tampering).into(),
+        error => error.into(),
+    }
 }
 
 /// The first signal stops in good order.

@@ -1,5 +1,6 @@
 //! From what was written to values: every problem is found, and named with its place.
 
+mod anchor;
 mod bounds;
 mod destinations;
 mod failure;
@@ -49,6 +50,7 @@ pub(crate) fn check(
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
+    let anchor = checker.anchor(&raw);
     let policy_dir = checker.path(&raw.policy.dir);
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
@@ -74,6 +76,7 @@ pub(crate) fn check(
         limits,
         query,
         seal,
+        anchor,
         text,
     })
 }

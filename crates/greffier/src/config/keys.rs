@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer,
-    RawTool, RawUpstream,
+    Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety,
+    RawServer, RawTool, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -41,6 +41,8 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "server", fields::<RawServer>());
     found.section(root, "query", fields::<RawQuery>());
     found.section(root, "ledger", fields::<RawLedger>());
+    found.list(root, "witness", fields::<RawWitness>());
+    found.section(root, "anchor", fields::<RawAnchor>());
     found.problems
 }
 

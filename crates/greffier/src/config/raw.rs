@@ -1,5 +1,6 @@
 //! What was written: names and texts as they stand in the file, each with its place, defaults filled in.
 
+mod anchor;
 mod failure;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use greffier_ledger::SealPolicy;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
 pub(crate) use failure::{RawByClass, RawFailure};
 
 /// A text with its place.
@@ -31,10 +33,12 @@ pub(crate) struct Raw {
     pub(crate) server: RawServer,
     pub(crate) query: RawQuery,
     pub(crate) ledger: RawLedger,
+    pub(crate) anchor: RawAnchor,
     pub(crate) prices: RawPrices,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
     pub(crate) tool: Vec<RawTool>,
+    pub(crate) witness: Vec<RawWitness>,
 }
 
 impl Default for Raw {
@@ -52,10 +56,12 @@ impl Default for Raw {
             server: RawServer::default(),
             query: RawQuery::default(),
             ledger: RawLedger::default(),
+            anchor: RawAnchor::default(),
             prices: RawPrices::default(),
             issuer: Vec::new(),
             upstream: Vec::new(),
             tool: Vec::new(),
+            witness: Vec::new(),
         }
     }
 }

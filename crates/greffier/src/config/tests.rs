@@ -26,6 +26,7 @@ fn nothing_is_a_configuration() {
         issuer = []
         upstream = []
         tool = []
+        witness = []
 
         [policy]
         dir = "policies"
@@ -56,6 +57,11 @@ fn nothing_is_a_configuration() {
         [ledger]
         segment_age = "24h"
         wal = "1GiB"
+
+        [anchor]
+        every = "5s"
+        stale_after = "10m"
+        require = []
 
         [prices]
     "#);
@@ -441,4 +447,46 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
     "#);
+}
+
+const WITNESS: &str = "[[witness]]\nname = \"w1\"\nvkey = \"witness.example.com/w1+969980cf+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X\"\nurl = \"https://w1.example/\"\n";
+
+#[test]
+fn witnesses_are_all_asked_unless_a_quorum_is_named() {
+    let anchor = load(WITNESS, &[]).unwrap().anchor.unwrap();
+    assert_eq!((anchor.quorum, anchor.witnesses[0].url.as_str()), (1, "https://w1.example"));
+    assert_eq!(anchor.require, greffier_ledger::Require::None);
+    let text =
+        format!("{WITNESS}[anchor]\nquorum = 1\nrequire = \"*\"\nevery = \"1s\"\nstale_after = \"2s\"\n");
+    assert_eq!(load(&text, &[]).unwrap().anchor.unwrap().require, greffier_ledger::Require::All);
+    let shown = load(&text, &[]).unwrap().text;
+    assert_eq!(load(&shown, &[]).unwrap().text, shown);
+    assert_eq!(load("", &[]).unwrap().anchor, None);
+}
+
+#[test]
+fn witnesses_that_cannot_be_are_named() {
+    let log = WITNESS.replace("969980cf+BCms", "cf18fe2a+AQOh").replace("w1\"\nurl", "x\"\nurl");
+    let log = log.replace(
+        "witness.example.com/w1+cf18fe2a+AQOhuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X",
+        "audit.example.com/log1+cf18fe2a+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+    );
+    let texts = [
+        "[anchor]\nquorum = 1\n".to_owned(),
+        "[anchor]\nrequire = [\"acme\"]\n".to_owned(),
+        format!("{WITNESS}[anchor]\nquorum = 2\n"),
+        format!("{WITNESS}[anchor]\nquorum = 0\n"),
+        format!("{WITNESS}{WITNESS}"),
+        WITNESS.replace("https://w1", "http://w1"),
+        WITNESS.replace("\"w1\"", "\"none\""),
+        WITNESS.replace("969980cf", "969980ce"),
+        log,
+        format!("{WITNESS}[anchor]\nrequire = \"acme\"\n"),
+        format!("{WITNESS}[anchor]\nrequire = [\"a b\"]\n"),
+        format!("{WITNESS}[anchor]\nevery = \"10m\"\n"),
+        format!("{WITNESS}[anchor]\nevry = \"10s\"\n"),
+        WITNESS.replace("vkey", "key"),
+    ];
+    let said: Vec<String> = texts.iter().map(|text| problems(text, &[])).collect();
+    insta::assert_snapshot!(said.join("\n"), @"");
 }

@@ -3,11 +3,10 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use greffier_merkle::Hash;
 use greffier_merkle::note::{Signature, SignedNote, Statement, Verifier};
 use greffier_merkle::proof::{consistency, root, tile_reader, verify_consistency};
+use greffier_merkle::witness::{AddCheckpoint, parse_cosignatures, parse_size};
 
 use super::desk::Job;
 use super::{Reply, Shared, Unreachable};
@@ -20,8 +19,6 @@ use crate::store::Disk;
 const TRIES: usize = 3;
 /// A witness's clock may be ahead of ours by so many seconds; beyond, its time says nothing.
 pub(super) const MAX_AHEAD: u64 = 300;
-/// Lines of an answer that are looked at: a witness signs with a key or two.
-const MAX_LINES: usize = 16;
 
 /// What a reply means.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,9 +38,8 @@ pub(super) fn read_reply(reply: &Reply, text: &str, verifier: &Verifier, now: u6
     match reply.status {
         200 => read_lines(&reply.body, text, verifier, now).unwrap_or_else(Meaning::Refused),
         409 => {
-            let size = reply.body.strip_suffix('\n').unwrap_or(&reply.body);
-            let plain = size.parse().ok().filter(|parsed: &u64| parsed.to_string() == size);
-            plain.map_or(Meaning::Refused("its 409 names no size".to_owned()), Meaning::Conflict)
+            let size = parse_size(&reply.body);
+            size.map_or(Meaning::Refused("its 409 names no size".to_owned()), Meaning::Conflict)
         }
         422 => Meaning::Inconsistent,
         404 => Meaning::Refused("it does not know this log: give it the log's key".to_owned()),
@@ -54,8 +50,8 @@ pub(super) fn read_reply(reply: &Reply, text: &str, verifier: &Verifier, now: u6
 
 fn read_lines(body: &str, text: &str, verifier: &Verifier, now: u64) -> Result<Meaning, String> {
     let mut newest: Option<(Signature, u64)> = None;
-    for line in body.lines().take(MAX_LINES) {
-        let line = Signature::parse(line).map_err(|_| "its answer is no signature line".to_owned())?;
+    let lines = parse_cosignatures(body).map_err(|_| "its answer is not signature lines".to_owned())?;
+    for line in lines {
         if (line.name(), line.key_id()) != (verifier.name(), verifier.key_id()) {
             // Other keys of the witness, which nobody configured.
             continue;
@@ -88,8 +84,7 @@ pub(super) fn request(
     let old_root = root(old, &mut read)?;
     // A damaged tile must not make a witness think that we forked.
     verify_consistency(old, size, &old_root, new_root, &proof).ok()?;
-    let lines: String = proof.iter().map(|hash| STANDARD.encode(hash) + "\n").collect();
-    Some(format!("old {old}\n{lines}\n{note}"))
+    Some(AddCheckpoint { old, proof, checkpoint: note.to_owned() }.to_text())
 }
 
 /// The thread of one witness.
@@ -236,7 +231,7 @@ impl Asker {
 }
 
 /// The wall clock, in seconds since 1970.
-pub(super) fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

@@ -16,7 +16,7 @@ use crate::store::Disk;
 pub(crate) fn read(
     disk: &Disk,
     trail: &str,
-    log: &[Verifier],
+    logs: &[Verifier],
 ) -> Result<Option<(Checkpoint, String)>, LedgerError> {
     let place = cosigned_path(trail);
     let bytes = match disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
@@ -25,7 +25,7 @@ pub(crate) fn read(
     };
     let note =
         String::from_utf8(bytes).map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))?;
-    let checkpoint = checkpoint::open(&note, log).map_err(|error| {
+    let checkpoint = checkpoint::open(&note, logs).map_err(|error| {
         LedgerError::tampered(&place, format!("the checkpoint does not hold under our key: {error}"))
     })?;
     Ok(Some((checkpoint, note)))
@@ -58,8 +58,8 @@ pub(crate) fn restore(
     heads: &Heads,
     logs: Vec<(String, Vec<Verifier>)>,
 ) -> Result<(), LedgerError> {
-    for (trail, log) in logs {
-        let found = match read(disk, &trail, &log) {
+    for (trail, logs) in logs {
+        let found = match read(disk, &trail, &logs) {
             Err(error @ LedgerError::Tampered { .. }) => {
                 tracing::warn!(%error, "a cosigned checkpoint is not ours: it is removed, and asked for again");
                 let place = cosigned_path(&trail);

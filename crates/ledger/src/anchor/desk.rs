@@ -21,6 +21,9 @@ use crate::heads::Heads;
 const MAX_AT_ONCE: usize = 16;
 /// A failure doubles the pause before the next try, so often: with a pace of one second up to a minute.
 const MAX_DOUBLINGS: u32 = 6;
+/// A candidate that nobody has cosigned for so long makes way for a newer one: longer than an answer may take, so that
+/// slow witnesses do not always come too late.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Something to ask a witness.
 #[derive(Clone, Debug)]
@@ -174,8 +177,11 @@ impl Desk {
         let is_node = trail == Tenant::NODE;
         let due = match &case.candidate {
             None => size > case.filed || is_node,
-            // Nobody has cosigned it yet: no work is lost with it.
-            Some(candidate) if candidate.count() == 0 => size > candidate.size,
+            // Nobody has cosigned it: no work is lost with it.
+            Some(candidate) if candidate.count() == 0 => {
+                let age = now.saturating_duration_since(candidate.since);
+                size > candidate.size && age >= PATIENCE
+            }
             Some(candidate) if candidate.filed > 0 => {
                 let age = now.saturating_duration_since(candidate.since);
                 let grown = size > candidate.size && (age >= self.every || self.hurry);

@@ -15,7 +15,7 @@ use super::line::{Line, PartLine};
 use super::open::write_sums;
 use super::{ZipError, readme};
 use crate::keys::KeyRing;
-use crate::publish::{checkpoint_path, cosigned_path};
+use crate::publish::checkpoint_path;
 use crate::read::{Found, ReadError, Reader, damaged};
 
 /// Entries that are read at once to fill a gap: with their parts they are in memory together.
@@ -344,12 +344,4 @@ fn only_of(trust: &str, origin: &str) -> String {
         vkey.is_some_and(|vkey| vkey.split('+').next() != Some(origin))
     };
     policy.to_string().lines().filter(|line| !other(line)).map(|line| format!("{line}\n")).collect()
-}
-
-/// Where a checkpoint that witnesses cosigned lies.
-impl Reader {
-    /// The newest checkpoint of a trail that a quorum of witnesses cosigned, if there is one.
-    pub fn cosigned(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
-        self.note(&cosigned_path(trail.as_str()))
-    }
 }

@@ -54,8 +54,7 @@ impl Whole {
     fn of(groups: &[u64]) -> Whole {
         let (sim, groups) = log(groups);
         let bytes = sim.read(&wal::path(1), u64::MAX).unwrap();
-        let mut frames: Vec<usize> =
-            file(&bytes).frames().map(|frame| frame.unwrap().0 as usize).collect();
+        let mut frames: Vec<usize> = file(&bytes).frames().map(|frame| frame.unwrap().0 as usize).collect();
         frames.push(*groups.last().unwrap());
         Whole { sim, bytes, frames, groups }
     }

@@ -69,7 +69,8 @@ fn over_256_entries_each_operation_fails_done_or_not() {
         for fault in [Fault::NotDone, Fault::DoneButFailed] {
             let (mut world, acked, signed, sealed) = run(Trouble { at: Some((at, fault)), chance: None });
             let fault = Row(fault);
-            writeln!(table, "{what:<44} {fault:<4} {:<6} {:<6} {}", yes(acked), yes(signed), yes(sealed)).unwrap();
+            writeln!(table, "{what:<44} {fault:<4} {:<6} {:<6} {}", yes(acked), yes(signed), yes(sealed))
+                .unwrap();
             println!("{what} {fault}");
             // Again, and nothing goes wrong.
             world.sim.trouble(Trouble::default());
