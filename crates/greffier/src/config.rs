@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use greffier_gateway::{Limits, ToolServer, Upstream};
@@ -84,11 +85,22 @@ pub(crate) struct Config {
     pub(crate) model_rules: Rules,
     pub(crate) tool_rules: Rules,
     pub(crate) prices: Option<PathBuf>,
+    /// Who stamps checkpoints with a time, if anybody does.
+    pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
     pub(crate) seal: SealPolicy,
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
+}
+
+/// Who stamps checkpoints with a time, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamps {
+    /// The authority's URL.
+    pub(crate) url: String,
+    /// How often a trail that grew is stamped.
+    pub(crate) every: Duration,
 }
 
 impl Config {

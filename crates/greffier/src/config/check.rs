@@ -3,6 +3,7 @@
 mod bounds;
 mod destinations;
 mod identity;
+mod timestamps;
 mod units;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub(crate) fn check(
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
     let policy_dir = checker.path(&raw.policy.dir);
+    let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
     let (Some(listen), Some(limits), Some(query), Some(seal), true) =
@@ -73,6 +75,7 @@ pub(crate) fn check(
         model_rules,
         tool_rules,
         prices,
+        timestamps,
         limits,
         query,
         seal,

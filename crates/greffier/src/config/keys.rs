@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer, RawTool,
-    RawUpstream,
+    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer, RawTimestamp,
+    RawTool, RawUpstream,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -35,6 +35,7 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "policy", fields::<RawPolicy>());
     found.section(root, "safety", fields::<RawSafety>());
     found.section(root, "prices", fields::<RawPrices>());
+    found.section(root, "timestamp", fields::<RawTimestamp>());
     found.section(root, "server", fields::<RawServer>());
     found.section(root, "query", fields::<RawQuery>());
     found.section(root, "ledger", fields::<RawLedger>());

@@ -80,6 +80,12 @@ impl Told<'_> {
             let (opened, unopened) = (report.parts_opened, report.parts_unopened);
             lines.push(format!("parts: {opened} opened and bound to their entries, {unopened} left closed"));
         }
+        if report.timestamps > 0 {
+            let count = report.timestamps;
+            lines.push(format!(
+                "time stamps: {count} bound to their checkpoints; who signed them is for `openssl ts -verify`"
+            ));
+        }
         lines.extend(report.torn_tails.iter().map(|tail| format!("torn tail: {tail}")));
         lines.extend(
             report.problems.iter().map(|problem| format!("problem {}: {}", problem.place, problem.what)),
@@ -110,6 +116,7 @@ impl Told<'_> {
             "keys": self.signers,
             "parts_opened": report.parts_opened,
             "parts_unopened": report.parts_unopened,
+            "timestamps": report.timestamps,
             "torn_tails": report.torn_tails,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "more_problems": report.more_problems,
