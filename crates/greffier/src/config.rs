@@ -96,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) tool_rules: Rules,
     pub(crate) prices: Option<PathBuf>,
     pub(crate) continues: Continues,
+    /// Who stamps checkpoints with a time, if anybody does.
+    pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
     pub(crate) seal: SealPolicy,
@@ -103,6 +105,15 @@ pub(crate) struct Config {
     pub(crate) anchor: Option<AnchorConfig>,
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
+}
+
+/// Who stamps checkpoints with a time, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamps {
+    /// The authority's URL.
+    pub(crate) url: String,
+    /// How often a trail that grew is stamped.
+    pub(crate) every: Duration,
 }
 
 impl Config {

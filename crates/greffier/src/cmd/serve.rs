@@ -20,8 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
-use crate::wire;
-use crate::witnesses;
+use crate::{timestamps, wire, witnesses};
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -38,7 +37,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         node: config.node.clone(),
         seal: config.seal,
     };
-    let (limits, origin) = (config.query.clone(), config.origin.clone());
+    let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
     let anchor = witnesses::anchor(config.anchor.clone())?;
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
@@ -58,10 +57,16 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let site = ReadSite::new(engine, ledger.appender(), ledger.eraser(), settings.node.clone());
         let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
         let watch = tokio::spawn(watch);
+        let stamper = ledger.stamper();
+        let stamping = stamping.map(|config| tokio::spawn(timestamps::keep(stamper, config)));
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         let stopped =
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
-        watch.abort();
+        // Neither may touch the directory while it is closed.
+        for task in [Some(watch), stamping].into_iter().flatten() {
+            task.abort();
+            drop(task.await);
+        }
         anyhow::Ok((ledger, stopped))
     })?;
     drop(runtime);

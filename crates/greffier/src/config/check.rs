@@ -5,6 +5,7 @@ mod bounds;
 mod destinations;
 mod failure;
 mod identity;
+mod timestamps;
 mod units;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub(crate) fn check(
     let seal = checker.ledger(&raw.ledger);
     let anchor = checker.anchor(&raw);
     let policy_dir = checker.path(&raw.policy.dir);
+    let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
     let (Some(listen), Some(limits), Some(query), Some(seal), true) =
@@ -73,6 +75,7 @@ pub(crate) fn check(
         tool_rules,
         prices,
         continues,
+        timestamps,
         limits,
         query,
         seal,

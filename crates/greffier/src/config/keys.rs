@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::place::{Places, Problems};
 use super::raw::{
     Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety,
-    RawServer, RawTool, RawUpstream, RawWitness,
+    RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -38,6 +38,7 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "policy", fields::<RawPolicy>());
     found.section(root, "safety", fields::<RawSafety>());
     found.section(root, "prices", fields::<RawPrices>());
+    found.section(root, "timestamp", fields::<RawTimestamp>());
     found.section(root, "server", fields::<RawServer>());
     found.section(root, "query", fields::<RawQuery>());
     found.section(root, "ledger", fields::<RawLedger>());

@@ -35,6 +35,8 @@ pub(crate) struct Raw {
     pub(crate) ledger: RawLedger,
     pub(crate) anchor: RawAnchor,
     pub(crate) prices: RawPrices,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamp: Option<RawTimestamp>,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
     pub(crate) tool: Vec<RawTool>,
@@ -58,6 +60,7 @@ impl Default for Raw {
             ledger: RawLedger::default(),
             anchor: RawAnchor::default(),
             prices: RawPrices::default(),
+            timestamp: None,
             issuer: Vec::new(),
             upstream: Vec::new(),
             tool: Vec::new(),
@@ -167,6 +170,14 @@ pub(crate) struct RawPrices {
     pub(crate) file: Option<Text>,
 }
 
+/// `[timestamp]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawTimestamp {
+    pub(crate) url: Text,
+    #[serde(default = "one_hour")]
+    pub(crate) every: Text,
+}
+
 /// `[server]`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(default)]
@@ -264,6 +275,10 @@ fn one_minute() -> Text {
 
 fn two_minutes() -> Text {
     text("120s")
+}
+
+fn one_hour() -> Text {
+    text("1h")
 }
 
 fn ten_minutes() -> Text {

@@ -429,6 +429,17 @@ fn what_may_not_go_on_unrecorded_is_said() {
 }
 
 #[test]
+fn an_authority_for_time_stamps_has_a_url_and_a_pace() {
+    let parsed =
+        |text: &str| load(text, &[]).unwrap().timestamps.map(|stamps| (stamps.url, stamps.every.as_secs()));
+    assert_eq!(parsed(""), None);
+    let named = parsed("[timestamp]\nurl = \"http://tsa.example/tsr\"\n");
+    assert_eq!(named, Some(("http://tsa.example/tsr".to_owned(), 3_600)));
+    let wrong = "[timestamp]\nurl = \"ftp://u:p@tsa.example\"\nevery = \"10ms\"\nnonce = 1\n";
+    insta::assert_snapshot!(problems(wrong, &[]), @"");
+}
+
+#[test]
 fn what_the_environment_gets_wrong_names_its_variable() {
     let overrides = [
         ("LISTEN", "nowhere"),
@@ -442,7 +453,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, prices, issuer, upstream, tool
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, prices, timestamp, issuer, upstream, tool
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0

@@ -137,6 +137,12 @@ impl Told<'_> {
                 .iter()
                 .map(|((trail, why), parts)| format!("trail {trail}: {parts} parts {}", answer(*why))),
         );
+        if report.timestamps > 0 {
+            let count = report.timestamps;
+            lines.push(format!(
+                "time stamps: {count} bound to their checkpoints; who signed them is for `openssl ts -verify`"
+            ));
+        }
         lines.extend(report.torn_tails.iter().map(|tail| format!("torn tail: {tail}")));
         lines.extend(
             report.problems.iter().map(|problem| format!("problem {}: {}", problem.place, problem.what)),
@@ -179,6 +185,7 @@ impl Told<'_> {
             "parts_opened": report.parts_opened,
             "parts_unopened": report.parts_unopened,
             "absent": report.absent.iter().map(absent).collect::<Vec<_>>(),
+            "timestamps": report.timestamps,
             "torn_tails": report.torn_tails,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "more_problems": report.more_problems,
