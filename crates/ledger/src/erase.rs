@@ -28,12 +28,14 @@ use crate::keys::register::{Noted, Register};
 use crate::read::{ReadError, Reader};
 use crate::sealer::{SealError, Sealer, Wanted};
 
+mod expire;
 mod orders;
 mod plan;
 pub(crate) mod replay;
 mod requests;
 mod target;
 
+pub use expire::Retention;
 pub use orders::Gone;
 pub(crate) use orders::{Act, Notice, Orders};
 pub use plan::Plan;

@@ -44,7 +44,7 @@ mod wal;
 pub use append::{Appender, Health, Recorded, Submission};
 pub use backlog::SealPolicy;
 pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
-pub use erase::{EraseError, Erased, Eraser, Gone, Held, Plan, Request, Scope, State, Target};
+pub use erase::{EraseError, Erased, Eraser, Gone, Held, Plan, Request, Retention, Scope, State, Target};
 pub use error::{AppendError, LedgerError};
 pub use keys::{KeyError, KeyRing};
 pub use ledger::{Ledger, LedgerConfig, Startup};
