@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use greffier_gateway::{Limits, ToolServer, Upstream};
-use greffier_ledger::SealPolicy;
+use greffier_ledger::{Retention, SealPolicy};
 use greffier_policy::Issuer;
 use greffier_safety::Rules;
 use serde::Deserialize;
@@ -87,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
     pub(crate) seal: SealPolicy,
+    /// How long contents are kept, and how much later a shorter time takes effect.
+    pub(crate) retention: (Retention, Duration),
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
 }

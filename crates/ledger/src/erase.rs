@@ -298,7 +298,11 @@ impl Eraser {
         let eraser = self.clone();
         match tokio::task::spawn_blocking(move || step(&eraser)).await {
             Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down, and with it whoever waits for this.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use greffier_gateway::{CancellationToken, Site};
-use greffier_ledger::{Ledger, LedgerConfig};
+use greffier_event::{EventId, Timestamp};
+use greffier_ledger::{Eraser, Ledger, LedgerConfig, Retention};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +22,9 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::site::ReadSite;
 use crate::wire;
+
+/// How often what has expired is looked for.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -37,6 +42,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         seal: config.seal,
     };
     let limits = config.query.clone();
+    let retention = config.retention.clone();
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -53,6 +59,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
         let site = ReadSite::new(engine, ledger.appender(), ledger.eraser(), settings.node.clone());
+        tokio::spawn(keep_retention(ledger.eraser(), retention));
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
         anyhow::Ok(ledger)
@@ -61,6 +68,33 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     ledger.close()?;
     tracing::info!("stopped cleanly");
     Ok(Exit::Ok)
+}
+
+/// Lets contents expire, and carries out erasures that something kept from being done: each hour, and more often
+/// where something is kept for hours only.
+async fn keep_retention(eraser: Eraser, (retention, delay): (Retention, Duration)) {
+    let shortest = retention.classes.values().chain(&retention.parts).min();
+    let pace = shortest.map_or(HOUR, |time| (*time / 4).clamp(Duration::from_secs(1), HOUR));
+    let mut pace = tokio::time::interval(pace);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        let now = crate::when::now();
+        let done = match eraser.finish_all().await {
+            Ok(_) => eraser.expire(&retention, delay, now, new_id).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(0) => {}
+            Ok(trails) => tracing::info!(trails, "contents expired"),
+            Err(error) => tracing::warn!(%error, "a pass over erasures and retention was not finished"),
+        }
+    }
+}
+
+/// A new id (UUIDv7).
+fn new_id(_: Timestamp) -> EventId {
+    EventId(uuid::Uuid::now_v7())
 }
 
 /// The first signal stops in good order.

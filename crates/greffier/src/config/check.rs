@@ -3,6 +3,7 @@
 mod bounds;
 mod destinations;
 mod identity;
+mod retention;
 mod units;
 
 use std::collections::BTreeMap;
@@ -52,11 +53,12 @@ pub(crate) fn check(
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
+    let retention = checker.retention(&raw.retention);
     let policy_dir = checker.path(&raw.policy.dir);
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
-    let (Some(listen), Some(limits), Some(query), Some(seal), true) =
-        (listen, limits, query, seal, problems.0.is_empty())
+    let (Some(listen), Some(limits), Some(query), Some(seal), Some(retention), true) =
+        (listen, limits, query, seal, retention, problems.0.is_empty())
     else {
         return Err(problems);
     };
@@ -76,6 +78,7 @@ pub(crate) fn check(
         limits,
         query,
         seal,
+        retention,
         text,
     })
 }

@@ -7,15 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer, RawTool,
+    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawRetention, RawSafety, RawServer, RawTool,
     RawUpstream,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
-const NOT_BUILT: [(&str, &str); 5] = [
+const NOT_BUILT: [(&str, &str); 4] = [
     ("mcp", "MCP servers"),
     ("limit", "limits on calls, tokens and cost"),
-    ("retention", "how long entries and parts are kept"),
     ("privacy", "identities as references"),
     ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
 ];
@@ -38,6 +37,7 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "server", fields::<RawServer>());
     found.section(root, "query", fields::<RawQuery>());
     found.section(root, "ledger", fields::<RawLedger>());
+    found.section(root, "retention", fields::<RawRetention>());
     found.problems
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Raw {
     pub(crate) server: RawServer,
     pub(crate) query: RawQuery,
     pub(crate) ledger: RawLedger,
+    pub(crate) retention: RawRetention,
     pub(crate) prices: RawPrices,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
@@ -48,6 +49,7 @@ impl Default for Raw {
             server: RawServer::default(),
             query: RawQuery::default(),
             ledger: RawLedger::default(),
+            retention: RawRetention::default(),
             prices: RawPrices::default(),
             issuer: Vec::new(),
             upstream: Vec::new(),
@@ -204,6 +206,22 @@ impl Default for RawQuery {
             concurrent: Spanned::new(0..0, limits.concurrent),
             pushdown: limits.pushdown,
         }
+    }
+}
+
+/// `[retention]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawRetention {
+    pub(crate) entries: Option<Text>,
+    pub(crate) parts: Option<Text>,
+    pub(crate) classes: BTreeMap<String, Text>,
+    pub(crate) shorten_after: Text,
+}
+
+impl Default for RawRetention {
+    fn default() -> RawRetention {
+        RawRetention { entries: None, parts: None, classes: BTreeMap::new(), shorten_after: text("7d") }
     }
 }
 

@@ -109,7 +109,7 @@ fn what_is_not_built_says_so() {
         greffier.toml:2:21: `continue` is not built yet: only `refuse`
         greffier.toml:3:3: `mcp` is not built yet: MCP servers
         greffier.toml:5:3: `limit` is not built yet: limits on calls, tokens and cost
-        greffier.toml:6:2: `retention` is not built yet: how long entries and parts are kept
+        greffier.toml:7:11: letting entries expire is not built yet: only `parts` and `classes`
         greffier.toml:8:2: `privacy` is not built yet: identities as references
         greffier.toml:9:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
         greffier.toml:12:8: `gemini` is not built yet: only `openai` and `anthropic`
