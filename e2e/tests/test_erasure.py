@@ -280,3 +280,36 @@ def test_the_command_line(node, people):
     listed = {listed["id"]: listed["state"] for listed in json.loads(run("erase", "list", "-o", "json", *at("petra")))}
     assert listed.pop(erasure) == "done" and list(listed.values()) == ["denied"], "what the hold refused stays listed"
     assert "a marker" not in run("subject", "--subject", "patient 5", *at("petra"))
+
+
+def test_contents_expire_by_class(install, people, world):
+    """Seconds instead of years: what is kept longer, and what is held, stays."""
+    more = """
+[ledger]
+entries = 8
+
+[retention]
+parts = "3s"
+classes = { phi = "1h" }
+shorten_after = "0s"
+"""
+    greffier = install(more=more).start()
+    with Api(greffier, people["oscar"]) as oscar, Api(greffier, people["petra"]) as petra:
+        short, long, held = (f"marker-{fresh()}" for _ in range(3))
+        receipts = oscar.add([
+            told(short), told(long, resource={"classification": ["phi"]}), told(held, resource={"subjects": ["patient 1"]}),
+            *[native() for _ in range(20)],
+        ])
+        placed = petra.http.post("/api/v1/holds", json={"scope": {"subject": "patient 1"}, "reason": "case"})
+        assert placed.status_code == 201, placed.text
+        there = lambda marker: mentions(marker, greffier.data, greffier.data, greffier.keys)  # noqa: E731
+        assert there(short) and there(long) and there(held)
+        wait_until(lambda: not there(short), "the contents expire", timeout=40)
+        assert there(long) and there(held)
+        (gone,) = petra.told(f"/api/v1/events/{receipts[0]['id']}")["parts"]
+        assert gone["gone"].startswith("expired by entry ")
+        by = int(gone["gone"].rsplit(" ", 1)[1])
+    greffier.stop()
+    code, report = verdict(greffier)
+    assert code == 0 and report["problems"] == [], report
+    assert f"EXPIRED by entry {by}" in {absent["answer"] for absent in report["absent"]}

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use greffier_gateway::{Continues, Limits, ToolServer, Upstream};
-use greffier_ledger::{Require, SealPolicy, Witness};
+use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
 use greffier_safety::Rules;
 use serde::Deserialize;
@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) seal: SealPolicy,
     /// Who vouches for the trails; without witnesses nobody.
     pub(crate) anchor: Option<AnchorConfig>,
+    /// How long contents are kept, and how much later a shorter time takes effect.
+    pub(crate) retention: (Retention, Duration),
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
 }

@@ -28,12 +28,14 @@ use crate::ledger::wall_clock;
 use crate::read::{ReadError, Reader};
 use crate::sealer::{SealError, Sealer, Wanted};
 
+mod expire;
 mod orders;
 mod plan;
 pub(crate) mod replay;
 mod requests;
 mod target;
 
+pub use expire::Retention;
 pub use orders::Gone;
 pub(crate) use orders::{Act, Notice, Orders};
 pub use plan::Plan;
@@ -296,7 +298,11 @@ impl Eraser {
         let eraser = self.clone();
         match tokio::task::spawn_blocking(move || step(&eraser)).await {
             Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down, and with it whoever waits for this.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }

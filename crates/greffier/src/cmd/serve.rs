@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use greffier_event::{EventId, Timestamp};
 use greffier_gateway::{CancellationToken, Site, Stopped};
-use greffier_ledger::{Ledger, LedgerConfig, LedgerError};
+use greffier_ledger::{Eraser, Ledger, LedgerConfig, LedgerError, Retention};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +23,9 @@ use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
 use crate::{timestamps, wire, witnesses};
+
+/// How often what has expired is looked for.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -39,6 +44,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     };
     let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
     let anchor = witnesses::anchor(config.anchor.clone())?;
+    let retention = config.retention.clone();
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -59,11 +65,12 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let watch = tokio::spawn(watch);
         let stamper = ledger.stamper();
         let stamping = stamping.map(|config| tokio::spawn(timestamps::keep(stamper, config)));
+        let retention = tokio::spawn(keep_retention(ledger.eraser(), retention));
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         let stopped =
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
-        // Neither may touch the directory while it is closed.
-        for task in [Some(watch), stamping].into_iter().flatten() {
+        // None of them may touch the directory while it is closed.
+        for task in [Some(watch), Some(retention), stamping].into_iter().flatten() {
             task.abort();
             drop(task.await);
         }
@@ -97,6 +104,33 @@ fn refused(error: LedgerError) -> anyhow::Error {
         LedgerError::Forked { .. } => Failure::new("forked", error.to_string()).exit(Exit::Tampering).into(),
         error => error.into(),
     }
+}
+
+/// Lets contents expire, and carries out erasures that something kept from being done: each hour, and more often
+/// where something is kept for hours only.
+async fn keep_retention(eraser: Eraser, (retention, delay): (Retention, Duration)) {
+    let shortest = retention.classes.values().chain(&retention.parts).min();
+    let pace = shortest.map_or(HOUR, |time| (*time / 4).clamp(Duration::from_secs(1), HOUR));
+    let mut pace = tokio::time::interval(pace);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        let now = crate::when::now();
+        let done = match eraser.finish_all().await {
+            Ok(_) => eraser.expire(&retention, delay, now, new_id).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(0) => {}
+            Ok(trails) => tracing::info!(trails, "contents expired"),
+            Err(error) => tracing::warn!(%error, "a pass over erasures and retention was not finished"),
+        }
+    }
+}
+
+/// A new id (UUIDv7).
+fn new_id(_: Timestamp) -> EventId {
+    EventId(uuid::Uuid::now_v7())
 }
 
 /// The first signal stops in good order.

@@ -5,6 +5,7 @@ mod bounds;
 mod destinations;
 mod failure;
 mod identity;
+mod retention;
 mod timestamps;
 mod units;
 
@@ -51,13 +52,14 @@ pub(crate) fn check(
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
+    let retention = checker.retention(&raw.retention);
     let anchor = checker.anchor(&raw);
     let policy_dir = checker.path(&raw.policy.dir);
     let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
-    let (Some(listen), Some(limits), Some(query), Some(seal), true) =
-        (listen, limits, query, seal, problems.0.is_empty())
+    let (Some(listen), Some(limits), Some(query), Some(seal), Some(retention), true) =
+        (listen, limits, query, seal, retention, problems.0.is_empty())
     else {
         return Err(problems);
     };
@@ -79,6 +81,7 @@ pub(crate) fn check(
         limits,
         query,
         seal,
+        retention,
         anchor,
         text,
     })

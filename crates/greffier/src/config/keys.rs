@@ -7,15 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety,
-    RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
+    Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery,
+    RawRetention, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
-const NOT_BUILT: [(&str, &str); 5] = [
+const NOT_BUILT: [(&str, &str); 4] = [
     ("mcp", "MCP servers"),
     ("limit", "limits on calls, tokens and cost"),
-    ("retention", "how long entries and parts are kept"),
     ("privacy", "identities as references"),
     ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
 ];
@@ -44,6 +43,7 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "ledger", fields::<RawLedger>());
     found.list(root, "witness", fields::<RawWitness>());
     found.section(root, "anchor", fields::<RawAnchor>());
+    found.section(root, "retention", fields::<RawRetention>());
     found.problems
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct Raw {
     pub(crate) query: RawQuery,
     pub(crate) ledger: RawLedger,
     pub(crate) anchor: RawAnchor,
+    pub(crate) retention: RawRetention,
     pub(crate) prices: RawPrices,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp: Option<RawTimestamp>,
@@ -59,6 +60,7 @@ impl Default for Raw {
             query: RawQuery::default(),
             ledger: RawLedger::default(),
             anchor: RawAnchor::default(),
+            retention: RawRetention::default(),
             prices: RawPrices::default(),
             timestamp: None,
             issuer: Vec::new(),
@@ -225,6 +227,22 @@ impl Default for RawQuery {
             concurrent: Spanned::new(0..0, limits.concurrent),
             pushdown: limits.pushdown,
         }
+    }
+}
+
+/// `[retention]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawRetention {
+    pub(crate) entries: Option<Text>,
+    pub(crate) parts: Option<Text>,
+    pub(crate) classes: BTreeMap<String, Text>,
+    pub(crate) shorten_after: Text,
+}
+
+impl Default for RawRetention {
+    fn default() -> RawRetention {
+        RawRetention { entries: None, parts: None, classes: BTreeMap::new(), shorten_after: text("7d") }
     }
 }
 

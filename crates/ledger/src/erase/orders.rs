@@ -9,6 +9,7 @@ use std::fmt;
 
 use greffier_event::{Event, EventType, Tenant, Timestamp};
 
+use super::expire::Retention;
 use super::target::{Scope, Target, place};
 
 /// Actions of the entries that are looked at.
@@ -16,6 +17,7 @@ pub(crate) const ERASE: &str = "erase";
 pub(crate) const HOLD: &str = "hold";
 pub(crate) const RELEASE: &str = "release";
 pub(crate) const EXPIRE: &str = "expire";
+pub(crate) const RETAIN: &str = "retain";
 /// What every such entry holds, as canonical bytes: most entries are passed over for the lack of it.
 const MARK: &[u8] = br#""agent":{"id":"greffier""#;
 
@@ -64,10 +66,12 @@ pub(crate) enum Act {
     Failed(Target),
     Held(Scope),
     Released(Scope),
+    /// How long parts are kept from now on.
+    Retained(Retention),
     /// Parts are kept no longer.
     PartsExpired(Cutoffs),
-    /// The entries before this one are kept no longer.
-    EntriesExpired(u64),
+    /// They are gone.
+    ExpiryDone,
 }
 
 impl Notice {
@@ -110,21 +114,12 @@ impl Act {
             (ERASE, EventType::ActionFailed) => target().map(Act::Failed),
             (HOLD, EventType::DataModify) => scope().map(Act::Held),
             (RELEASE, EventType::DataModify) => scope().map(Act::Released),
-            (EXPIRE, EventType::ActionApproved) => Cutoffs::parse(&event.tenant, uri)
-                .map(Act::PartsExpired)
-                .or_else(|| entries_end(&event.tenant, uri).map(Act::EntriesExpired)),
+            (RETAIN, EventType::DataModify) => Retention::parse(&event.tenant, uri).map(Act::Retained),
+            (EXPIRE, EventType::ActionApproved) => Cutoffs::parse(&event.tenant, uri).map(Act::PartsExpired),
+            (EXPIRE, EventType::ActionExecuted) => Some(Act::ExpiryDone),
             _ => None,
         }
     }
-}
-
-/// The URI of an order that lets the entries before `end` expire.
-pub(crate) fn entries_uri(tenant: &Tenant, end: u64) -> String {
-    format!("audit://{tenant}/entries/{end}")
-}
-
-fn entries_end(tenant: &Tenant, uri: &str) -> Option<u64> {
-    place(tenant, uri)?.strip_prefix("entries/")?.parse().ok()
 }
 
 /// Until when parts were recorded that are kept no longer: by class, and without a class that has a rule.
@@ -193,11 +188,6 @@ impl Orders {
         self.notices.values()
     }
 
-    /// Whether nothing was ever ordered.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.notices.is_empty()
-    }
-
     /// Whether an entry is known.
     pub(crate) fn knows(&self, index: u64) -> bool {
         self.notices.contains_key(&index)
@@ -218,16 +208,32 @@ impl Orders {
             .or_else(|| by(Target::Part(event.id, part.to_owned())))
             .or_else(|| subjects.map(|subject| Target::Subject(subject.clone())).find_map(by))
             .or_else(|| by(Target::User(holder?.to_owned())));
-        erased.map(|by| Gone::Erased { by }).or_else(|| self.expired(index, event))
+        erased.map(|by| Gone::Erased { by }).or_else(|| self.expired(index, event, holder))
     }
 
-    fn expired(&self, index: u64, event: &Event) -> Option<Gone> {
+    fn expired(&self, index: u64, event: &Event, holder: Option<&str>) -> Option<Gone> {
         let covers = |by: &&u64| {
             **by >= index
                 && matches!(self.notices.get(by).map(|notice| &notice.act),
                     Some(Act::PartsExpired(cutoffs)) if cutoffs.cover(event))
+                && !self.held_at(**by, event, holder.unwrap_or_default())
         };
         self.expiries.iter().find(covers).map(|by| Gone::Expired { by: *by })
+    }
+}
+
+impl Orders {
+    /// Whether a hold stood on an event when an entry was written: then the entry did not let it expire.
+    fn held_at(&self, by: u64, event: &Event, holder: &str) -> bool {
+        let mut holds: Vec<(&str, &Scope)> = Vec::new();
+        for notice in self.notices.range(..by).map(|(_, notice)| notice) {
+            match &notice.act {
+                Act::Held(scope) => holds.push((notice.request(), scope)),
+                Act::Released(_) => holds.retain(|(id, _)| *id != notice.request()),
+                _ => {}
+            }
+        }
+        holds.into_iter().any(|(_, scope)| scope.covers(event, holder))
     }
 }
 

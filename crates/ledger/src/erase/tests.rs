@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use greffier_event::{PolicyRecord, User};
 use greffier_merkle::{TlogProof, TrustPolicy};
@@ -365,4 +366,84 @@ async fn a_part_that_is_missing_without_an_order_is_tampering() {
     let report = place.verify();
     assert_eq!(report.problems.len(), 10);
     insta::assert_snapshot!(report.problems[0].what, @"part `prompt` cannot be opened: its holder has no key here");
+}
+
+/// A new id of a moment, as the node above mints them.
+fn new_id(now: Timestamp) -> EventId {
+    let text = format!(
+        "{:08x}-0000-7000-8000-{:012x}",
+        now.as_secs() & 0xffff_ffff,
+        now.as_micros() & 0xffff_ffff_ffff
+    );
+    serde_json::from_value(text.into()).unwrap()
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
+
+fn after(days: i64) -> Timestamp {
+    // The events of tests were recorded on 6 March.
+    let recorded: Timestamp = "2026-03-06T14:32:08.233104Z".parse().unwrap();
+    Timestamp::from_micros(recorded.as_micros() + days * 86_400_000_000)
+}
+
+#[tokio::test]
+async fn parts_expire_by_class_and_holds_keep_them() {
+    let place = Place::new();
+    let (ledger, _startup) = place.start();
+    for n in 0..20 {
+        let mut draft = about(n, if n % 2 == 0 { "alice" } else { "bob" }, SUBJECT);
+        let classes: &[&str] = if n % 4 == 3 { &["pii", "phi"] } else { &["pii"] };
+        draft.event.resource.as_mut().unwrap().classification = classes.iter().map(|c| (*c).into()).collect();
+        ledger.appender().append(draft).await.unwrap();
+    }
+    let eraser = ledger.eraser();
+    let hold = Scope::User(eraser.user(&acme(), "alice")).uri(&acme());
+    eraser.hold(own(300, EventType::DataModify, HOLD, hold.clone(), "hold")).await.unwrap();
+    let retention = Retention { parts: Some(days(180)), classes: [("phi".to_owned(), days(400))].into() };
+    // Configured today, it takes effect in a week; and nothing goes before its time.
+    let pass = |now| eraser.expire(&retention, days(7), now, new_id);
+    assert_eq!(pass(after(100)).await.unwrap(), 0);
+    assert_eq!(pass(after(106)).await.unwrap(), 0);
+    assert_eq!(pass(after(179)).await.unwrap(), 0);
+    assert_eq!(place.readable().len(), 40);
+    // Bob's go, but for those of the class that is kept longer; alice's are held.
+    let needles = place.sealed(1);
+    assert_eq!(pass(after(182)).await.unwrap(), 1);
+    assert_eq!(pass(after(182)).await.unwrap(), 0, "once a day");
+    assert_eq!(place.readable().len(), 30);
+    assert!(!place.holds_any(&needles));
+    eraser.hold(own(301, EventType::DataModify, RELEASE, hold, "hold")).await.unwrap();
+    assert_eq!(pass(after(182)).await.unwrap(), 1);
+    assert_eq!(place.readable().len(), 10);
+    // Shortened: the longer time holds for a week more.
+    let shorter = Retention { classes: [("phi".to_owned(), days(10))].into(), ..retention.clone() };
+    assert_eq!(eraser.expire(&shorter, days(7), after(190), new_id).await.unwrap(), 0);
+    assert_eq!(place.readable().len(), 10);
+    assert_eq!(eraser.expire(&shorter, days(7), after(198), new_id).await.unwrap(), 1);
+    assert_eq!(place.readable().len(), 0);
+    drop(eraser);
+    ledger.close().unwrap();
+    let report = place.verify();
+    assert_eq!((report.problems, report.clean), (vec![], true));
+    let told: Vec<(bool, u64)> =
+        report.absent.iter().map(|((_, why), parts)| (matches!(why, Gone::Expired { .. }), *parts)).collect();
+    assert_eq!(told, [(true, 10), (true, 20), (true, 10)]);
+    let (ledger, startup) = place.start();
+    assert_eq!(startup.recovered.await.unwrap().open_decisions, vec![]);
+    ledger.close().unwrap();
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_retention_comes_back(
+        parts in proptest::option::of(0u64..1_000_000_000),
+        classes in proptest::collection::btree_map("[a-z0-9._-]{1,8}", 0u64..1_000_000_000, 0..4),
+    ) {
+        let parts = parts.map(Duration::from_secs);
+        let classes = classes.into_iter().map(|(class, time)| (class, Duration::from_secs(time))).collect();
+        let retention = Retention { parts, classes };
+        proptest::prop_assert_eq!(Retention::parse(&acme(), &retention.uri(&acme())), Some(retention));
+    }
 }

@@ -86,6 +86,7 @@ impl Register {
     }
 
     /// What is noted under an id.
+    #[cfg(test)]
     pub(crate) fn get(&self, id: &EventId) -> Option<&Noted> {
         self.noted.get(id)
     }

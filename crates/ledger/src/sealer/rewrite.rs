@@ -11,6 +11,7 @@ use greffier_event::{Event, EventId, Tenant};
 
 use super::{SealError, Sealer, rewritten_path};
 use crate::erase::Orders;
+use crate::keys::KeyRing;
 use crate::manifest::{FileRecord, PartsRecord, SegmentRecord};
 use crate::seal;
 use crate::segment::{EntriesFile, PartsFile, PartsWriter, SegmentError};
@@ -75,7 +76,7 @@ impl Sealer {
         orders: &Orders,
     ) -> Result<u64, SealError> {
         let entries = EntriesFile::open(self.disk.store().open(&segment.entries.path)?)?;
-        let going = going(&entries, segment, wanted, orders)?;
+        let going = going(&self.keys, &entries, segment, wanted, orders)?;
         let mut touched = 0;
         for record in &segment.parts {
             let inside: Vec<u64> = going.range(record.first..record.end).map(|(index, _)| *index).collect();
@@ -171,6 +172,7 @@ impl Sealer {
 
 /// Which parts of which entries go.
 fn going(
+    keys: &KeyRing,
     entries: &EntriesFile<Source>,
     segment: &SegmentRecord,
     wanted: &Wanted,
@@ -179,7 +181,10 @@ fn going(
     let mut going = Going::new();
     let mut look = |index: u64, entry: &[u8]| {
         let Ok(event) = Event::from_canonical(entry) else { return };
-        let goes = |part: &greffier_event::PartRef| orders.explain(index, &event, &part.name, None).is_some();
+        let holder = keys.holder(&event.tenant, event.user.as_ref().map(|user| user.sub.as_str()));
+        let goes = |part: &greffier_event::PartRef| {
+            orders.explain(index, &event, &part.name, Some(&holder)).is_some()
+        };
         let parts: Vec<bool> = event.parts.iter().map(goes).collect();
         if parts.contains(&true) {
             going.insert(index, parts);
