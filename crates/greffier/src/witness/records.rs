@@ -134,7 +134,8 @@ impl From<Unkept> for io::Error {
 }
 
 fn forgotten(dir: &Path, name: &str, error: &io::Error) -> Failure {
-    let message = format!("cannot read `{}`, which says what was cosigned: {error}", dir.join(name).display());
+    let message =
+        format!("cannot read `{}`, which says what was cosigned: {error}", dir.join(name).display());
     Failure::new("forgotten", message).hint(
         "restore the newest copy of it; a witness that forgot must not sign again: if it is lost, set up another \
          with a new key",
