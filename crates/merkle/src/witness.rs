@@ -139,8 +139,10 @@ pub fn consider<'v>(
     if request.old > new.size {
         return Err(Refused::Malformed("the old tree is larger than the new one"));
     }
-    // Of another log than this one nothing follows.
-    let latest = latest.filter(|latest| latest.origin == new.origin);
+    // Another log's would say that nothing was cosigned here yet.
+    if latest.is_some_and(|latest| latest.origin != new.origin) {
+        return Err(Refused::UnknownLog(new.origin));
+    }
     let (size, root) = latest.map_or((0, hash::empty_root()), |latest| (latest.size, latest.root));
     if request.old != size {
         return Err(Refused::Conflict { size });

@@ -164,9 +164,13 @@ fn other_keys_do_not_speak_for_a_log() {
     // A witness's key in the list of logs speaks for nobody.
     let witness = Cosigner::new("log.example/a", &[8; 32]).unwrap();
     let cosigned = SignedNote::new(&text, vec![witness.cosignature(&text, 1).unwrap()]).unwrap();
-    let request = AddCheckpoint { checkpoint: cosigned.to_string(), ..request(5, 9) };
-    let unknown = consider([witness.verifier()], Some(&head(5, false)), &request);
+    let by_witness = AddCheckpoint { checkpoint: cosigned.to_string(), ..request(5, 9) };
+    let unknown = consider([witness.verifier()], Some(&head(5, false)), &by_witness);
     assert_eq!(unknown, Err(Refused::UnknownLog("log.example/a".into())));
+    // Nor does another log's latest checkpoint say anything of this one: it is not as if there were none.
+    let elsewhere = Checkpoint { origin: "log.example/b".into(), ..head(0, false) };
+    let confused = consider([log.verifier()], Some(&elsewhere), &request(0, 9));
+    assert_eq!(confused, Err(Refused::UnknownLog("log.example/a".into())));
 }
 
 /// The example of the specification: its form, and its way back.
