@@ -4,3 +4,4 @@
 #![expect(clippy::unwrap_used, missing_docs, reason = "set-up of benchmarks")]
 
 pub mod samples;
+pub mod sealed;

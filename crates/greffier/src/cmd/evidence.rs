@@ -28,7 +28,9 @@ pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) ->
     let made = wait(async {
         match &source {
             Source::Server(server) => fetch(server, &search, args, &mut out).await,
-            Source::Files(files) => make(files, order(args, search.clone())?, keys(args, named)?, &mut out).await,
+            Source::Files(files) => {
+                make(files, order(args, search.clone())?, keys(args, named)?, &mut out).await
+            }
         }
     });
     made.map_err(|error| asked(error, &search))?;

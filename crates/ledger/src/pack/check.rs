@@ -206,7 +206,8 @@ fn check_signatures(
                 if kept.root == head.root {
                     report.anchored = true;
                 } else {
-                    report.problem(place, "the trail is another one than that of the checkpoint that was kept");
+                    report
+                        .problem(place, "the trail is another one than that of the checkpoint that was kept");
                 }
             }
             // Between two sizes only the trail itself can show that one grew from the other.
@@ -297,7 +298,9 @@ impl Walk {
         let event = match Event::from_canonical(entry.as_bytes()) {
             Ok(event) if event.tenant.as_str() == self.trail => event,
             Ok(event) => return self.report.wrong(index, format!("the event belongs to `{}`", event.tenant)),
-            Err(error) => return self.report.wrong(index, format!("the entry is not a valid event: {error}")),
+            Err(error) => {
+                return self.report.wrong(index, format!("the entry is not a valid event: {error}"));
+            }
         };
         if let Some(erases) = order(&event)
             && self.orders.len() < MAX_ORDERS
@@ -362,7 +365,9 @@ impl Walk {
         }
         for ((by, erased), index) in &self.claims {
             if self.orders.get(by) != Some(erased) {
-                let what = format!("its parts are said to be gone by entry {by}, which is not here or says no such thing");
+                let what = format!(
+                    "its parts are said to be gone by entry {by}, which is not here or says no such thing"
+                );
                 self.report.wrong(*index, what);
             }
         }

@@ -128,16 +128,29 @@ impl Line {
 
     fn of(wire: Wire) -> Option<Line> {
         match wire {
-            Wire { index: Some(index), found, entry: Some(entry), parts, leaf: None, run: None, proof: None } => {
+            Wire {
+                index: Some(index),
+                found,
+                entry: Some(entry),
+                parts,
+                leaf: None,
+                run: None,
+                proof: None,
+            } => {
                 let parts = parts.into_iter().map(PartLine::of).collect::<Option<_>>()?;
                 Some(Line::Entry { index, found, entry, parts })
             }
             Wire { index: Some(index), leaf: Some(leaf), entry: None, run: None, proof: None, .. } => {
                 Some(Line::Leaf { index, leaf: hash(&leaf)? })
             }
-            Wire { run: Some((first, end)), proof: Some(proof), index: None, entry: None, leaf: None, .. }
-                if proof.len() <= MAX_RUN_HASHES =>
-            {
+            Wire {
+                run: Some((first, end)),
+                proof: Some(proof),
+                index: None,
+                entry: None,
+                leaf: None,
+                ..
+            } if proof.len() <= MAX_RUN_HASHES => {
                 let proof = proof.iter().map(|text| hash(text)).collect::<Option<_>>()?;
                 Some(Line::Run { first, end, proof })
             }

@@ -82,7 +82,10 @@ pub struct Packer {
 
 impl std::fmt::Debug for Packer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("trail", &self.trail).field("figures", &self.figures).finish_non_exhaustive()
+        f.debug_struct("Packer")
+            .field("trail", &self.trail)
+            .field("figures", &self.figures)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,7 +136,12 @@ impl Packer {
     }
 
     /// Adds an entry; `keys` open its parts.
-    pub fn entry(&mut self, found: &Found, is_match: bool, keys: Option<&KeyRing>) -> Result<(), PackingError> {
+    pub fn entry(
+        &mut self,
+        found: &Found,
+        is_match: bool,
+        keys: Option<&KeyRing>,
+    ) -> Result<(), PackingError> {
         let entry = String::from_utf8(found.entry.clone())
             .map_err(|_| damaged(self.trail.as_str(), "an entry is not text"))?;
         let parts = self.parts_of(found, is_match, keys)?;

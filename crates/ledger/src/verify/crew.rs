@@ -36,8 +36,7 @@ pub(super) fn in_order<J: Send, R: Send>(
 ) {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let line = Line { jobs, next: 0, taken: 0, done: BTreeMap::new(), ended: false, broken: false };
-    let crew =
-        Crew { line: Mutex::new(line), changed: Condvar::new(), window: AHEAD * threads as u64 };
+    let crew = Crew { line: Mutex::new(line), changed: Condvar::new(), window: AHEAD * threads as u64 };
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| crew.work(&work));

@@ -95,7 +95,9 @@ fn speaks_of(found: &Found, receipt: &greffier_merkle::Receipt) -> bool {
 fn opened(found: &Found, keys: &KeyRing) -> Result<Vec<(String, Status)>, VerifyError> {
     let status = match found.open_parts(keys) {
         Ok(_) => Status::Valid,
-        Err(error @ (ReadError::NoKey(_) | ReadError::Part(_))) => Status::Invalid { what: error.to_string() },
+        Err(error @ (ReadError::NoKey(_) | ReadError::Part(_))) => {
+            Status::Invalid { what: error.to_string() }
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(found.event()?.parts.into_iter().map(|part| (part.name, status.clone())).collect())

@@ -36,7 +36,8 @@ impl Outside {
         }
         let witnesses = options.trust.as_ref().is_some_and(TrustPolicy::has_quorum);
         if options.require_witnessed && !witnesses {
-            let what = "a witnessed trail was asked for, but no trust policy with a quorum of witnesses was given";
+            let what =
+                "a witnessed trail was asked for, but no trust policy with a quorum of witnesses was given";
             return Err(VerifyError::Kept(what.to_owned()));
         }
         let mut from = Vec::new();
@@ -105,7 +106,8 @@ impl Outside {
                 continue;
             };
             let mut ours = own.into_iter().flat_map(TrustPolicy::logs);
-            let signed = ours.any(|log| log.verifier.name() == kept.origin && note.verify([&log.verifier]).is_ok());
+            let signed =
+                ours.any(|log| log.verifier.name() == kept.origin && note.verify([&log.verifier]).is_ok());
             if own.is_some() && !signed {
                 let what = "no key of this directory signed it: the trail was signed anew with another key";
                 report.problem(&place, what);

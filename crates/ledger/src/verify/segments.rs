@@ -9,9 +9,9 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use greffier_event::Event;
+use greffier_merkle::Hash;
 use greffier_merkle::hash::{self, Sha256};
 use greffier_merkle::tile::{TileId, WIDTH};
-use greffier_merkle::Hash;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Report, World, tiles};
@@ -108,7 +108,10 @@ fn digest(world: &World<'_>, told: &FileRecord, report: &mut Report) -> Option<b
         let source = world.disk.store().open(&told.path)?;
         let (length, mut reader) = (source.len(), source.get_read(0).map_err(io::Error::other)?);
         if length > MAX_SEGMENT_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file is larger than greffier writes it"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "file is larger than greffier writes it",
+            ));
         }
         let (mut sha256, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
         loop {
@@ -121,7 +124,7 @@ fn digest(world: &World<'_>, told: &FileRecord, report: &mut Report) -> Option<b
     match read() {
         Ok((bytes, sha256)) => {
             let found = FileRecord { path: told.path.clone(), bytes, sha256 };
-            super::compare_records(told, &found, report);
+            super::files::compare_records(told, &found, report);
             Some(*told == found)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -243,11 +246,7 @@ impl<'a> Walk<'a> {
         records.map(|record| Some((record.first..record.end, open(&record.file.path)?))).collect()
     }
 
-    fn counts(
-        &self,
-        parts: &[(Range<u64>, PartsFile<Source>)],
-        report: &mut Report,
-    ) -> Option<Vec<u8>> {
+    fn counts(&self, parts: &[(Range<u64>, PartsFile<Source>)], report: &mut Report) -> Option<Vec<u8>> {
         let mut counts = vec![0; (self.range.end - self.range.start) as usize];
         let counted = parts.iter().try_for_each(|(_, file)| file.count(self.range.start, &mut counts));
         counted.map_err(|error| self.unreadable_parts(&error, report)).ok()?;

@@ -5,8 +5,8 @@ use std::io;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
-use greffier_merkle::hash::sha256;
 use greffier_merkle::checkpoint;
+use greffier_merkle::hash::sha256;
 use greffier_merkle::note::Verifier;
 use greffier_merkle::trust::TrustPolicy;
 
@@ -186,9 +186,11 @@ impl Signed {
 
     /// Sorts what was signed by where it is due.
     fn collect(&mut self, kept: Vec<(String, Head)>) {
-        let single = self.checkpoints.iter().chain(&self.listed).map(|(trail, head)| (trail.clone(), head.clone()));
+        let single =
+            self.checkpoints.iter().chain(&self.listed).map(|(trail, head)| (trail.clone(), head.clone()));
         let segments = self.segments.iter();
-        let segments = segments.flat_map(|(trail, heads)| heads.iter().map(|head| (trail.clone(), head.clone())));
+        let segments =
+            segments.flat_map(|(trail, heads)| heads.iter().map(|head| (trail.clone(), head.clone())));
         for (trail, head) in single.chain(segments).chain(kept) {
             self.due.entry(trail).or_default().entry(head.size).or_default().push(head);
         }

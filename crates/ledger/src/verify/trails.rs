@@ -178,4 +178,3 @@ impl<'a> Trails<'a> {
         report.trails = self.trees.iter().map(told).collect();
     }
 }
-

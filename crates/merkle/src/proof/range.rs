@@ -22,7 +22,12 @@ pub const MAX_RUN_HASHES: usize = 128;
 
 /// The proof that the leaves `first .. end` are in the tree of `size` leaves. None when they are not, when there is
 /// none of them, or when a hash cannot be read.
-pub fn run(first: u64, end: u64, size: u64, read: &mut impl FnMut(u8, u64) -> Option<Hash>) -> Option<Vec<Hash>> {
+pub fn run(
+    first: u64,
+    end: u64,
+    size: u64,
+    read: &mut impl FnMut(u8, u64) -> Option<Hash>,
+) -> Option<Vec<Hash>> {
     if first >= end || end > size {
         return None;
     }

@@ -18,7 +18,10 @@ pub(super) struct Out {
 
 enum To {
     /// Its end is written here, unless the archive comes whole from a server.
-    File { file: BufWriter<File>, zip: Option<ZipWriter> },
+    File {
+        file: BufWriter<File>,
+        zip: Option<ZipWriter>,
+    },
     Folder,
 }
 
@@ -26,7 +29,9 @@ impl Out {
     pub(super) fn open(path: &Path) -> anyhow::Result<Out> {
         let folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if folder && path.exists() {
-            return Err(Failure::usage(format!("`{}` exists already: name a new folder", path.display())).into());
+            return Err(
+                Failure::usage(format!("`{}` exists already: name a new folder", path.display())).into()
+            );
         }
         let mut name = path.components().as_path().as_os_str().to_owned();
         name.push(".unfinished");
@@ -74,7 +79,9 @@ impl Out {
                 *zip = None;
                 Ok(file.write_all(bytes)?)
             }
-            To::Folder => Err(Failure::usage("a server sends a file: --out must not end with a slash").into()),
+            To::Folder => {
+                Err(Failure::usage("a server sends a file: --out must not end with a slash").into())
+            }
         }
     }
 

@@ -144,7 +144,8 @@ impl Told<'_> {
             });
             if let Some(fields) = told.as_object_mut() {
                 let sizes = [("covered", trail.covered), ("witnessed", trail.witnessed)];
-                let known = sizes.into_iter().filter_map(|(name, size)| Some((name.to_owned(), json!(size?))));
+                let known =
+                    sizes.into_iter().filter_map(|(name, size)| Some((name.to_owned(), json!(size?))));
                 fields.extend(known);
             }
             told

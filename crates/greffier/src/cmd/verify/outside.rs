@@ -38,12 +38,16 @@ pub(super) fn options(args: &cli::Verify) -> anyhow::Result<VerifyOptions> {
 fn in_file(name: &str, error: &ReceiptError) -> anyhow::Result<Vec<Receipt>> {
     let path = std::path::Path::new(name);
     if !path.is_file() {
-        return Err(Failure::usage(format!("`{name}` is neither a receipt nor a file of some: {error}")).into());
+        return Err(
+            Failure::usage(format!("`{name}` is neither a receipt nor a file of some: {error}")).into()
+        );
     }
     let text = String::from_utf8(wire::read(path, MAX_RECEIPTS)?).unwrap_or_default();
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     let receipt = |(line, number): (&str, usize)| {
-        line.trim().parse().map_err(|error| Failure::usage(format!("`{name}`, line {number}: {error}")).into())
+        line.trim()
+            .parse()
+            .map_err(|error| Failure::usage(format!("`{name}`, line {number}: {error}")).into())
     };
     lines.map(receipt).collect()
 }

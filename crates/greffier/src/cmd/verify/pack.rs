@@ -63,12 +63,17 @@ fn completeness(report: &PackReport) -> String {
         Some((first, end)) => {
             let withheld = match report.figures.withheld {
                 0 => "in full".to_owned(),
-                count => format!("{count} of them only as leaf hashes, of which the packer says that they were not found"),
+                count => format!(
+                    "{count} of them only as leaf hashes, of which the packer says that they were not found"
+                ),
             };
             let last = end.saturating_sub(1);
             format!("complete for the entries {first} to {last}: each of them is here, {withheld}")
         }
-        None => "not complete: the entries in it are on the trail; it does not prove that there are no others".to_owned(),
+        None => {
+            "not complete: the entries in it are on the trail; it does not prove that there are no others"
+                .to_owned()
+        }
     }
 }
 
@@ -91,13 +96,19 @@ fn table(pack: &mut Pack, report: &PackReport, output: Output) -> anyhow::Result
         output.line(&format!("and {more} events more: -o jsonl shows all"))?;
     }
     let (about, figures) = (&report.about, &report.figures);
-    let signed = if report.witnessed { "cosigned by a quorum of the trusted witnesses" } else { "signed by the log" };
+    let signed =
+        if report.witnessed { "cosigned by a quorum of the trusted witnesses" } else { "signed by the log" };
     for line in [
         format!("search {}, made {} by {}: the packer's words", about.search, about.made, about.made_by),
         format!("trail {}, checkpoint of {} entries, {signed}", report.head.origin, report.head.size),
         format!(
             "{} entries found, {} beside them, {} withheld; parts: {} shown, {} withheld, {} gone",
-            figures.found, figures.beside, figures.withheld, figures.parts_shown, figures.parts_withheld, figures.parts_gone
+            figures.found,
+            figures.beside,
+            figures.withheld,
+            figures.parts_shown,
+            figures.parts_withheld,
+            figures.parts_gone
         ),
         completeness(report),
     ] {
@@ -113,15 +124,21 @@ fn table(pack: &mut Pack, report: &PackReport, output: Output) -> anyhow::Result
 }
 
 fn line(event: &PackEvent) -> String {
-    let fields: Value = event.entry.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let fields: Value =
+        event.entry.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let text = |pointer: &str| fields.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
     let beside = if event.found { "" } else { " (beside)" };
     let mut line = format!(
         "entry {}{beside} {} {} {} {}",
-        event.index, text("/time"), text("/type"), text("/user/sub"), event.status
+        event.index,
+        text("/time"),
+        text("/type"),
+        text("/user/sub"),
+        event.status
     );
     if !event.parts.is_empty() {
-        let parts: Vec<String> = event.parts.iter().map(|(name, status, _)| format!("{name} {status}")).collect();
+        let parts: Vec<String> =
+            event.parts.iter().map(|(name, status, _)| format!("{name} {status}")).collect();
         line.push_str(&format!("; parts: {}", parts.join(", ")));
     }
     line
@@ -135,7 +152,8 @@ fn event_document(event: &PackEvent) -> Value {
         }
         told
     };
-    let fields: Value = event.entry.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let fields: Value =
+        event.entry.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     json!({
         "index": event.index,
         "status": event.status.to_string(),
@@ -146,7 +164,8 @@ fn event_document(event: &PackEvent) -> Value {
 }
 
 fn document(report: &PackReport) -> Value {
-    let problem = |problem: &greffier_ledger::verify::Problem| json!({"place": problem.place, "what": problem.what});
+    let problem =
+        |problem: &greffier_ledger::verify::Problem| json!({"place": problem.place, "what": problem.what});
     json!({
         "verdict": verdict(report),
         "anchored": report.anchored,

@@ -113,9 +113,7 @@ async fn a_pack_is_valid_and_says_what_it_shows() {
     let place = Place::new().await;
     let files = place.pack(&[2, 3, 9, 17], named(&["prompt"]), None);
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    assert_eq!(
-        names, ["events/00001.jsonl", "checkpoint", "trust", "pack.json", "README.txt", "SHA256SUMS"]
-    );
+    assert_eq!(names, ["events/00001.jsonl", "checkpoint", "trust", "pack.json", "README.txt", "SHA256SUMS"]);
     let report = check(place.0.path(), &zip(&files), &place.anchored()).unwrap();
     assert_eq!((report.problems.as_slice(), report.anchored), (&[][..], true));
     insta::assert_debug_snapshot!(report.figures, @r"

@@ -26,10 +26,8 @@ fn by_the_rule(leaves: &[Hash], first: u64, size: u64, proof: &[Hash]) -> Option
         if end % 2 == 1 && end < width {
             nodes.push(*proof.next()?);
         }
-        nodes = nodes
-            .chunks(2)
-            .map(|pair| if let [a, b] = pair { hash::node(a, b) } else { pair[0] })
-            .collect();
+        nodes =
+            nodes.chunks(2).map(|pair| if let [a, b] = pair { hash::node(a, b) } else { pair[0] }).collect();
         (at, width) = (at / 2, width.div_ceil(2));
     }
     proof.next().is_none().then(|| nodes[0])
