@@ -17,19 +17,21 @@ use greffier_merkle::Receipt;
 use greffier_merkle::trust::TrustPolicy;
 
 use crate::keys::{KeyError, KeyRing};
-use crate::manifest::{self, FileRecord, Manifest, SegmentRecord};
+use crate::manifest::{self, FileRecord, SegmentRecord};
 use crate::publish::{MAX_TRUST_BYTES, TRAILS, TRUST};
 use crate::read::ReadError;
-use crate::store::{Disk, Files, UNFINISHED};
+use crate::store::{Disk, Files};
+use crate::wal;
 use crate::wal::replay::{Corruption, Listing};
-use crate::wal::{self, MAX_FILE_BYTES};
 
 mod absent;
 mod covered;
 mod crew;
 mod event;
+mod files;
 mod log;
 mod outside;
+mod report;
 mod rotation;
 mod segments;
 mod signed;
@@ -39,17 +41,17 @@ mod timestamps;
 mod trails;
 mod tree;
 
+use absent::Absence;
 pub use absent::Absent;
-use absent::{Absence, PartsFound};
 pub use event::{EventReport, verify_event};
+use files::{check_log_files, check_other_files, compare_records};
 use log::Scanned;
 use outside::Outside;
+pub use report::{MAX_PROBLEMS, Problem, Progress, Report, TrailReport};
 use signed::{Notes, Signed};
 pub use status::Status;
 use trails::Trails;
 
-/// Problems that are listed; a ruined directory would have one for every entry.
-pub const MAX_PROBLEMS: usize = 1_000;
 /// A server that starts or stops meanwhile changes what a correct directory is: then the check is made again.
 const MAX_TRIES: usize = 3;
 
@@ -68,105 +70,6 @@ pub struct VerifyOptions {
     pub require_witnessed: bool,
     /// Makes the typed columns of every sealed entry again, instead of relying on the file's signed digest.
     pub deep: bool,
-}
-
-/// How far a check has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Segments and files of the log that were checked.
-    pub files: u64,
-    /// How many there are.
-    pub of: u64,
-    /// Entries so far.
-    pub entries: u64,
-    /// How many there are at least: those that were signed for.
-    pub of_entries: u64,
-}
-
-/// Something that is not as it was signed, or as it must be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// File, with byte or entry where that is known.
-    pub place: String,
-    /// What is wrong there.
-    pub what: String,
-}
-
-/// One trail as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrailReport {
-    /// Its name.
-    pub name: String,
-    /// Entries in the log.
-    pub entries: u64,
-    /// Entries that its checkpoint covers; `None` without a checkpoint.
-    pub covered: Option<u64>,
-    /// Entries that a checkpoint covers which enough witnesses cosigned.
-    pub witnessed: Option<u64>,
-    /// What from outside speaks for it; nothing, and it only agrees with itself.
-    pub anchored: Vec<String>,
-    /// Root over all its entries.
-    pub root: greffier_merkle::Hash,
-}
-
-/// What a check found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Whether the directory was left by a clean stop.
-    pub clean: bool,
-    /// Whether something from outside speaks for every trail; otherwise the directory only agrees with itself.
-    pub anchored: bool,
-    /// The trails.
-    pub trails: Vec<TrailReport>,
-    /// Parts that were decrypted and held against their entry.
-    pub parts_opened: u64,
-    /// Parts that were not, because no keys were given.
-    pub parts_unopened: u64,
-    /// Parts that are erased or expired, as entries of their trails say.
-    pub absent: Absent,
-    /// Time stamps that are of the checkpoint beside them; who signed them is not checked here.
-    pub timestamps: u64,
-    /// What is wrong: empty means verified.
-    pub problems: Vec<Problem>,
-    /// Problems beyond [`MAX_PROBLEMS`].
-    pub more_problems: u64,
-    /// Bytes behind the last acknowledged group of a log that was not closed: expected after a kill.
-    pub torn_tails: Vec<String>,
-}
-
-impl Report {
-    /// Whether nothing is wrong.
-    pub fn is_ok(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    fn problem(&mut self, place: impl Into<String>, what: impl Into<String>) {
-        if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Problem { place: place.into(), what: what.into() });
-        } else {
-            self.more_problems += 1;
-        }
-    }
-
-    /// Adds what was found elsewhere in the directory.
-    /// Counts the parts of an entry.
-    fn parts(&mut self, trail: &str, found: &PartsFound) {
-        self.parts_opened += found.opened;
-        self.parts_unopened += found.unopened;
-        for why in &found.gone {
-            *self.absent.entry((trail.to_owned(), *why)).or_default() += 1;
-        }
-    }
-
-    fn add(&mut self, other: Report) {
-        self.parts_opened += other.parts_opened;
-        self.parts_unopened += other.parts_unopened;
-        for (why, count) in other.absent {
-            *self.absent.entry(why).or_default() += count;
-        }
-        self.more_problems += other.more_problems;
-        other.problems.into_iter().for_each(|problem| self.problem(problem.place, problem.what));
-    }
 }
 
 /// Why nothing could be checked.
@@ -324,29 +227,6 @@ fn read_trust(disk: &Disk, report: &mut Report) -> Option<TrustPolicy> {
     policy
 }
 
-/// Which files of the log there must be.
-fn check_log_files(listing: &Listing, manifest: Option<&Manifest>, report: &mut Report) {
-    let present: BTreeSet<String> = listing.sequences.iter().map(|sequence| wal::path(*sequence)).collect();
-    let last = listing.sequences.last().copied().unwrap_or(0);
-    let floor = manifest.map_or(1, |manifest| manifest.holds.floor);
-    let mut missing: BTreeSet<String> =
-        (floor..=last).map(wal::path).filter(|name| !present.contains(name)).collect();
-    if let Some(manifest) = manifest {
-        let told = &manifest.holds.wal;
-        let complete = told.iter().filter(|record| record.sha256.is_some());
-        missing.extend(complete.map(|record| record.name.clone()).filter(|name| !present.contains(name)));
-        if manifest.clean {
-            let known: BTreeSet<&str> = told.iter().map(|record| record.name.as_str()).collect();
-            for name in present.iter().filter(|name| !known.contains(name.as_str())) {
-                report.problem(name.as_str(), "the file was not there at the clean stop");
-            }
-        }
-    }
-    for name in missing {
-        report.problem(name, "the file is missing");
-    }
-}
-
 /// Holds one file of the log against the manifest, and grows the trails by its entries; says whether all that counts
 /// could be read.
 fn check_log_file(
@@ -387,15 +267,6 @@ fn check_log_file(
     }
 }
 
-fn compare_records(told: &FileRecord, found: &FileRecord, report: &mut Report) {
-    if found.bytes != told.bytes {
-        let what = format!("the file has {} bytes, {} were signed for", found.bytes, told.bytes);
-        report.problem(&told.path, what);
-    } else if found.sha256 != told.sha256 {
-        report.problem(&told.path, "the file's SHA-256 is not the one that was signed for");
-    }
-}
-
 /// Of an entry that binds more or fewer parts than are stored.
 fn other_count(stored: usize, bound: usize) -> String {
     format!("{stored} parts are stored, the entry binds {bound}")
@@ -403,39 +274,6 @@ fn other_count(stored: usize, bound: usize) -> String {
 
 fn report_corruption(corruption: &Corruption, report: &mut Report) {
     report.problem(format!("{}, byte {}", corruption.file, corruption.offset), corruption.what.as_str());
-}
-
-/// Every other file: those the manifest lists must be as listed, and after a clean stop there are none but those
-/// that it covers.
-fn check_other_files(
-    disk: &Disk,
-    signed: &Signed,
-    listing: &Listing,
-    report: &mut Report,
-) -> Result<(), VerifyError> {
-    let Some(manifest) = &signed.manifest else { return Ok(()) };
-    for told in &manifest.holds.files {
-        match disk.store().read(&told.path, MAX_FILE_BYTES) {
-            Ok(bytes) => compare_records(told, &FileRecord::of(&told.path, &bytes), report),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                report.problem(&told.path, "the file is missing");
-            }
-            Err(error) => report.problem(&told.path, format!("cannot be read: {error}")),
-        }
-    }
-    if manifest.clean {
-        for stranger in &listing.strangers {
-            report.problem(stranger.as_str(), "the file was not there at the clean stop");
-        }
-        let covered = covered::Covered::by(manifest);
-        for path in disk.walk("")? {
-            let log = path.starts_with("wal/") && !path.ends_with(UNFINISHED);
-            if !log && !covered.contains(&path) {
-                report.problem(path, "the file was not there at the clean stop");
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn digest(world: &World<'_>, told: &FileRecord, report: &mut Report) -> Option<b
     match read() {
         Ok((bytes, sha256)) => {
             let found = FileRecord { path: told.path.clone(), bytes, sha256 };
-            super::compare_records(told, &found, report);
+            super::files::compare_records(told, &found, report);
             Some(*told == found)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

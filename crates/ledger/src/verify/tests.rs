@@ -6,6 +6,7 @@ use greffier_merkle::TrustPolicy;
 use tempfile::TempDir;
 
 use super::*;
+use crate::manifest::Manifest;
 use crate::testing::{draft, event, files, plain, seal_by_count};
 use crate::{Ledger, LedgerConfig};
 
