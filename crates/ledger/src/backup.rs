@@ -326,10 +326,10 @@ impl Source<'_> {
         }
         let earlier = self.earlier.as_ref();
         let earlier = earlier.filter(|earlier| earlier.segments.get(&told.path) == Some(&told.sha256));
-        if let Some(earlier) = earlier {
-            if target.link(&told.path, earlier.root)? {
-                return Ok(());
-            }
+        if let Some(earlier) = earlier
+            && target.link(&told.path, earlier.root)?
+        {
+            return Ok(());
         }
         let file = File::open(from.join(&told.path)).map_err(|error| BackupError::read(&told.path, error))?;
         let written = target.write(&told.path, file)?;
