@@ -330,7 +330,7 @@ fn part_name(name: &str) -> Result<String, Refused> {
 fn deny(event: &mut Event, why: &str) {
     event.kind = EventType::ActionDenied;
     event.outcome = Some(ended(OutcomeStatus::Denied));
-    for policy in &mut event.policy {
+    if let Some(policy) = &mut event.policy {
         policy.decision = DecisionKind::Deny;
         policy.reason = Some(why.chars().take(greffier_event::limits::POLICY_REASON.max).collect());
     }

@@ -40,11 +40,7 @@ impl Contents {
         }
     }
 
-    /// The parts that can be shown.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.known().iter().filter_map(|(_, part)| part.as_ref().ok())
-    }
-
+    /// What is known of each part.
     fn known(&self) -> &[(String, Result<Part, String>)] {
         match self {
             Contents::Known(parts) => parts,

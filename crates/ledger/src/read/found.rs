@@ -91,6 +91,8 @@ pub(crate) fn part_states(
     if sealed.len() != event.parts.len() && !all_gone {
         return Err(ReadError::Part("parts".to_owned()));
     }
+    // Also of parts that are gone: which entry let them go may depend on a hold on the user.
+    let holder = keys.holder(&event.tenant, event.user.as_ref().map(|user| user.sub.as_str()));
     let mut states = Vec::with_capacity(event.parts.len());
     for (number, part) in event.parts.iter().enumerate() {
         let sealed = sealed.get(number);
@@ -99,7 +101,7 @@ pub(crate) fn part_states(
             let key = keys.holder_key(&sealed.holder).ok_or_else(|| ReadError::NoKey(part.name.clone()))?;
             seal::open(&event.id, part, sealed, &key).map_err(|_| ReadError::Part(part.name.clone()))
         });
-        let why = orders.explain(index, event, &part.name, there.map(|sealed| sealed.holder.as_ref()));
+        let why = orders.explain(index, event, &part.name, Some(&holder));
         states.push(match (why, opened) {
             (Some(why), opened) => {
                 let commitment = match opened {
