@@ -1,6 +1,6 @@
 //! Whatever is changed in what a log hands out, somebody who checks it notices: thousands of changed checkpoints,
 //! proofs, tiles, bundles, requests and policies, of trees of all shapes, and not one that passes.
-#![expect(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test helper that fails fails its test")]
 
 use std::collections::BTreeMap;
 
