@@ -50,7 +50,9 @@ impl Change {
                 names.remove(&path);
                 if node == Node::Dir {
                     // With the folder goes whatever was not yet known to be gone from it.
-                    names.retain(|name, _| !name.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/')));
+                    names.retain(|name, _| {
+                        !name.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/'))
+                    });
                 }
             }
             Change::Renamed { from, to, node, .. } => {
