@@ -76,10 +76,12 @@ class Unsynced:
     def __init__(self):
         self.bytes = {}
         self.names = {}
+        self.known = set()
 
     def apply(self, call):
         """Takes in a call, after the rules were asked."""
         name, paths = call.name, call.paths
+        kind = "other" if paths and paths[-1] in self.known else "new"
         if name in OPENS and "O_CREAT" in call.text:
             self.names[paths[0]] = ("new", call.ended)
         elif name in WRITES or name in ("ftruncate", "fallocate"):
@@ -88,7 +90,7 @@ class Unsynced:
             self._synced(paths[0], call.began)
         elif name in RENAMES:
             old, new = paths[-2:]
-            self.names[new] = ("new", call.ended)
+            self.names[new] = (kind, call.ended)
             self.names.pop(old, None)
             if old in self.bytes:
                 self.bytes[new] = self.bytes.pop(old)
@@ -97,6 +99,7 @@ class Unsynced:
             self.bytes.pop(paths[-1], None)
         elif name in FOLDERS:
             self.names[paths[-1]] = ("new", call.ended)
+        self.known.update(paths)
 
     def _synced(self, path, began):
         """A sync covers what was over before it began."""

@@ -71,7 +71,6 @@ fn over_256_entries_each_operation_fails_done_or_not() {
             let fault = Row(fault);
             writeln!(table, "{what:<44} {fault:<4} {:<6} {:<6} {}", yes(acked), yes(signed), yes(sealed))
                 .unwrap();
-            println!("{what} {fault}");
             // Again, and nothing goes wrong.
             world.sim.trouble(Trouble::default());
             assert!(acked || world.append_to(&ACME, 4), "{what} {fault}");
@@ -79,14 +78,130 @@ fn over_256_entries_each_operation_fails_done_or_not() {
             world.rotate();
             world.seal();
             world.crash(Crash::Power(at as u64));
-            assert_eq!(world.verify().problems, vec![], "{what} {fault}");
             world.start_well();
-            assert_eq!(world.verify().trails.iter().map(|trail| trail.entries).max(), Some(258));
             assert!(world.stop());
-            assert_eq!(world.verify().problems, vec![], "{what} {fault}");
+            let report = world.verify();
+            assert_eq!((report.problems, report.trails[0].entries), (vec![], 258), "{what} {fault}");
         }
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    write wal/#.wal                              not  no     yes    yes
+    write wal/#.wal                              done no     yes    yes
+    sync wal/#.wal                               not  no     yes    yes
+    sync wal/#.wal                               done no     yes    yes
+    make folder trails                           not  yes    no     yes
+    make folder trails                           done yes    no     yes
+    sync names in                                not  yes    no     yes
+    sync names in                                done yes    no     yes
+    make folder trails/*                         not  yes    no     yes
+    make folder trails/*                         done yes    no     yes
+    sync names in trails                         not  yes    no     yes
+    sync names in trails                         done yes    no     yes
+    make folder trails/*/tile                    not  yes    no     yes
+    make folder trails/*/tile                    done yes    no     yes
+    sync names in trails/*                       not  yes    no     yes
+    sync names in trails/*                       done yes    no     yes
+    make folder trails/*/tile/#                  not  yes    no     yes
+    make folder trails/*/tile/#                  done yes    no     yes
+    sync names in trails/*/tile                  not  yes    no     yes
+    sync names in trails/*/tile                  done yes    no     yes
+    write trails/*/tile/0/#                      not  yes    no     yes
+    write trails/*/tile/0/#                      done yes    no     yes
+    sync trails/*/tile/0/#                       not  yes    no     yes
+    sync trails/*/tile/0/#                       done yes    no     yes
+    rename to trails/*/tile/0/#                  not  yes    no     yes
+    rename to trails/*/tile/0/#                  done yes    no     yes
+    sync names in trails/*/tile/#                not  yes    no     yes
+    sync names in trails/*/tile/#                done yes    no     yes
+    make folder trails/*/tile/0/#.p              not  yes    no     yes
+    make folder trails/*/tile/0/#.p              done yes    no     yes
+    write trails/*/tile/0/#.p/#                  not  yes    no     yes
+    write trails/*/tile/0/#.p/#                  done yes    no     yes
+    sync trails/*/tile/0/#.p/#                   not  yes    no     yes
+    sync trails/*/tile/0/#.p/#                   done yes    no     yes
+    rename to trails/*/tile/0/#.p/#              not  yes    no     yes
+    rename to trails/*/tile/0/#.p/#              done yes    no     yes
+    make folder trails/*/tile/#                  not  yes    no     yes
+    make folder trails/*/tile/#                  done yes    no     yes
+    sync names in trails/*/tile                  not  yes    no     yes
+    sync names in trails/*/tile                  done yes    no     yes
+    make folder trails/*/tile/1/#.p              not  yes    no     yes
+    make folder trails/*/tile/1/#.p              done yes    no     yes
+    sync names in trails/*/tile/#                not  yes    no     yes
+    sync names in trails/*/tile/#                done yes    no     yes
+    write trails/*/tile/1/#.p/#                  not  yes    no     yes
+    write trails/*/tile/1/#.p/#                  done yes    no     yes
+    sync trails/*/tile/1/#.p/#                   not  yes    no     yes
+    sync trails/*/tile/1/#.p/#                   done yes    no     yes
+    rename to trails/*/tile/1/#.p/#              not  yes    no     yes
+    rename to trails/*/tile/1/#.p/#              done yes    no     yes
+    sync names in trails/*/tile/0/#.p            not  yes    no     yes
+    sync names in trails/*/tile/0/#.p            done yes    no     yes
+    sync names in trails/*/tile/1/#.p            not  yes    no     yes
+    sync names in trails/*/tile/1/#.p            done yes    no     yes
+    write trails/*/checkpoint                    not  yes    no     yes
+    write trails/*/checkpoint                    done yes    no     yes
+    sync trails/*/checkpoint                     not  yes    no     yes
+    sync trails/*/checkpoint                     done yes    no     yes
+    rename to trails/*/checkpoint                not  yes    no     yes
+    rename to trails/*/checkpoint                done yes    no     yes
+    remove trails/*/tile/0/#.p/#                 not  yes    no     yes
+    remove trails/*/tile/0/#.p/#                 done yes    no     yes
+    remove trails/*/tile/0/#.p                   not  yes    yes    yes
+    remove trails/*/tile/0/#.p                   done yes    yes    yes
+    write wal/#.wal                              not  yes    yes    yes
+    write wal/#.wal                              done yes    yes    yes
+    sync wal/#.wal                               not  yes    yes    yes
+    sync wal/#.wal                               done yes    yes    yes
+    rename to wal/#.wal                          not  yes    yes    yes
+    rename to wal/#.wal                          done yes    yes    yes
+    sync names in wal                            not  yes    yes    yes
+    sync names in wal                            done yes    yes    yes
+    make folder trails/*/segments                not  yes    yes    no
+    make folder trails/*/segments                done yes    yes    no
+    write trails/*/segments/#-#.parquet          not  yes    yes    no
+    write trails/*/segments/#-#.parquet          done yes    yes    no
+    sync trails/*/segments/#-#.parquet           not  yes    yes    no
+    sync trails/*/segments/#-#.parquet           done yes    yes    no
+    rename to trails/*/segments/#-#.parquet      not  yes    yes    no
+    rename to trails/*/segments/#-#.parquet      done yes    yes    no
+    make folder trails/*/parts                   not  yes    yes    no
+    make folder trails/*/parts                   done yes    yes    no
+    sync names in trails/*                       not  yes    yes    no
+    sync names in trails/*                       done yes    yes    no
+    write trails/*/parts/#-#.parquet             not  yes    yes    no
+    write trails/*/parts/#-#.parquet             done yes    yes    no
+    sync trails/*/parts/#-#.parquet              not  yes    yes    no
+    sync trails/*/parts/#-#.parquet              done yes    yes    no
+    rename to trails/*/parts/#-#.parquet         not  yes    yes    no
+    rename to trails/*/parts/#-#.parquet         done yes    yes    no
+    sync names in trails/*/parts                 not  yes    yes    no
+    sync names in trails/*/parts                 done yes    yes    no
+    sync names in trails/*/segments              not  yes    yes    no
+    sync names in trails/*/segments              done yes    yes    no
+    write manifests/#.list                       not  yes    yes    no
+    write manifests/#.list                       done yes    yes    no
+    sync manifests/#.list                        not  yes    yes    no
+    sync manifests/#.list                        done yes    yes    no
+    rename to manifests/#.list                   not  yes    yes    no
+    rename to manifests/#.list                   done yes    yes    no
+    sync names in manifests                      not  yes    yes    no
+    sync names in manifests                      done yes    yes    no
+    write manifests/#.note                       not  yes    yes    no
+    write manifests/#.note                       done yes    yes    no
+    sync manifests/#.note                        not  yes    yes    no
+    sync manifests/#.note                        done yes    yes    no
+    rename to manifests/#.note                   not  yes    yes    no
+    rename to manifests/#.note                   done yes    yes    no
+    sync names in manifests                      not  yes    yes    no
+    sync names in manifests                      done yes    yes    no
+    remove manifests/#.list                      not  yes    yes    yes
+    remove manifests/#.list                      done yes    yes    yes
+    remove wal/#.wal                             not  yes    yes    no
+    remove wal/#.wal                             done yes    yes    no
+    sync names in wal                            not  yes    yes    no
+    sync names in wal                            done yes    yes    no
+    ");
 }
 
 /// A trail one group before its 65,536th entry: a full tile of the second level. The leaves are made up, so that
@@ -142,5 +257,70 @@ fn over_65536_entries_each_operation_fails_done_or_not() {
             assert_eq!(found(&sim), Some((BEFORE + 4, expected)), "{what} {fault}");
         }
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    make folder trails                           not  no     65534
+    make folder trails                           done no     65534
+    sync names in                                not  no     65534
+    sync names in                                done no     65534
+    make folder trails/*                         not  no     65534
+    make folder trails/*                         done no     65534
+    sync names in trails                         not  no     65534
+    sync names in trails                         done no     65534
+    make folder trails/*/tile                    not  no     65534
+    make folder trails/*/tile                    done no     65534
+    sync names in trails/*                       not  no     65534
+    sync names in trails/*                       done no     65534
+    make folder trails/*/tile/#                  not  no     65534
+    make folder trails/*/tile/#                  done no     65534
+    sync names in trails/*/tile                  not  no     65534
+    sync names in trails/*/tile                  done no     65534
+    write trails/*/tile/0/#                      not  no     65534
+    write trails/*/tile/0/#                      done no     65534
+    sync trails/*/tile/0/#                       not  no     65534
+    sync trails/*/tile/0/#                       done no     65534
+    rename to trails/*/tile/0/#                  not  no     65534
+    rename to trails/*/tile/0/#                  done no     65534
+    write trails/*/tile/1/#                      not  no     65534
+    write trails/*/tile/1/#                      done no     65534
+    sync trails/*/tile/1/#                       not  no     65534
+    sync trails/*/tile/1/#                       done no     65534
+    rename to trails/*/tile/1/#                  not  no     65534
+    rename to trails/*/tile/1/#                  done no     65534
+    sync names in trails/*/tile/#                not  no     65534
+    sync names in trails/*/tile/#                done no     65534
+    make folder trails/*/tile/0/#.p              not  no     65534
+    make folder trails/*/tile/0/#.p              done no     65534
+    write trails/*/tile/0/#.p/#                  not  no     65534
+    write trails/*/tile/0/#.p/#                  done no     65534
+    sync trails/*/tile/0/#.p/#                   not  no     65534
+    sync trails/*/tile/0/#.p/#                   done no     65534
+    rename to trails/*/tile/0/#.p/#              not  no     65534
+    rename to trails/*/tile/0/#.p/#              done no     65534
+    make folder trails/*/tile/#                  not  no     65534
+    make folder trails/*/tile/#                  done no     65534
+    sync names in trails/*/tile                  not  no     65534
+    sync names in trails/*/tile                  done no     65534
+    make folder trails/*/tile/2/#.p              not  no     65534
+    make folder trails/*/tile/2/#.p              done no     65534
+    sync names in trails/*/tile/#                not  no     65534
+    sync names in trails/*/tile/#                done no     65534
+    write trails/*/tile/2/#.p/#                  not  no     65534
+    write trails/*/tile/2/#.p/#                  done no     65534
+    sync trails/*/tile/2/#.p/#                   not  no     65534
+    sync trails/*/tile/2/#.p/#                   done no     65534
+    rename to trails/*/tile/2/#.p/#              not  no     65534
+    rename to trails/*/tile/2/#.p/#              done no     65534
+    sync names in trails/*/tile/0/#.p            not  no     65534
+    sync names in trails/*/tile/0/#.p            done no     65534
+    sync names in trails/*/tile/2/#.p            not  no     65534
+    sync names in trails/*/tile/2/#.p            done no     65534
+    write trails/*/checkpoint                    not  no     65534
+    write trails/*/checkpoint                    done no     65534
+    sync trails/*/checkpoint                     not  no     65534
+    sync trails/*/checkpoint                     done no     65534
+    rename to trails/*/checkpoint                not  no     65534
+    rename to trails/*/checkpoint                done no     65534
+    sync names in trails/*                       not  no     65538
+    sync names in trails/*                       done no     65538
+    ");
 }
