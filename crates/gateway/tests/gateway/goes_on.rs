@@ -155,7 +155,7 @@ async fn the_gap_comes_before_anything_else_and_tells_every_call() {
     let read =
         harness.ask(get("/tools/ehr/patients").header("greffier-session-id", &format!("s {SSN}"))).await;
     let ready = harness.ask(get("/readyz").token("")).await;
-    insta::assert_snapshot!(ready.body, @r#"{"ready":false,"recording":"checkpoints cannot be written: Not a directory (os error 20)","warnings":[],"unrecorded":{"continuing":true,"classes":["invoke_model","call_tool"],"accounted":2,"counted":0,"late":0}}"#);
+    insta::assert_snapshot!(ready.body, @r#"{"ready":false,"recording":"checkpoints cannot be written: Not a directory (os error 20)","warnings":[],"anchoring":{"state":"UNANCHORED","reason":"no witness is configured"},"unrecorded":{"continuing":true,"classes":["invoke_model","call_tool"],"accounted":2,"counted":0,"late":0}}"#);
     let metrics = harness.ask(get("/metrics").token("")).await.body;
     let mut ours: Vec<&str> = metrics
         .lines()

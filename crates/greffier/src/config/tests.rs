@@ -63,6 +63,11 @@ fn nothing_is_a_configuration() {
         stale_after = "10m"
         require = []
 
+        [retention]
+        shorten_after = "7d"
+
+        [retention.classes]
+
         [prices]
     "#);
 }
@@ -306,6 +311,7 @@ fn the_environment_lies_over_the_file() {
         on_record_failure = "refuse"
         issuer = []
         tool = []
+        witness = []
 
         [policy]
         dir = "policies"
@@ -338,6 +344,16 @@ fn the_environment_lies_over_the_file() {
         [ledger]
         segment_age = "24h"
         wal = "1GiB"
+
+        [anchor]
+        every = "5s"
+        stale_after = "10m"
+        require = []
+
+        [retention]
+        shorten_after = "7d"
+
+        [retention.classes]
 
         [prices]
 
@@ -456,7 +472,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, prices, timestamp, issuer, upstream, tool
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, witness
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
