@@ -153,6 +153,7 @@ async fn every_denial_is_on_the_trail() {
     insta::assert_snapshot!(traces.join("\n"), @"
     permission.denied trail:search audit://acme/events by auth0|intern (deny)
     permission.denied trail:export audit://acme/events by auth0|intern (deny)
+    permission.denied trail:evidence audit://acme/events by auth0|intern (deny)
     permission.denied trail:event audit://acme/events/00000000-0000-4000-8000-000000000001 by auth0|intern (deny)
     permission.denied trail:call audit://acme/calls/req_7 by auth0|intern (deny)
     permission.denied trail:session audit://acme/sessions/chat-1 by auth0|intern (deny)
