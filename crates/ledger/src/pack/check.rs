@@ -171,13 +171,10 @@ impl PartLine {
 }
 
 /// The lines of a file of events; it ends with the end of one.
-fn lines(chunk: &str, number: usize) -> Result<impl Iterator<Item = Line>, PackError> {
-    let malformed = || PackError::Malformed(super::layout::chunk_name(number));
-    let body = chunk.strip_suffix('\n').ok_or_else(malformed)?;
-    if let Some(_bad) = body.split('\n').find(|line| Line::read(line).is_none()) {
-        return Err(malformed());
-    }
-    Ok(body.split('\n').filter_map(Line::read))
+fn lines(chunk: &str, number: usize) -> Result<Vec<Line>, PackError> {
+    let body = chunk.strip_suffix('\n');
+    let lines = body.and_then(|body| body.split('\n').map(Line::read).collect());
+    lines.ok_or_else(|| PackError::Malformed(super::layout::chunk_name(number)))
 }
 
 fn check_signatures(

@@ -1,7 +1,7 @@
 //! Where a pack goes: one file, or a folder. It has its name only when it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, IntoInnerError, Write};
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,17 @@ pub(super) struct Out {
     path: PathBuf,
     unfinished: PathBuf,
     to: To,
+}
+
+impl Drop for Out {
+    /// What is not whole is nothing.
+    fn drop(&mut self) {
+        // Whatever cannot be removed still has a name that says what it is; after the end it has that name no more.
+        let _ = match self.to {
+            To::File { .. } => fs::remove_file(&self.unfinished),
+            To::Folder => fs::remove_dir_all(&self.unfinished),
+        };
+    }
 }
 
 enum To {
@@ -86,12 +97,13 @@ impl Out {
     }
 
     /// All of it is there.
-    pub(super) fn done(self) -> anyhow::Result<()> {
-        if let To::File { mut file, zip } = self.to {
-            if let Some(zip) = zip {
+    pub(super) fn done(mut self) -> anyhow::Result<()> {
+        if let To::File { file, zip } = &mut self.to {
+            if let Some(zip) = zip.take() {
                 file.write_all(&zip.finish()?)?;
             }
-            file.into_inner().map_err(IntoInnerError::into_error)?.sync_all()?;
+            file.flush()?;
+            file.get_ref().sync_all()?;
         }
         fs::rename(&self.unfinished, &self.path)
             .with_context(|| format!("cannot write `{}`", self.path.display()))
