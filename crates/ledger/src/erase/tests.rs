@@ -12,7 +12,7 @@ use super::orders::{ERASE, HOLD, RELEASE};
 use super::*;
 use crate::keys::KeyRing;
 use crate::read::PartState;
-use crate::testing::{draft, event, files, seal_by_count};
+use crate::testing::{draft, event, files, seal_by_count, tighten};
 use crate::verify::{Report, VerifyOptions, verify_dir};
 use crate::{Disclosure, Ledger, LedgerConfig, Startup};
 
@@ -120,6 +120,9 @@ impl Place {
     fn replace(&self, name: &str, by: &str) {
         std::fs::remove_dir_all(self.0.path().join(name)).unwrap();
         self.copy_to(by, name);
+        if name == "keys" {
+            tighten(&self.keys());
+        }
     }
 }
 

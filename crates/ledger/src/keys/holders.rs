@@ -161,14 +161,21 @@ fn read_holders(dir: &Path, master: &Secret) -> Result<(HashMap<String, Secret>,
     };
     let mut keys = HashMap::new();
     let mut torn = false;
-    for (at, line) in text.split_inclusive('\n').enumerate() {
-        let Some(line) = line.strip_suffix('\n') else {
-            torn = true;
-            break;
-        };
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    while let Some((at, line)) = lines.next() {
         let invalid = |what| KeyError::Invalid { file: format!("{HOLDERS}, line {}", at + 1), what };
-        let (holder, wrapped) = line.split_once(' ').ok_or_else(|| invalid("is damaged"))?;
-        let wrapped = STANDARD.decode(wrapped).map_err(|_| invalid("is damaged"))?;
+        let whole = line.strip_suffix('\n').and_then(|line| line.split_once(' '));
+        let whole = whole.and_then(|(holder, wrapped)| Some((holder, STANDARD.decode(wrapped).ok()?)));
+        let (holder, wrapped) = match whole {
+            Some(whole) => whole,
+            // A crash may keep a piece of the last line: it was never used. One that is whole but does not open is
+            // another matter.
+            None if lines.peek().is_none() => {
+                torn = true;
+                break;
+            }
+            None => return Err(invalid("is damaged")),
+        };
         let key = master.unwrap(&holder_aad(holder), &wrapped).map_err(|_| {
             invalid("does not open with master.key: the key is another, or the line is damaged")
         })?;

@@ -69,13 +69,19 @@ impl Register {
             bytes => bytes?,
         };
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        for (at, line) in bytes.get(..whole).unwrap_or_default().split_inclusive(|b| *b == b'\n').enumerate()
-        {
-            let line = serde_json::from_slice(line).map_err(|error| {
-                let what = format!("line {} of the register in the keys folder is damaged: {error}", at + 1);
-                io::Error::new(io::ErrorKind::InvalidData, what)
-            })?;
-            register.take(line);
+        let mut lines =
+            bytes.get(..whole).unwrap_or_default().split_inclusive(|b| *b == b'\n').enumerate().peekable();
+        while let Some((at, line)) = lines.next() {
+            match serde_json::from_slice(line) {
+                Ok(line) => register.take(line),
+                // A power cut may keep the end of a line without its middle: it was never acknowledged.
+                Err(_) if lines.peek().is_none() => break,
+                Err(error) => {
+                    let what =
+                        format!("line {} of the register in the keys folder is damaged: {error}", at + 1);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+            }
         }
         Ok(register)
     }

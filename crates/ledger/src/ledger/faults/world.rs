@@ -21,7 +21,7 @@ use crate::commit::{Entry, Refusal};
 use crate::ids::Known;
 use crate::manifest::Manifest;
 use crate::store::sim::{Crash, Sim, Trouble};
-use crate::testing::{draft, event};
+use crate::testing::{draft, event, tighten};
 use crate::verify::{Report, VerifyOptions, verify_dir};
 
 pub(super) const TRAILS: [&str; 2] = ["acme", "greffier"];
@@ -46,6 +46,7 @@ pub(super) fn keys() -> Arc<KeyRing> {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
         }
+        tighten(dir.path());
         let keys = KeyRing::open(dir.path()).unwrap();
         (dir, Arc::new(keys))
     });
