@@ -19,7 +19,7 @@ const KNOWN: [&str; 12] = [
     "file gone in wal/",
     "bytes of trails/*/tile/0/#.p/#",
     "new file in trails/*/tile/0/#.p/",
-    "new folder in trails/*/tile/0/",
+    "new folder in trails/*/tile/#/",
     "bytes of trails/*/checkpoint",
     "other file in trails/*/",
     "bytes of trails/*/segments/#-#.parquet",
