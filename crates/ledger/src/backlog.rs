@@ -5,6 +5,7 @@
 //! of the log a trail's entries lie in, and which file is the first that anybody still needs.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use greffier_event::Timestamp;
@@ -71,21 +72,23 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// Takes note of an entry that is durable in a file of the log, in the order of the log.
+    /// Takes note of entries that are durable in a file of the log, in the order of the log; `recorded_at` is
+    /// the first one's.
     pub(crate) fn committed(
         &mut self,
         file: u64,
         trail: &str,
-        index: u64,
+        entries: Range<u64>,
         bytes: u64,
         recorded_at: Timestamp,
     ) {
         let runs = self.files.entry(file).or_default();
-        let run = runs.entry(trail.to_owned()).or_insert(Run { first: index, end: index, bytes: 0 });
-        run.end = index + 1;
+        let new = Run { first: entries.start, end: entries.start, bytes: 0 };
+        let run = runs.entry(trail.to_owned()).or_insert(new);
+        run.end = entries.end;
         run.bytes += bytes;
         let extent = self.trails.entry(trail.to_owned()).or_default();
-        if index >= extent.sealed {
+        if entries.end > extent.sealed {
             extent.since.get_or_insert(recorded_at);
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greffier_event::{EventId, Tenant, Timestamp};
@@ -16,7 +17,7 @@ use crate::ids::{Ids, Known, Seen};
 use crate::read::Acknowledged;
 use crate::store::Disk;
 use crate::wal::frame::Unplaced;
-use crate::wal::{End, ROTATE_BYTES, Writer};
+use crate::wal::{End, Spare, Writer};
 
 /// Trails of one node: each keeps its right edge in memory, some 20 KiB, and has a line in the trust file.
 pub(crate) const MAX_TRAILS: usize = 4_096;
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
     pub(crate) recorded_at: Timestamp,
     /// Of a submission: what was sent, and how much a look-up of its id has seen. It is written only if its id
     /// is not on the trail.
-    pub(crate) submitted: Option<(String, Seen)>,
+    pub(crate) submitted: Option<(Hash, Seen)>,
 }
 
 /// Why one entry of a group has no place, while the others do.
@@ -65,6 +66,7 @@ pub(crate) struct Committer {
     backlog: Arc<Mutex<Backlog>>,
     ids: Arc<Ids>,
     acknowledged: Acknowledged,
+    spare: Spare,
 }
 
 impl Committer {
@@ -81,7 +83,8 @@ impl Committer {
             .map(|(name, index)| (name.to_ascii_lowercase(), Next { name: name.to_owned(), index }))
             .collect();
         acknowledged.set(end);
-        Committer { disk, writer: None, end, next, backlog, ids, acknowledged }
+        let spare = Spare::default();
+        Committer { disk, writer: None, end, next, backlog, ids, acknowledged, spare }
     }
 
     /// Whether the log is open.
@@ -94,11 +97,16 @@ impl Committer {
         self.end
     }
 
+    /// The space for the next file of the log, for whoever fills it ahead of time.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
+    }
+
     /// Opens a new file of the log, which says how much of the one before it counts. Never goes back to an old
     /// file: what a failed write or sync left in it is unknown.
     pub(crate) fn reopen(&mut self) -> io::Result<()> {
         self.writer = None;
-        let writer = Writer::create(&self.disk, self.end)?;
+        let writer = Writer::create(&self.disk, self.end, &self.spare)?;
         self.end = writer.end();
         self.acknowledged.set(self.end);
         self.writer = Some(writer);
@@ -108,12 +116,12 @@ impl Committer {
     /// Makes one group durable and returns each entry's index. On an error none of the group is acknowledged,
     /// and the log is closed until it is reopened.
     pub(crate) fn commit(&mut self, group: &[Entry]) -> io::Result<Vec<Result<u64, Refusal>>> {
-        if self.end.len >= ROTATE_BYTES && self.is_open() {
+        if self.writer.as_ref().is_some_and(|writer| writer.is_full(&self.spare)) {
             self.reopen()?;
         }
         let writer = self.writer.take().ok_or_else(|| io::Error::other("the log is closed"))?;
         // Indexes are given on a copy of the state: only a durable group may change it.
-        let mut next = Changes { current: &self.next, changed: BTreeMap::new() };
+        let mut next = Changes::of(&self.next);
         let mut bytes = Vec::with_capacity(group.iter().map(|entry| entry.frame.len()).sum());
         let mut places = Vec::with_capacity(group.len());
         let mut submitted = HashSet::new();
@@ -132,7 +140,7 @@ impl Committer {
         // promised, which is allowed: it never takes a place that somebody was promised.
         let writer = if bytes.is_empty() { writer } else { writer.commit(&bytes)? };
         // Durable. From here on the entries exist.
-        let changed = next.changed;
+        let changed = next.into_changed();
         self.next.extend(changed);
         self.end = writer.end();
         self.writer = Some(writer);
@@ -152,15 +160,24 @@ impl Committer {
 
     /// Tells the others what is durable now, before anybody gets a receipt.
     fn note(&self, group: &[Entry], places: &[Result<u64, Refusal>]) {
-        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
-        for (entry, place) in group.iter().zip(places) {
-            let Ok(index) = *place else { continue };
-            let trail = entry.trail.as_str();
-            let bytes = entry.frame.len() as u64;
-            backlog.committed(self.end.sequence, trail, index, bytes, entry.recorded_at);
-            let digest = entry.submitted.as_ref().map(|(digest, _)| digest.clone());
-            self.ids.note(trail, entry.id, Known { index, leaf: entry.leaf, digest });
+        let written = || group.iter().zip(places).filter_map(|(entry, place)| Some((entry, *place.as_ref().ok()?)));
+        // A trail's entries of one group stand one behind the other.
+        let mut runs: BTreeMap<&str, (Range<u64>, u64, Timestamp)> = BTreeMap::new();
+        for (entry, index) in written() {
+            let new = (index..index, 0, entry.recorded_at);
+            let (indexes, bytes, _) = runs.entry(entry.trail.as_str()).or_insert(new);
+            indexes.end = index + 1;
+            *bytes += entry.frame.len() as u64;
         }
+        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        for (trail, (indexes, bytes, recorded_at)) in runs {
+            backlog.committed(self.end.sequence, trail, indexes, bytes, recorded_at);
+        }
+        drop(backlog);
+        self.ids.note_all(written().map(|(entry, index)| {
+            let digest = entry.submitted.as_ref().map(|(digest, _)| *digest);
+            (entry.trail.as_str(), entry.id, Known { index, leaf: entry.leaf, digest })
+        }));
         self.acknowledged.set(self.end);
     }
 }
@@ -168,22 +185,46 @@ impl Committer {
 /// The next indexes as a group changes them.
 struct Changes<'a> {
     current: &'a BTreeMap<String, Next>,
-    changed: BTreeMap<String, Next>,
+    /// By the name as the entries spell it.
+    changed: BTreeMap<&'a str, u64>,
+    /// The trails that this group begins, by lowercase name.
+    begun: BTreeMap<String, &'a str>,
 }
 
-impl Changes<'_> {
-    fn take(&mut self, trail: &str) -> Result<u64, Refusal> {
-        let key = trail.to_ascii_lowercase();
-        let known = self.changed.get(&key).or_else(|| self.current.get(&key));
-        let index = match known {
-            Some(next) if next.name != trail => return Err(Refusal::Case(next.name.clone())),
-            Some(next) => next.index,
-            None if self.current.len() + self.changed.len() >= MAX_TRAILS => {
-                return Err(Refusal::TooManyTrails);
-            }
-            None => 0,
+impl<'a> Changes<'a> {
+    fn of(current: &'a BTreeMap<String, Next>) -> Changes<'a> {
+        Changes { current, changed: BTreeMap::new(), begun: BTreeMap::new() }
+    }
+
+    /// Gives out the next index of a trail.
+    fn take(&mut self, trail: &'a str) -> Result<u64, Refusal> {
+        let index = match self.changed.get(trail) {
+            Some(index) => *index,
+            None => self.first(trail)?,
         };
-        self.changed.insert(key, Next { name: trail.to_owned(), index: index + 1 });
+        self.changed.insert(trail, index + 1);
         Ok(index)
+    }
+
+    /// The index that the first of a group's entries of this trail takes.
+    fn first(&mut self, trail: &'a str) -> Result<u64, Refusal> {
+        let key = trail.to_ascii_lowercase();
+        match (self.current.get(&key), self.begun.get(&key)) {
+            (Some(next), _) if next.name == trail => Ok(next.index),
+            (Some(next), _) => Err(Refusal::Case(next.name.clone())),
+            (None, Some(begun)) => Err(Refusal::Case((*begun).to_owned())),
+            (None, None) if self.current.len() + self.begun.len() >= MAX_TRAILS => Err(Refusal::TooManyTrails),
+            (None, None) => {
+                self.begun.insert(key, trail);
+                Ok(0)
+            }
+        }
+    }
+
+    fn into_changed(self) -> Vec<(String, Next)> {
+        let next = |(trail, index): (&str, u64)| {
+            (trail.to_ascii_lowercase(), Next { name: trail.to_owned(), index })
+        };
+        self.changed.into_iter().map(next).collect()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Known {
     pub(crate) index: u64,
     pub(crate) leaf: Hash,
     /// What its producer sent, as a keyed digest; absent for what Greffier itself said.
-    pub(crate) digest: Option<String>,
+    pub(crate) digest: Option<Hash>,
 }
 
 impl Known {
@@ -35,7 +35,7 @@ impl Known {
 }
 
 /// The state of a trail's segments that a look-up has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen(u64);
 
 /// All ids of all trails.
@@ -47,7 +47,7 @@ pub(crate) struct Ids {
 #[derive(Default)]
 struct State {
     hot: HashMap<String, HashMap<EventId, Known>>,
-    sealed: BTreeMap<String, Vec<SegmentRecord>>,
+    sealed: BTreeMap<String, Arc<[SegmentRecord]>>,
     filters: HashMap<String, Arc<IdFilter>>,
     /// Counts the seals.
     seals: u64,
@@ -56,19 +56,27 @@ struct State {
 impl Ids {
     /// Of a directory whose segments are these; the log's entries follow by [`Ids::note`].
     pub(crate) fn new(disk: Disk, holds: &Holds) -> Ids {
-        let mut state = State::default();
+        let mut sealed: BTreeMap<String, Vec<SegmentRecord>> = BTreeMap::new();
         for segment in &holds.segments {
-            state.sealed.entry(segment.trail.clone()).or_default().push(segment.clone());
+            sealed.entry(segment.trail.clone()).or_default().push(segment.clone());
         }
-        Ids { disk, state: Mutex::new(state) }
+        let sealed = sealed.into_iter().map(|(trail, segments)| (trail, segments.into())).collect();
+        Ids { disk, state: Mutex::new(State { sealed, ..State::default() }) }
     }
 
     /// Takes note of an entry that is durable in the log.
     pub(crate) fn note(&self, trail: &str, id: EventId, known: Known) {
+        self.note_all(std::iter::once((trail, id, known)));
+    }
+
+    /// Takes note of a group.
+    pub(crate) fn note_all<'a>(&self, group: impl Iterator<Item = (&'a str, EventId, Known)>) {
         let mut state = self.lock();
-        match state.hot.get_mut(trail) {
-            Some(ids) => drop(ids.insert(id, known)),
-            None => drop(state.hot.insert(trail.to_owned(), HashMap::from([(id, known)]))),
+        for (trail, id, known) in group {
+            match state.hot.get_mut(trail) {
+                Some(ids) => drop(ids.insert(id, known)),
+                None => drop(state.hot.insert(trail.to_owned(), HashMap::from([(id, known)]))),
+            }
         }
     }
 
@@ -90,14 +98,14 @@ impl Ids {
             }
             (seen, state.sealed.get(trail).cloned().unwrap_or_default())
         };
-        for segment in &segments {
+        for segment in segments.iter() {
             if !self.filter(segment)?.may_contain(&id) {
                 continue;
             }
             let file = EntriesFile::open(self.disk.store().open(&segment.entries.path)?)?;
             let Some(index) = file.find_id(&id)? else { continue };
             let Some(entry) = file.get(index)? else { continue };
-            let digest = Peek::of(&entry).and_then(|peek| peek.digest().map(str::to_owned));
+            let digest = Peek::of(&entry).and_then(|peek| peek.digest());
             return Ok((Some(Known { index, leaf: hash::leaf(&entry), digest }), seen));
         }
         Ok((None, seen))
@@ -110,8 +118,7 @@ impl Ids {
         if let Some(ids) = state.hot.get_mut(trail) {
             ids.retain(|_, known| known.index >= end);
         }
-        let segments: Vec<SegmentRecord> = holds.segments_of(trail).cloned().collect();
-        state.sealed.insert(trail.to_owned(), segments);
+        state.sealed.insert(trail.to_owned(), holds.segments_of(trail).cloned().collect());
     }
 
     fn filter(&self, segment: &SegmentRecord) -> Result<Arc<IdFilter>, SealError> {

@@ -1,8 +1,8 @@
-//! The ledger: one directory, and three threads.
+//! The ledger: one directory, and its threads.
 //!
 //! The committer answers producers as soon as their group is durable; the publisher turns what is durable into
 //! checkpoints, and the sealer what is signed into segments, each at its own pace, so that neither ever delays a
-//! receipt.
+//! receipt. A fourth thread makes space for the log before it is needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use crate::wal::{self, End};
 
 mod threads;
 
-use threads::{CommitThread, run_publisher, run_sealer};
+use threads::{CommitThread, run_publisher, run_sealer, run_space};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
@@ -72,6 +72,7 @@ pub struct Ledger {
     committer: Option<JoinHandle<Option<Recorder>>>,
     publisher: Option<JoinHandle<Option<io::Result<Publisher>>>>,
     sealer: Option<JoinHandle<Option<Sealer>>>,
+    space: Option<JoinHandle<()>>,
 }
 
 /// Everything that recording needs, once the directory is open.
@@ -186,6 +187,8 @@ impl Ledger {
         let (commands, inbox) = mpsc::channel();
         let (to_publisher, leaves) = mpsc::sync_channel(MAX_UNPUBLISHED_GROUPS);
         let (to_sealer, sealing) = mpsc::channel();
+        // One wish at a time: there is one space.
+        let (to_space, wanted) = mpsc::sync_channel(0);
         let (recovered, startup) = oneshot::channel();
         let ids = Arc::new(OnceLock::new());
         let appender =
@@ -196,6 +199,7 @@ impl Ledger {
             recovered: Some(recovered),
             to_publisher,
             to_sealer,
+            to_space,
             ids,
             faults: Arc::clone(&faults),
             last_try: Instant::now(),
@@ -212,9 +216,10 @@ impl Ledger {
             Err(error) => tracing::error!(%error, "not recording: the data directory is not usable"),
             Ok(()) => {}
         }
+        let space = spawn("greffier-space", move || run_space(&wanted, pace))?;
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
         let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
-        let ledger = Ledger { node, reader, appender, faults, committer, publisher, sealer };
+        let ledger = Ledger { node, reader, appender, faults, committer, publisher, sealer, space: Some(space) };
         Ok((ledger, Startup { recovered: startup }))
     }
 
@@ -249,6 +254,7 @@ impl Ledger {
         let recorder = self.committer.take().and_then(|thread| thread.join().ok()).flatten();
         let publisher = self.publisher.take().and_then(|thread| thread.join().ok()).flatten();
         let sealer = self.sealer.take().and_then(|thread| thread.join().ok()).flatten();
+        let _ = self.space.take().map(JoinHandle::join);
         let (Some(recorder), Some(publisher), Some(sealer)) = (recorder, publisher, sealer) else {
             let reason = self.faults.check().err().unwrap_or_else(|| "a thread ended early".to_owned());
             return Err(LedgerError::NotClean(reason));
@@ -264,6 +270,7 @@ impl Drop for Ledger {
         let _ = self.committer.take().map(JoinHandle::join);
         let _ = self.publisher.take().map(JoinHandle::join);
         let _ = self.sealer.take().map(JoinHandle::join);
+        let _ = self.space.take().map(JoinHandle::join);
     }
 }
 
@@ -271,6 +278,7 @@ impl Drop for Ledger {
 fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<(), LedgerError> {
     let disk = &recorder.disk;
     let (mut chain, mut holds) = sealer.finish().map_err(LedgerError::io("end sealing"))?;
+    recorder.committer.spare().remove(disk).map_err(LedgerError::io("remove unused space"))?;
     let reading = "hash the log for the manifest";
     let last = recorder.committer.end();
     for sequence in holds.floor + holds.wal.len() as u64..=last.sequence {

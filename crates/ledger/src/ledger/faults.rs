@@ -140,6 +140,9 @@ impl Run {
                 self.seal(&mut process);
             }
             self.append(&mut process, 4);
+            // Space for two groups: the next file is written into it, and then beyond.
+            let committer = &process.recorder.committer;
+            let _ = committer.spare().fill(&process.recorder.disk, 2_200);
             // A new file of the log, so that the one before it may become spent.
             let _ = process.recorder.committer.reopen();
             self.append(&mut process, 2);

@@ -1,4 +1,4 @@
-//! The three threads of a ledger: one answers producers, one signs, one seals.
+//! The threads of a ledger: one answers producers, one signs, one seals, and one makes space for the log.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -17,10 +17,15 @@ use crate::ids::Ids;
 use crate::publish::Publisher;
 use crate::recover::Recovered;
 use crate::sealer::Sealer;
-use crate::wal::GROUP_BYTES;
+use crate::store::Disk;
+use crate::wal::{GROUP_BYTES, ROTATE_BYTES, Spare};
 
-/// Entries of one group: they share one sync.
-const GROUP_ENTRIES: usize = 1_024;
+/// Entries of one group: they share one sync. With one more chunk some 2 MiB of small events: a sync of more takes
+/// longer in proportion.
+const GROUP_ENTRIES: usize = 2_048;
+/// A file of the log that is so long makes it likely that there will be a next one: its space is made then. Who
+/// records little never needs it.
+const FILL_AT: u64 = 1024 * 1024;
 
 /// What the committer tells the publisher.
 pub(super) enum ToPublisher {
@@ -40,6 +45,9 @@ pub(super) enum ToSealer {
     Finish,
 }
 
+/// Space to be made for the next file of the log.
+pub(super) struct ToSpace(Disk, Spare);
+
 /// The committer's thread.
 pub(super) struct CommitThread {
     pub(super) opener: Opener,
@@ -47,6 +55,7 @@ pub(super) struct CommitThread {
     pub(super) recovered: Option<oneshot::Sender<Recovered>>,
     pub(super) to_publisher: SyncSender<ToPublisher>,
     pub(super) to_sealer: Sender<ToSealer>,
+    pub(super) to_space: SyncSender<ToSpace>,
     /// Given to producers when the directory is open.
     pub(super) ids: Arc<OnceLock<Arc<Ids>>>,
     pub(super) faults: Arc<Faults>,
@@ -82,8 +91,12 @@ impl CommitThread {
             return;
         }
         self.mend();
-        let (entries, answers): (Vec<Entry>, Vec<_>) =
-            group.into_iter().map(|pending| (pending.entry, (pending.ack, pending.room))).unzip();
+        let mut entries = Vec::with_capacity(group.iter().map(|pending| pending.entries.len()).sum());
+        let mut answers = Vec::with_capacity(group.len());
+        for Pending { entries: mut asked, ack, room } in group {
+            answers.push((asked.len(), ack, room));
+            entries.append(&mut asked);
+        }
         let places = match self.recorder.as_mut().filter(|recorder| recorder.committer.is_open()) {
             Some(recorder) => recorder.committer.commit(&entries).map_err(|error| {
                 tracing::error!(%error, "not recording: the log cannot be written");
@@ -94,30 +107,39 @@ impl CommitThread {
         };
         let Ok(places) = places else {
             let reason = self.faults.check().err().unwrap_or_else(|| "the log is closed".to_owned());
-            for (ack, _room) in answers {
-                let _ = ack.send(Err(AppendError::NotRecording(reason.clone())));
+            for (count, ack, _room) in answers {
+                let refusal = || Err(AppendError::NotRecording(reason.clone()));
+                let _ = ack.send((0..count).map(|_| refusal()).collect());
             }
             return;
         };
         // Durable: receipts may go out. A crash from here on loses no entry, only answers.
-        let mut leaves = Vec::with_capacity(entries.len());
-        for ((entry, place), (ack, room)) in entries.into_iter().zip(places).zip(answers) {
-            let answer = match place {
-                Ok(index) => {
-                    leaves.push((entry.trail.clone(), entry.leaf));
-                    Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf }))
-                }
-                Err(Refusal::Known(known)) => Ok(Placed::Known(known)),
-                Err(Refusal::Again) => Ok(Placed::Again),
-                Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
-                Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
-            };
+        let leaves: Vec<(Tenant, Hash)> = entries
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_ok())
+            .map(|(entry, _)| (entry.trail.clone(), entry.leaf))
+            .collect();
+        let mut placed = entries.into_iter().zip(places).map(|(entry, place)| answer(entry, place));
+        for (count, ack, room) in answers {
+            let answer = placed.by_ref().take(count).collect();
             drop(room);
             let _ = ack.send(answer);
         }
         // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
         if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
             self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
+        }
+        self.make_space();
+    }
+
+    /// Has the space for the next file of the log made while this one fills.
+    fn make_space(&self) {
+        let Some(recorder) = &self.recorder else { return };
+        let committer = &recorder.committer;
+        if committer.end().len >= FILL_AT && !committer.spare().is_ready() {
+            // It is being made when nobody takes this.
+            let _ = self.to_space.try_send(ToSpace(recorder.disk.clone(), committer.spare().clone()));
         }
     }
 
@@ -191,24 +213,52 @@ enum Stop {
     Now,
 }
 
+/// What the producer of an entry is told.
+fn answer(entry: Entry, place: Result<u64, Refusal>) -> Result<Placed, AppendError> {
+    match place {
+        Ok(index) => Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf })),
+        Err(Refusal::Known(known)) => Ok(Placed::Known(known, Box::new(entry))),
+        Err(Refusal::Again) => Ok(Placed::Again(Box::new(entry))),
+        Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
+        Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
+    }
+}
+
 /// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
 fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<Stop>) {
     let mut group = Vec::new();
-    let mut bytes = 0;
+    let (mut entries, mut bytes) = (0, 0);
     let mut next = Some(first);
     while let Some(command) = next {
         match command {
             Command::Append(pending) => {
-                bytes += pending.entry.frame.len();
+                entries += pending.entries.len();
+                bytes += pending.entries.iter().map(|entry| entry.frame.len()).sum::<usize>();
                 group.push(*pending);
             }
             Command::Close => return (group, Some(Stop::Clean)),
             Command::Abandon => return (group, Some(Stop::Now)),
         }
-        let full = group.len() >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
+        let full = entries >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
         next = if full { None } else { inbox.try_recv().ok() };
     }
     (group, None)
+}
+
+/// Makes space for the log, ahead of time. That it cannot costs speed and nothing else: the log grows without.
+pub(super) fn run_space(inbox: &Receiver<ToSpace>, pace: Duration) {
+    let mut failed: Option<Instant> = None;
+    while let Ok(ToSpace(disk, spare)) = inbox.recv() {
+        if spare.is_ready() || failed.is_some_and(|at| at.elapsed() < pace) {
+            continue;
+        }
+        failed = None;
+        if let Err(error) = spare.fill(&disk, ROTATE_BYTES) {
+            tracing::warn!(%error, "no space is made ahead for the log: it grows as it is written");
+            let _ = spare.remove(&disk);
+            failed = Some(Instant::now());
+        }
+    }
 }
 
 /// Publishes what grew, once per pace. Returns the publisher only from an orderly stop.

@@ -56,6 +56,8 @@ enum Node {
 struct File {
     seen: Vec<u8>,
     durable: Vec<u8>,
+    /// What was written since the last sync.
+    dirty: Vec<Range<usize>>,
     /// Ranges whose sync failed: they read well and will never be durable.
     lost: Vec<Range<usize>>,
 }
@@ -79,9 +81,16 @@ impl File {
     fn synced(&self) -> Vec<u8> {
         let mut bytes = self.seen.clone();
         for range in &self.lost {
-            bytes[range.clone()].fill(0);
+            self.restore(&mut bytes, range.clone());
         }
         bytes
+    }
+
+    /// Puts what is durable, or zeros, in place of a range.
+    fn restore(&self, bytes: &mut [u8], range: Range<usize>) {
+        for at in range {
+            bytes[at] = self.durable.get(at).copied().unwrap_or(0);
+        }
     }
 }
 
@@ -112,13 +121,17 @@ impl World {
         }
     }
 
-    fn write(&mut self, file: usize, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, file: usize, at: usize, bytes: &[u8]) -> io::Result<()> {
         let written = match self.fault() {
             None | Some(Fault::DoneButFailed) => bytes.len(),
             Some(Fault::Torn) => bytes.len() / 2,
             Some(_) => return Err(injected()),
         };
-        self.files[file].seen.extend_from_slice(&bytes[..written]);
+        let range = at..at + written;
+        let file = &mut self.files[file];
+        file.seen.resize(file.seen.len().max(range.end), 0);
+        file.seen[range.clone()].copy_from_slice(&bytes[..written]);
+        file.dirty.push(range);
         let whole = written == bytes.len() && self.plan.is_none_or(|(at, _)| at != self.operations);
         if whole { Ok(()) } else { Err(injected()) }
     }
@@ -130,9 +143,12 @@ impl World {
         }
         let file = &mut self.files[file];
         match fault {
-            None | Some(Fault::DoneButFailed) => file.durable = file.synced(),
+            None | Some(Fault::DoneButFailed) => {
+                file.durable = file.synced();
+                file.dirty.clear();
+            }
             Some(Fault::Dies) => {}
-            Some(_) => file.lost.push(file.durable.len()..file.seen.len()),
+            Some(_) => file.lost.append(&mut file.dirty),
         }
         if fault.is_none() { Ok(()) } else { Err(injected()) }
     }
@@ -175,18 +191,22 @@ impl Sim {
         };
         for file in &mut world.files {
             let whole = file.synced();
-            let base = file.durable.len().min(whole.len());
-            let pending = whole.len() - base;
+            let base = file.dirty.iter().map(|range| range.start).min().unwrap_or(whole.len());
+            let pending = file.dirty.iter().map(|range| range.end).max().unwrap_or(base) - base;
             let mut kept = match next(4) {
                 0 => file.durable.clone(),
                 1 => whole,
-                2 => whole[..base + next(pending + 1)].to_vec(),
+                2 => {
+                    // In order, up to a place; where the file was long enough, what was there stays behind it.
+                    let cut = base + next(pending + 1);
+                    [&whole[..cut], file.durable.get(cut..).unwrap_or_default()].concat()
+                }
                 _ => {
                     // Pages went out in any order: a hole before bytes that made it.
                     let mut torn = whole;
                     let hole = base + next(pending + 1);
-                    let end = hole + next(torn.len() - hole + 1);
-                    torn[hole..end].fill(0);
+                    let end = hole + next(base + pending - hole + 1);
+                    file.restore(&mut torn, hole..end);
                     torn
                 }
             };
@@ -195,7 +215,7 @@ impl Sim {
             if next(2) == 0 && lost >= file.durable.len() {
                 kept.truncate(lost.max(file.durable.len()));
             }
-            *file = File { seen: kept.clone(), durable: kept, lost: Vec::new() };
+            *file = File { seen: kept.clone(), durable: kept, ..File::default() };
         }
         // Renames that were not synced are there or not, all together or none.
         if next(2) == 0 {
@@ -279,7 +299,7 @@ impl Store for Sim {
         let file = world.files.len();
         world.files.push(File::default());
         world.seen.insert(path.to_owned(), Node::File(file));
-        world.write(file, bytes)?;
+        world.write(file, 0, bytes)?;
         world.sync(file, Lie::File)
     }
 
@@ -324,19 +344,33 @@ impl Store for Sim {
     }
 
     fn append(&self, path: &str) -> io::Result<Box<dyn Append>> {
+        let mut world = self.0.lock().unwrap();
+        let file = world.file(path)?;
+        let at = world.files[file].seen.len();
+        Ok(Box::new(Open { world: self.clone(), file, at }))
+    }
+
+    fn fill(&self, path: &str, len: u64) -> io::Result<()> {
+        self.write_synced(path, &vec![0; len as usize])
+    }
+
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn Append>> {
         let file = self.0.lock().unwrap().file(path)?;
-        Ok(Box::new(Open { world: self.clone(), file }))
+        Ok(Box::new(Open { world: self.clone(), file, at: 0 }))
     }
 }
 
 struct Open {
     world: Sim,
     file: usize,
+    at: usize,
 }
 
 impl Append for Open {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.world.0.lock().unwrap().write(self.file, bytes)
+        self.world.0.lock().unwrap().write(self.file, self.at, bytes)?;
+        self.at += bytes.len();
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
