@@ -243,7 +243,7 @@ impl Sealer {
                 return Err(io::Error::other(format!("`{path}` is not what was written")).into());
             }
         }
-        EntriesFile::open(self.disk.store().open(&path)?)?.check(|_, _| ())?;
+        EntriesFile::open(self.disk.store().open(&path)?)?.check_written(written)?;
         Ok(SegmentRecord {
             trail: due.trail.clone(),
             first: written.first,

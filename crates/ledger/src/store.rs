@@ -175,8 +175,11 @@ impl Store for Files {
     }
 
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(self.path(path))?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        let file = File::open(self.path(path))?;
+        // In one piece: growing a buffer to the size of a log file would copy it several times.
+        let len = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
