@@ -319,6 +319,8 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 }
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod sealing;
