@@ -12,23 +12,35 @@ import sys
 
 BEGIN, END = "<!-- last run -->", "<!-- end of last run -->"
 UNITS = {"ns": 1e-3, "µs": 1.0, "ms": 1e3, "s": 1e6}
+RATES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 # Longest bar of the chart, in characters, for the slowest benchmark; the scale is logarithmic.
 BAR = 40
 
 
 def rows(lines):
-    """Yields (name, fastest, median, slowest) in microseconds; a name is its path in the tree."""
-    path = []
+    """Yields (name, fastest, median, slowest, items a second); a name is its path in the tree, times in microseconds.
+
+    Below a benchmark that counts items stands a line of its rates, in the same columns.
+    """
+    path, row = [], None
     for line in lines:
+        rates = re.findall(r"([\d.]+) ([kMG]?)item/s", line)
+        if row and len(rates) >= 3:
+            row[4] = float(rates[2][0]) * RATES[rates[2][1]]
         head = re.match(r"^([│ ]*)[├╰]─ (\S+)", line)
         if not head:
             continue
+        if row:
+            yield row
+            row = None
         depth = len(head.group(1)) // 3
         path[depth:] = [head.group(2)]
         times = re.findall(r"([\d.]+) (ns|µs|ms|s)\b", line)
         if len(times) >= 4:
             fastest, slowest, median = (float(n) * UNITS[unit] for n, unit in times[:3])
-            yield " / ".join(path), fastest, median, slowest
+            row = [" / ".join(path), fastest, median, slowest, None]
+    if row:
+        yield row
 
 
 def shown(micros):
@@ -54,16 +66,17 @@ def main():
     if not found:
         sys.exit("no results in " + output)
 
-    least = min(median for _, _, median, _ in found)
-    most = max(median for _, _, median, _ in found)
+    least = min(median for _, _, median, *_ in found)
+    most = max(median for _, _, median, *_ in found)
     span = math.log10(most / least) or 1.0
     out = [BEGIN, "", f"Run on {datetime.date.today()}, {machine()}.", ""]
-    out += ["| benchmark | median | fastest | slowest |", "|---|---:|---:|---:|"]
-    for name, fastest, median, slowest in found:
-        out.append(f"| {name} | {shown(median)} | {shown(fastest)} | {shown(slowest)} |")
+    out += ["| benchmark | median | fastest | slowest | a second |", "|---|---:|---:|---:|---:|"]
+    for name, fastest, median, slowest, rate in found:
+        each = f"{rate:,.0f}" if rate else ""
+        out.append(f"| {name} | {shown(median)} | {shown(fastest)} | {shown(slowest)} | {each} |")
     out += ["", "Medians, logarithmic:", "", "```"]
     width = max(len(name) for name, *_ in found)
-    for name, _, median, _ in found:
+    for name, _, median, *_ in found:
         bar = "█" * (1 + round(BAR * math.log10(median / least) / span))
         out.append(f"{name:<{width}}  {bar} {shown(median)}")
     out += ["```", "", END]

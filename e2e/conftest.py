@@ -88,7 +88,7 @@ def alice(world):
 @pytest.fixture(scope="session")
 def people(world):
     """Access tokens by person, from one login each: see `idp.mjs` for who may do what."""
-    return {name: world.idp.user(name) for name in ("alice", "bob", "audra", "oscar", "petra", "boris")}
+    return {name: world.idp.user(name) for name in ("alice", "bob", "audra", "oscar", "petra", "paula", "boris")}
 
 
 class Callers:

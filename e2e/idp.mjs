@@ -22,6 +22,7 @@ const accounts = {
   audra: { org_id: 'org_acme_corp', roles: ['auditor'], email: 'audra@acme.test' },
   oscar: { org_id: 'org_acme_corp', roles: ['operator'], email: 'oscar@acme.test' },
   petra: { org_id: 'org_acme_corp', roles: ['privacy'], email: 'petra@acme.test' },
+  paula: { org_id: 'org_acme_corp', roles: ['privacy', 'operator'], email: 'paula@acme.test' },
   boris: { org_id: 'org_beta', roles: ['auditor', 'operator'], email: 'boris@beta.test' },
   mallory: { org_id: 'org_elsewhere', roles: ['analyst'], email: 'mallory@elsewhere.test' },
 };

@@ -97,8 +97,10 @@ fn main() {
             ..batch("sustained, with sealing, a part each", How::Batch, 4, sustained)
         },
     ];
-    let cases: Vec<Case> =
-        cases.into_iter().filter(|case| wanted.as_ref().is_none_or(|w| case.name.contains(w.as_str()))).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| wanted.as_ref().is_none_or(|w| case.name.contains(w.as_str())))
+        .collect();
     let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::new()).collect();
     let mut ceilings = Ceilings::default();
     let entry = Traffic::new(1, false).draft().event.canonical().unwrap();

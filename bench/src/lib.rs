@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, missing_docs, reason = "set-up of benchmarks")]
 
 pub mod samples;
+pub mod sealed;
 pub mod traffic;

@@ -278,15 +278,17 @@ impl RunningGateway {
             model_rules: Rules::new(RedactionAction::Redact),
             tool_rules: Rules::new(RedactionAction::Flag),
             prices: Prices::builtin().unwrap(),
+            continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),
             clock: Clock::system(),
             config_text: String::new(),
         };
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         runtime.spawn(async move {
-            greffier_gateway::serve(settings, policies, appender, startup, listener, stop, None)
-                .await
-                .unwrap();
+            let _stopped =
+                greffier_gateway::serve(settings, policies, appender, startup, listener, stop, None)
+                    .await
+                    .unwrap();
         });
         let client: HttpClient = Client::builder(TokioExecutor::new()).build_http();
         let ready: http::Uri = format!("http://{address}/readyz").parse().unwrap();

@@ -2,8 +2,8 @@
 //! disk means something. Ids are random, sessions last 40 events, few users cause most of the traffic.
 
 use greffier_event::{
-    Action, ActionKind, Agent, DecisionKind, Draft, Event, EventId, EventType, Outcome,
-    OutcomeStatus, Part, PolicyRecord, Source, Tenant, Timestamp, User,
+    Action, ActionKind, Agent, DecisionKind, Draft, Event, EventId, EventType, Outcome, OutcomeStatus, Part,
+    PolicyRecord, Source, Tenant, Timestamp, User,
 };
 
 const SESSION_EVENTS: u64 = 40;
@@ -88,13 +88,9 @@ impl Traffic {
         event.session_id = Some(session.clone());
         event.user =
             Some(User { iss: None, roles: Vec::new(), sub: format!("auth0|{user:08x}"), verified: true });
-        event.agent =
-            Some(Agent { id: AGENTS[*agent].to_owned(), verified: true, ..Agent::default() });
-        event.action = Some(Action {
-            name: TOOLS[tool].to_owned(),
-            kind: Some(ActionKind::Tool),
-            ..Action::default()
-        });
+        event.agent = Some(Agent { id: AGENTS[*agent].to_owned(), verified: true, ..Agent::default() });
+        event.action =
+            Some(Action { name: TOOLS[tool].to_owned(), kind: Some(ActionKind::Tool), ..Action::default() });
         event.policy = Some(PolicyRecord {
             decision: DecisionKind::Allow,
             reason: None,
@@ -109,8 +105,11 @@ impl Traffic {
             error: None,
             status: OutcomeStatus::Success,
         });
-        event.source =
-            Some(Source { channel: "gateway".to_owned(), node: Some("gw-1".to_owned()), ..Source::default() });
+        event.source = Some(Source {
+            channel: "gateway".to_owned(),
+            node: Some("gw-1".to_owned()),
+            ..Source::default()
+        });
         let given = r#"{"query":"open deals","limit":20,"api_key":"sk-0123456789"}"#;
         let (parameters, hidden) = greffier_event::redact_keys_text(given).unwrap();
         assert_eq!(hidden, 1);

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 
 def leaf_hash(entry):
     """RFC 6962: the hash of a leaf."""
@@ -22,6 +20,30 @@ def tree_root(leaves):
         ]
         level = paired + level[len(paired) * 2:]
     return level[0]
+
+
+class Tree:
+    """A tree that grows leaf by leaf, and knows its root at each size."""
+
+    def __init__(self):
+        self.size = 0
+        self.edge = []  # roots of the full subtrees, largest first, with their sizes
+
+    def add(self, leaf):
+        self.size += 1
+        node, width = leaf, 1
+        while self.edge and self.edge[-1][1] == width:
+            left, _ = self.edge.pop()
+            node, width = hashlib.sha256(b"\1" + left + node).digest(), width * 2
+        self.edge.append((node, width))
+
+    def root(self):
+        if not self.edge:
+            return hashlib.sha256().digest()
+        node = self.edge[-1][0]
+        for left, _ in reversed(self.edge[:-1]):
+            node = hashlib.sha256(b"\1" + left + node).digest()
+        return node
 
 
 def tile_path(level, index, width=256):
@@ -53,6 +75,8 @@ def checkpoint(trail):
 
 def signed_by(text, signatures, vkey):
     """Whether an Ed25519 verifier key (C2SP signed-note) signed the text."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     name, key_id, encoded = vkey.split("+", 2)
     key = base64.b64decode(encoded)
     assert key[0] == 1, "not an Ed25519 key"

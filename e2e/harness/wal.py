@@ -11,6 +11,28 @@ HEADER = 32
 
 def entries(data):
     """All entries of a data directory, in log order: (tenant, index, entry bytes). A torn tail ends a file."""
+    return [entry for entry, _ in frames(data)]
+
+
+def parts(data):
+    """All parts in the log: (trail, index, number, holder, wrapped key, content)."""
+    for (trail, index, _), rest in frames(data):
+        at = 1
+        for number in range(rest[0]):
+            holder, at = _piece(rest, at, "<B")
+            wrapped, at = _piece(rest, at, "<B")
+            content, at = _piece(rest, at, "<I")
+            yield trail, index, number, holder.decode(), wrapped, content
+
+
+def _piece(raw, at, length):
+    (size,) = struct.unpack_from(length, raw, at)
+    start = at + struct.calcsize(length)
+    return raw[start:start + size], start + size
+
+
+def frames(data):
+    """All frames: (trail, index, entry bytes), and the bytes behind the entry, which hold its parts."""
     found = []
     files = sorted((data / "wal").glob("*.wal"))
     for place, file in enumerate(files):
@@ -48,4 +70,5 @@ def _frame(raw, offset):
     trail = body[at:at + trail_len].decode()
     at += trail_len
     (entry_len,) = struct.unpack_from("<H", body, at)
-    return offset + 8 + length, (trail, index, body[at + 2:at + 2 + entry_len])
+    end = at + 2 + entry_len
+    return offset + 8 + length, ((trail, index, body[at + 2:end]), body[end:])

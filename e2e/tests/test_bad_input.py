@@ -93,6 +93,17 @@ def test_bad_bodies(what, wire, greffier, world, alice, sdk):
     greffier.assert_calm()
 
 
+def test_what_is_no_call_is_on_its_senders_trail(greffier, people, sdk):
+    """Who sent it, through which door, and why it is none. Of alice there were too many to tell each of them."""
+    with sdk.http(greffier, people["audra"]) as http:
+        reply = http.post("/v1/messages", content=BODIES["truncated"], headers={"content-type": "application/json"})
+    (event,) = [event for event in greffier.events("org_acme_corp")
+                if event.get("request_id") == reply.headers["greffier-request-id"]]
+    assert (event["type"], event["action"]["name"], event["user"]["sub"]) == ("error", "malformed", "audra")
+    assert event["source"]["protocol"] == "anthropic.messages" and "policy" not in event
+    assert (event["outcome"]["code"], event["outcome"]["error"]) == (400, "bad_request")
+
+
 @pytest.mark.parametrize("wire", ["openai", "anthropic", "tool"])
 def test_a_gibibyte_is_refused_early(wire, greffier, alice, sdk):
     """Streamed in chunks without a declared length: refused long before it is all there, in bounded memory."""

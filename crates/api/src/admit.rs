@@ -98,7 +98,7 @@ impl Api {
         decision.is_ok_and(|(_, decision)| decision.kind == DecisionKind::Allow)
     }
 
-    fn decide(
+    pub(crate) fn decide(
         &self,
         visit: &Visit,
         caller: &Principal,
@@ -126,7 +126,7 @@ impl Api {
     }
 
     /// Records a denial, on the trail of whoever was denied: nobody writes to a trail they may not touch.
-    async fn deny(
+    pub(crate) async fn deny(
         &self,
         visit: &Visit,
         caller: &Principal,
@@ -235,7 +235,7 @@ impl Api {
     }
 
     /// A subject as a leaf may carry it: a personal one becomes a keyed reference.
-    fn subject(&self, tenant: &Tenant, sub: &str) -> String {
+    pub(crate) fn subject(&self, tenant: &Tenant, sub: &str) -> String {
         if self.scanner.is_personal(sub) {
             self.appender.keys().reference(tenant, "user", sub)
         } else {
@@ -245,7 +245,7 @@ impl Api {
 
     /// What was asked, without what it holds of sensitive data: who searches for a card number must not leave
     /// one behind.
-    fn asked(&self, asked: &Value) -> Part {
+    pub(crate) fn asked(&self, asked: &Value) -> Part {
         let text = asked.to_string().into_bytes();
         let content = match json::inspect(&text, &self.scanner) {
             Ok(found) => found.redact(&text, |_| true),

@@ -1,7 +1,9 @@
 //! What an agent did, and what is unusual: counted over the trail by the engine.
 
+use greffier_event::Timestamp;
+use greffier_ledger::Anchoring;
 use greffier_policy::AdminAction;
-use http::Response;
+use http::{HeaderValue, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -24,7 +26,7 @@ pub(crate) async fn activity(api: &Api, request: Request) -> Result<Response<Bod
     let (since, until) = (params.time("since", now)?, params.time("until", now)?);
     let admitted = admit(api, &request, "trail:activity", &format!("activity/{}", encoded(agent))).await?;
     let activity = api.engine.activity(admitted.trail(), agent, since, until).await?;
-    answer(&request, &admitted, &activity)
+    answer(api, &request, &admitted, &activity)
 }
 
 /// `GET /api/v1/findings`.
@@ -33,7 +35,7 @@ pub(crate) async fn findings(api: &Api, request: Request) -> Result<Response<Bod
     let (since, until) = (params.time("since", now)?, params.time("until", now)?);
     let admitted = admit(api, &request, "trail:findings", "findings").await?;
     let findings = api.engine.findings(admitted.trail(), params.text("agent"), since, until).await?;
-    answer(&request, &admitted, &Findings { findings })
+    answer(api, &request, &admitted, &Findings { findings })
 }
 
 async fn admit(api: &Api, request: &Request, name: &'static str, place: &str) -> Result<Admitted, Refused> {
@@ -47,11 +49,22 @@ async fn admit(api: &Api, request: &Request, name: &'static str, place: &str) ->
 }
 
 fn answer(
+    api: &Api,
     request: &Request,
     admitted: &Admitted,
     document: &impl Serialize,
 ) -> Result<Response<Body>, Refused> {
     let mut response = respond::json(document)?;
+    // What is counted is worth what the trail is worth.
+    if let Anchoring::Unanchored { reason } = api.appender.heads().anchoring(unix_seconds(request.visit.now))
+        && let Ok(value) = HeaderValue::from_str(&format!("UNANCHORED: {reason}"))
+    {
+        response.headers_mut().insert("greffier-anchoring", value);
+    }
     respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
     Ok(response)
+}
+
+fn unix_seconds(now: Timestamp) -> u64 {
+    u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greffier_event::Principal;
-use greffier_ledger::{Appender, ReadError, Reader};
+use greffier_ledger::{Appender, Eraser, ReadError, Reader};
 use greffier_query::{Engine, QueryError, SearchError};
 use greffier_safety::Scanner;
 use http::{Method, Response};
@@ -13,7 +13,10 @@ use crate::params::Params;
 use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
-use crate::{analyse, events, evidence, export, ingest, lookup, openapi, respond, sql, tail};
+use crate::{
+    analyse, erasures, events, evidence, export, holds, ingest, lookup, openapi, pack, respond, sql,
+};
+use crate::{subjects, tail};
 
 /// Tails at one time: each asks the engine twice a second.
 const MAX_TAILS: usize = 64;
@@ -28,6 +31,8 @@ pub struct Api {
     /// The node's name in events.
     pub(crate) node: Arc<str>,
     pub(crate) scanner: Arc<Scanner>,
+    /// Whoever erases, where this node does.
+    pub(crate) eraser: Option<Eraser>,
     pub(crate) tails: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
 }
@@ -47,9 +52,16 @@ impl Api {
             appender,
             node: node.into().into(),
             scanner,
+            eraser: None,
             tails: Arc::new(Semaphore::new(MAX_TAILS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
         }
+    }
+
+    /// With this, what was recorded can be erased and held.
+    pub fn erasing(mut self, eraser: Eraser) -> Api {
+        self.eraser = Some(eraser);
+        self
     }
 
     /// What a path asks of its caller.
@@ -84,6 +96,7 @@ impl Api {
             Endpoint::Ingest => ingest::ingest(self, request).await,
             Endpoint::Events => events::events(self, request).await,
             Endpoint::Export => export::export(self, request).await,
+            Endpoint::Evidence => pack::evidence(self, request).await,
             Endpoint::Event => lookup::event(self, request).await,
             Endpoint::Call => lookup::call(self, request).await,
             Endpoint::Session => lookup::session(self, request).await,
@@ -96,6 +109,15 @@ impl Api {
             Endpoint::Checkpoint => evidence::checkpoint(self, request).await,
             Endpoint::Entries => evidence::entries(self, request).await,
             Endpoint::Tile => evidence::tile(self, request).await,
+            Endpoint::Erase => erasures::ask(self, request).await,
+            Endpoint::Erasures => erasures::list(self, request).await,
+            Endpoint::Erasure => erasures::one(self, request).await,
+            Endpoint::EraseApprove => erasures::approve(self, request).await,
+            Endpoint::EraseDeny => erasures::deny_request(self, request).await,
+            Endpoint::Hold => holds::add(self, request).await,
+            Endpoint::Holds => holds::list(self, request).await,
+            Endpoint::Release => holds::release(self, request).await,
+            Endpoint::Subjects => subjects::subjects(self, request).await,
             Endpoint::OpenApi => openapi::document(),
         }
     }

@@ -12,7 +12,7 @@ use greffier_event::{
     Draft, EventId, EventType, Form, InvalidEvent, OutcomeStatus, Principal, Reading, Tenant, Timestamp,
     Trust,
 };
-use greffier_ledger::{AppendError, Recorded, Submission};
+use greffier_ledger::{AppendError, Level, NoWitnesses, Recorded, Submission};
 use greffier_merkle::hash;
 use greffier_policy::AdminAction;
 use http::{Response, StatusCode, header};
@@ -21,6 +21,7 @@ use serde::Serialize;
 use self::lines::Line;
 use crate::admit::{Admitted, Wish, outcome};
 use crate::api::{Api, Request};
+use crate::level;
 use crate::refuse::Refused;
 use crate::respond::{self, Place};
 use crate::visit::{Body, event_id};
@@ -44,6 +45,9 @@ struct Taken {
     place: Place,
     /// Whether it was on record already.
     repeated: bool,
+    /// What the receipt is worth, where more than durable was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'static str>,
 }
 
 /// A line that is not, and why.
@@ -67,6 +71,10 @@ struct Readable {
 pub(crate) async fn ingest(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let caller = request.caller()?.clone();
     let channel = channel(request.params.text("channel"))?;
+    let asked = level::asked(&request.params)?;
+    if asked == Some(Level::Witnessed) && !api.appender.heads().is_witnessed() {
+        return Err(NoWitnesses.into());
+    }
     let admitted = api.admit_unrecorded(&request.visit, &caller, wish(None)).await?;
     api.appender.is_recording().map_err(|_| Refused::not_recording())?;
 
@@ -92,7 +100,7 @@ pub(crate) async fn ingest(api: &Api, request: Request) -> Result<Response<Body>
         match result {
             Ok(Recorded { receipt, repeated }) => {
                 let (tenant, place) = (admitted.trail().clone(), Place::from(&receipt));
-                receipts.push(Taken { line, id, tenant, place, repeated });
+                receipts.push(Taken { line, id, tenant, place, repeated, level: None });
             }
             Err(error) => {
                 if matches!(error, AppendError::Conflict { .. }) {
@@ -105,10 +113,34 @@ pub(crate) async fn ingest(api: &Api, request: Request) -> Result<Response<Body>
     // Together: they share syncs.
     futures_util::future::try_join_all(conflicts).await?;
     errors.sort_by_key(|error| error.line);
+    say_levels(api, &request, admitted.trail(), asked, &mut receipts).await?;
     let status = status(receipts.len(), &errors);
     let mut response = respond::json(&Answer { receipts, errors })?;
     *response.status_mut() = status;
     Ok(response)
+}
+
+/// Waits, for a while, until the receipts have the level that is asked for, or that the trail requires; then says which
+/// they have. They are valid whatever it is.
+async fn say_levels(
+    api: &Api,
+    request: &Request,
+    trail: &Tenant,
+    asked: Option<Level>,
+    receipts: &mut [Taken],
+) -> Result<(), Refused> {
+    let heads = api.appender.heads();
+    let required = heads.requires_witnesses(trail).then_some(Level::Witnessed);
+    let (Some(level), Some(last)) =
+        (asked.or(required), receipts.iter().map(|taken| taken.place.index).max())
+    else {
+        return Ok(());
+    };
+    api.reach(trail, last, level, &request.visit.stop).await?;
+    for taken in receipts {
+        taken.level = Some(heads.level(trail, taken.place.index).name());
+    }
+    Ok(())
 }
 
 fn channel(given: Option<&str>) -> Result<&'static str, Refused> {

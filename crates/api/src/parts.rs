@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use greffier_event::{Event, Tenant};
-use greffier_ledger::{OpenedPart, ReadError};
+use greffier_ledger::{Found, KeyRing, OpenedPart, PartState, ReadError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -26,9 +26,25 @@ const LEFT_OUT: &str = "left out, as the answer holds its most: ask for this eve
 
 /// What became of one event's contents.
 pub(crate) enum Contents {
-    Open(Vec<OpenedPart>),
+    /// Each is there, or gone by right.
+    Known(Vec<PartState>),
     /// Why they cannot be shown.
     Closed(&'static str),
+}
+
+impl Contents {
+    /// Opens what an entry holds. What cannot be opened is no error.
+    pub(crate) fn of(found: &Found, keys: &KeyRing) -> Result<Contents, ReadError> {
+        match found.parts(keys) {
+            Ok(parts) => Ok(Contents::Known(parts)),
+            Err(ReadError::NoKey(_)) => Ok(Contents::Closed(GONE)),
+            Err(error @ ReadError::Part(_)) => {
+                tracing::error!(trail = %found.tenant, index = found.index, %error, "contents cannot be shown");
+                Ok(Contents::Closed(DAMAGED))
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// One part as an answer shows it.
@@ -51,25 +67,36 @@ enum Content {
     Json(Box<RawValue>),
     Text(String),
     Base64(String),
+    /// Which entry of the trail ordered that it goes, or let it expire.
+    Gone(String),
     Unreadable(&'static str),
 }
 
 /// An event's parts, each with its content or with the reason why there is none.
 pub(crate) fn shown(event: &Event, contents: Contents) -> Vec<Shown> {
-    let (mut opened, why) = match contents {
-        Contents::Open(parts) => (parts, DAMAGED),
+    let (known, why) = match contents {
+        Contents::Known(parts) => (parts, DAMAGED),
         Contents::Closed(why) => (Vec::new(), why),
     };
+    // Either none, or all of them in the order of the event.
+    let mut known = known.into_iter();
     let mut show = |named: &greffier_event::PartRef| {
-        let at = opened.iter().position(|part| part.name == named.name);
-        let content = match at.map(|at| opened.swap_remove(at)) {
-            Some(part) => content(part),
+        let content = match known.next() {
+            Some(PartState::Open(part)) => content(part),
+            Some(PartState::Gone { why, .. }) => Content::Gone(why.to_string()),
             None => Content::Unreadable(why),
         };
         let (name, media) = (named.name.clone(), named.media.clone());
         Shown { name, media, bytes: named.bytes, truncated: named.truncated, content }
     };
     event.parts.iter().map(&mut show).collect()
+}
+
+fn length(part: &PartState) -> usize {
+    match part {
+        PartState::Open(part) => part.content.len(),
+        PartState::Gone { .. } => 0,
+    }
 }
 
 fn content(part: OpenedPart) -> Content {
@@ -99,7 +126,7 @@ impl Api {
             }
             for (index, contents) in self.contents_of(trail, batch.to_vec()).await? {
                 let bytes = match &contents {
-                    Contents::Open(parts) => parts.iter().map(|part| part.content.len()).sum(),
+                    Contents::Known(parts) => parts.iter().map(length).sum(),
                     Contents::Closed(_) => 0,
                 };
                 let fits = bytes <= room;
@@ -119,15 +146,7 @@ impl Api {
         let (trail, appender) = (trail.clone(), self.appender.clone());
         self.read(move |reader| {
             let found = reader.entries(&trail, &indexes)?;
-            let open = |found: &greffier_ledger::Found| match found.open_parts(appender.keys()) {
-                Ok(parts) => Ok((found.index, Contents::Open(parts))),
-                Err(ReadError::NoKey(_)) => Ok((found.index, Contents::Closed(GONE))),
-                Err(error @ ReadError::Part(_)) => {
-                    tracing::error!(%trail, index = found.index, %error, "contents cannot be shown");
-                    Ok((found.index, Contents::Closed(DAMAGED)))
-                }
-                Err(error) => Err(error),
-            };
+            let open = |found: &Found| Ok((found.index, Contents::of(found, appender.keys())?));
             found.iter().map(open).collect()
         })
         .await

@@ -1,6 +1,10 @@
 //! Answers: their bodies, their types, and the headers that every one of them carries.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use greffier_event::Tenant;
 use http::{HeaderMap, HeaderValue, Response, header};
 use serde::Serialize;
@@ -14,6 +18,7 @@ pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const BINARY: &str = "application/octet-stream";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.stream";
+pub(crate) const ZIP: &str = "application/zip";
 pub(crate) const SSE: &str = "text/event-stream";
 
 /// An answer of one type. What readers see is theirs alone, so nothing between keeps it.
@@ -36,6 +41,26 @@ pub(crate) fn json(document: &impl Serialize) -> Result<Response<Body>, Refused>
     let text =
         serde_json::to_vec(document).map_err(|error| Refused::internal("writing an answer", &error))?;
     Ok(bytes(JSON, text))
+}
+
+/// Whether a caller takes gzip: it names it, and not with the weight 0.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|coding| {
+        let mut words = coding.split(';').map(str::trim);
+        let named = words.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let refused = |word: &str| {
+            word.strip_prefix("q=").is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())
+        };
+        named && !words.any(refused)
+    })
+}
+
+/// The bytes in gzip, at the level that costs least: what is asked for again lies in a cache.
+pub(crate) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes)?;
+    gzip.finish()
 }
 
 /// How long others may keep an answer that is for everyone.

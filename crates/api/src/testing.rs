@@ -63,7 +63,8 @@ impl World {
         let files = SAMPLE_POLICIES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         let policies = Arc::new(Policies::load(files.collect()).unwrap());
         let engine = engine(ledger.reader());
-        let api = Api::new(engine, ledger.appender(), "gw-1", Arc::new(Scanner::new()));
+        let api =
+            Api::new(engine, ledger.appender(), "gw-1", Arc::new(Scanner::new())).erasing(ledger.eraser());
         World { api, ledger: Some(ledger), policies, dir }
     }
 

@@ -3,6 +3,7 @@
 //! Adapters read the few fields the gateway relies on and leave every other byte alone: a field that a provider
 //! adds tomorrow passes through today.
 
+mod answers;
 mod anthropic;
 mod openai;
 pub(crate) mod view;
@@ -10,6 +11,7 @@ pub(crate) mod view;
 use greffier_event::Usage;
 
 use crate::wire::Wire;
+pub(crate) use answers::only_answers;
 use view::View;
 
 /// The longest model name or upstream id kept: twice the longest in use (a Bedrock inference profile's ARN).

@@ -15,9 +15,10 @@ use crate::decide::Permitted;
 use crate::http_client::HttpClient;
 use crate::inspect::Redacted;
 use crate::read::climbs;
-use crate::record::{Open, Recorded};
+use crate::record::Open;
 use crate::route::{Destination, Route};
 use crate::settings::{Upstream, UpstreamKind};
+use crate::unrecorded::Cleared;
 
 /// Why no reply came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +41,16 @@ pub(crate) struct Exchange {
     pub(crate) idle: Duration,
 }
 
-/// Sends a recorded call on. It cannot be sent twice: the proof is spent.
+/// Sends a cleared call on. It cannot be sent twice: the proof is spent.
 pub(crate) async fn forward(
     client: &HttpClient,
-    recorded: Recorded<Permitted<Redacted<Call>>>,
+    cleared: Cleared<Permitted<Redacted<Call>>>,
     route: &Route,
     method: &Method,
     chat: Option<&LlmRequest>,
     gone: &tokio_util::sync::CancellationToken,
 ) -> Exchange {
-    let (mut permitted, open) = recorded.spend();
+    let (mut permitted, open) = cleared.spend();
     let contents = permitted.redacted_mut().take_forward();
     let destination = permitted.destination().clone();
     let (timeout, idle) = match &destination {

@@ -15,11 +15,14 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::account::Totals;
 use crate::clock::{self, Clock};
+use crate::head_list::{self, HeadList};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
 use crate::inspect::Inspector;
 use crate::issuer_keys::KeysError;
+use crate::malformed::Malformed;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
@@ -34,6 +37,12 @@ use crate::site::Site;
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// Open decisions closed at once at start: as many as share one sync without crowding the ledger's queue.
 const CLOSED_AT_ONCE: usize = 256;
+/// Longest wait at a stop for the account to be written: a few of the ledger's own tries, one a second.
+const LAST_WAIT: Duration = Duration::from_secs(4);
+/// Seconds between two lines in the log about what is owed: should the process die, they are all that is left of it.
+const SAID_EACH: u64 = 60;
+/// Between two looks during that wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What all calls share.
 pub(crate) struct Gateway {
@@ -49,6 +58,7 @@ pub(crate) struct Gateway {
     pub(crate) inspector: Inspector,
     pub(crate) recorder: Recorder,
     pub(crate) refusals: Refusals,
+    pub(crate) malformed: Malformed,
     pub(crate) metrics: Metrics,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
@@ -61,6 +71,8 @@ pub(crate) struct Gateway {
     config_text: String,
     /// Whether the node's start is on record.
     on_record: AtomicBool,
+    /// Which heads of trails the node's trail lists already.
+    head_list: tokio::sync::Mutex<HeadList>,
 }
 
 impl Gateway {
@@ -76,10 +88,17 @@ impl Gateway {
         let inspector = Inspector::new(Arc::new(Scanner::new()));
         let metrics = Metrics::new();
         let clock = settings.clock;
-        let recorder =
-            Recorder::new(appender, inspector.clone(), metrics.clone(), clock.clone(), &settings.node);
+        let recorder = Recorder::new(
+            appender,
+            inspector.clone(),
+            metrics.clone(),
+            clock.clone(),
+            &settings.node,
+            settings.continues,
+        );
         Ok(Gateway {
             refusals: Refusals::new(recorder.clone()),
+            malformed: Malformed::new(recorder.clone()),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,
@@ -99,6 +118,7 @@ impl Gateway {
             tool_rules: settings.tool_rules,
             config_text: settings.config_text,
             on_record: AtomicBool::new(false),
+            head_list: tokio::sync::Mutex::default(),
         })
     }
 
@@ -116,6 +136,19 @@ impl Gateway {
         } else {
             Err("starting: closing the last run's calls".to_owned())
         }
+    }
+
+    /// Whether a call that comes in here may be governed now: the rest of its way decides whether it may be made. Before
+    /// the node's start is on record, nothing goes on: nobody could tell under which configuration it did.
+    pub(crate) fn may_govern(&self, route: &Route) -> Result<(), String> {
+        let goes_on = self.on_record.load(Ordering::Acquire) && self.recorder.continues.may_take(route);
+        if goes_on { Ok(()) } else { self.ready() }
+    }
+
+    /// Whether calls are made unrecorded now.
+    pub(crate) fn is_continuing(&self) -> bool {
+        let may = self.on_record.load(Ordering::Acquire) && !self.recorder.continues.is_empty();
+        may && self.recorder.ready().is_err()
     }
 
     /// Who calls, and the token that says so. A caller nobody vouches for is refused once that is on record.
@@ -138,6 +171,12 @@ impl Gateway {
                 Err(refusal.into())
             }
         }
+    }
+
+    /// Who sent a request that is answered before it is looked at, if anybody vouches for them.
+    pub(crate) async fn sender(&self, headers: &HeaderMap) -> Option<Principal> {
+        let token = identify::bearer(headers).ok()?;
+        self.identities.identify(&token, self.clock.now()).await.ok()
     }
 
     /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
@@ -186,7 +225,7 @@ impl Gateway {
         let mut pace = tokio::time::interval(Duration::from_secs(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last: (Instant, Timestamp) = (Instant::now(), clock::system_now());
-        loop {
+        for second in 0_u64.. {
             pace.tick().await;
             last = self.watch_clock(last).await;
             match watched.look().await {
@@ -203,7 +242,30 @@ impl Gateway {
                     self.own(EventType::Error, "policy:rejected", "policy://rejected", Some(what)).await;
                 }
             }
+            self.recorder.settle_all().await;
+            if second.is_multiple_of(SAID_EACH) {
+                self.recorder.say_what_is_owed();
+            }
             self.refusals.settle(self.clock.now(), false).await;
+            self.malformed.settle(self.clock.now(), false).await;
+            if self.head_list.lock().await.is_due(Instant::now()) {
+                self.list_heads().await;
+            }
+        }
+    }
+
+    /// The heads of the trails that grew, on the node's own trail. What cannot be recorded is listed the next time.
+    async fn list_heads(&self) {
+        let mut list = self.head_list.lock().await;
+        for heads in list.entries(self.recorder.heads().signed_heads()) {
+            let uri = "audit://greffier/heads";
+            let event = self.recorder.node_event(EventType::DataAccess, self.clock.now(), "node:heads", uri);
+            let content = head_list::document(&heads).to_string().into_bytes();
+            let part = Part { name: "metadata".to_owned(), media: "application/json".to_owned(), content };
+            if self.recorder.append(Draft { event, parts: vec![part] }).await.is_err() {
+                return;
+            }
+            list.recorded(&heads);
         }
     }
 
@@ -219,10 +281,20 @@ impl Gateway {
         now
     }
 
-    /// The node's last entries.
-    pub(crate) async fn stopped(&self) {
+    /// The node's last entries. What is left in the account is lost with the process: a moment is waited for it, in
+    /// which the ledger tries again.
+    pub(crate) async fn stopped(&self) -> Totals {
+        let waiting = Instant::now();
+        self.recorder.settle_all().await;
+        while !self.recorder.account.trails().is_empty() && waiting.elapsed() < LAST_WAIT {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            self.recorder.settle_all().await;
+        }
         self.refusals.settle(self.clock.now(), true).await;
+        self.malformed.settle(self.clock.now(), true).await;
+        self.list_heads().await;
         self.own(EventType::AgentStop, "node:stop", "audit://node", None).await;
+        self.recorder.account.totals()
     }
 
     async fn own(&self, kind: EventType, action: &str, uri: &str, what: Option<serde_json::Value>) {

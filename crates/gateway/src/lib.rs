@@ -6,17 +6,22 @@
 //! `reply`, `server`). It appends to the ledger and never reads it. Above it stand the binary and, behind the door
 //! in `site.rs`, the guest that answers every other path.
 
+mod account;
 pub mod adapt;
 mod body;
 mod clock;
+mod continues;
 mod decide;
 mod forward;
 mod framing;
+mod gap;
 mod gateway;
+mod head_list;
 mod http_client;
 mod identify;
 mod inspect;
 mod issuer_keys;
+mod malformed;
 mod metrics;
 mod pipeline;
 mod policy_watch;
@@ -32,6 +37,8 @@ mod settings;
 mod site;
 pub mod sse;
 pub mod stream;
+mod unrecorded;
+mod windows;
 pub mod wire;
 
 use std::sync::Arc;
@@ -43,6 +50,7 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use body::Body;
 pub use clock::{Clock, Shift};
+pub use continues::{Class, Continues};
 pub use policy_watch::read_dir as read_policies;
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
 pub use site::{Access, Site, Visit};
@@ -55,6 +63,16 @@ pub enum StartError {
     /// The keys of an issuer, given by file, cannot be used.
     #[error("{0}")]
     Keys(String),
+}
+
+/// What a stop leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "calls that are on no record must not go unmentioned"]
+pub struct Stopped {
+    /// Calls that were made unrecorded and whose account could not be written: it is lost.
+    pub unaccounted: u64,
+    /// Outcomes that are lost with it, of calls whose decisions are on record: the next start closes them.
+    pub outcomes: u64,
 }
 
 /// Whether the keys of an issuer with this URL may be fetched: over TLS, or from loopback.
@@ -75,7 +93,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
     site: Option<Arc<dyn Site>>,
-) -> Result<(), StartError> {
+) -> Result<Stopped, StartError> {
     for upstream in read::without_key(&settings.upstreams) {
         tracing::warn!(upstream, "its API key is not set: calls to it are refused");
     }
@@ -98,6 +116,6 @@ pub async fn serve(
     pace.abort();
     keys.abort();
     opening.abort();
-    gateway.stopped().await;
-    Ok(())
+    let left = gateway.stopped().await;
+    Ok(Stopped { unaccounted: left.accounted + left.counted, outcomes: left.late })
 }

@@ -11,6 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::account::Totals;
+use crate::continues::Class;
+
 /// Handles to the metrics; cloning shares them.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -19,6 +22,12 @@ pub(crate) struct Metrics {
     appends: Family<Recorded, Counter>,
     append_seconds: Histogram,
     recording: Gauge,
+    continued: Family<Continued, Counter>,
+    continuing: Gauge,
+    accounted: Gauge,
+    counted: Gauge,
+    late: Gauge,
+    anchored: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -31,6 +40,11 @@ struct Answer {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Recorded {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Continued {
+    class: &'static str,
 }
 
 impl Metrics {
@@ -46,7 +60,39 @@ impl Metrics {
         registry.register_with_unit("append", help, Unit::Seconds, append_seconds.clone());
         let recording = Gauge::default();
         registry.register("recording", "1 while events can be recorded", recording.clone());
-        Metrics { registry: Arc::new(registry), answers, appends, append_seconds, recording }
+        let continued = Family::<Continued, Counter>::default();
+        registry.register("continued", "calls made unrecorded, as configured", continued.clone());
+        let continuing = Gauge::default();
+        registry.register("continuing", "1 while calls are made unrecorded", continuing.clone());
+        let accounted = Gauge::default();
+        registry.register("unrecorded_accounted", "unrecorded calls kept in memory", accounted.clone());
+        let counted = Gauge::default();
+        registry.register("unrecorded_counted", "unrecorded calls past the bound", counted.clone());
+        let late = Gauge::default();
+        registry.register("unrecorded_late", "outcomes kept in memory, of recorded decisions", late.clone());
+        let anchored = Gauge::default();
+        registry.register("anchored", "1 while witnesses vouch for the trails", anchored.clone());
+        Metrics {
+            registry: Arc::new(registry),
+            answers,
+            appends,
+            append_seconds,
+            recording,
+            continued,
+            continuing,
+            accounted,
+            counted,
+            late,
+            anchored,
+        }
+    }
+
+    pub(crate) fn went_on(&self, class: Class) {
+        self.continued.get_or_create(&Continued { class: class.name() }).inc();
+    }
+
+    pub(crate) fn anchored(&self, anchored: bool) {
+        self.anchored.set(i64::from(anchored));
     }
 
     pub(crate) fn answered(&self, protocol: &'static str, status: u16, code: &'static str) {
@@ -58,8 +104,12 @@ impl Metrics {
         self.appends.get_or_create(&Recorded { result: if recorded { "ok" } else { "error" } }).inc();
     }
 
-    pub(crate) fn text(&self, recording: bool) -> String {
+    pub(crate) fn text(&self, recording: bool, continuing: bool, owed: Totals) -> String {
         self.recording.set(i64::from(recording));
+        self.continuing.set(i64::from(continuing));
+        self.accounted.set(i64::try_from(owed.accounted).unwrap_or(i64::MAX));
+        self.counted.set(i64::try_from(owed.counted).unwrap_or(i64::MAX));
+        self.late.set(i64::try_from(owed.late).unwrap_or(i64::MAX));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

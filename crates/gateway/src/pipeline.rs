@@ -1,7 +1,8 @@
 //! The way of one call, top to bottom. No record, no act.
 //!
 //! Values only: each step takes what the one before made, and none calls back upward. A step cannot be left out:
-//! `forward` takes a `Recorded<Permitted<Redacted<Call>>>`, and each layer of that type is made by one step.
+//! `forward` takes a `Cleared<Permitted<Redacted<Call>>>`, and each layer of that type is made by one step; cleared is
+//! what is recorded, and where the configuration lets calls of its class go on unrecorded, what is accounted for.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
 use crate::route::{NoDestination, destination};
+use crate::unrecorded::Cleared;
 
 /// Governs one request; whatever happens, the answer is in the caller's wire format.
 pub(crate) async fn govern(
@@ -38,6 +40,8 @@ pub(crate) async fn govern(
             response
         }
         Err(refused) => {
+            // A request that is no call leaves its event, too, if anybody vouches for its sender.
+            let refused = gateway.malformed.note(refused, protocol, &request_id, gateway.clock.now()).await;
             gateway.metrics.answered(protocol, refused.status, refused.code);
             tokio::spawn(http_client::drain(body));
             refuse::response(wire, &refused, &request_id)
@@ -54,23 +58,26 @@ async fn steps(
 ) -> Result<Response<Body>, Refused> {
     let (arrived, now) = (Instant::now(), gateway.clock.now());
 
-    // First of all: while nothing can be written down, nothing is even looked at.
-    gateway.ready().map_err(|_| Refused::not_recording())?;
+    // First of all: while nothing can be written down, nothing is even looked at, but for what may go on unrecorded.
+    gateway.may_govern(&head.route).map_err(|_| Refused::not_recording())?;
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let protocol = head.route.protocol();
     let (principal, token) = gateway.identify(&head.headers, head.peer, protocol, request_id, now).await?;
 
     // The request becomes a call: what is asked, of what, with which content.
-    let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?;
-    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)?;
+    let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
+        .await
+        .map_err(|error| Refused::from(error).sent_by(&principal))?;
+    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+        .map_err(|refused| refused.sent_by(&principal))?;
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected once: findings for the decision, one form to forward and one to record.
     let redacted = inspect(&gateway.inspector, call, gateway.rules(&head.route), &token)
-        .map_err(|error| Refused::bad_request(error.to_string()))?;
+        .map_err(|error| Refused::bad_request(error.to_string()).sent_by(&principal))?;
 
     // Policy and content safety decide, over the findings.
     let permitted = match decide(&gateway.policies.load(), principal, redacted, destination) {
@@ -83,13 +90,18 @@ async fn steps(
         }
     };
 
-    // Durable before the act: only what comes back from here can be forwarded.
-    let recorded =
-        gateway.recorder.decision(permitted, arrived).await.map_err(|_| Refused::not_recording())?;
-    let receipt = recorded.receipt().to_string();
+    // Durable before the act; or entered in the account, if everything speaks for it. Only what comes back from here
+    // can be forwarded.
+    let cleared = match gateway.recorder.decision(permitted, arrived).await {
+        Ok(recorded) => Cleared::Recorded(recorded),
+        Err(unrecorded) => Cleared::Accounted(
+            gateway.recorder.account_for(*unrecorded).map_err(|_| Refused::not_recording())?,
+        ),
+    };
+    let receipt = cleared.receipt();
 
     // The act: a new request with the upstream's own credential.
-    let exchange = forward(&gateway.client, recorded, &head.route, &head.method, chat.as_ref(), gone).await;
+    let exchange = forward(&gateway.client, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
 
     // The reply ends only when its outcome is durable.
     let context =

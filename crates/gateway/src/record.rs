@@ -3,20 +3,24 @@
 //! Only what comes back from [`Recorder::decision`] can be forwarded, so that skipping the record does not
 //! compile. Every string of the leaf that a caller controls passes [`Inspector::leaf`] here, in one place.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use greffier_event::{
     Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
     PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
-use greffier_ledger::{AppendError, Appender};
+use greffier_ledger::{AppendError, Appender, Heads};
 use greffier_merkle::Receipt;
 
+use crate::account::{Account, Bounds, Ticket};
 use crate::clock::Clock;
+use crate::continues::Continues;
 use crate::decide::{Denied, Permitted, Verdict};
 use crate::inspect::{Inspector, Redacted, is_json, summary};
 use crate::metrics::Metrics;
 use crate::read;
+use crate::unrecorded::{Unrecorded, cannot_record};
 
 /// Longest reason kept in an entry, in characters; policies' own texts are shorter.
 const MAX_REASON: usize = 500;
@@ -26,11 +30,17 @@ const MAX_NAMES: usize = 64;
 /// Writes events for the gateway.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    appender: Appender,
+    pub(crate) appender: Appender,
     inspector: Inspector,
-    metrics: Metrics,
-    clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
     node: String,
+    /// Which calls go on while nothing can be recorded.
+    pub(crate) continues: Arc<Continues>,
+    /// What became of them, until it is on record.
+    pub(crate) account: Arc<Account>,
+    /// Held while a gap is written.
+    pub(crate) settling: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A call whose decision is durable. Only [`Recorder::decision`] makes one.
@@ -54,8 +64,20 @@ impl Recorded<Permitted<Redacted<Call>>> {
 
 /// A decision waiting for its outcome: the small fields that both events carry.
 pub(crate) struct Open {
-    event: Event,
-    since: Instant,
+    pub(crate) event: Event,
+    pub(crate) since: Instant,
+    pub(crate) kept: Kept,
+}
+
+/// Where a decision stands.
+pub(crate) enum Kept {
+    /// On its trail.
+    OnRecord {
+        /// Whether the reply may end without its outcome, should that not be recordable.
+        may_go_on: bool,
+    },
+    /// In the account.
+    InAccount(Ticket),
 }
 
 /// How a call ended, as far as the reply told.
@@ -75,8 +97,11 @@ impl Recorder {
         metrics: Metrics,
         clock: Clock,
         node: &str,
+        continues: Continues,
     ) -> Recorder {
-        Recorder { appender, inspector, metrics, clock, node: node.to_owned() }
+        let account = Arc::new(Account::new(appender.gaps().clone(), Bounds::DEFAULT));
+        let (continues, settling) = (Arc::new(continues), Arc::default());
+        Recorder { appender, inspector, metrics, clock, node: node.to_owned(), continues, account, settling }
     }
 
     /// Whether anything can be written down now; if not, why.
@@ -84,17 +109,27 @@ impl Recorder {
         self.appender.is_recording()
     }
 
+    /// How far the trails are signed and witnessed.
+    pub(crate) fn heads(&self) -> &Heads {
+        self.appender.heads()
+    }
+
     /// Makes the decision durable, with what was asked in its redacted form.
     pub(crate) async fn decision(
         &self,
         permitted: Permitted<Redacted<Call>>,
         since: Instant,
-    ) -> Result<Recorded<Permitted<Redacted<Call>>>, AppendError> {
+    ) -> Result<Recorded<Permitted<Redacted<Call>>>, Box<Unrecorded<Permitted<Redacted<Call>>>>> {
         let event = self.event(permitted.redacted(), permitted.verdict(), EventType::ActionApproved);
         let parts = input_parts(permitted.redacted(), &permitted.verdict().principal);
-        let open = Open { event: event.clone(), since };
-        let receipt = self.append(Draft { event, parts }).await?;
-        Ok(Recorded { inner: permitted, receipt, open })
+        match self.append(Draft { event: event.clone(), parts }).await {
+            Ok(receipt) => {
+                let may_go_on = self.continues.check(&permitted).is_ok();
+                let open = Open { event, since, kept: Kept::OnRecord { may_go_on } };
+                Ok(Recorded { inner: permitted, receipt, open })
+            }
+            Err(error) => Err(Box::new(Unrecorded { inner: permitted, decision: event, since, error })),
+        }
     }
 
     /// Makes a denial durable; the call ends with it.
@@ -111,9 +146,9 @@ impl Recorder {
         self.append(Draft { event, parts }).await
     }
 
-    /// Makes the outcome durable.
-    pub(crate) async fn outcome(&self, open: Open, ending: Ending) -> Result<Receipt, AppendError> {
-        let Open { mut event, since } = open;
+    /// Makes the outcome durable; of a call that goes on unrecorded, enters it in the account.
+    pub(crate) async fn outcome(&self, open: Open, ending: Ending) -> Result<(), AppendError> {
+        let Open { mut event, since, kept } = open;
         event.id = self.clock.event_id();
         event.time = self.clock.now();
         event.kind = match ending.outcome.status {
@@ -132,7 +167,25 @@ impl Recorder {
             usage
         });
         event.content_safety = ending.inspected.then(|| summary(&ending.findings));
-        self.append(Draft { event, parts: ending.parts }).await
+        if let Kept::InAccount(ticket) = &kept
+            && self.account.end(ticket, &event)?
+        {
+            return Ok(());
+        }
+        let failed = match self.append(Draft { event: event.clone(), parts: ending.parts }).await {
+            Err(error) if cannot_record(&error) => error,
+            result => return result.map(drop),
+        };
+        let goes_on = match &kept {
+            Kept::OnRecord { may_go_on } => {
+                *may_go_on && self.account.keep_late(&event, &failed.to_string())?
+            }
+            // The gap with its decision was written just before recording failed again; or it was only counted.
+            Kept::InAccount(ticket) => {
+                ticket.is_only_counted() || self.account.keep_late(&event, &failed.to_string())?
+            }
+        };
+        if goes_on { Ok(()) } else { Err(failed) }
     }
 
     /// Makes any other event durable.
@@ -140,7 +193,11 @@ impl Recorder {
         draft.event.recorded_at = Some(self.clock.now());
         let started = Instant::now();
         let kind = draft.event.kind;
-        let result = self.appender.append(draft).await;
+        // What was done unrecorded is said first.
+        let result = match self.settle(&draft.event.tenant).await {
+            Ok(()) => self.appender.append(draft).await,
+            Err(error) => Err(error),
+        };
         self.metrics.append(started.elapsed(), result.is_ok());
         if let Err(error) = &result {
             tracing::error!(?kind, %error, "cannot record an event");
@@ -186,6 +243,22 @@ impl Recorder {
         Draft { event, parts: Vec::new() }
     }
 
+    /// A string fit for a leaf.
+    pub(crate) fn leaf(&self, text: &str) -> String {
+        self.inspector.leaf(text)
+    }
+
+    /// Puts the caller's name on an event.
+    pub(crate) fn name(&self, event: &mut Event, principal: &Principal) {
+        event.user = self.user(principal);
+        let mut agent = read::agent(principal);
+        agent.id = self.subject(&principal.tenant, &agent.id);
+        for actor in &mut agent.via {
+            actor.sub = self.subject(&principal.tenant, &actor.sub);
+        }
+        event.agent = Some(agent);
+    }
+
     /// A string fit for a leaf, and short.
     fn short(&self, text: &str) -> String {
         self.inspector.leaf(text).chars().take(128).collect()
@@ -218,13 +291,7 @@ impl Recorder {
         event.session_id =
             call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
         event.trace = call.trace.clone();
-        event.user = self.user(principal);
-        let mut agent = read::agent(principal);
-        agent.id = self.subject(&principal.tenant, &agent.id);
-        for actor in &mut agent.via {
-            actor.sub = self.subject(&principal.tenant, &actor.sub);
-        }
-        event.agent = Some(agent);
+        self.name(&mut event, principal);
         let mut action = call.action.clone();
         action.name = self.inspector.leaf(&action.name).chars().take(256).collect();
         event.action = Some(action);

@@ -1,6 +1,7 @@
 //! Refusals and errors become HTTP here, and only here.
 
 use bytes::Bytes;
+use greffier_event::Principal;
 use greffier_policy::Refusal;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,11 +19,13 @@ pub(crate) struct Refused {
     pub(crate) message: String,
     /// The decision's receipt, when there is one.
     pub(crate) receipt: Option<String>,
+    /// Of a request that is no call: who sent it.
+    pub(crate) sender: Option<Box<Principal>>,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
-        Refused { status, code, message: message.into(), receipt: None }
+        Refused { status, code, message: message.into(), receipt: None, sender: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Refused {
@@ -49,6 +52,12 @@ impl Refused {
             "outcome_unrecorded",
             "the call was made but its outcome could not be recorded; do not repeat it blindly",
         )
+    }
+
+    /// What was sent is no call, and this is who sent it.
+    pub(crate) fn sent_by(mut self, sender: &Principal) -> Refused {
+        self.sender = Some(Box::new(sender.clone()));
+        self
     }
 
     pub(crate) fn with_receipt(mut self, receipt: String) -> Refused {

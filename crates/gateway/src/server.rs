@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use greffier_ledger::Anchoring;
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,6 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, Body};
+use crate::clock;
+use crate::continues::Class;
 use crate::framing::{Ambiguous, Connection};
 use crate::gateway::Gateway;
 use crate::pipeline::govern;
@@ -93,8 +96,7 @@ async fn enter(
     let (parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     let mut response = if ambiguous.is_set() {
-        let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
-        refuse::response(route::wire(parts.uri.path()), &refused, &gateway.clock.request_id())
+        refuse_framing(gateway, parts).await
     } else {
         answer(gateway, peer, parts, body).await
     };
@@ -102,6 +104,26 @@ async fn enter(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A request with two framings: nobody can tell where it ends, so it is not looked at. Its sender is on record.
+async fn refuse_framing(gateway: Arc<Gateway>, parts: http::request::Parts) -> Response<Body> {
+    let (wire, request_id) = (route::wire(parts.uri.path()), gateway.clock.request_id());
+    let refused = Refused::bad_request("the request's framing is ambiguous: send one content-length");
+    let noting = {
+        let (gateway, refused, request_id) = (Arc::clone(&gateway), refused.clone(), request_id.clone());
+        async move {
+            let refused = match gateway.sender(&parts.headers).await {
+                Some(sender) => refused.sent_by(&sender),
+                None => refused,
+            };
+            gateway.malformed.note(refused, "http", &request_id, gateway.clock.now()).await
+        }
+    };
+    // In a task of its own: a caller that goes away must not cut a record short.
+    let refused = gateway.calls.spawn(noting).await.unwrap_or(refused);
+    gateway.metrics.answered("http", refused.status, refused.code);
+    refuse::response(wire, &refused, &request_id)
 }
 
 async fn answer(
@@ -118,7 +140,9 @@ async fn answer(
         Entrance::Ready => ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            text(kind, gateway.metrics.text(gateway.ready().is_ok()))
+            gateway.metrics.anchored(matches!(anchoring(&gateway), Anchoring::Anchored { .. }));
+            let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
+            text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
         }
         Entrance::WrongMethod(wire) => {
             refuse::response(wire, &Refused::wrong_method(), &gateway.clock.request_id())
@@ -169,15 +193,38 @@ fn text(media: &'static str, text: String) -> Response<Body> {
     response
 }
 
+/// Whether witnesses vouch for the trails. Their clocks are the world's, so ours is the system's here.
+fn anchoring(gateway: &Gateway) -> Anchoring {
+    let now = clock::system_now().as_micros() / 1_000_000;
+    gateway.recorder.heads().anchoring(u64::try_from(now).unwrap_or(0))
+}
+
 /// Ready means: an event can be recorded now. Trouble that does not stop calls is said, too.
 fn ready(gateway: &Gateway) -> Response<Body> {
     let recording = gateway.ready();
     let ready = recording.is_ok();
-    let document = serde_json::json!({
+    let mut document = serde_json::json!({
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
         "warnings": gateway.identities.troubles(),
+        "anchoring": match anchoring(gateway) {
+            Anchoring::Anchored { age } => serde_json::json!({ "state": "ANCHORED", "age_seconds": age }),
+            Anchoring::Unanchored { reason } => serde_json::json!({ "state": "UNANCHORED", "reason": reason }),
+        },
     });
+    if !gateway.recorder.continues.is_empty() {
+        let owed = gateway.recorder.account.totals();
+        let unrecorded = serde_json::json!({
+            "continuing": gateway.is_continuing(),
+            "classes": gateway.recorder.continues.classes().map(Class::name).collect::<Vec<_>>(),
+            "accounted": owed.accounted,
+            "counted": owed.counted,
+            "late": owed.late,
+        });
+        if let Some(document) = document.as_object_mut() {
+            document.insert("unrecorded".to_owned(), unrecorded);
+        }
+    }
     let mut response = text("application/json", format!("{document}\n"));
     if !ready {
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

@@ -11,6 +11,7 @@ use http::Uri;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::continues::Continues;
 use crate::prices::Prices;
 
 /// Everything `serve` needs to know.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub tool_rules: Rules,
     /// What tokens cost.
     pub prices: Prices,
+    /// Which calls go on while nothing can be recorded.
+    pub continues: Continues,
     /// Bounds on time and size.
     pub limits: Limits,
     /// What tells the time: to callers' tokens, and to all that is recorded.

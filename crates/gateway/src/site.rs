@@ -103,6 +103,7 @@ async fn receive(
             response
         }
         Err(refused) => {
+            let refused = gateway.malformed.note(refused, PROTOCOL, &request_id, gateway.clock.now()).await;
             gateway.metrics.answered(PROTOCOL, refused.status, refused.code);
             tokio::spawn(http_client::drain(body));
             refuse::response(Wire::Plain, &refused, &request_id)
@@ -132,16 +133,22 @@ async fn steps(
             // No read without its record either.
             gateway.ready().map_err(|_| Refused::not_recording())?;
             let (caller, _) = gateway.identify(&parts.headers, peer, PROTOCOL, request_id, now).await?;
+            // Nothing goes on a trail before what it owes, a read no more than a call.
+            gateway.recorder.settle(&caller.tenant).await.map_err(|_| Refused::not_recording())?;
             Some(caller)
         }
     };
-    read::check_headers(&parts.headers)?;
+    let sent = |refused: Refused| match &caller {
+        Some(caller) => refused.sent_by(caller),
+        None => refused,
+    };
+    read::check_headers(&parts.headers).map_err(sent)?;
 
     // A stranger must not make us hold anything.
     let body = match caller {
-        Some(_) => {
-            http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await?
-        }
+        Some(_) => http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
+            .await
+            .map_err(|error| sent(error.into()))?,
         None => Bytes::new(),
     };
 

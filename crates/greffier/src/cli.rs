@@ -1,15 +1,23 @@
 //! The command line.
 
 mod ask;
+mod erase;
+mod keep;
+mod witness;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use greffier_ledger::Level;
 
 pub(crate) use ask::{
-    Activity, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
+    Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use keep::{Backup, Keys, Restore};
+pub(crate) use witness::{Witness, WitnessCommand};
+
+pub(crate) use erase::{At, Erase, Hold, Subject, Why};
 
 use crate::config::check::duration;
 use crate::exit;
@@ -53,6 +61,15 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Check a data directory or a proof, offline.
     Verify(Verify),
+    /// Show, make, replace and retire the keys that sign.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Copy the data, or the keys, to a safe place; beside a running server or from a stopped one.
+    Backup(Backup),
+    /// Make a data directory of a copy, and check it.
+    Restore(Restore),
+    /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
+    Witness(Witness),
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
     Scan(Scan),
     /// Look at the policies.
@@ -74,6 +91,16 @@ pub(crate) enum Command {
     Import(Import),
     /// Carry out all that a search finds, oldest first.
     Export(Export),
+    /// Pack what a search finds with its proofs, for others to verify offline.
+    Evidence(Evidence),
+    /// Erase contents by user, subject, event or part: one person asks, another approves.
+    #[command(subcommand)]
+    Erase(Erase),
+    /// Keep contents from being erased, and from expiring.
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Show all that is held about one user or subject, one event a line.
+    Subject(Subject),
 }
 
 /// `demo`.
@@ -151,17 +178,41 @@ pub(crate) struct Prove {
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Prove against the checkpoint that we signed (`integrated`) or that witnesses cosigned (`witnessed`); by default
+    /// the best that covers the event.
+    #[arg(long, value_parser = proof_level)]
+    pub(crate) level: Option<Level>,
+}
+
+fn proof_level(text: &str) -> Result<Level, String> {
+    let level = Level::parse(text).filter(|level| *level > Level::Durable);
+    level.ok_or_else(|| "must be integrated or witnessed".to_owned())
 }
 
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A data directory or a proof; the configured data directory by default.
-    #[arg(value_name = "DIR | PROOF")]
+    /// A data directory, an evidence pack or a proof; the configured data directory by default.
+    #[arg(value_name = "DIR | PACK | PROOF")]
     pub(crate) target: Option<PathBuf>,
     /// Whom to trust: a C2SP trust policy, obtained from elsewhere.
     #[arg(long, value_name = "POLICY")]
     pub(crate) trust: Option<PathBuf>,
+    /// A signed checkpoint that was kept: the trail must have grown from it; may be repeated.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) from: Vec<PathBuf>,
+    /// A receipt that was kept, as in 'TRAIL INDEX HASH', or a file with one a line; may be repeated.
+    #[arg(long, value_name = "RECEIPT | FILE")]
+    pub(crate) receipt: Vec<String>,
+    /// Every trail must have a checkpoint that meets the quorum of the trust policy's witnesses.
+    #[arg(long, requires = "trust")]
+    pub(crate) require_witnessed: bool,
+    /// Also makes every column of sealed entries again, instead of relying on the files' signed digests.
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Only this event: what it and each of its parts is.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["from", "deep"])]
+    pub(crate) event: Option<uuid::Uuid>,
     /// Keys folder: also decrypts every part and holds it against its entry.
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,

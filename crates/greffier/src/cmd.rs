@@ -1,14 +1,19 @@
 //! One file per command. Each returns how the process exits; an error carries its own code.
 
 mod activity;
+mod backup;
 mod config;
 mod demo;
+mod erase;
+mod evidence;
 mod export;
 mod findings;
 mod import;
 mod init;
+mod keys;
 mod policy;
 mod prove;
+mod restore;
 mod scan;
 mod search;
 mod serve;
@@ -17,6 +22,7 @@ mod sql;
 mod tail;
 mod token;
 mod verify;
+mod witness;
 
 use crate::cli::{Cli, Command, Policy};
 use crate::config::{Problem, Problems};
@@ -34,6 +40,10 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Token(args) => token::run(args, config, output),
         Command::Prove(args) => prove::run(&args, config, output),
         Command::Verify(args) => verify::run(&args, config, output),
+        Command::Witness(args) => witness::run(&args, output),
+        Command::Keys(what) => keys::run(&what, config, output),
+        Command::Backup(args) => backup::run(&args, config, output),
+        Command::Restore(args) => restore::run(&args, config, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),
@@ -44,6 +54,10 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(&args, config, output),
         Command::Import(args) => import::run(&args, config, output),
         Command::Export(args) => export::run(&args, config, output),
+        Command::Evidence(args) => evidence::run(&args, config, output),
+        Command::Erase(what) => erase::erase(&what, output),
+        Command::Hold(what) => erase::hold(&what, output),
+        Command::Subject(args) => erase::subject(&args, output),
     }
 }
 

@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{Limits, ToolServer, Upstream};
-use greffier_ledger::SealPolicy;
+use greffier_gateway::{Continues, Limits, ToolServer, Upstream};
+use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
 use greffier_safety::Rules;
 use serde::Deserialize;
@@ -68,6 +69,16 @@ pub(crate) struct ToolConfig {
     pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
 }
 
+/// Who vouches for the trails, and what that counts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnchorConfig {
+    pub(crate) witnesses: Vec<Witness>,
+    pub(crate) quorum: usize,
+    pub(crate) every: Duration,
+    pub(crate) stale_after: Duration,
+    pub(crate) require: Require,
+}
+
 /// The checked configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -84,11 +95,27 @@ pub(crate) struct Config {
     pub(crate) model_rules: Rules,
     pub(crate) tool_rules: Rules,
     pub(crate) prices: Option<PathBuf>,
+    pub(crate) continues: Continues,
+    /// Who stamps checkpoints with a time, if anybody does.
+    pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
     pub(crate) seal: SealPolicy,
+    /// Who vouches for the trails; without witnesses nobody.
+    pub(crate) anchor: Option<AnchorConfig>,
+    /// How long contents are kept, and how much later a shorter time takes effect.
+    pub(crate) retention: (Retention, Duration),
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
+}
+
+/// Who stamps checkpoints with a time, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamps {
+    /// The authority's URL.
+    pub(crate) url: String,
+    /// How often a trail that grew is stamped.
+    pub(crate) every: Duration,
 }
 
 impl Config {

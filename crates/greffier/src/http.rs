@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client as Pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -35,11 +35,30 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a component of a path or a query may hold as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Connections to wherever a URL points.
+pub(crate) type Pool = legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Connections that wait for no handshake for ever. Nothing is opened yet.
+pub(crate) fn pool() -> Pool {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let tls = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(tcp);
+    let executor = TokioExecutor::new();
+    legacy::Client::builder(executor).pool_timer(TokioTimer::new()).timer(TokioTimer::new()).build(tls)
+}
+
 /// A server, and who asks.
 pub(crate) struct Client {
     base: String,
     token: Option<HeaderValue>,
-    pool: Pool<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool,
 }
 
 impl Client {
@@ -62,21 +81,7 @@ impl Client {
             let message = format!("a token does not travel in clear text to `{}`", authority.host());
             return Err(Failure::usage(message).hint("use https://").into());
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let tls = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(tls);
-        Ok(Client { base: base.trim_end_matches('/').to_owned(), token, pool })
+        Ok(Client { base: base.trim_end_matches('/').to_owned(), token, pool: pool() })
     }
 
     /// The server, as it was named.
@@ -117,6 +122,17 @@ impl Client {
         headers: &[(HeaderName, &str)],
     ) -> anyhow::Result<Reply> {
         let mut reply = self.send(Method::GET, path, query, headers, Bytes::new()).await?;
+        let status = reply.0.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let body = self.bytes(&mut reply).await.unwrap_or_default();
+        Err(refused(status, &body, self.token.is_some()).into())
+    }
+
+    /// A long answer to what is asked by its parameters alone, and is recorded.
+    pub(crate) async fn fetch(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Reply> {
+        let mut reply = self.send(Method::POST, path, query, &[(ACCEPT, "*/*")], Bytes::new()).await?;
         let status = reply.0.status();
         if status.is_success() {
             return Ok(reply);

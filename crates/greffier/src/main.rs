@@ -2,8 +2,9 @@
 //!
 //! `cli` says what can be asked for, `cmd` has one file per command, `config` reads and checks what was written,
 //! `wire` turns it into what the gateway runs with, `output` and `exit` are how a command speaks and ends.
+//! `key_watch` puts changes of the keys on record and into effect, `timestamps` asks an authority for time stamps.
 //! `source` is where a read command reads (the files, or a server through `http`), `fields` and `when` are the words
-//! it is asked in.
+//! it is asked in. `witness` is a program of its own: it serves the logs of others.
 
 mod cli;
 mod cmd;
@@ -13,11 +14,15 @@ mod dev_issuer;
 mod exit;
 mod fields;
 mod http;
+mod key_watch;
 mod output;
 mod site;
 mod source;
+mod timestamps;
 mod when;
 mod wire;
+mod witness;
+mod witnesses;
 
 use std::io;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use greffier_api::Api;
 use greffier_gateway::{Access, Body, Site, Visit};
-use greffier_ledger::Appender;
+use greffier_ledger::{Appender, Eraser};
 use greffier_query::Engine;
 use greffier_safety::Scanner;
 use http::{Method, Response};
@@ -14,9 +14,10 @@ use http::{Method, Response};
 pub(crate) struct ReadSite(Api);
 
 impl ReadSite {
-    /// Reads through `engine`; `appender` records every read and what is ingested, in the name of `node`.
-    pub(crate) fn new(engine: Engine, appender: Appender, node: String) -> ReadSite {
-        ReadSite(Api::new(engine, appender, node, Arc::new(Scanner::new())))
+    /// Reads through `engine`; `appender` records every read and what is ingested, in the name of `node`, and `eraser`
+    /// erases.
+    pub(crate) fn new(engine: Engine, appender: Appender, eraser: Eraser, node: String) -> ReadSite {
+        ReadSite(Api::new(engine, appender, node, Arc::new(Scanner::new())).erasing(eraser))
     }
 }
 

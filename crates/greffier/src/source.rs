@@ -11,7 +11,7 @@ use greffier_event::Tenant;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) use files::{Files, choose, exported};
+pub(crate) use files::{Files, choose, exported, packed};
 
 use crate::cli::{Span, Where};
 use crate::config::Config;

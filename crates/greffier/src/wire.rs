@@ -42,6 +42,7 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
         model_rules: config.model_rules,
         tool_rules: config.tool_rules,
         prices,
+        continues: config.continues,
         limits: config.limits,
         clock: Clock::system(),
         config_text: config.text,

@@ -9,9 +9,13 @@ use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
+use crate::erase::Erasure;
 use crate::error::AppendError;
+use crate::gaps::Gaps;
+use crate::heads::Heads;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
+use crate::wal::frame::{MAX_ENTRY_BYTES, MAX_PART_BYTES};
 
 mod batch;
 mod prepare;
@@ -59,6 +63,8 @@ pub(crate) struct Faults {
     log: Mutex<Option<String>>,
     publishing: Mutex<Option<String>>,
     sealing: Mutex<Option<String>>,
+    /// Set for good: whoever forked must not sign again.
+    forked: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -74,8 +80,18 @@ impl Faults {
         *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    /// A witness caught us: nothing is signed or recorded any more, until a person looked at it.
+    pub(crate) fn set_forked(&self, reason: String) {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+    }
+
+    /// Whether a witness caught us, and how.
+    pub(crate) fn forked(&self) -> Option<String> {
+        self.forked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
-        for fault in [&self.log, &self.publishing, &self.sealing] {
+        for fault in [&self.forked, &self.log, &self.publishing, &self.sealing] {
             if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 return Err(reason.clone());
             }
@@ -84,16 +100,36 @@ impl Faults {
     }
 }
 
+/// Room in the queue: for so many entries, and for so many kibibytes of them. Held from before an event's key is
+/// taken until it is answered.
+pub(crate) type Room = [OwnedSemaphorePermit; 2];
+
+/// Waits for room.
+async fn room(of: &Arc<Semaphore>, much: usize) -> Result<OwnedSemaphorePermit, AppendError> {
+    Arc::clone(of).acquire_many_owned(much as u32).await.map_err(|_| AppendError::Closed)
+}
+
+/// Kibibytes that so many bytes take.
+fn kib(bytes: usize) -> usize {
+    bytes / 1024 + 1
+}
+
 /// Entries of one caller on their way to the committer, in their order.
 pub(crate) struct Pending {
     pub(crate) entries: Vec<Entry>,
-    /// Takes one answer for each entry.
-    pub(crate) ack: oneshot::Sender<Vec<Result<Placed, AppendError>>>,
-    /// Room in the queue, given back when the entries are answered.
-    pub(crate) room: [OwnedSemaphorePermit; 2],
+    pub(crate) ack: oneshot::Sender<Answers>,
+    pub(crate) room: Room,
 }
 
-/// What the committer answers.
+/// What the committer answers to [`Pending`] entries: one answer for each.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) placed: Vec<Result<Placed, AppendError>>,
+    /// Their room, if some must be sent again: until then they are not answered.
+    pub(crate) room: Option<Room>,
+}
+
+/// What becomes of an entry.
 #[derive(Debug)]
 pub(crate) enum Placed {
     /// The entry is on its trail, here.
@@ -109,6 +145,8 @@ pub(crate) enum Command {
     Append(Box<Pending>),
     /// Answer everything that waits, then stop.
     Close,
+    /// Begin a new file of the log, so that the old ones can be emptied.
+    Erase(Box<Erasure>),
     /// Stop as a crash would.
     Abandon,
 }
@@ -123,6 +161,8 @@ pub struct Appender {
     committer: Sender<Command>,
     /// Known once the directory is open.
     ids: Arc<OnceLock<Arc<Ids>>>,
+    pub(crate) gaps: Gaps,
+    heads: Heads,
 }
 
 impl std::fmt::Debug for Appender {
@@ -137,10 +177,16 @@ impl Appender {
         faults: Arc<Faults>,
         committer: Sender<Command>,
         ids: Arc<OnceLock<Arc<Ids>>>,
+        heads: Heads,
     ) -> Appender {
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
         let waiting_kib = Arc::new(Semaphore::new(MAX_WAITING_KIB));
-        Appender { keys, faults, waiting, waiting_kib, committer, ids }
+        Appender { keys, faults, waiting, waiting_kib, committer, ids, gaps: Gaps::default(), heads }
+    }
+
+    /// How far the trails are signed and cosigned.
+    pub fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// Whether an append could succeed now; otherwise why not, for people.
@@ -159,35 +205,38 @@ impl Appender {
     /// Records one event with its parts. The receipt comes when both are durable, not before. A caller that
     /// stops waiting does not know whether the event was recorded. Needs a tokio runtime.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        self.gaps.check(&draft.event.tenant)?;
+        self.record(draft).await
+    }
+
+    pub(crate) async fn record(&self, draft: Draft) -> Result<Receipt, AppendError> {
         self.is_recording().map_err(AppendError::NotRecording)?;
         prepare::check(&draft)?;
+        // Room first: what waits for room has no key yet, and is not encrypted a second time in memory.
+        let kept: usize = draft.parts.iter().map(|part| part.content.len().min(MAX_PART_BYTES)).sum();
+        let kib = kib(kept + MAX_ENTRY_BYTES);
+        let room = [room(&self.waiting, 1).await?, room(&self.waiting_kib, kib).await?];
+        self.place(draft, room).await
+    }
+
+    /// Seals one event and waits for its place. Only submissions are held against what is on the trail.
+    async fn place(&self, draft: Draft, room: Room) -> Result<Receipt, AppendError> {
         let holder = if draft.parts.is_empty() { None } else { Some(self.holder(&draft.event).await?) };
         let entry = prepare::seal_entry(draft, None, holder.as_ref())?;
-        let answers = self.send(vec![entry]).await?.await.map_err(|_| AppendError::Closed)?;
-        match answers.into_iter().next() {
+        let answers = self.send(vec![entry], room)?.await.map_err(|_| AppendError::Closed)?;
+        match answers.placed.into_iter().next() {
             Some(Ok(Placed::New(receipt))) => Ok(receipt),
             Some(Err(error)) => Err(error),
-            // Only submissions are held against what is on the trail.
             Some(Ok(Placed::Known(..) | Placed::Again(_))) | None => Err(AppendError::Closed),
         }
     }
 
-    /// Hands entries to the committer as soon as there is room for them: a full queue makes its callers wait, and
-    /// drops nothing.
-    async fn send(
-        &self,
-        entries: Vec<Entry>,
-    ) -> Result<oneshot::Receiver<Vec<Result<Placed, AppendError>>>, AppendError> {
-        let bytes: usize = entries.iter().map(|entry| entry.frame.len()).sum();
-        let (count, kib) = (entries.len() as u32, (bytes / 1024 + 1) as u32);
-        let room = [
-            Arc::clone(&self.waiting).acquire_many_owned(count).await.map_err(|_| AppendError::Closed)?,
-            Arc::clone(&self.waiting_kib).acquire_many_owned(kib).await.map_err(|_| AppendError::Closed)?,
-        ];
-        let (ack, answer) = oneshot::channel();
+    /// Hands entries to the committer, with the room they take.
+    fn send(&self, entries: Vec<Entry>, room: Room) -> Result<oneshot::Receiver<Answers>, AppendError> {
+        let (ack, answers) = oneshot::channel();
         let pending = Box::new(Pending { entries, ack, room });
         self.committer.send(Command::Append(pending)).map_err(|_| AppendError::Closed)?;
-        Ok(answer)
+        Ok(answers)
     }
 
     /// The holder of the event's parts. A new holder costs a sync, which must not stall the runtime.
@@ -199,6 +248,29 @@ impl Appender {
         let keys = Arc::clone(&self.keys);
         let made = tokio::task::spawn_blocking(move || Holder::ensure(&keys, name));
         made.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// Waits until no event is between its holder's key and its receipt, and keeps all others out as long as the
+    /// permit is held.
+    pub(crate) async fn alone(&self) -> Result<OwnedSemaphorePermit, AppendError> {
+        self.is_recording().map_err(AppendError::NotRecording)?;
+        let all = MAX_WAITING as u32;
+        Arc::clone(&self.waiting).acquire_many_owned(all).await.map_err(|_| AppendError::Closed)
+    }
+
+    /// Records one event while all others are kept out.
+    pub(crate) async fn append_alone(
+        &self,
+        draft: Draft,
+        _alone: &OwnedSemaphorePermit,
+    ) -> Result<Receipt, AppendError> {
+        prepare::check(&draft)?;
+        // It takes none of the room: what it gives back would let somebody in.
+        let none = |room: &Arc<Semaphore>| {
+            Arc::clone(room).try_acquire_many_owned(0).map_err(|_| AppendError::Closed)
+        };
+        let room = [none(&self.waiting)?, none(&self.waiting_kib)?];
+        self.place(draft, room).await
     }
 
     /// No further event is taken; those that wait are answered.

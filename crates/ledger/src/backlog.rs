@@ -131,6 +131,25 @@ impl Backlog {
         Some(self.range(trail, extent.sealed, extent.signed))
     }
 
+    /// Takes note that the log goes on in this file: those before it grow no more.
+    pub(crate) fn opened(&mut self, file: u64) {
+        self.files.entry(file).or_default();
+    }
+
+    /// What is next to be sealed so that the files before `file` hold nothing that is not; `Err` names a trail
+    /// of which they hold entries that are not signed.
+    pub(crate) fn due_before(&self, file: u64, policy: &SealPolicy) -> Result<Option<Due>, String> {
+        let waiting = self.files.range(..file).flat_map(|(_, runs)| runs);
+        let Some((trail, _)) = waiting.into_iter().find(|(trail, run)| run.end > self.sealed_of(trail))
+        else {
+            return Ok(None);
+        };
+        let extent = self.trails.get(trail).copied().unwrap_or_default();
+        let full = (extent.sealed / policy.entries + 1) * policy.entries;
+        let end = full.min(extent.signed);
+        if end > extent.sealed { Ok(Some(self.range(trail, extent.sealed, end))) } else { Err(trail.clone()) }
+    }
+
     /// Bytes of entries in the log, sealed ones in files that are still needed included.
     pub(crate) fn log_bytes(&self) -> u64 {
         self.files.values().flat_map(BTreeMap::values).map(|run| run.bytes).sum()

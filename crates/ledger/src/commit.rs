@@ -4,9 +4,10 @@
 //! indexes, and the state it goes on from is always the acknowledged one: a group that fails leaves no trace in
 //! it, whatever the disk kept.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greffier_event::{EventId, Tenant, Timestamp};
@@ -30,9 +31,40 @@ pub(crate) struct Entry {
     pub(crate) frame: Unplaced,
     pub(crate) id: EventId,
     pub(crate) recorded_at: Timestamp,
-    /// Of a submission: what was sent, and how much a look-up of its id has seen. It is written only if its id
-    /// is not on the trail.
-    pub(crate) submitted: Option<(Hash, Seen)>,
+    pub(crate) submitted: Option<Submitted>,
+}
+
+/// What an entry says that came from outside. It is written only if its id is not on the trail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Submitted {
+    /// What was sent, as a keyed digest.
+    pub(crate) digest: Hash,
+    /// How much a look-up of its id has seen.
+    pub(crate) seen: Seen,
+    pub(crate) order: Order,
+}
+
+/// The order of one caller's submissions, shared by them: once one of them must be looked up again, so must all
+/// behind it, or they would overtake it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Order(Arc<AtomicBool>);
+
+impl Order {
+    fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn broken(&self) {
+        // Only the committer asks.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn known_at(&self, index: u64) -> Known {
+        let digest = self.submitted.as_ref().map(|submitted| submitted.digest);
+        Known { index, leaf: self.leaf, digest }
+    }
 }
 
 /// Why one entry of a group has no place, while the others do.
@@ -43,7 +75,9 @@ pub(crate) enum Refusal {
     TooManyTrails,
     /// The id is on the trail.
     Known(Known),
-    /// What a look-up of the id has seen is out of date.
+    /// The group has the id twice: what becomes of this one is what became of the other, at this place.
+    Repeats(usize),
+    /// What a look-up of the id has seen is out of date, or that of one before it.
     Again,
 }
 
@@ -113,6 +147,14 @@ impl Committer {
         Ok(())
     }
 
+    /// Begins a new file of the log and says which; those before it grow no more.
+    pub(crate) fn rotate(&mut self) -> io::Result<u64> {
+        self.reopen()?;
+        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        backlog.opened(self.end.sequence);
+        Ok(self.end.sequence)
+    }
+
     /// Makes one group durable and returns each entry's index. On an error none of the group is acknowledged,
     /// and the log is closed until it is reopened.
     pub(crate) fn commit(&mut self, group: &[Entry]) -> io::Result<Vec<Result<u64, Refusal>>> {
@@ -124,9 +166,9 @@ impl Committer {
         let mut next = Changes::of(&self.next);
         let mut bytes = Vec::with_capacity(group.iter().map(|entry| entry.frame.len()).sum());
         let mut places = Vec::with_capacity(group.len());
-        let mut submitted = HashSet::new();
-        for entry in group {
-            let place = match self.repeats(entry, &mut submitted) {
+        let mut submitted = HashMap::new();
+        for (at, entry) in group.iter().enumerate() {
+            let place = match self.known(at, entry, &mut submitted) {
                 Some(refusal) => Err(refusal),
                 None => next.take(entry.trail.as_str()),
             };
@@ -145,22 +187,41 @@ impl Committer {
         self.end = writer.end();
         self.writer = Some(writer);
         self.note(group, &places);
-        Ok(places)
+        let settled = places.iter().map(|place| match place {
+            Err(Refusal::Repeats(first)) => settle(group.get(*first), places.get(*first)),
+            place => place.clone(),
+        });
+        Ok(settled.collect())
     }
 
-    /// Whether a submission's id is on the trail, or was submitted twice in one group.
-    fn repeats<'a>(&self, entry: &'a Entry, submitted: &mut HashSet<(&'a str, EventId)>) -> Option<Refusal> {
-        let (_, seen) = entry.submitted.as_ref()?;
+    /// Whether a submission's id is on the trail, or stands in the group before it.
+    fn known<'a>(
+        &self,
+        at: usize,
+        entry: &'a Entry,
+        submitted: &mut HashMap<(&'a str, EventId), usize>,
+    ) -> Option<Refusal> {
+        let Submitted { seen, order, .. } = entry.submitted.as_ref()?;
+        if order.is_broken() {
+            return Some(Refusal::Again);
+        }
         match self.ids.hot(entry.trail.as_str(), entry.id, *seen) {
-            Ok(Some(known)) => Some(Refusal::Known(known)),
-            Ok(None) if submitted.insert((entry.trail.as_str(), entry.id)) => None,
-            Ok(None) | Err(_) => Some(Refusal::Again),
+            Some(Some(known)) => Some(Refusal::Known(known)),
+            Some(None) => {
+                let first = *submitted.entry((entry.trail.as_str(), entry.id)).or_insert(at);
+                (first != at).then_some(Refusal::Repeats(first))
+            }
+            None => {
+                order.broken();
+                Some(Refusal::Again)
+            }
         }
     }
 
     /// Tells the others what is durable now, before anybody gets a receipt.
     fn note(&self, group: &[Entry], places: &[Result<u64, Refusal>]) {
-        let written = || group.iter().zip(places).filter_map(|(entry, place)| Some((entry, *place.as_ref().ok()?)));
+        let written =
+            || group.iter().zip(places).filter_map(|(entry, place)| Some((entry, *place.as_ref().ok()?)));
         // A trail's entries of one group stand one behind the other.
         let mut runs: BTreeMap<&str, (Range<u64>, u64, Timestamp)> = BTreeMap::new();
         for (entry, index) in written() {
@@ -174,11 +235,19 @@ impl Committer {
             backlog.committed(self.end.sequence, trail, indexes, bytes, recorded_at);
         }
         drop(backlog);
-        self.ids.note_all(written().map(|(entry, index)| {
-            let digest = entry.submitted.as_ref().map(|(digest, _)| *digest);
-            (entry.trail.as_str(), entry.id, Known { index, leaf: entry.leaf, digest })
-        }));
+        self.ids.note_all(
+            written().map(|(entry, index)| (entry.trail.as_str(), entry.id, entry.known_at(index))),
+        );
         self.acknowledged.set(self.end);
+    }
+}
+
+/// What is said of an entry whose id came before in its group, at the place of `first`.
+fn settle(first: Option<&Entry>, place: Option<&Result<u64, Refusal>>) -> Result<u64, Refusal> {
+    match (first, place) {
+        (Some(first), Some(Ok(index))) => Err(Refusal::Known(first.known_at(*index))),
+        (_, Some(Err(refusal))) => Err(refusal.clone()),
+        _ => Err(Refusal::Again),
     }
 }
 
@@ -213,7 +282,9 @@ impl<'a> Changes<'a> {
             (Some(next), _) if next.name == trail => Ok(next.index),
             (Some(next), _) => Err(Refusal::Case(next.name.clone())),
             (None, Some(begun)) => Err(Refusal::Case((*begun).to_owned())),
-            (None, None) if self.current.len() + self.begun.len() >= MAX_TRAILS => Err(Refusal::TooManyTrails),
+            (None, None) if self.current.len() + self.begun.len() >= MAX_TRAILS => {
+                Err(Refusal::TooManyTrails)
+            }
             (None, None) => {
                 self.begun.insert(key, trail);
                 Ok(0)

@@ -9,6 +9,7 @@ use greffier_event::{Event, InvalidEvent};
 use greffier_merkle::{Hash, hash};
 use serde::{Deserialize, Serialize};
 
+use crate::read::PartState;
 use crate::seal::{OpenedPart, commitment, parts_root};
 
 /// An entry, with parts shown or withheld one by one.
@@ -83,6 +84,20 @@ impl Disclosure {
         let shown =
             |part: &OpenedPart| DisclosedPart::Shown { salt: part.salt, content: part.content.clone() };
         Disclosure { entry, parts: parts.iter().map(shown).collect() }
+    }
+
+    /// Shows an entry with those of its parts that are there. Of one that is gone the commitment stands for it; if
+    /// that is gone too, no part can be held against the entry, and none is spoken of.
+    pub(crate) fn of(entry: Vec<u8>, parts: &[PartState]) -> Disclosure {
+        let part = |part: &PartState| match part {
+            PartState::Open(part) => {
+                Some(DisclosedPart::Shown { salt: part.salt, content: part.content.clone() })
+            }
+            PartState::Gone { commitment, .. } => {
+                commitment.map(|commitment| DisclosedPart::Withheld { commitment })
+            }
+        };
+        Disclosure { entry, parts: parts.iter().map(part).collect::<Option<_>>().unwrap_or_default() }
     }
 
     /// Keeps back every part whose name `keep` refuses; the others can still be checked.

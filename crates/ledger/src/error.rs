@@ -40,6 +40,28 @@ pub enum LedgerError {
         /// The contradiction.
         what: String,
     },
+    /// A witness has seen what is not here: a restored backup, or a second node under this name.
+    #[error(
+        "witness `{witness}` {what}: this data is a restored backup, or another node signs under this origin; \
+         nothing was signed. Stop the other node, or bring back the newest copy of the data; to go on from this \
+         one, give the node a new `origin`"
+    )]
+    Forked {
+        /// The witness's configured name.
+        witness: String,
+        /// What it holds, and what is here.
+        what: String,
+    },
+    /// More cosignatures are asked for than there are witnesses, or there are too many of them.
+    #[error(
+        "a quorum of {quorum} of {witnesses} witnesses cannot be: name 1 to 32 witnesses, and a quorum of at most as many"
+    )]
+    Quorum {
+        /// How many must cosign.
+        quorum: usize,
+        /// How many there are.
+        witnesses: usize,
+    },
     /// The operating system refused.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -60,6 +82,18 @@ impl LedgerError {
 
     pub(crate) fn tampered(place: impl Into<String>, what: impl Into<String>) -> LedgerError {
         LedgerError::Tampered { place: place.into(), what: what.into() }
+    }
+
+    /// A witness is past what is here.
+    pub(crate) fn ahead(witness: &str, trail: &str, there: u64, here: u64) -> LedgerError {
+        let what = format!("has cosigned {there} entries of trail `{trail}`, and here are {here}");
+        LedgerError::Forked { witness: witness.to_owned(), what }
+    }
+
+    /// A witness holds something else than what is here.
+    pub(crate) fn another(witness: &str, trail: &str) -> LedgerError {
+        let what = format!("has cosigned another history of trail `{trail}` than the one here");
+        LedgerError::Forked { witness: witness.to_owned(), what }
     }
 
     /// Whether waiting may help: the directory is absent, read-only, forbidden or full. Then greffier starts,

@@ -3,38 +3,44 @@
 //! A folder of its own, never inside the data directory, backed up apart from it:
 //!
 //! ```text
-//! signing.key      gives each trail its Ed25519 key: signs checkpoints and the manifest
+//! signing.key      gives each trail its Ed25519 key: signs checkpoints and the manifest (`keys/signing.rs`)
 //! master.key       wraps the holders' keys
 //! references.key   turns an identity into a keyed reference
-//! users.keys       one line per holder: its reference and its key, wrapped; only ever appended to
+//! users.keys       one line per holder: its reference and its key, wrapped
+//! register         what was erased and what is held, so that older copies of the data learn of it
 //! ```
 //!
 //! The first three hold 32 bytes as base64. Destroying a holder's line destroys whatever was sealed for it.
+//! Nobody but their owner may read any of them, or they are not used.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use greffier_event::Tenant;
 use greffier_merkle::hash::hmac_sha256;
-use greffier_merkle::note::{KeyError as NameError, Signer};
 
 use crate::cipher::{CipherError, Secret};
 
-const SIGNING: &str = "signing.key";
+mod holders;
+pub(crate) mod register;
+mod signing;
+
+#[cfg(test)]
+use holders::HOLDERS;
+use holders::Holders;
+use signing::{FIRST, Signing};
+pub use signing::{Generation, KeyAction, KeyChange, KeyState};
+
 const MASTER: &str = "master.key";
 const REFERENCES: &str = "references.key";
-const HOLDERS: &str = "users.keys";
 /// A key file has 45 bytes; what is much larger is something else.
 const MAX_KEY_FILE: u64 = 1024;
-/// Ten million holders at 120 bytes a line.
-const MAX_HOLDERS_FILE: u64 = 1_200_000_000;
 
 /// Why the key ring cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +64,19 @@ pub enum KeyError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Others than the owner may read it.
+    #[error("others can read the keys in `{path}` (mode {mode:03o}): run `chmod {fix:03o} {path}`")]
+    Exposed {
+        /// The file or folder.
+        path: String,
+        /// Its permissions.
+        mode: u32,
+        /// What they should be.
+        fix: u32,
+    },
+    /// The keys that sign cannot be changed like that, or not now.
+    #[error("{0}")]
+    Change(String),
     /// Another process writes this key ring.
     #[error("another process writes the key ring: stop it first")]
     Busy,
@@ -75,20 +94,10 @@ impl From<CipherError> for KeyError {
 /// The keys of one installation.
 pub struct KeyRing {
     dir: PathBuf,
-    signing: Secret,
+    signing: Signing,
     master: Secret,
     references: Secret,
     holders: Mutex<Holders>,
-}
-
-struct Holders {
-    keys: HashMap<String, Secret>,
-    /// Held from the first write on: one process writes a key ring.
-    lock: Option<File>,
-    /// Open from the first write on; `None` again after a failed one.
-    file: Option<File>,
-    /// Whether the file may end in bytes that were never acknowledged: it is then written anew.
-    unsure: bool,
 }
 
 impl fmt::Debug for KeyRing {
@@ -103,7 +112,9 @@ impl KeyRing {
         if !dir.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("."))?;
         }
-        for name in [SIGNING, MASTER, REFERENCES] {
+        // A folder that was there already becomes as private as one of our own.
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io_error("."))?;
+        for name in [FIRST, MASTER, REFERENCES] {
             write_secret(dir, name, &Secret::random()?)?;
         }
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("."))?;
@@ -112,10 +123,10 @@ impl KeyRing {
 
     /// Opens existing keys. Reads only: several processes may hold one ring open, one may add holders.
     pub fn open(dir: &Path) -> Result<KeyRing, KeyError> {
-        let [signing, master, references] = [SIGNING, MASTER, REFERENCES].map(|name| read_secret(dir, name));
-        let (signing, master, references) = (signing?, master?, references?);
-        let (keys, unsure) = read_holders(dir, &master)?;
-        let holders = Mutex::new(Holders { keys, lock: None, file: None, unsure });
+        check_folder(dir)?;
+        let [master, references] = [MASTER, REFERENCES].map(|name| read_secret(dir, name));
+        let (signing, master, references) = (Signing::open(dir)?, master?, references?);
+        let holders = Mutex::new(Holders::read(dir, &master)?);
         Ok(KeyRing { dir: dir.to_owned(), signing, master, references, holders })
     }
 
@@ -136,12 +147,9 @@ impl KeyRing {
         format!("ref:{}", hex::encode(tag.get(..16).unwrap_or_default()))
     }
 
-    /// The signer of one origin (a trail's name in checkpoints). Each origin has its own key, derived from
-    /// `signing.key`: a C2SP trust policy lists no key twice.
-    pub fn signer(&self, origin: &str) -> Result<Signer, NameError> {
-        let chunks: [&[u8]; 2] = [b"greffier/signer/v1\0", origin.as_bytes()];
-        let seed = zeroize::Zeroizing::new(hmac_sha256(self.signing.bytes(), &chunks));
-        Signer::new(origin, &seed)
+    /// The folder that it lies in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Who holds the parts of an event: its user, and without one the tenant.
@@ -151,117 +159,6 @@ impl KeyRing {
             None => self.reference(tenant, "tenant", ""),
         }
     }
-
-    /// The key of a holder, if there is one.
-    pub(crate) fn holder_key(&self, holder: &str) -> Option<Secret> {
-        self.lock().keys.get(holder).cloned()
-    }
-
-    /// The key of a holder, made on first use. It is durable before it is returned: nothing may ever be sealed
-    /// under a key that a crash could lose. Blocks for a sync when the holder is new.
-    pub(crate) fn ensure_holder_key(&self, holder: &str) -> Result<Secret, KeyError> {
-        let mut holders = self.lock();
-        if !holders.keys.contains_key(holder) {
-            self.open_for_writing(&mut holders)?;
-        }
-        // Looked up after opening: another process may have made the key before it stopped.
-        if let Some(key) = holders.keys.get(holder) {
-            return Ok(key.clone());
-        }
-        let key = Secret::random()?;
-        let line = holder_line(&self.master, holder, &key)?;
-        let file = holders.file.as_mut().ok_or(KeyError::Busy)?;
-        if let Err(error) = file.write_all(line.as_bytes()).and_then(|()| file.sync_data()) {
-            // What the file now ends in is unknown: never sync it again, write it anew next time.
-            holders.file = None;
-            holders.unsure = true;
-            return Err(io_error(HOLDERS)(error));
-        }
-        holders.keys.insert(holder.to_owned(), key.clone());
-        Ok(key)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Holders> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Opens the holders' file for appending behind its last acknowledged line.
-    fn open_for_writing(&self, holders: &mut Holders) -> Result<(), KeyError> {
-        if holders.lock.is_none() {
-            let folder = File::open(&self.dir).map_err(io_error("."))?;
-            folder.try_lock().map_err(|error| match error {
-                fs::TryLockError::WouldBlock => KeyError::Busy,
-                fs::TryLockError::Error(error) => io_error(".")(error),
-            })?;
-            holders.lock = Some(folder);
-            // Only now does nobody else write: what is on file is what counts.
-            (holders.keys, holders.unsure) = read_holders(&self.dir, &self.master)?;
-        }
-        if holders.unsure {
-            self.rewrite(&holders.keys)?;
-            holders.unsure = false;
-        }
-        if holders.file.is_none() {
-            let path = self.dir.join(HOLDERS);
-            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            let file = file.map_err(io_error(HOLDERS))?;
-            // The file's own name must be durable before its first line can be.
-            File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io_error("."))?;
-            holders.file = Some(file);
-        }
-        Ok(())
-    }
-
-    /// Replaces the holders' file by what is known to be acknowledged.
-    fn rewrite(&self, keys: &HashMap<String, Secret>) -> Result<(), KeyError> {
-        let mut text = String::new();
-        for (holder, key) in keys {
-            text.push_str(&holder_line(&self.master, holder, key)?);
-        }
-        let unfinished = self.dir.join(format!("{HOLDERS}.tmp"));
-        let write = || -> io::Result<()> {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, self.dir.join(HOLDERS))?;
-            File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(io_error(HOLDERS))
-    }
-}
-
-/// The wrapped key is bound to its holder, so that lines cannot be exchanged.
-fn holder_aad(holder: &str) -> Vec<u8> {
-    [b"greffier/holder/v1\0", holder.as_bytes()].concat()
-}
-
-fn holder_line(master: &Secret, holder: &str, key: &Secret) -> Result<String, CipherError> {
-    Ok(format!("{holder} {}\n", STANDARD.encode(master.wrap(&holder_aad(holder), key)?)))
-}
-
-/// The holders on file, and whether the last line was torn by a crash: it was never used, and is dropped.
-fn read_holders(dir: &Path, master: &Secret) -> Result<(HashMap<String, Secret>, bool), KeyError> {
-    let text = match read_bounded(dir, HOLDERS, MAX_HOLDERS_FILE) {
-        Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
-        result => result?,
-    };
-    let mut keys = HashMap::new();
-    let mut torn = false;
-    for (at, line) in text.split_inclusive('\n').enumerate() {
-        let Some(line) = line.strip_suffix('\n') else {
-            torn = true;
-            break;
-        };
-        let invalid = |what| KeyError::Invalid { file: format!("{HOLDERS}, line {}", at + 1), what };
-        let (holder, wrapped) = line.split_once(' ').ok_or_else(|| invalid("is damaged"))?;
-        let wrapped = STANDARD.decode(wrapped).map_err(|_| invalid("is damaged"))?;
-        let key = master.unwrap(&holder_aad(holder), &wrapped).map_err(|_| {
-            invalid("does not open with master.key: the key is another, or the line is damaged")
-        })?;
-        keys.insert(holder.to_owned(), key);
-    }
-    Ok((keys, torn))
 }
 
 fn write_secret(dir: &Path, name: &str, secret: &Secret) -> Result<(), KeyError> {
@@ -285,11 +182,25 @@ fn read_secret(dir: &Path, name: &str) -> Result<Secret, KeyError> {
 fn read_bounded(dir: &Path, name: &str, limit: u64) -> Result<String, KeyError> {
     let mut text = String::new();
     let file = File::open(dir.join(name)).map_err(io_error(name))?;
+    check_mode(&dir.join(name), &file.metadata().map_err(io_error(name))?, 0o600)?;
     file.take(limit + 1).read_to_string(&mut text).map_err(io_error(name))?;
     if text.len() as u64 > limit {
         return Err(KeyError::Invalid { file: name.to_owned(), what: "is too large" });
     }
     Ok(text)
+}
+
+fn check_folder(dir: &Path) -> Result<(), KeyError> {
+    check_mode(dir, &fs::metadata(dir).map_err(io_error("."))?, 0o700)
+}
+
+/// A key that others can read is no key.
+fn check_mode(path: &Path, metadata: &fs::Metadata, fix: u32) -> Result<(), KeyError> {
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(KeyError::Exposed { path: path.display().to_string(), mode, fix })
 }
 
 fn io_error(file: &str) -> impl FnOnce(io::Error) -> KeyError {

@@ -1,8 +1,8 @@
-//! The ledger: one directory, and its threads.
+//! The ledger: one directory, and four threads; with witnesses one more for each.
 //!
 //! The committer answers producers as soon as their group is durable; the publisher turns what is durable into
-//! checkpoints, and the sealer what is signed into segments, each at its own pace, so that neither ever delays a
-//! receipt. A fourth thread makes space for the log before it is needed.
+//! checkpoints, and the sealer what is signed into segments; witnesses are asked to cosign it. Each at its own
+//! pace, so that none ever delays a receipt. A fourth thread makes space for the log before it is needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::anchor::{self, Anchor, Asking};
 use crate::append::{Appender, Command, Faults, Health};
 use crate::backlog::SealPolicy;
 use crate::commit::Committer;
+use crate::erase::Eraser;
+use crate::erase::replay::Replay;
 use crate::error::LedgerError;
+use crate::heads::Heads;
 use crate::ids::Ids;
 use crate::keys::KeyRing;
 use crate::manifest::{self, Holds, LogRecord};
@@ -25,11 +29,13 @@ use crate::read::{Acknowledged, Reader};
 use crate::recover::{self, Opened, Recovered};
 use crate::sealer::{self, Sealer};
 use crate::store::{Disk, Files, Lock};
+use crate::timestamp::Stamper;
 use crate::wal::replay::LogFile;
 use crate::wal::{self, End};
 
 mod threads;
 
+pub(crate) use threads::wall_clock;
 use threads::{CommitThread, run_publisher, run_sealer, run_space};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
@@ -38,6 +44,8 @@ const MAX_UNPUBLISHED_GROUPS: usize = 256;
 const MAX_ORIGIN: usize = 100;
 /// How often a trail that grew is signed, and how often something that failed is tried again.
 const PACE: Duration = Duration::from_secs(1);
+/// How long a clean stop waits for the last checkpoints to be cosigned.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Where a ledger lies and under which name it signs.
 #[derive(Clone, Debug)]
@@ -68,11 +76,13 @@ pub struct Ledger {
     node: String,
     reader: Reader,
     appender: Appender,
+    eraser: Eraser,
     faults: Arc<Faults>,
     committer: Option<JoinHandle<Option<Recorder>>>,
     publisher: Option<JoinHandle<Option<io::Result<Publisher>>>>,
     sealer: Option<JoinHandle<Option<Sealer>>>,
     space: Option<JoinHandle<()>>,
+    asking: Asking,
 }
 
 /// Everything that recording needs, once the directory is open.
@@ -104,13 +114,50 @@ struct Opener {
     acknowledged: Acknowledged,
 }
 
+/// Who vouches for the trails, and where it is told how far they have come.
+#[derive(Clone)]
+struct Witnessing {
+    anchor: Option<Anchor>,
+    heads: Heads,
+}
+
+impl Witnessing {
+    fn new(anchor: Option<Anchor>) -> Witnessing {
+        let heads = Heads::new(anchor.as_ref().map(Anchor::terms));
+        Witnessing { anchor, heads }
+    }
+}
+
 impl Opener {
-    /// The whole way from a directory to recording. Each step leaves a directory from which the next start
-    /// goes on.
+    /// [`Opener::open_witnessed`], with nobody to ask.
+    #[cfg(test)]
     fn open(&self) -> Result<Running, LedgerError> {
-        let opened = recover::open(&self.disk, &self.keys, &self.origin)?;
-        let Opened { lock, mut publisher, end, mut holds, mut chain, backlog, ids, open, recovered } = opened;
+        self.open_witnessed(&Witnessing::new(None))
+    }
+
+    /// The whole way from a directory to recording. Each step leaves a directory from which the next start
+    /// goes on. Witnesses are asked before anything is signed.
+    fn open_witnessed(&self, witnessing: &Witnessing) -> Result<Running, LedgerError> {
+        let Witnessing { anchor, heads } = witnessing;
+        let opened = recover::open_witnessed(&self.disk, &self.keys, &self.origin, anchor.as_ref())?;
+        let Opened {
+            lock,
+            mut publisher,
+            end,
+            mut holds,
+            mut chain,
+            backlog,
+            ids,
+            open,
+            orders,
+            mut recovered,
+        } = opened;
+        let manifest = chain.newest();
         let disk = self.disk.clone();
+        if let Some(anchor) = anchor {
+            publisher.trust_witnesses(anchor.trust_lines());
+            anchor::restore(anchor, &disk, heads, publisher.logs()?)?;
+        }
         // What is durable in the log but was not signed for before the crash is signed for now ...
         publisher.publish().map_err(LedgerError::io("publish the trails"))?;
         if recovered.unclean {
@@ -119,6 +166,7 @@ impl Opener {
         // ... so that the manifest can cover all that came before. It also marks the directory as in use.
         let backlog = Arc::new(Mutex::new(backlog));
         publisher.share(Arc::clone(&backlog));
+        publisher.tell(heads).map_err(LedgerError::io("read the checkpoints"))?;
         let sizes = publisher.trails().map(|(name, trail)| (name, trail.size()));
         let mut committer = Committer::new(
             disk.clone(),
@@ -150,8 +198,20 @@ impl Opener {
             backlog,
             ids: sealer_ids,
         };
+        let mut sealer = Sealer::new(start);
+        // What was ordered to go goes before anybody records or reads.
+        let replay = Replay {
+            keys: &keys,
+            committer: &mut committer,
+            publisher: &mut publisher,
+            sealer: &mut sealer,
+            orders,
+            manifest,
+            now: wall_clock(),
+        };
+        replay.run(&mut recovered)?;
         let recorder = Recorder { disk, keys, origin: node_origin, lock, committer, ids };
-        Ok(Running { recorder, publisher, sealer: Sealer::new(start), recovered })
+        Ok(Running { recorder, publisher, sealer, recovered })
     }
 }
 
@@ -161,6 +221,15 @@ impl Ledger {
     /// A directory that is absent, read-only, forbidden or full is no error: the ledger starts, refuses every
     /// append and tries again each second. Corruption, a wrong key or a second process is one.
     pub fn start(config: LedgerConfig) -> Result<(Ledger, Startup), LedgerError> {
+        Ledger::start_witnessed(config, None)
+    }
+
+    /// [`Ledger::start`], with witnesses to vouch for the trails. A witness that has seen more than there is here
+    /// keeps it from starting; one that cannot be reached does not. Blocks while they are asked.
+    pub fn start_witnessed(
+        config: LedgerConfig,
+        anchor: Option<Anchor>,
+    ) -> Result<(Ledger, Startup), LedgerError> {
         check_separate(&config.dir, &config.keys_dir)?;
         let name = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
         if config.origin.is_empty() || config.origin.len() > MAX_ORIGIN || !config.origin.chars().all(name) {
@@ -168,7 +237,7 @@ impl Ledger {
         }
         let keys = Arc::new(KeyRing::open(&config.keys_dir)?);
         let disk = Disk::new(Arc::new(Files::new(&config.dir)));
-        Ledger::run(
+        Ledger::run_witnessed(
             Opener {
                 disk,
                 keys,
@@ -178,10 +247,26 @@ impl Ledger {
             },
             config.node,
             PACE,
+            anchor,
         )
     }
 
+    #[cfg(test)]
     fn run(opener: Opener, node: String, pace: Duration) -> Result<(Ledger, Startup), LedgerError> {
+        Ledger::run_witnessed(opener, node, pace, None)
+    }
+
+    fn run_witnessed(
+        opener: Opener,
+        node: String,
+        pace: Duration,
+        anchor: Option<Anchor>,
+    ) -> Result<(Ledger, Startup), LedgerError> {
+        if let Some(anchor) = &anchor {
+            anchor.check()?;
+        }
+        let witnessing = Witnessing::new(anchor);
+        let heads = witnessing.heads.clone();
         let faults = Arc::new(Faults::default());
         let reader = Reader::bounded(opener.disk.clone(), opener.acknowledged.clone());
         let (commands, inbox) = mpsc::channel();
@@ -191,10 +276,18 @@ impl Ledger {
         let (to_space, wanted) = mpsc::sync_channel(0);
         let (recovered, startup) = oneshot::channel();
         let ids = Arc::new(OnceLock::new());
-        let appender =
-            Appender::new(Arc::clone(&opener.keys), Arc::clone(&faults), commands, Arc::clone(&ids));
+        let appender = Appender::new(
+            Arc::clone(&opener.keys),
+            Arc::clone(&faults),
+            commands,
+            Arc::clone(&ids),
+            heads.clone(),
+        );
+        let to_sealer_too = mpsc::Sender::clone(&to_sealer);
+        let (disk, anchor) = (opener.disk.clone(), witnessing.anchor.clone());
         let mut thread = CommitThread {
             opener,
+            witnessing,
             recorder: None,
             recovered: Some(recovered),
             to_publisher,
@@ -208,7 +301,9 @@ impl Ledger {
         };
         let first = thread.try_open();
         let publisher_faults = Arc::clone(&faults);
-        let publisher = spawn("greffier-publish", move || run_publisher(&leaves, &publisher_faults, pace))?;
+        let publisher = spawn("greffier-publish", move || {
+            run_publisher(&leaves, &to_sealer_too, &publisher_faults, pace)
+        })?;
         let sealer_faults = Arc::clone(&faults);
         let sealer = spawn("greffier-seal", move || run_sealer(&sealing, &sealer_faults, pace))?;
         match first {
@@ -217,9 +312,16 @@ impl Ledger {
             Ok(()) => {}
         }
         let space = spawn("greffier-space", move || run_space(&wanted, pace))?;
+        let asking = match anchor {
+            Some(anchor) => Asking::start(anchor, disk, heads, Arc::clone(&faults), pace)?,
+            None => Asking::none(),
+        };
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
         let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
-        let ledger = Ledger { node, reader, appender, faults, committer, publisher, sealer, space: Some(space) };
+        let eraser = Eraser::new(reader.clone(), appender.clone(), node.clone());
+        let space = Some(space);
+        let ledger =
+            Ledger { node, reader, appender, eraser, faults, committer, publisher, sealer, space, asking };
         Ok((ledger, Startup { recovered: startup }))
     }
 
@@ -231,6 +333,16 @@ impl Ledger {
     /// Reads this ledger's directory, up to what was acknowledged. Blocks.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// Erases parts of this ledger, and holds them.
+    pub fn eraser(&self) -> Eraser {
+        self.eraser.clone()
+    }
+
+    /// Finds the checkpoints that have no time stamp yet, and keeps the stamps.
+    pub fn stamper(&self) -> Stamper {
+        Stamper::new(self.reader.disk().clone())
     }
 
     /// Whether events can be recorded now.
@@ -259,12 +371,19 @@ impl Ledger {
             let reason = self.faults.check().err().unwrap_or_else(|| "a thread ended early".to_owned());
             return Err(LedgerError::NotClean(reason));
         };
+        self.asking.settle(FAREWELL);
+        // From here on no file changes but by the manifest.
+        self.asking.stop();
+        if let Some(reason) = self.faults.forked() {
+            return Err(LedgerError::NotClean(reason));
+        }
         finish(&recorder, &publisher.map_err(LedgerError::io("publish the trails"))?, sealer)
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
+        self.asking.stop();
         self.appender.close();
         self.appender.command(Command::Abandon);
         let _ = self.committer.take().map(JoinHandle::join);
@@ -295,6 +414,9 @@ fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<
     }
     holds.trails = publisher.records();
     holds.files = manifest::other_files(disk)?;
+    holds.files.extend(anchor::cosigned_files(disk)?);
+    // What went must stay away: a file that a power cut brings back would be one that the clean stop did not leave.
+    disk.tidy().map_err(LedgerError::io("make removals durable"))?;
     let write = chain.commit(disk, &recorder.keys, &recorder.origin, &holds, true);
     write.map_err(LedgerError::io("write the manifest"))
 }
@@ -321,10 +443,18 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod erasing;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
-mod tests;
+mod stamped;
+#[cfg(test)]
+pub(crate) mod tests;
 #[cfg(test)]
 mod unwell;
+#[cfg(test)]
+mod witnessed;

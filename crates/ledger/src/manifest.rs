@@ -17,12 +17,12 @@ use std::io;
 use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::Hash;
 use greffier_merkle::hash::sha256;
-use greffier_merkle::note::{SignedNote, Verifier};
+use greffier_merkle::note::{NoteError, SignedNote, Verifier, sign_all};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
 use crate::keys::KeyRing;
-use crate::publish::{MAX_TRUST_BYTES, TRUST, origin};
+use crate::publish::{MAX_TRUST_BYTES, SUCCESSIONS, TIMESTAMPS, TRAILS, TRUST, origin};
 use crate::store::{Disk, join};
 
 pub(crate) mod v1;
@@ -34,6 +34,8 @@ pub(crate) const MAX_NOTE_BYTES: u64 = 64 * 1024;
 /// A quarter of a million segments at 500 bytes each, half a million million entries.
 pub(crate) const MAX_LIST_BYTES: u64 = 128 * 1024 * 1024;
 const VERSION: u8 = 2;
+/// Folders of a trail whose files are listed one by one.
+const BESIDE: [&str; 2] = [SUCCESSIONS, TIMESTAMPS];
 
 /// What is signed.
 #[derive(Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub(crate) struct Holds {
     /// Approved decisions below the floor whose outcome was not below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) open: Vec<Place>,
+    /// Entries below the floor that are about keeping and erasing: orders, holds and what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) orders: Vec<Place>,
     /// All other files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<FileRecord>,
@@ -342,39 +347,62 @@ impl Manifest {
     }
 }
 
-/// Checks a note alone: its sequence, the hash that it gives of the one before it, and the key that signed.
-pub(crate) fn check_note(note: &[u8], verifiers: &[Verifier]) -> Result<(u64, Option<String>), String> {
-    open_note(note, verifiers).map(|(head, _)| (head.sequence, head.previous))
+/// A note of the chain by itself.
+pub(crate) struct Link {
+    pub(crate) sequence: u64,
+    /// The hash that it gives of the note before it.
+    pub(crate) previous: Option<String>,
+    /// Whether a known key signed it.
+    pub(crate) signed: bool,
+}
+
+/// Checks a note of the chain alone. `pinned`: a later note names it by its hash. Then none of its keys need be known
+/// any more, as after a rotation; a known key's signature must hold all the same.
+pub(crate) fn check_note(note: &[u8], verifiers: &[Verifier], pinned: bool) -> Result<Link, String> {
+    let (note, signers) = signed_note(note, verifiers)?;
+    let signed = match signers {
+        Ok(_) => true,
+        Err(NoteError::Unsigned) if pinned => false,
+        Err(error) => return Err(does_not_hold(&error)),
+    };
+    read_head(&note).map(|Head { sequence, previous, .. }| Link { sequence, previous, signed })
 }
 
 fn open_note(note: &[u8], verifiers: &[Verifier]) -> Result<(Head, String), String> {
+    let (signed, signers) = signed_note(note, verifiers)?;
+    let signers = signers.map_err(|error| does_not_hold(&error))?;
+    let signer = signers.first().map(|signer| signer.name().to_owned()).unwrap_or_default();
+    Ok((read_head(&signed)?, signer))
+}
+
+/// The note, and which of the known keys signed it.
+type Signers<'v> = Result<Vec<&'v Verifier>, NoteError>;
+
+fn signed_note<'v>(note: &[u8], verifiers: &'v [Verifier]) -> Result<(SignedNote, Signers<'v>), String> {
     let note = std::str::from_utf8(note).map_err(|_| "the manifest is not text".to_owned())?;
     let note =
         SignedNote::parse(note).map_err(|error| format!("the manifest is not a signed note: {error}"))?;
-    let signers = note
-        .verify(verifiers)
-        .map_err(|error| format!("the manifest's signature does not hold under the node's key: {error}"))?;
-    let signer = signers.first().map(|signer| signer.name().to_owned()).unwrap_or_default();
+    let signers = note.verify(verifiers);
+    Ok((note, signers))
+}
+
+fn does_not_hold(error: &NoteError) -> String {
+    format!("the manifest's signature does not hold under the node's key: {error}")
+}
+
+fn read_head(note: &SignedNote) -> Result<Head, String> {
     let head: Head = serde_json::from_str(note.text())
         .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
     if head.v != VERSION {
         return Err(format!("the manifest has version {}, which this greffier does not know", head.v));
     }
-    Ok((head, signer))
+    Ok(head)
 }
 
 fn read_listing(listing: &[u8]) -> Result<Holds, String> {
     let holds: Holds = serde_json::from_slice(listing)
         .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
     if holds.is_contiguous() { Ok(holds) } else { Err("the manifest's segments leave gaps".to_owned()) }
-}
-
-/// Removes a file; one that is gone already is fine.
-pub(crate) fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    match disk.store().remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn exists(disk: &Disk, path: &str) -> io::Result<bool> {
@@ -399,7 +427,9 @@ impl Chain {
     pub(crate) fn behind(read: Option<&(Manifest, String)>) -> Chain {
         let newest = read.map_or(0, |(manifest, _)| manifest.sequence);
         let hash = read.filter(|_| newest > 0).map(|(_, hash)| hash.clone());
-        Chain { newest, hash, stale: Vec::new() }
+        // A stop or a crash may have left, or brought back, the listing before.
+        let stale = if newest > 1 { vec![list_path(newest - 1)] } else { Vec::new() };
+        Chain { newest, hash, stale }
     }
 
     /// The number of the newest.
@@ -424,25 +454,39 @@ impl Chain {
         let previous = self.hash.clone();
         let head = Head { v: VERSION, sequence, previous, clean, listing: Digest { bytes, sha256: digest } };
         let text = serde_json::to_string(&head)? + "\n";
-        let signer = keys.signer(&origin(node_origin, Tenant::NODE)).map_err(io::Error::other)?;
-        let note = signer.sign(&text).map_err(io::Error::other)?;
+        let signed_by = keys.in_force();
+        let signers = keys.signers(&origin(node_origin, Tenant::NODE)).map_err(io::Error::other)?;
+        let note = sign_all(&text, signers.iter().map(AsRef::as_ref)).map_err(io::Error::other)?;
         // The listing first: a note must never stand without it.
         disk.replace(&list_path(sequence), &listing)?;
         // From here on the new manifest counts.
         disk.replace(&note_path(sequence), note.as_bytes())?;
         self.newest = sequence;
         self.hash = Some(hex::encode(sha256(note.as_bytes())));
+        keys.manifest_signed(signed_by);
         // Nobody needs the listing before any more. If it stays, the next commit or the next start removes it.
         self.stale.push(if sequence > 1 { list_path(sequence - 1) } else { v1::PATH.to_owned() });
-        self.stale.retain(|path| remove(disk, path).is_err());
+        self.stale.retain(|path| disk.remove(path).is_err());
         Ok(())
     }
 }
 
-/// The files that are neither log, segment, tile, checkpoint nor manifest: the trust policy.
+/// The files that are neither log, segment, tile, checkpoint nor manifest: the trust policy, and how trails went on
+/// from one key to the next.
 pub(crate) fn other_files(disk: &Disk) -> Result<Vec<FileRecord>, LedgerError> {
-    match disk.store().read(TRUST, MAX_TRUST_BYTES) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        result => Ok(vec![FileRecord::of(TRUST, &result.map_err(LedgerError::io("read the trust policy"))?)]),
+    let mut files = match disk.store().read(TRUST, MAX_TRUST_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        result => vec![FileRecord::of(TRUST, &result.map_err(LedgerError::io("read the trust policy"))?)],
+    };
+    let listing = || LedgerError::io("list what lies beside the trails");
+    for trail in disk.store().list(TRAILS).map_err(listing())?.into_iter().filter(|listed| listed.is_dir) {
+        for path in BESIDE.iter().map(|folder| join(&join(TRAILS, &trail.name), folder)) {
+            for file in disk.store().list(&path).map_err(listing())?.into_iter().filter(|file| !file.is_dir) {
+                let path = join(&path, &file.name);
+                let bytes = disk.store().read(&path, MAX_NOTE_BYTES).map_err(listing())?;
+                files.push(FileRecord::of(&path, &bytes));
+            }
+        }
     }
+    Ok(files)
 }

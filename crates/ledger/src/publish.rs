@@ -6,14 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use greffier_merkle::checkpoint::Checkpoint;
-use greffier_merkle::note::KeyError as NameError;
+use greffier_merkle::note::{KeyError as NameError, Verifier};
+use greffier_merkle::succession::Succession;
 use greffier_merkle::tile::{TileBuilder, TileId};
 
 use crate::backlog::Backlog;
+use crate::error::LedgerError;
+use crate::heads::Heads;
 use crate::keys::KeyRing;
 use crate::manifest::{self, Holds, TrailRecord};
 use crate::store::{Disk, UNFINISHED, join, parent};
@@ -23,13 +27,18 @@ use crate::wal;
 pub(crate) const TRUST: &str = "trust";
 /// The directory of the trails.
 pub(crate) const TRAILS: &str = "trails";
+/// The directory of a trail's key successions.
+pub(crate) const SUCCESSIONS: &str = "successions";
+/// The directory of a trail's time stamps.
+pub(crate) const TIMESTAMPS: &str = "timestamps";
 /// A full tile has 8,192 bytes.
 pub(crate) const MAX_TILE_BYTES: u64 = 8_192;
 /// A checkpoint has three lines and a few signatures.
 pub(crate) const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 
-/// A trust file has a line of some 150 bytes for each of [`crate::commit::MAX_TRAILS`] trails.
-pub(crate) const MAX_TRUST_BYTES: u64 = 1024 * 1024;
+/// A trust file has a line of some 150 bytes for each of [`crate::commit::MAX_TRAILS`] trails, and while keys are
+/// replaced two.
+pub(crate) const MAX_TRUST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The origin of a trail: its name in checkpoints.
 pub(crate) fn origin(node_origin: &str, trail: &str) -> String {
@@ -39,6 +48,16 @@ pub(crate) fn origin(node_origin: &str, trail: &str) -> String {
 /// The place of a trail's checkpoint.
 pub(crate) fn checkpoint_path(trail: &str) -> String {
     format!("{TRAILS}/{trail}/checkpoint")
+}
+
+/// The place of the newest checkpoint that a quorum of witnesses cosigned.
+pub(crate) fn cosigned_path(trail: &str) -> String {
+    format!("{TRAILS}/{trail}/cosigned")
+}
+
+/// The place of the note in which a trail's key names the one of this generation as its successor.
+pub(crate) fn succession_path(trail: &str, generation: u32) -> String {
+    format!("{TRAILS}/{trail}/{SUCCESSIONS}/{generation}.note")
 }
 
 /// The place of a tile.
@@ -173,10 +192,7 @@ impl Trail {
             self.tree.right_edge().into_iter().map(|(tile, bytes)| (path(&tile), bytes)).collect();
         disk.replace_all(&edge)?;
         // All that the checkpoint refers to is durable: now it may say so.
-        let signer = keys.signer(&self.origin).map_err(io::Error::other)?;
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root: self.root() };
-        let note = checkpoint.sign(&signer).map_err(io::Error::other)?;
-        disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+        disk.replace(&checkpoint_path(&self.name), self.checkpoint(keys)?.as_bytes())?;
         // The checkpoint is durable. What only the one before it needed may go: a wider tile says the same, and
         // whoever still asks for the narrow one is answered from it ([`crate::Reader::tile`]).
         self.unwritten.clear();
@@ -190,6 +206,38 @@ impl Trail {
     }
 }
 
+/// What the keys have to do with a trail.
+impl Trail {
+    /// The checkpoint of the tree as it is, signed by every key in force.
+    fn checkpoint(&self, keys: &KeyRing) -> io::Result<String> {
+        let signers = keys.signers(&self.origin).map_err(io::Error::other)?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size(), root: self.root() };
+        checkpoint.sign_all(signers.iter().map(AsRef::as_ref)).map_err(io::Error::other)
+    }
+
+    /// After the keys in force changed: each old key names the one that follows it, and what is signed already is
+    /// signed anew. Signatures are deterministic, so that nothing is written twice.
+    fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
+        let differs = |path: &str, note: &str| {
+            disk.store().read(path, MAX_CHECKPOINT_BYTES).ok().as_deref() != Some(note.as_bytes())
+        };
+        for (generation, old, new) in keys.successions(&self.origin).map_err(io::Error::other)? {
+            let path = succession_path(&self.name, generation);
+            let note = Succession::sign(&old, &new).map_err(io::Error::other)?;
+            if differs(&path, &note) {
+                disk.replace(&path, note.as_bytes())?;
+            }
+        }
+        if self.size() > 0 && self.published == Some(self.size()) {
+            let note = self.checkpoint(keys)?;
+            if differs(&checkpoint_path(&self.name), &note) {
+                disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The size of the smallest tree that contains the tile whole.
 pub(crate) fn tile_end(tile: &TileId) -> u64 {
     let leaves = (0..tile.level).try_fold(256u64, |leaves, _| leaves.checked_mul(256));
@@ -198,10 +246,7 @@ pub(crate) fn tile_end(tile: &TileId) -> u64 {
 
 /// Removes a partial tile or a segment, and its folder with the last of them.
 fn remove_partial(disk: &Disk, path: &str) -> io::Result<()> {
-    match disk.store().remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    disk.remove(path)?;
     disk.remove_empty(parent(path));
     Ok(())
 }
@@ -210,23 +255,53 @@ fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
     backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Tells of a checkpoint that is on disk. Only witnesses need its bytes.
+fn tell_of(heads: &Heads, disk: &Disk, trail: &Trail, size: u64) -> io::Result<()> {
+    let note = if heads.is_witnessed() {
+        disk.store().read(&checkpoint_path(&trail.name), MAX_CHECKPOINT_BYTES)?
+    } else {
+        Vec::new()
+    };
+    heads.signed(&trail.name, size, trail.root(), &String::from_utf8_lossy(&note), unix_now());
+    Ok(())
+}
+
+/// The wall clock, in seconds since 1970: how long entries wait for witnesses is measured with it.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// All trails of this node.
 pub(crate) struct Publisher {
     disk: Disk,
     keys: Arc<KeyRing>,
     node_origin: String,
     trails: BTreeMap<String, Trail>,
-    /// How many trails the trust file on disk names.
-    trusted: Option<usize>,
+    /// How many trails the trust file on disk names, and keys of which generations.
+    trusted: Option<(usize, Vec<u32>)>,
+    /// The generations of keys that signed all that is signed; `None` before this process looked.
+    signed_by: Option<Vec<u32>>,
     /// Who wants to know how far each trail is signed.
     backlog: Option<Arc<Mutex<Backlog>>>,
+    heads: Option<Heads>,
+    /// The end of the trust policy: who must have witnessed.
+    witnesses: String,
 }
 
 impl Publisher {
     pub(crate) fn new(disk: Disk, keys: Arc<KeyRing>, node_origin: &str) -> Publisher {
         let node_origin = node_origin.to_owned();
-        let mut publisher =
-            Publisher { disk, keys, node_origin, trails: BTreeMap::new(), trusted: None, backlog: None };
+        let mut publisher = Publisher {
+            disk,
+            keys,
+            node_origin,
+            trails: BTreeMap::new(),
+            trusted: None,
+            signed_by: None,
+            backlog: None,
+            heads: None,
+            witnesses: "quorum none\n".to_owned(),
+        };
         publisher.trail(Tenant::NODE);
         publisher
     }
@@ -236,6 +311,30 @@ impl Publisher {
         let signed = self.trails.iter().filter_map(|(name, trail)| Some((name, trail.published?)));
         signed.for_each(|(name, size)| lock(&backlog).signed(name, size));
         self.backlog = Some(backlog);
+    }
+
+    /// From now on tells `heads` what is signed, beginning with what is.
+    pub(crate) fn tell(&mut self, heads: &Heads) -> io::Result<()> {
+        let signed = self.trails.values().filter_map(|trail| Some((trail, trail.published?)));
+        signed
+            .filter(|(trail, size)| trail.size() == *size)
+            .try_for_each(|(trail, size)| tell_of(heads, &self.disk, trail, size))?;
+        self.heads = Some(heads.clone());
+        Ok(())
+    }
+
+    /// The keys of each trail's log.
+    pub(crate) fn logs(&self) -> Result<Vec<(String, Vec<Verifier>)>, LedgerError> {
+        let log = |(name, trail): (&String, &Trail)| {
+            let keys = self.keys.verifiers(&trail.origin);
+            Ok((name.clone(), keys.map_err(|_| LedgerError::Origin(self.node_origin.clone()))?))
+        };
+        self.trails.iter().map(log).collect()
+    }
+
+    /// The end of the trust policy from now on: lines that name witnesses and a quorum.
+    pub(crate) fn trust_witnesses(&mut self, lines: String) {
+        self.witnesses = lines;
     }
 
     /// The trail of that name, new if need be.
@@ -266,12 +365,23 @@ impl Publisher {
 
     /// Publishes every trail that grew. Trust comes first: whoever finds a checkpoint also finds its key.
     pub(crate) fn publish(&mut self) -> io::Result<()> {
-        if self.trusted != Some(self.trails.len()) {
-            let trust = self.trust_text().map_err(io::Error::other)?;
+        let in_force = self.keys.in_force();
+        let rotated = self.signed_by.as_ref() != Some(&in_force);
+        // A retired key is trusted until nothing rests on it any more: neither checkpoint nor manifest.
+        let settled = !rotated && self.keys.manifest_is_current();
+        let trusted = if settled { in_force.clone() } else { self.keys.known() };
+        if self.trusted.as_ref() != Some(&(self.trails.len(), trusted.clone())) {
+            let trust = self.trust_text(&trusted).map_err(io::Error::other)?;
             if self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() != Some(trust.clone().into_bytes()) {
                 self.disk.replace(TRUST, trust.as_bytes())?;
             }
-            self.trusted = Some(self.trails.len());
+            self.trusted = Some((self.trails.len(), trusted));
+        }
+        if rotated {
+            if self.keys.known().len() > 1 {
+                self.trails.values().try_for_each(|trail| trail.sign_anew(&self.disk, &self.keys))?;
+            }
+            self.signed_by = Some(in_force);
         }
         for trail in self.trails.values_mut() {
             if trail.size() > 0 && trail.published != Some(trail.size()) {
@@ -279,18 +389,23 @@ impl Publisher {
                 if let Some(backlog) = &self.backlog {
                     lock(backlog).signed(&trail.name, trail.size());
                 }
+                if let Some(heads) = &self.heads {
+                    tell_of(heads, &self.disk, trail, trail.size())?;
+                }
             }
         }
         Ok(())
     }
 
-    /// A C2SP trust policy: one log per trail. No witness vouches for it yet.
-    fn trust_text(&self) -> Result<String, NameError> {
+    /// A C2SP trust policy: one log per trail and key, and who must have witnessed.
+    fn trust_text(&self, generations: &[u32]) -> Result<String, NameError> {
         let mut text = String::new();
         for trail in self.trails.values() {
-            text += &format!("log {}\n", self.keys.signer(&trail.origin)?.verifier());
+            for generation in generations {
+                text += &format!("log {}\n", self.keys.verifier(*generation, &trail.origin)?);
+            }
         }
-        Ok(text + "quorum none\n")
+        Ok(text + &self.witnesses)
     }
 
     /// After a crash, when all is published: removes what was half written, partial tiles that no checkpoint
@@ -307,7 +422,7 @@ impl Publisher {
             let log = path.starts_with("wal/") && path < floor;
             let listing = path.starts_with(manifest::DIR) && path.ends_with(".list") && path != newest;
             if path.ends_with(UNFINISHED) || log || listing {
-                self.disk.store().remove(&path)?;
+                self.disk.remove(&path)?;
             } else if partial || segment {
                 remove_partial(&self.disk, &path)?;
             }

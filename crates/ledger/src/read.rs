@@ -26,16 +26,18 @@ mod error;
 mod filters;
 mod found;
 mod hot;
+mod orders;
 mod prove;
 mod sealed;
 mod tail;
 mod view;
 
 pub use error::ReadError;
-use error::{corrupt, damaged, io_error};
+pub(crate) use error::damaged;
+use error::{corrupt, io_error};
 use filters::Filters;
-pub use found::Found;
-pub(crate) use found::open_parts;
+pub(crate) use found::part_states;
+pub use found::{Found, PartState};
 use hot::HotEntry;
 use sealed::{Sealed, Segments};
 pub(crate) use tail::Acknowledged;
@@ -88,6 +90,11 @@ impl Reader {
     /// Reads what a running ledger writes, up to what it acknowledged.
     pub(crate) fn bounded(disk: Disk, acknowledged: Acknowledged) -> Reader {
         Reader::of(disk, Some(acknowledged))
+    }
+
+    /// Where it reads.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     fn of(disk: Disk, acknowledged: Option<Acknowledged>) -> Reader {
@@ -169,13 +176,14 @@ impl Reader {
     /// them are in memory together, with their parts.
     pub fn entries(&self, trail: &Tenant, indexes: &[u64]) -> Result<Vec<Found>, ReadError> {
         steadily(|| {
-            let places = {
-                let view = self.now()?;
-                let found = view.trail(trail.as_str());
-                let places = indexes.iter().filter_map(|index| Some((*index, found?.locate(*index)?)));
-                places.collect::<BTreeMap<_, _>>()
+            let (places, orders) = {
+                let mut view = self.now()?;
+                let Some(found) = view.trail_mut(trail.as_str()) else { return Ok(Vec::new()) };
+                let places = indexes.iter().filter_map(|index| Some((*index, found.locate(*index)?)));
+                (places.collect::<BTreeMap<_, _>>(), found.orders(&self.disk, trail.as_str())?)
             };
             let mut found = self.fetch(trail, &places)?;
+            found.values_mut().for_each(|found| found.orders = Arc::clone(&orders));
             Ok(indexes.iter().filter_map(|index| found.remove(index)).collect())
         })
     }
@@ -193,7 +201,8 @@ impl Reader {
                 Whereabouts::Hot(HotEntry { entry, parts }) => {
                     let parts = parts.map(|place| self.parts_of(trail, entry, place)).transpose()?;
                     let (tenant, entry) = (trail.clone(), entry.clone());
-                    all.insert(index, Found { tenant, index, entry, parts: parts.unwrap_or_default() });
+                    let parts = parts.unwrap_or_default();
+                    all.insert(index, Found { tenant, index, entry, parts, orders: Arc::default() });
                 }
                 Whereabouts::Sealed(segment) => {
                     sealed.entry(segment.segment().first).or_insert((segment, Vec::new())).1.push(index);

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use greffier_event::{Event, Tenant, Timestamp};
 use greffier_merkle::Hash;
 use greffier_merkle::note::Verifier;
-use greffier_merkle::{checkpoint, hash};
+use greffier_merkle::{Checkpoint, checkpoint, hash};
 
+use crate::anchor::{Anchor, Seen, read_cosigned, seen_by_witnesses};
 use crate::backlog::Backlog;
+use crate::erase::{Notice, Orders};
 use crate::error::LedgerError;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
@@ -20,7 +22,7 @@ use crate::manifest::{self, Chain, Holds, LogRecord, Manifest};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{
-    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, origin,
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, Publisher, TRAILS, TRUST, checkpoint_path, cosigned_path, origin,
 };
 use crate::store::{Disk, Lock};
 use crate::wal::frame::Frame;
@@ -55,6 +57,8 @@ pub(crate) struct Opened {
     pub(crate) ids: Arc<Ids>,
     /// What was open where the log begins.
     pub(crate) open: OpenDecisions,
+    /// By trail: what its entries say about keeping and erasing.
+    pub(crate) orders: BTreeMap<String, Orders>,
     pub(crate) recovered: Recovered,
 }
 
@@ -63,10 +67,48 @@ struct Claim {
     size: u64,
     root: Hash,
     place: String,
+    /// The witness that holds it; otherwise it lies in the directory itself.
+    witness: Option<String>,
 }
 
-/// Takes the directory and brings it to a state from which recording can go on.
+impl Claim {
+    /// The tree here has another root at that size.
+    fn contradicted(&self, trail: &str) -> LedgerError {
+        match &self.witness {
+            Some(witness) => LedgerError::another(witness, trail),
+            None => {
+                let what = format!("trail `{trail}` has another root at size {}", self.size);
+                LedgerError::tampered(&self.place, what)
+            }
+        }
+    }
+
+    /// The tree here is smaller.
+    fn ahead(&self, trail: &str, size: u64) -> LedgerError {
+        match &self.witness {
+            Some(witness) => LedgerError::ahead(witness, trail, self.size, size),
+            None => {
+                let what = format!("trail `{trail}` has {size} entries, but {} were signed for", self.size);
+                LedgerError::tampered(&self.place, what)
+            }
+        }
+    }
+}
+
+/// [`open_witnessed`], with nobody to ask.
+#[cfg(test)]
 pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Result<Opened, LedgerError> {
+    open_witnessed(disk, keys, node_origin, None)
+}
+
+/// Takes the directory and brings it to a state from which recording can go on. What witnesses hold under our
+/// signature must be part of it.
+pub(crate) fn open_witnessed(
+    disk: &Disk,
+    keys: &Arc<KeyRing>,
+    node_origin: &str,
+    anchor: Option<&Anchor>,
+) -> Result<Opened, LedgerError> {
     disk.store().prepare().map_err(LedgerError::io("create the data directory"))?;
     // Ours alone from here on, until the lock is dropped.
     let lock = disk.store().lock().map_err(|error| match error.kind() {
@@ -76,7 +118,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let mut publisher = Publisher::new(disk.clone(), Arc::clone(keys), node_origin);
     let mut listing = Listing::read(disk).map_err(LedgerError::io("list the log"))?;
     let trails = stored_trails(disk)?;
-    let read = Manifest::read(disk, &[verifier(keys, node_origin, Tenant::NODE)?])?;
+    let read = Manifest::read(disk, &verifiers(keys, node_origin, Tenant::NODE)?)?;
     let manifest = read.as_ref().map(|(manifest, _)| manifest);
     if manifest.is_none() && !(listing.sequences.is_empty() && trails.is_empty()) {
         return Err(LedgerError::tampered(manifest::DIR, "the manifest is missing, but there is data"));
@@ -97,14 +139,26 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     for segment in &holds.segments {
         backlog.sealed(&segment.trail, segment.end, Timestamp::from_micros(segment.recorded_at.1));
     }
+    let mut claims = claims(disk, keys, node_origin, &trails, manifest)?;
+    if let Some(anchor) = anchor {
+        let verifiers = |trail: &str| verifiers(keys, node_origin, trail);
+        for Seen { witness, trail, checkpoint } in
+            seen_by_witnesses(anchor, disk, &trails, node_origin, verifiers)?
+        {
+            let (place, witness) = (format!("witness {witness}"), Some(witness));
+            let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness };
+            claims.entry(trail).or_default().push(claim);
+        }
+    }
     let mut replay = Replay {
         disk,
-        claims: claims(disk, keys, node_origin, &trails, manifest)?,
+        claims,
         publisher: &mut publisher,
         next: BTreeMap::new(),
         backlog: &mut backlog,
         ids: &ids,
         open: open.clone(),
+        orders: sealed::orders(disk, &holds)?,
         repairs,
     };
     replay.check_sealed_claims()?;
@@ -126,9 +180,13 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
         compare_log(manifest, &log)?;
     }
     replay.finish()?;
-    let Replay { open: still_open, repairs, .. } = replay;
+    let Replay { open: still_open, orders, repairs, .. } = replay;
 
     // Everything is read and nothing contradicts; only now is anything changed.
+    if !clean {
+        // What we found may be in memory only, and what we build on it must not outlive it.
+        disk.sync_names().map_err(LedgerError::io("make the names of files durable"))?;
+    }
     for end in unsure {
         // What was refused after a failed write goes, and so does a torn tail. The last file is written anew in
         // any case: after a failed sync and a kill, what we read may be in memory only, and called clean there.
@@ -140,7 +198,7 @@ pub(crate) fn open(disk: &Disk, keys: &Arc<KeyRing>, node_origin: &str) -> Resul
     let (open_decisions, open_decisions_dropped) = still_open.into_events()?;
     let recovered = Recovered { unclean: !clean, repairs, open_decisions, open_decisions_dropped };
     let chain = Chain::behind(read.as_ref());
-    Ok(Opened { lock, publisher, end, holds, chain, backlog, ids, open, recovered })
+    Ok(Opened { lock, publisher, end, holds, chain, backlog, ids, open, orders, recovered })
 }
 
 /// The trails that have a folder.
@@ -153,10 +211,9 @@ fn stored_trails(disk: &Disk) -> Result<Vec<Tenant>, LedgerError> {
         .collect())
 }
 
-/// The key that a trail of ours is signed with.
-fn verifier(keys: &KeyRing, node_origin: &str, trail: &str) -> Result<Verifier, LedgerError> {
-    let signer = keys.signer(&origin(node_origin, trail));
-    signer.map(|signer| signer.verifier().clone()).map_err(|_| LedgerError::Origin(node_origin.to_owned()))
+/// The keys that a trail of ours is or was signed with.
+fn verifiers(keys: &KeyRing, node_origin: &str, trail: &str) -> Result<Vec<Verifier>, LedgerError> {
+    keys.verifiers(&origin(node_origin, trail)).map_err(|_| LedgerError::Origin(node_origin.to_owned()))
 }
 
 /// A file that may be absent.
@@ -179,18 +236,18 @@ fn claims(
     for trail in trails {
         let place = checkpoint_path(trail.as_str());
         let Some(note) = read_optional(disk, &place, MAX_CHECKPOINT_BYTES)? else { continue };
-        let verifier = verifier(keys, node_origin, trail.as_str())?;
+        let verifiers = verifiers(keys, node_origin, trail.as_str())?;
         let checkpoint = std::str::from_utf8(&note)
             .map_err(|_| LedgerError::tampered(&place, "the checkpoint is not text"))
             .and_then(|note| {
-                checkpoint::open(note, [&verifier]).map_err(|error| {
+                checkpoint::open(note, &verifiers).map_err(|error| {
                     LedgerError::tampered(
                         &place,
                         format!("the checkpoint does not hold under our key: {error}"),
                     )
                 })
             })?;
-        let claim = Claim { size: checkpoint.size, root: checkpoint.root, place };
+        let claim = Claim { size: checkpoint.size, root: checkpoint.root, place, witness: None };
         claims.entry(trail.as_str().to_owned()).or_default().push(claim);
     }
     for record in manifest.iter().flat_map(|manifest| &manifest.holds.trails).filter(|record| record.size > 0)
@@ -200,7 +257,15 @@ fn claims(
         };
         let root = hex::decode(&record.root).ok().and_then(|root| root.try_into().ok());
         let root = root.ok_or_else(|| LedgerError::tampered(manifest::DIR, "a root is not a hash"))?;
-        claims.push(Claim { size: record.size, root, place: manifest::DIR.to_owned() });
+        claims.push(Claim { size: record.size, root, place: manifest::DIR.to_owned(), witness: None });
+    }
+    for trail in trails.iter().map(Tenant::as_str) {
+        // One that is not ours says nothing; `anchor` takes it away.
+        if let Ok(Some((checkpoint, _))) = read_cosigned(disk, trail, &verifiers(keys, node_origin, trail)?) {
+            let Checkpoint { size, root, .. } = checkpoint;
+            let claim = Claim { size, root, place: cosigned_path(trail), witness: None };
+            claims.entry(trail.to_owned()).or_default().push(claim);
+        }
     }
     Ok(claims)
 }
@@ -232,6 +297,7 @@ struct Replay<'a> {
     backlog: &'a mut Backlog,
     ids: &'a Ids,
     open: OpenDecisions,
+    orders: BTreeMap<String, Orders>,
     repairs: Vec<String>,
 }
 
@@ -259,6 +325,9 @@ impl Replay<'_> {
             return Err(Corruption { file: file.name.clone(), offset, what }.into());
         }
         self.next.insert(frame.trail.to_owned(), frame.index + 1);
+        if let Some(notice) = Notice::read(frame.trail, frame.index, frame.entry) {
+            self.orders.entry(frame.trail.to_owned()).or_default().note(notice);
+        }
         if let Some(peek) = Peek::of(frame.entry) {
             let recorded_at = peek.recorded_at.unwrap_or(Timestamp::from_micros(0));
             let bytes = frame.len() as u64;
@@ -279,11 +348,11 @@ impl Replay<'_> {
         let claims = self.claims.get(frame.trail).map_or(&[] as &[Claim], Vec::as_slice);
         for claim in claims.iter().filter(|claim| claim.size == trail.size()) {
             if claim.root != trail.root() {
-                let what = format!("trail `{}` has another root at size {}", frame.trail, claim.size);
-                return Err(LedgerError::tampered(&claim.place, what));
+                return Err(claim.contradicted(frame.trail));
             }
         }
-        let covered = claims.iter().map(|claim| claim.size).max().unwrap_or(0);
+        let stored = claims.iter().filter(|claim| claim.witness.is_none());
+        let covered = stored.map(|claim| claim.size).max().unwrap_or(0);
         trail.compare_tiles(self.disk, covered, &mut self.repairs);
         Ok(())
     }
@@ -300,8 +369,7 @@ impl Replay<'_> {
                     sealed::root_at(self.disk, name, claim.size)
                 };
                 if root != Some(claim.root) {
-                    let what = format!("trail `{name}` has another root at size {}", claim.size);
-                    return Err(LedgerError::tampered(&claim.place, what));
+                    return Err(claim.contradicted(name));
                 }
             }
         }
@@ -313,13 +381,14 @@ impl Replay<'_> {
         for (name, claims) in &self.claims {
             let size = self.publisher.trail(name).size();
             if let Some(claim) = claims.iter().find(|claim| claim.size > size) {
-                let what = format!("trail `{name}` has {size} entries, but {} were signed for", claim.size);
-                return Err(LedgerError::tampered(&claim.place, what));
+                return Err(claim.ahead(name, size));
             }
         }
         let Replay { disk, publisher, claims, repairs, .. } = self;
         for trail in publisher.trails_mut() {
-            let stored = claims.get(trail.name()).and_then(|claims| claims.first());
+            let stored = checkpoint_path(trail.name());
+            let claims = claims.get(trail.name()).into_iter().flatten();
+            let stored = claims.into_iter().find(|claim| claim.place == stored);
             trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
         }
         if !claims.is_empty() && read_optional(disk, TRUST, MAX_TRUST_BYTES)?.is_none() {

@@ -57,6 +57,26 @@ pub(crate) fn parts_root(commitments: &[Hash]) -> String {
     hex::encode(hash::root(commitments))
 }
 
+/// A part that was taken out, while others of its event were not: its place stays, and with its commitment those
+/// can still be held against the entry. A part that is there always has a wrapped key.
+impl SealedPart<'_> {
+    /// What is left of a part; `None` where its commitment cannot be made any more.
+    pub(crate) fn taken_out(commitment: Option<Hash>) -> SealedPart<'static> {
+        let content = commitment.map_or(Vec::new(), |commitment| commitment.to_vec());
+        SealedPart { holder: "".into(), wrapped_key: Vec::new().into(), content: content.into() }
+    }
+
+    /// Whether the part was taken out.
+    pub(crate) fn is_taken_out(&self) -> bool {
+        self.wrapped_key.is_empty()
+    }
+
+    /// The commitment of a part that was taken out, where it is known.
+    pub(crate) fn left_commitment(&self) -> Option<Hash> {
+        if self.is_taken_out() { self.content.as_ref().try_into().ok() } else { None }
+    }
+}
+
 /// Seals `parts` for `holder` and writes into the event what binds them.
 pub(crate) fn seal(
     event: &mut Event,

@@ -15,9 +15,10 @@ use greffier_merkle::hash;
 use greffier_merkle::tile::TileBuilder;
 
 use crate::backlog::{Backlog, Due, SealPolicy};
+use crate::erase::Notice;
 use crate::ids::Ids;
 use crate::keys::KeyRing;
-use crate::manifest::{self, Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
+use crate::manifest::{Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{TRAILS, read_tile};
@@ -25,6 +26,11 @@ use crate::segment::{EntriesFile, EntriesWriter, PartsWriter, SegmentError, Writ
 use crate::store::{Disk, UNFINISHED, parent};
 use crate::wal;
 use crate::wal::replay::{Corruption, Listing, LogFile};
+
+mod drain;
+mod rewrite;
+
+pub(crate) use rewrite::Wanted;
 
 /// A file of entries or parts that is larger was not written by us: the log seals a trail at 256 MiB.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
@@ -58,6 +64,18 @@ pub(crate) fn parts_path(trail: &str, first: u64, end: u64) -> String {
     format!("{TRAILS}/{trail}/parts/{first:020}-{end:020}.parquet")
 }
 
+/// The place of a file of parts that takes the place of another.
+pub(crate) fn rewritten_path(trail: &str, first: u64, end: u64, manifest: u64) -> String {
+    format!("{TRAILS}/{trail}/parts/{first:020}-{end:020}.{manifest:020}.parquet")
+}
+
+/// Whether a file of these parts may lie there.
+pub(crate) fn is_parts_path(path: &str, trail: &str, first: u64, end: u64) -> bool {
+    let manifest = path.strip_suffix(".parquet").and_then(|path| path.rsplit_once('.')?.1.parse().ok());
+    path == parts_path(trail, first, end)
+        || manifest.is_some_and(|manifest| path == rewritten_path(trail, first, end, manifest))
+}
+
 /// Holds the chain of manifests, and with it the word on what counts.
 pub(crate) struct Sealer {
     disk: Disk,
@@ -72,6 +90,8 @@ pub(crate) struct Sealer {
     ids: Arc<Ids>,
     /// Files that no manifest names any more, and since when.
     superseded: Vec<(Instant, String)>,
+    /// Files that hold what was erased, and could not be removed yet.
+    erased: BTreeSet<String>,
     /// Files that were begun and may be named by a manifest of which we do not know whether it counts.
     unsure: BTreeSet<String>,
 }
@@ -101,42 +121,71 @@ struct Made {
 impl Sealer {
     pub(crate) fn new(start: Start) -> Sealer {
         let Start { disk, keys, node_origin, policy, chain, holds, open, backlog, ids } = start;
-        let (superseded, unsure) = (Vec::new(), BTreeSet::new());
-        Sealer { disk, keys, node_origin, policy, chain, holds, open, backlog, ids, superseded, unsure }
+        let (superseded, erased, unsure) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Sealer {
+            disk,
+            keys,
+            node_origin,
+            policy,
+            chain,
+            holds,
+            open,
+            backlog,
+            ids,
+            superseded,
+            erased,
+            unsure,
+        }
     }
 
     /// Seals one segment, if one is due, and says whether there was. `now` is the wall clock.
     pub(crate) fn step(&mut self, now: Timestamp) -> Result<bool, SealError> {
         self.remove_superseded();
         self.settle_doubt()?;
+        if !self.keys.manifest_is_current() {
+            // Other keys sign now: they vouch for what is there before the old ones are forgotten.
+            self.chain.commit(&self.disk, &self.keys, &self.node_origin, &self.holds, false)?;
+        }
         let due = self.backlog().due(now, &self.policy);
         let Some(due) = due else { return Ok(false) };
-        let made = self.make(&due)?;
+        self.seal(&due)?;
+        Ok(true)
+    }
+
+    /// Seals one segment.
+    fn seal(&mut self, due: &Due) -> Result<(), SealError> {
+        let made = self.make(due)?;
         self.unsure.insert(entries_path(&due.trail, made.written.first, due.end));
         self.unsure.insert(parts_path(&due.trail, due.first, due.end));
         // The files first: durable under their names, and the same when read back.
-        let record = self.write(&due, &made)?;
+        let record = self.write(due, &made)?;
         // Then the word that they count, together with the word on which log files still do.
-        let (holds, open) = self.next_holds(&due, record, &made)?;
+        let (holds, open) = self.next_holds(due, record, &made)?;
         self.chain.commit(&self.disk, &self.keys, &self.node_origin, &holds, false)?;
         self.unsure.clear();
         // Sealed. What follows is only tidying up.
         let spent = self.holds.floor..holds.floor;
-        self.settle(&due, &made, holds, open);
+        self.settle(due, &made, holds, open);
         self.remove_log_files(spent)?;
-        Ok(true)
+        Ok(())
+    }
+
+    /// The newest manifest.
+    pub(crate) fn manifest(&self) -> u64 {
+        self.chain.newest()
     }
 
     /// Ends sealing: what a clean stop may not leave behind goes, and the rest is handed over.
     pub(crate) fn finish(mut self) -> io::Result<(Chain, Holds)> {
         self.settle_doubt()?;
+        self.remove_erased()?;
         for (_, path) in &self.superseded {
             remove(&self.disk, path)?;
         }
         // Files of the log that could not be removed when they were spent.
         let listed = Listing::read(&self.disk)?.sequences;
         for sequence in listed.into_iter().filter(|sequence| *sequence < self.holds.floor) {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         Ok((self.chain, self.holds))
     }
@@ -276,13 +325,23 @@ impl Sealer {
             .partition_point(|segment| (&segment.trail, segment.first) < (&record.trail, record.first));
         holds.segments.insert(at, record);
         let spent = self.backlog().spent_with(&due.trail, due.end);
+        let open = self.spend(&mut holds, &spent)?;
+        Ok((holds, open))
+    }
+
+    /// Raises the floor above files of the log that nobody needs any more, and keeps what they said that must
+    /// not be forgotten: which decisions are open, and what was ordered about keeping and erasing.
+    fn spend(&self, holds: &mut Holds, spent: &[u64]) -> Result<OpenDecisions, SealError> {
         let mut open = self.open.clone();
-        for &sequence in &spent {
+        for &sequence in spent {
             let file = LogFile::read(&self.disk, sequence, true)?.map_err(SealError::Log)?;
             for frame in file.frames() {
                 let (_, frame) = frame.map_err(SealError::Log)?;
                 if let Some(peek) = Peek::of(frame.entry) {
                     open.note(frame.trail, frame.index, frame.entry, &peek);
+                }
+                if Notice::read(frame.trail, frame.index, frame.entry).is_some() {
+                    holds.orders.push(Place { trail: frame.trail.to_owned(), index: frame.index });
                 }
             }
         }
@@ -292,7 +351,7 @@ impl Sealer {
             holds.wal.retain(|record| record.name >= kept);
             holds.open = open.places().into_iter().map(|(trail, index)| Place { trail, index }).collect();
         }
-        Ok((holds, open))
+        Ok(open)
     }
 
     /// Takes over the new state once it counts.
@@ -313,7 +372,7 @@ impl Sealer {
             return Ok(());
         }
         for sequence in spent {
-            manifest::remove(&self.disk, &wal::path(sequence))?;
+            self.disk.remove(&wal::path(sequence))?;
         }
         self.disk.store().sync_dir(wal::DIR)
     }
@@ -327,7 +386,7 @@ impl Sealer {
 
 /// Removes a file, and its folder with the last of them; one that is gone already is fine.
 fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    manifest::remove(disk, path)?;
+    disk.remove(path)?;
     disk.remove_empty(parent(path));
     Ok(())
 }

@@ -11,6 +11,7 @@ mod parts;
 #[cfg(test)]
 pub(crate) mod samples;
 mod thrift;
+mod walk;
 mod write;
 
 pub use columns::{ENTRY, INDEX, schema};

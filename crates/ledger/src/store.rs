@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::file::reader::{ChunkReader, Length};
@@ -273,6 +273,8 @@ impl Append for File {
 pub(crate) struct Disk {
     store: Arc<dyn Store>,
     durable_dirs: Arc<Mutex<BTreeSet<String>>>,
+    /// Directories from which something was removed that a power cut may bring back.
+    untidy: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl std::fmt::Debug for Disk {
@@ -283,7 +285,7 @@ impl std::fmt::Debug for Disk {
 
 impl Disk {
     pub(crate) fn new(store: Arc<dyn Store>) -> Disk {
-        Disk { store, durable_dirs: Arc::default() }
+        Disk { store, durable_dirs: Arc::default(), untidy: Arc::default() }
     }
 
     /// The operations beneath.
@@ -327,22 +329,64 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes a file that nobody needs any more; one that is gone already is fine. A power cut may bring it back,
+    /// until [`Disk::tidy`].
+    pub(crate) fn remove(&self, path: &str) -> io::Result<()> {
+        self.untidy().insert(parent(path).to_owned());
+        match self.store.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes a directory if nothing is in it.
     pub(crate) fn remove_empty(&self, dir: &str) {
         if self.store.remove_dir(dir).is_ok() {
             self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
+            self.untidy().insert(parent(dir).to_owned());
         }
+    }
+
+    /// Makes every removal durable: whoever says next which files there are is right whatever happens.
+    pub(crate) fn tidy(&self) -> io::Result<()> {
+        let dirs = self.untidy().clone();
+        for dir in &dirs {
+            match self.store.sync_dir(dir) {
+                // It is gone itself, with all that was in it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
+            self.untidy().remove(dir);
+        }
+        Ok(())
+    }
+
+    fn untidy(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.untidy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, dir: &str) -> bool {
         self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).contains(dir)
     }
 
-    /// Every file below `dir`, by path, sorted. `depth` bounds the recursion: the layout is at most nine deep
-    /// (`trails/<tenant>/tile/<level>/x001/x234/x067/x089/123.p/44` for trees of 2^40 entries and more).
+    /// Makes every name below the data directory durable, as it is found: a process that was killed may have left
+    /// new names and removals that so far are in memory only.
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
+        let (_, dirs) = self.tree("")?;
+        dirs.iter().try_for_each(|dir| self.store.sync_dir(dir))
+    }
+
+    /// Every file below `dir`, by path, sorted.
     pub(crate) fn walk(&self, dir: &str) -> io::Result<Vec<String>> {
+        self.tree(dir).map(|(files, _)| files)
+    }
+
+    /// Every file and every directory below `dir`, itself included. `depth` bounds the recursion: the layout is at
+    /// most nine deep (`trails/<tenant>/tile/<level>/x001/x234/x067/x089/123.p/44` for trees of 2^40 entries and
+    /// more).
+    fn tree(&self, dir: &str) -> io::Result<(Vec<String>, Vec<String>)> {
         const MAX_DEPTH: usize = 16;
-        let mut files = Vec::new();
+        let (mut files, mut dirs) = (Vec::new(), Vec::new());
         let mut waiting = vec![(dir.to_owned(), 0)];
         while let Some((dir, depth)) = waiting.pop() {
             for listed in self.store.list(&dir)? {
@@ -353,9 +397,10 @@ impl Disk {
                     waiting.push((path, depth + 1));
                 }
             }
+            dirs.push(dir);
         }
         files.sort();
-        Ok(files)
+        Ok((files, dirs))
     }
 }
 

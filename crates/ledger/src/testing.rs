@@ -11,6 +11,16 @@ use serde_json::json;
 use crate::backlog::SealPolicy;
 use crate::keys::KeyRing;
 
+/// Makes a keys folder what keys need: its owner's alone. Copies and checkouts are not.
+pub(crate) fn tighten(dir: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(dir, 0o700);
+    std::fs::read_dir(dir).unwrap().for_each(|entry| set(&entry.unwrap().path(), 0o600));
+}
+
 /// A decision (`approved`), an outcome (`executed`, `failed`) or another event, the `n`th of its kind of world.
 pub(crate) fn event(tenant: &str, n: u64, kind: &str, request: &str) -> Event {
     let mut event = json!({
@@ -78,4 +88,13 @@ pub(crate) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     files
+}
+
+/// A copy of a directory.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in files(from) {
+        let path = to.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
 }

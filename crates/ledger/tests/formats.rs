@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,9 +22,12 @@ fn copy(from: &Path, to: &Path) {
         if entry.path().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).unwrap();
+            fs::copy(entry.path(), &target).unwrap();
+            // A checkout does not keep what `init` sets: keys are for their owner only.
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 /// The `n`th event; those before 10 are in the fixture.
@@ -84,7 +88,11 @@ async fn check(place: &Path) {
     let data = place.join("data");
     let trust = fs::read_to_string(data.join("trust")).unwrap();
     let trust = TrustPolicy::parse(&trust).unwrap();
-    let options = || VerifyOptions { trust: Some(trust.clone()), keys_dir: Some(place.join("keys")) };
+    let options = || VerifyOptions {
+        trust: Some(trust.clone()),
+        keys_dir: Some(place.join("keys")),
+        ..VerifyOptions::default()
+    };
     let report = verify_dir(&data, &options(), |_| ()).unwrap();
     assert_eq!((report.problems, report.clean, report.parts_opened), (vec![], true, 3));
 

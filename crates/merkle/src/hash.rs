@@ -36,6 +36,38 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     to_hash(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// SHA-256 of bytes that come piece by piece.
+pub struct Sha256(digest::Context);
+
+impl Sha256 {
+    /// Of no bytes yet.
+    pub fn new() -> Sha256 {
+        Sha256(digest::Context::new(&digest::SHA256))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them.
+    pub fn finish(self) -> Hash {
+        to_hash(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Sha256 {
+        Sha256::new()
+    }
+}
+
+impl std::fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sha256").finish_non_exhaustive()
+    }
+}
+
 /// HMAC-SHA256 over the concatenation of `chunks`. The caller frames the chunks' lengths where that matters.
 pub fn hmac_sha256(key: &[u8], chunks: &[&[u8]]) -> Hash {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
@@ -76,6 +108,11 @@ mod tests {
         #[test]
         fn the_hashes_are_those_of_another_implementation(entry: Vec<u8>, left: Hash, right: Hash) {
             prop_assert_eq!(sha256(&entry), Hash::from(sha2::Sha256::digest(&entry)));
+            let (head, tail) = entry.split_at(entry.len() / 3);
+            let mut pieces = Sha256::new();
+            pieces.update(head);
+            pieces.update(tail);
+            prop_assert_eq!(pieces.finish(), sha256(&entry));
             let expected = sha2::Sha256::new().chain_update([0]).chain_update(&entry).finalize();
             prop_assert_eq!(leaf(&entry), Hash::from(expected));
             let expected = sha2::Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize();

@@ -2,11 +2,13 @@
 
 mod key;
 mod signer;
+mod signing;
 
 use std::fmt;
 
 pub use key::{Algorithm, KeyError, Statement, Verifier};
 pub use signer::{Cosigner, Signer};
+pub use signing::{NoteSigner, sign_all};
 
 use crate::encode::{base64, parse_base64};
 
@@ -46,6 +48,14 @@ pub enum NoteError {
     /// A time that a cosignature cannot carry.
     #[error("cosignature time {0} is past the largest allowed, 2^63 - 1")]
     Time(u64),
+    /// The key is kept elsewhere, and no signature came from there. Says nothing secret.
+    #[error("no signature by the key {name}: {why}")]
+    Signer {
+        /// The key.
+        name: String,
+        /// Why, for people.
+        why: String,
+    },
     /// A signature under the name and id of a known key that this key did not make.
     #[error("bad signature of the known key {0}: the note was changed or forged")]
     BadSignature(String),
@@ -107,19 +117,55 @@ impl SignedNote {
         &self,
         known: impl IntoIterator<Item = &'v Verifier>,
     ) -> Result<Vec<&'v Verifier>, NoteError> {
+        let stated = self.statements(known)?;
+        Ok(stated.into_iter().map(|(verifier, _)| verifier).collect())
+    }
+
+    /// [`SignedNote::verify`], with what each key said; of a witness that cosigned more than once, its last word.
+    pub fn statements<'v>(
+        &self,
+        known: impl IntoIterator<Item = &'v Verifier>,
+    ) -> Result<Vec<(&'v Verifier, Statement)>, NoteError> {
         let known: Vec<&Verifier> = known.into_iter().collect();
-        let mut signed: Vec<&Verifier> = Vec::new();
+        let mut stated: Vec<(&Verifier, Statement)> = Vec::new();
         for signature in &self.signatures {
             for verifier in known.iter().filter(|verifier| verifier.claims(signature)) {
-                if verifier.check(&self.text, signature).is_none() {
-                    return Err(NoteError::BadSignature(verifier.name().to_owned()));
-                }
-                if !signed.contains(verifier) {
-                    signed.push(verifier);
+                let statement = self.checked(verifier, signature)?;
+                match stated.iter_mut().find(|(other, _)| other == verifier) {
+                    Some((_, said)) => *said = statement.max(*said),
+                    None => stated.push((verifier, statement)),
                 }
             }
         }
-        if signed.is_empty() { Err(NoteError::Unsigned) } else { Ok(signed) }
+        if stated.is_empty() { Err(NoteError::Unsigned) } else { Ok(stated) }
+    }
+
+    /// This note with the signatures of these keys and no others, one each, taken from its own and from `more`;
+    /// of a witness's cosignatures the newest. As when verifying, one bad signature under a known key's name and
+    /// id refuses all.
+    pub fn gather<'v>(
+        &self,
+        more: &[Signature],
+        known: impl IntoIterator<Item = &'v Verifier>,
+    ) -> Result<SignedNote, NoteError> {
+        let mut kept: Vec<Signature> = Vec::new();
+        for verifier in known {
+            let mut newest: Option<(Statement, &Signature)> = None;
+            for signature in self.signatures.iter().chain(more).filter(|line| verifier.claims(line)) {
+                let statement = self.checked(verifier, signature)?;
+                if newest.is_none_or(|(said, _)| statement > said) {
+                    newest = Some((statement, signature));
+                }
+            }
+            kept.extend(newest.map(|(_, line)| line.clone()).filter(|line| !kept.contains(line)));
+        }
+        if kept.is_empty() { Err(NoteError::Unsigned) } else { SignedNote::new(self.text.clone(), kept) }
+    }
+
+    /// What a known key says by a signature under its name and id.
+    fn checked(&self, verifier: &Verifier, signature: &Signature) -> Result<Statement, NoteError> {
+        let bad = || NoteError::BadSignature(verifier.name().to_owned());
+        verifier.check(&self.text, signature).ok_or_else(bad)
     }
 }
 

@@ -5,8 +5,10 @@
 //! over the leaves `index * 2^height .. (index + 1) * 2^height`. [`leaf_reader`] and [`tile_reader`] make
 //! one.
 
+mod range;
 mod read;
 
+pub use range::{MAX_RUN_HASHES, Run, run};
 pub use read::{leaf_reader, tile_reader};
 
 use crate::{Hash, hash};

@@ -8,13 +8,14 @@ pub use parse::{PolicyError, PolicyFault};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::note::{Algorithm, KeyError, Verifier};
+use crate::succession::{Succession, SuccessionError};
 
 /// The longest policy file.
-pub const MAX_POLICY: usize = 1024 * 1024;
+pub const MAX_POLICY: usize = 2 * 1024 * 1024;
 
 /// The most logs, the most witnesses and the most groups: the specification asks for 32 each; a node of ours
-/// lists a log per tenant.
-pub const MAX_ENTRIES: usize = 4096;
+/// lists a log per tenant, and while keys are replaced two.
+pub const MAX_ENTRIES: usize = 8192;
 
 /// An auditor's trust, stated in a text file that comes from elsewhere than what it judges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +92,35 @@ impl TrustPolicy {
         &self.witnesses
     }
 
+    /// Every known key, of logs and of witnesses.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        let logs = self.logs.iter().map(|log| &log.verifier);
+        logs.chain(self.witnesses.iter().map(|witness| &witness.verifier))
+    }
+
+    /// Whether witnesses must have cosigned.
+    pub fn has_quorum(&self) -> bool {
+        self.quorum.is_some()
+    }
+
+    /// Trusts the key that a listed log's key names as the one to follow it; says whether that is one more. A
+    /// succession of a log that is not listed is passed over. What is asked of witnesses stays the same.
+    pub fn follow(&mut self, succession: &str) -> Result<bool, SuccessionError> {
+        let Succession { old, new } = Succession::open(succession)?;
+        let known = |key: &Verifier| self.logs.iter().any(|log| log.verifier == *key);
+        // A policy lists no key twice, whatever its names.
+        let taken = self.logs.iter().any(|log| log.verifier.public_key() == new.public_key());
+        let follows = known(&old) && !taken && self.logs.len() < MAX_ENTRIES;
+        if follows {
+            self.logs.push(Log { verifier: new, url: None });
+        }
+        Ok(follows)
+    }
+
     /// Checks a signed checkpoint: a listed log signed it, its witnesses meet the quorum, and no listed key's
     /// signature on it is bad.
     pub fn verify_checkpoint(&self, note: &str) -> Result<Checkpoint, Untrusted> {
-        let logs = self.logs.iter().map(|log| &log.verifier);
-        let known = logs.chain(self.witnesses.iter().map(|witness| &witness.verifier));
-        let (checkpoint, signed) = checkpoint::open_signed(note, known)?;
+        let (checkpoint, signed) = checkpoint::open_signed(note, self.verifiers())?;
         match self.quorum {
             Some(quorum) if !self.is_met(quorum, &signed) => {
                 Err(Untrusted::Quorum(self.name(quorum).to_owned()))

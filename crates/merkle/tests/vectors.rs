@@ -3,6 +3,7 @@
 
 use greffier_merkle::note::{Cosigner, Signer, Statement, Verifier};
 use greffier_merkle::tile::{TileBuilder, TileId, entries_path};
+use greffier_merkle::witness::{AddCheckpoint, consider};
 use greffier_merkle::{Checkpoint, Hash, TlogProof, TrustPolicy, bundle, checkpoint, hash, note, proof};
 
 /// The well-known leaves.
@@ -44,10 +45,14 @@ fn ct_proofs() {
     let mut read = proof::leaf_reader(&leaves);
     let found = proof::inclusion(0, 8, &mut read).unwrap();
     assert_eq!(short(&found), ["96a296d2", "5f083f0a", "6b47aaf2"]);
+    let root = |size: usize| hex::decode(CT_ROOTS[size]).unwrap().try_into().unwrap();
+    assert_eq!(proof::verify_inclusion(0, 8, &leaves[0], &found, &root(8)), Ok(()));
     let found = proof::consistency(3, 7, &mut read).unwrap();
     assert_eq!(short(&found), ["0298d122", "07506a85", "fac54203", "837dbb15"]);
+    assert_eq!(proof::verify_consistency(3, 7, &root(3), &root(7), &found), Ok(()));
     let found = proof::consistency(6, 8, &mut read).unwrap();
     assert_eq!(short(&found), ["0ebc5d34", "ca854ea1", "d37ee418"]);
+    assert_eq!(proof::verify_consistency(6, 8, &root(6), &root(8), &found), Ok(()));
 }
 
 const LOG: &str = "audit.example.com/log1";
@@ -115,6 +120,31 @@ fn worked_checkpoint() {
     let keys = [LOG_KEY, WITNESS_KEY].map(|key| Verifier::parse(key).unwrap());
     assert_eq!(checkpoint::open(CHECKPOINT, &keys), Ok(head.clone()));
     assert_eq!(trust("w1").verify_checkpoint(CHECKPOINT), Ok(head));
+}
+
+/// The witness gets from 256 entries to 300, and answers with its line of the checkpoint.
+#[test]
+fn worked_witness() {
+    let (leaves, log) = (leaves(), Signer::new(LOG, &seed(0)).unwrap());
+    let head =
+        |size: u64| Checkpoint { origin: LOG.into(), size, root: hash::root(&leaves[..size as usize]) };
+    let proof = proof::consistency(256, 300, &mut proof::leaf_reader(&leaves)).unwrap();
+    let body = AddCheckpoint { old: 256, proof, checkpoint: head(300).sign(&log).unwrap() }.to_text();
+    insta::assert_snapshot!(body, @r#"
+    old 256
+    6MCNl4iMNU/DKWQjM6ZOUbvuHyMEjz/C2CEJop0pPJA=
+
+    audit.example.com/log1
+    300
+    JrMFtGYT2swoXiJf8CTSJiXzRsxtANIdftEzHwZ6mLw=
+
+    — audit.example.com/log1 zxj+KmRXA50HIWj5UBUirmXWBOr0TEQavGO4j4ZPZ/uU7lfytx2eTp/wXGZ8P5mJVAyx1Z4DccKYbVHKC8iYz/Vx0Qc=
+    "#);
+    let request = AddCheckpoint::parse(&body).unwrap();
+    assert_eq!(consider([log.verifier()], Some(&head(256)), &request), Ok(head(300)));
+    let witness = Cosigner::new("witness.example.com/w1", &seed(32)).unwrap();
+    let line = witness.cosignature(&head(300).to_text(), 1_700_000_000).unwrap();
+    assert_eq!(format!("{}{line}\n", request.checkpoint), CHECKPOINT);
 }
 
 /// Path, length and abbreviated SHA-256 of each stored object.

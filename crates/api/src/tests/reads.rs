@@ -1,5 +1,7 @@
 //! What each route answers.
 
+use std::io::Read;
+
 use super::*;
 
 #[tokio::test]
@@ -298,6 +300,8 @@ async fn trails_and_tiles() {
     let tile = anyone(&format!("/trails/acme/tile/0/000.p/{size}")).await;
     assert_eq!((tile.status, tile.body.len() as u64), (200, 32 * size));
     assert_eq!(tile.headers["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(tile.headers["content-type"], "application/octet-stream");
+    assert_eq!(note.headers["cache-control"], "public, max-age=2");
 
     // The bundle's entries are the leaves of the tile.
     let path = format!("/trails/acme/tile/entries/000.p/{size}");
@@ -305,6 +309,38 @@ async fn trails_and_tiles() {
     let entries = greffier_merkle::bundle::entries(&bundle.body).unwrap();
     let leaves: Vec<u8> = entries.iter().flat_map(|entry| greffier_merkle::hash::leaf(entry)).collect();
     assert_eq!(leaves, tile.body);
+    assert_eq!(bundle.headers["content-type"], "application/octet-stream");
+    assert_eq!(bundle.headers["cache-control"], "private, max-age=31536000, immutable");
+
+    // Smaller for whoever takes that, and the same.
+    let packed = |coding: &'static str| {
+        let mut visit = world.visit(Some(principal("auditor@acme")), Method::GET, &path);
+        visit.parts.headers.insert("accept-encoding", coding.parse().unwrap());
+        world.send(visit)
+    };
+    for (coding, gzipped) in [("deflate, GZIP;q=0.5", true), ("gzip;q=0.0, br", false), ("identity", false)] {
+        let answer = packed(coding).await;
+        assert_eq!(answer.headers["vary"], "accept-encoding");
+        assert_eq!(answer.headers.get("content-encoding").is_some(), gzipped, "{coding}");
+        let mut plain = answer.body.clone();
+        if gzipped {
+            assert_eq!(answer.headers["content-encoding"], "gzip");
+            plain.clear();
+            flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_end(&mut plain).unwrap();
+        }
+        assert_eq!(plain, bundle.body, "{coding}");
+    }
+
+    // A bundle is that of a signed tree. Each of these reads is recorded behind it, and waits for its checkpoint; at
+    // worst that comes while we ask, now and then.
+    let mut unsigned = Vec::new();
+    for _ in 0..20 {
+        let note = anyone("/trails/acme/checkpoint").await.text();
+        let size: u64 = note.lines().nth(1).unwrap().parse().unwrap();
+        let beyond = format!("/trails/acme/tile/entries/000.p/{}", size + 1);
+        unsigned.push(world.get("auditor@acme", &beyond).await.status);
+    }
+    assert!(unsigned.contains(&404), "{unsigned:?}");
 
     for missing in [
         "/trails/acme/tile/0/001",

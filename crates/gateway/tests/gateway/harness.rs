@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use greffier_event::{ActionKind, Event, EventType, Timestamp};
+use greffier_event::{ActionKind, Draft, Event, EventId, EventType, Tenant, Timestamp};
 use greffier_gateway::{
-    CancellationToken, Clock, KeySource, Limits, Secret, Settings, Site, ToolServer, TrustedIssuer,
+    CancellationToken, Clock, KeySource, Limits, Secret, Settings, Site, Stopped, ToolServer, TrustedIssuer,
     UpstreamKind, prices::Prices,
 };
 use greffier_ledger::{Appender, KeyRing, Ledger, LedgerConfig, Reader, verify};
@@ -23,6 +23,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const AUDIENCE: &str = "https://greffier.test";
@@ -39,6 +40,8 @@ pub enum Upstream {
     Json(u16, String),
     Sse(Vec<String>),
     Silent,
+    /// Waits for its turn.
+    Held(Arc<tokio::sync::Notify>, Box<Upstream>),
 }
 
 impl Upstream {
@@ -50,6 +53,11 @@ impl Upstream {
     }
     pub fn silent() -> Upstream {
         Upstream::Silent
+    }
+    /// This one, each answer of which waits until somebody lets it go.
+    pub fn held(self) -> (Upstream, Arc<tokio::sync::Notify>) {
+        let go = Arc::new(tokio::sync::Notify::new());
+        (Upstream::Held(Arc::clone(&go), Box::new(self)), go)
     }
 }
 
@@ -123,7 +131,7 @@ pub struct Harness {
     clock: Clock,
     token: String,
     stop: CancellationToken,
-    serving: tokio::task::JoinHandle<()>,
+    serving: tokio::task::JoinHandle<Stopped>,
     ledger: Option<Ledger>,
 }
 
@@ -198,6 +206,7 @@ impl Harness {
             model_rules: Rules::new(greffier_event::RedactionAction::Redact),
             tool_rules: Rules::new(greffier_event::RedactionAction::Flag),
             prices: Prices::builtin().unwrap(),
+            continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),
             clock: Clock::system(),
             config_text: String::new(),
@@ -210,7 +219,7 @@ impl Harness {
             async move {
                 greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site)
                     .await
-                    .unwrap();
+                    .unwrap()
             }
         });
         until_ready(address).await;
@@ -263,6 +272,15 @@ impl Harness {
         Answer { status, headers, body: String::from_utf8(body).unwrap(), complete }
     }
 
+    /// Sends bytes as they are, and reads the head of what comes back.
+    pub async fn raw(&self, bytes: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(b"}") && stream.read_buf(&mut said).await.unwrap() > 0 {}
+        String::from_utf8(said).unwrap()
+    }
+
     /// Sends a request, waits until the upstream has it, and closes the connection.
     pub async fn ask_and_leave(&self, ask: Ask) {
         self.leave_at(ask, &self.reached).await;
@@ -293,10 +311,52 @@ impl Harness {
         tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
     }
 
+    /// From now on nothing can be recorded: checkpoints have no place to go. Returns when everybody knows.
+    pub async fn break_disk(&self) {
+        let (trails, away) = (self.dir.path().join("data/trails"), self.dir.path().join("away"));
+        // At first there is no such folder, and at any time it may be made.
+        while std::fs::File::create_new(&trails).is_err() {
+            drop(std::fs::rename(&trails, &away));
+        }
+        // Something to sign.
+        let appender = self.ledger.as_ref().unwrap().appender();
+        let (id, now) = (EventId(uuid::Uuid::now_v7()), self.clock.now());
+        let mut event = Event::new(id, EventType::AgentStart, Tenant::node(), now);
+        event.recorded_at = Some(now);
+        appender.append(Draft { event, parts: Vec::new() }).await.unwrap();
+        until(async || appender.is_recording().is_err()).await;
+    }
+
+    /// The disk works again. Returns when everybody knows.
+    pub async fn mend_disk(&self) {
+        let trails = self.dir.path().join("data/trails");
+        std::fs::remove_file(&trails).unwrap();
+        let back = std::fs::rename(self.dir.path().join("away"), &trails);
+        back.or_else(|_| std::fs::create_dir(&trails)).unwrap();
+        let appender = self.ledger.as_ref().unwrap().appender();
+        until(async || appender.is_recording().is_ok()).await;
+    }
+
+    /// Waits until `/readyz` says something.
+    pub async fn until_ready_says(&self, what: &str) {
+        until(async || self.ask(Ask::new("GET", "/readyz", "").token("")).await.body.contains(what)).await;
+    }
+
+    /// Waits until a call has come to the upstream.
+    pub async fn until_reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Stops the gateway; the ledger cannot be closed cleanly.
+    pub async fn stop_broken(self) -> Stopped {
+        self.stop.cancel();
+        self.serving.await.unwrap()
+    }
+
     /// Stops the gateway and the ledger cleanly and opens the trail for reading.
     pub async fn stop(self) -> Trail {
         self.stop.cancel();
-        self.serving.await.unwrap();
+        let _stopped = self.serving.await.unwrap();
         if let Some(ledger) = self.ledger {
             tokio::task::spawn_blocking(move || ledger.close().unwrap()).await.unwrap();
         }
@@ -331,6 +391,24 @@ impl Trail {
 
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The parts of an event, by name.
+    pub fn parts(&self, id: EventId) -> BTreeMap<String, String> {
+        let keys = KeyRing::open(&self.dir.path().join("keys")).unwrap();
+        let reader = Reader::open(&self.dir.path().join("data")).unwrap();
+        let mut parts = BTreeMap::new();
+        reader
+            .scan(|found| {
+                if found.event().unwrap().id == id {
+                    let opened = found.open_parts(&keys).unwrap();
+                    let text = |content: Vec<u8>| String::from_utf8(content).unwrap();
+                    parts.extend(opened.into_iter().map(|part| (part.name, text(part.content))));
+                }
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        parts
     }
 
     pub fn of_type(&self, kind: EventType) -> Vec<Event> {
@@ -377,6 +455,13 @@ impl Trail {
         };
         let report = verify::verify_dir(&self.dir.path().join("data"), &options, &mut |_| {}).unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
+    }
+}
+
+/// Polls until it is so.
+async fn until(mut so: impl AsyncFnMut() -> bool) {
+    while !so().await {
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
@@ -446,7 +531,15 @@ async fn answer(
         body: String::from_utf8(body.to_vec()).unwrap(),
     });
     reached.notify_one();
+    let upstream = match upstream {
+        Upstream::Held(go, upstream) => {
+            go.notified().await;
+            *upstream
+        }
+        upstream => upstream,
+    };
     let (status, media, body) = match upstream {
+        Upstream::Held(..) => unreachable!("held once"),
         Upstream::Json(status, body) => (status, "application/json", Full::from(body).boxed()),
         Upstream::Sse(events) => {
             let frames = futures_util::stream::iter(events)

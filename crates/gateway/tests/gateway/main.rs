@@ -1,6 +1,8 @@
 //! The gateway from outside: calls through it, visits at its door, and the time it goes by.
 
 mod clock;
+mod goes_on;
 mod govern;
 mod harness;
+mod malformed;
 mod site;

@@ -195,6 +195,49 @@ pub(crate) struct Export {
     pub(crate) place: Where,
 }
 
+/// `evidence`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: greffier evidence 'user:alice' --since 2026-03-01 --parts prompt --out alice.zip"
+)]
+pub(crate) struct Evidence {
+    /// Which events, as in `search`.
+    #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// The contents to show, by name; all others stay withheld.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) parts: Vec<String>,
+    /// Show all contents.
+    #[arg(long, conflicts_with = "parts")]
+    pub(crate) all_parts: bool,
+    /// Leave out nothing between these indexes, so that the pack proves completeness.
+    #[arg(long, value_name = "FIRST-LAST", value_parser = pack_range)]
+    pub(crate) range: Option<greffier_api::PackRange>,
+    /// Leave out nothing between the first and the last event found.
+    #[arg(long, conflicts_with = "range")]
+    pub(crate) whole_range: bool,
+    /// Show in full what was not found and completes the range; otherwise it is there as leaf hashes.
+    #[arg(long)]
+    pub(crate) in_full: bool,
+    /// The trust policy to put in; the node's own word by default.
+    #[arg(long, value_name = "POLICY", conflicts_with = "server")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Keys folder, for the parts in a data directory; the configured one by default.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Where to write: a file (ZIP), or with a slash at its end a folder.
+    #[arg(long, value_name = "FILE | DIR/")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+fn pack_range(text: &str) -> Result<greffier_api::PackRange, String> {
+    greffier_api::PackRange::parse(text).ok_or_else(|| "must be two indexes, as in 100-200".to_owned())
+}
+
 /// The form of imported events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ImportForm {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{CancellationToken, Site};
-use greffier_ledger::{Ledger, LedgerConfig};
+use greffier_event::{EventId, Timestamp};
+use greffier_gateway::{CancellationToken, Site, Stopped};
+use greffier_ledger::{Eraser, Ledger, LedgerConfig, LedgerError, Retention};
 use greffier_query::Engine;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,9 +19,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::init;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::exit::{Exit, Failure};
+use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
-use crate::wire;
+use crate::{timestamps, wire, witnesses};
+
+/// How often what has expired is looked for.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     start_logging(output)?;
@@ -36,35 +42,99 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         node: config.node.clone(),
         seal: config.seal,
     };
-    let limits = config.query.clone();
+    let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
+    let anchor = witnesses::anchor(config.anchor.clone())?;
+    let retention = config.retention.clone();
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Dropped at the end of its scope: nothing may still append when the ledger closes.
-    let ledger = runtime.block_on(async {
+    let (ledger, stopped) = runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         // The address first: a second server on it must not get as far as the data.
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let (ledger, startup) = Ledger::start(ledger_config)?;
+        let (ledger, startup) = Ledger::start_witnessed(ledger_config, anchor).map_err(refused)?;
         tracing::info!(address = %listener.local_addr()?, "listening");
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
-        let site = ReadSite::new(engine, ledger.appender(), settings.node.clone());
+        let site = ReadSite::new(engine, ledger.appender(), ledger.eraser(), settings.node.clone());
+        let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
+        let watch = tokio::spawn(watch);
+        let stamper = ledger.stamper();
+        let stamping = stamping.map(|config| tokio::spawn(timestamps::keep(stamper, config)));
+        let retention = tokio::spawn(keep_retention(ledger.eraser(), retention));
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
-        greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
-        anyhow::Ok(ledger)
+        let stopped =
+            greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
+        // None of them may touch the directory while it is closed.
+        for task in [Some(watch), Some(retention), stamping].into_iter().flatten() {
+            task.abort();
+            drop(task.await);
+        }
+        anyhow::Ok((ledger, stopped))
     })?;
     drop(runtime);
-    ledger.close()?;
+    let closed = ledger.close();
+    all_on_record(stopped)?;
+    closed?;
     tracing::info!("stopped cleanly");
     Ok(Exit::Ok)
 }
 
+/// What was done unrecorded and could not be written down to the end is lost with this process: nobody may overlook it.
+fn all_on_record(stopped: Stopped) -> anyhow::Result<()> {
+    let Stopped { unaccounted, outcomes } = stopped;
+    if unaccounted + outcomes == 0 {
+        return Ok(());
+    }
+    tracing::error!(unaccounted, outcomes, "what was done unrecorded is lost with this process");
+    let message = format!(
+        "{unaccounted} calls were made unrecorded and their account is lost, with the outcomes of {outcomes} more: \
+         nothing could be recorded up to the stop"
+    );
+    Err(Failure::new("unaccounted", message).hint("the log says since when, and why").into())
+}
+
+/// A start that somebody outside speaks against ends as a check of these files against their word would.
+fn refused(error: LedgerError) -> anyhow::Error {
+    match error {
+        LedgerError::Forked { .. } => Failure::new("forked", error.to_string()).exit(Exit::Tampering).into(),
+        error => error.into(),
+    }
+}
+
+/// Lets contents expire, and carries out erasures that something kept from being done: each hour, and more often
+/// where something is kept for hours only.
+async fn keep_retention(eraser: Eraser, (retention, delay): (Retention, Duration)) {
+    let shortest = retention.classes.values().chain(&retention.parts).min();
+    let pace = shortest.map_or(HOUR, |time| (*time / 4).clamp(Duration::from_secs(1), HOUR));
+    let mut pace = tokio::time::interval(pace);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        let now = crate::when::now();
+        let done = match eraser.finish_all().await {
+            Ok(_) => eraser.expire(&retention, delay, now, new_id).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(0) => {}
+            Ok(trails) => tracing::info!(trails, "contents expired"),
+            Err(error) => tracing::warn!(%error, "a pass over erasures and retention was not finished"),
+        }
+    }
+}
+
+/// A new id (UUIDv7).
+fn new_id(_: Timestamp) -> EventId {
+    EventId(uuid::Uuid::now_v7())
+}
+
 /// The first signal stops in good order.
-fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -80,7 +150,7 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
 
 /// Logs go to stderr. `GREFFIER_LOG` sets the level of our own crates only: those below would, at their lower
 /// levels, print headers, and with them tokens.
-fn start_logging(output: Output) -> anyhow::Result<()> {
+pub(super) fn start_logging(output: Output) -> anyhow::Result<()> {
     let level = match std::env::var("GREFFIER_LOG") {
         Ok(level) => level.parse().map_err(|_| {
             Failure::new("usage", "GREFFIER_LOG must be off, error, warn, info, debug or trace")

@@ -1,8 +1,12 @@
 //! From what was written to values: every problem is found, and named with its place.
 
+mod anchor;
 mod bounds;
 mod destinations;
+mod failure;
 mod identity;
+mod retention;
+mod timestamps;
 mod units;
 
 use std::collections::BTreeMap;
@@ -38,11 +42,7 @@ pub(crate) fn check(
     let mut checker = Checker { base, places, problems };
     let listen = checker.listen(&raw);
     let (data, keys) = checker.folders(&raw.data, &raw.keys);
-    if raw.on_record_failure.get_ref() == "continue" {
-        checker.problem(&raw.on_record_failure, "`continue` is not built yet: only `refuse`");
-    } else {
-        checker.one_of(&raw.on_record_failure, &["refuse"]);
-    }
+    let continues = checker.on_record_failure(&raw);
     checker.origin(&raw.origin);
     checker.name(&raw.node);
     let issuers = checker.issuers(&raw.issuer);
@@ -52,11 +52,14 @@ pub(crate) fn check(
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
+    let retention = checker.retention(&raw.retention);
+    let anchor = checker.anchor(&raw);
     let policy_dir = checker.path(&raw.policy.dir);
+    let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
-    let (Some(listen), Some(limits), Some(query), Some(seal), true) =
-        (listen, limits, query, seal, problems.0.is_empty())
+    let (Some(listen), Some(limits), Some(query), Some(seal), Some(retention), true) =
+        (listen, limits, query, seal, retention, problems.0.is_empty())
     else {
         return Err(problems);
     };
@@ -73,9 +76,13 @@ pub(crate) fn check(
         model_rules,
         tool_rules,
         prices,
+        continues,
+        timestamps,
         limits,
         query,
         seal,
+        retention,
+        anchor,
         text,
     })
 }
@@ -204,7 +211,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether an address can be reached from this machine only.
-fn is_loopback(ip: IpAddr) -> bool {
+pub(crate) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 

@@ -7,15 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery, RawSafety, RawServer, RawTool,
-    RawUpstream,
+    Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery,
+    RawRetention, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
-const NOT_BUILT: [(&str, &str); 5] = [
+const NOT_BUILT: [(&str, &str); 4] = [
     ("mcp", "MCP servers"),
     ("limit", "limits on calls, tokens and cost"),
-    ("retention", "how long entries and parts are kept"),
     ("privacy", "identities as references"),
     ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
 ];
@@ -32,12 +31,19 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     }
     found.list(root, "upstream", fields::<RawUpstream>());
     found.list(root, "tool", fields::<RawTool>());
+    if root.get("on_record_failure").is_some_and(|value| value.get_ref().as_table().is_some()) {
+        found.section(root, "on_record_failure", fields::<RawByClass>());
+    }
     found.section(root, "policy", fields::<RawPolicy>());
     found.section(root, "safety", fields::<RawSafety>());
     found.section(root, "prices", fields::<RawPrices>());
+    found.section(root, "timestamp", fields::<RawTimestamp>());
     found.section(root, "server", fields::<RawServer>());
     found.section(root, "query", fields::<RawQuery>());
     found.section(root, "ledger", fields::<RawLedger>());
+    found.list(root, "witness", fields::<RawWitness>());
+    found.section(root, "anchor", fields::<RawAnchor>());
+    found.section(root, "retention", fields::<RawRetention>());
     found.problems
 }
 

@@ -1,5 +1,8 @@
 //! What was written: names and texts as they stand in the file, each with its place, defaults filled in.
 
+mod anchor;
+mod failure;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,6 +10,9 @@ use greffier_gateway::Limits;
 use greffier_ledger::SealPolicy;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
+
+pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
+pub(crate) use failure::{RawByClass, RawFailure};
 
 /// A text with its place.
 pub(crate) type Text = Spanned<String>;
@@ -21,16 +27,21 @@ pub(crate) struct Raw {
     pub(crate) keys: Text,
     pub(crate) origin: Text,
     pub(crate) node: Text,
-    pub(crate) on_record_failure: Text,
+    pub(crate) on_record_failure: Spanned<RawFailure>,
     pub(crate) policy: RawPolicy,
     pub(crate) safety: RawSafety,
     pub(crate) server: RawServer,
     pub(crate) query: RawQuery,
     pub(crate) ledger: RawLedger,
+    pub(crate) anchor: RawAnchor,
+    pub(crate) retention: RawRetention,
     pub(crate) prices: RawPrices,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamp: Option<RawTimestamp>,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
     pub(crate) tool: Vec<RawTool>,
+    pub(crate) witness: Vec<RawWitness>,
 }
 
 impl Default for Raw {
@@ -42,16 +53,20 @@ impl Default for Raw {
             keys: text("greffier-keys"),
             origin: text("greffier.local"),
             node: text("node-1"),
-            on_record_failure: text("refuse"),
+            on_record_failure: Spanned::new(0..0, RawFailure::Word("refuse".to_owned())),
             policy: RawPolicy::default(),
             safety: RawSafety::default(),
             server: RawServer::default(),
             query: RawQuery::default(),
             ledger: RawLedger::default(),
+            anchor: RawAnchor::default(),
+            retention: RawRetention::default(),
             prices: RawPrices::default(),
+            timestamp: None,
             issuer: Vec::new(),
             upstream: Vec::new(),
             tool: Vec::new(),
+            witness: Vec::new(),
         }
     }
 }
@@ -157,6 +172,14 @@ pub(crate) struct RawPrices {
     pub(crate) file: Option<Text>,
 }
 
+/// `[timestamp]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawTimestamp {
+    pub(crate) url: Text,
+    #[serde(default = "one_hour")]
+    pub(crate) every: Text,
+}
+
 /// `[server]`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(default)]
@@ -207,6 +230,22 @@ impl Default for RawQuery {
     }
 }
 
+/// `[retention]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawRetention {
+    pub(crate) entries: Option<Text>,
+    pub(crate) parts: Option<Text>,
+    pub(crate) classes: BTreeMap<String, Text>,
+    pub(crate) shorten_after: Text,
+}
+
+impl Default for RawRetention {
+    fn default() -> RawRetention {
+        RawRetention { entries: None, parts: None, classes: BTreeMap::new(), shorten_after: text("7d") }
+    }
+}
+
 /// `[ledger]`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(default)]
@@ -254,6 +293,10 @@ fn one_minute() -> Text {
 
 fn two_minutes() -> Text {
     text("120s")
+}
+
+fn one_hour() -> Text {
+    text("1h")
 }
 
 fn ten_minutes() -> Text {

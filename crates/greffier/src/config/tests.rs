@@ -26,6 +26,7 @@ fn nothing_is_a_configuration() {
         issuer = []
         upstream = []
         tool = []
+        witness = []
 
         [policy]
         dir = "policies"
@@ -56,6 +57,16 @@ fn nothing_is_a_configuration() {
         [ledger]
         segment_age = "24h"
         wal = "1GiB"
+
+        [anchor]
+        every = "5s"
+        stale_after = "10m"
+        require = []
+
+        [retention]
+        shorten_after = "7d"
+
+        [retention.classes]
 
         [prices]
     "#);
@@ -101,18 +112,17 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    let text = "data = \"s3://bucket\"\non_record_failure = \"continue\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
+    let text = "data = \"s3://bucket\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
                 [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n[[upstream]]\nname = \"g\"\nkind = \"gemini\"\n\
                 base_url = \"http://a\"\nmodels = [\"*\"]\napi_key_env = \"K\"\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
-        greffier.toml:2:21: `continue` is not built yet: only `refuse`
-        greffier.toml:3:3: `mcp` is not built yet: MCP servers
-        greffier.toml:5:3: `limit` is not built yet: limits on calls, tokens and cost
-        greffier.toml:6:2: `retention` is not built yet: how long entries and parts are kept
-        greffier.toml:8:2: `privacy` is not built yet: identities as references
-        greffier.toml:9:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
-        greffier.toml:12:8: `gemini` is not built yet: only `openai` and `anthropic`
+        greffier.toml:2:3: `mcp` is not built yet: MCP servers
+        greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
+        greffier.toml:6:11: letting entries expire is not built yet: only `parts` and `classes`
+        greffier.toml:7:2: `privacy` is not built yet: identities as references
+        greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
+        greffier.toml:11:8: `gemini` is not built yet: only `openai` and `anthropic`
     ");
 }
 
@@ -227,7 +237,7 @@ entries = 65537
         greffier.toml:3:8: the keys must not lie inside the data directory: choose another folder
         greffier.toml:4:10: expected a name without spaces and `+`, as in "audit.example.com"
         greffier.toml:5:8: expected 1 to 64 letters, digits, `.`, `_` or `-`
-        greffier.toml:6:21: expected `refuse`
+        greffier.toml:6:21: expected `refuse` or `continue`
         greffier.toml:8:7: expected an https URL (http on loopback only), or keys by `jwks_file`
         greffier.toml:9:12: expected our name, as tokens carry it in `aud`
         greffier.toml:10:11: `greffier` is reserved for the node's own trail
@@ -301,6 +311,7 @@ fn the_environment_lies_over_the_file() {
         on_record_failure = "refuse"
         issuer = []
         tool = []
+        witness = []
 
         [policy]
         dir = "policies"
@@ -333,6 +344,16 @@ fn the_environment_lies_over_the_file() {
         [ledger]
         segment_age = "24h"
         wal = "1GiB"
+
+        [anchor]
+        every = "5s"
+        stale_after = "10m"
+        require = []
+
+        [retention]
+        shorten_after = "7d"
+
+        [retention.classes]
 
         [prices]
 
@@ -373,6 +394,70 @@ fn what_a_question_may_cost_and_when_entries_are_sealed() {
     ");
 }
 
+const ISSUER: &str = "[[issuer]]\nurl = \"https://idp.example\"\naudience = \"https://greffier.example\"\ntenants = [\"acme\"]\n";
+
+/// What goes on unrecorded, or what is wrong.
+fn going_on(text: &str, overrides: &[(&str, &str)]) -> String {
+    match load(&format!("{text}{ISSUER}"), overrides) {
+        Ok(config) => {
+            config.continues.classes().map(greffier_gateway::Class::name).collect::<Vec<_>>().join(" ")
+        }
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn which_calls_go_on_unrecorded() {
+    let check = going_on;
+    assert_eq!(check("", &[]), "");
+    assert_eq!(check("on_record_failure = \"refuse\"\n", &[]), "");
+    assert_eq!(check("on_record_failure = \"continue\"\n", &[]), "invoke_model call_tool");
+    assert_eq!(check("", &[("ON_RECORD_FAILURE", "continue")]), "invoke_model call_tool");
+    assert_eq!(check("[on_record_failure]\n", &[]), "");
+    assert_eq!(check("[on_record_failure]\ninvoke_model = \"continue\"\n", &[]), "invoke_model");
+    assert_eq!(check("", &[("ON_RECORD_FAILURE__CALL_TOOL", "continue")]), "call_tool");
+    let but_one = "on_record_failure = { default = \"continue\", call_tool = \"refuse\" }\n";
+    assert_eq!(check(but_one, &[]), "invoke_model");
+    let shown = load(&format!("{but_one}{ISSUER}"), &[]).unwrap().text;
+    assert_eq!(load(&shown, &[]).unwrap().text, shown);
+    assert!(
+        shown.contains("[on_record_failure]\ndefault = \"continue\"\ncall_tool = \"refuse\"\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_may_not_go_on_unrecorded_is_said() {
+    insta::assert_snapshot!(going_on("on_record_failure = \"ignore\"\n", &[]), @"greffier.toml:1:21: expected `refuse` or `continue`");
+    insta::assert_snapshot!(going_on("on_record_failure = 7\n", &[]), @"greffier.toml:1:21: expected `refuse`, `continue`, or a section with one of them for each class, found integer");
+    insta::assert_snapshot!(going_on("[on_record_failure]\ninvoke_modle = \"continue\"\ncall_tool = 1\n", &[]), @r"
+        greffier.toml:2:1: unknown key `invoke_modle` in `on_record_failure`: did you mean `invoke_model`?
+        greffier.toml:3:13: expected a string, found integer
+    ");
+    insta::assert_snapshot!(going_on("[on_record_failure]\nread_resource = \"continue\"\ncall_tool = \"no\"\n", &[]), @r"
+        greffier.toml:2:1: unknown key `read_resource` in `on_record_failure`: expected one of default, invoke_model, call_tool
+        greffier.toml:3:13: expected `refuse` or `continue`
+    ");
+    insta::assert_snapshot!(problems("on_record_failure = \"continue\"\n", &[]), @"greffier.toml:1:21: calls go on unrecorded for verified callers only, and the development issuer verifies nobody: add an [[issuer]], or write `refuse`");
+    let classified = "on_record_failure = { call_tool = \"continue\" }\n[[tool]]\nname = \"ehr\"\n\
+                      base_url = \"http://a\"\nclassification = [\"phi\"]\n";
+    insta::assert_snapshot!(going_on(classified, &[]), @"greffier.toml:1:35: every [[tool]] here is classified, and no call for classified data goes on unrecorded: write `refuse`");
+}
+
+#[test]
+fn an_authority_for_time_stamps_has_a_url_and_a_pace() {
+    let parsed =
+        |text: &str| load(text, &[]).unwrap().timestamps.map(|stamps| (stamps.url, stamps.every.as_secs()));
+    assert_eq!(parsed(""), None);
+    let named = parsed("[timestamp]\nurl = \"http://tsa.example/tsr\"\n");
+    assert_eq!(named, Some(("http://tsa.example/tsr".to_owned(), 3_600)));
+    let wrong = "[timestamp]\nurl = \"ftp://u:p@tsa.example\"\nevery = \"10ms\"\nnonce = 1\n";
+    let told = problems(wrong, &[]);
+    for said in ["RFC 3161 authority", "expected at least 1s", "unknown key `nonce` in `timestamp`"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
 #[test]
 fn what_the_environment_gets_wrong_names_its_variable() {
     let overrides = [
@@ -387,9 +472,50 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, prices, issuer, upstream, tool
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, witness
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
     "#);
+}
+
+const WITNESS: &str = "[[witness]]\nname = \"w1\"\nvkey = \"witness.example.com/w1+969980cf+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X\"\nurl = \"https://w1.example/\"\n";
+
+#[test]
+fn witnesses_are_all_asked_unless_a_quorum_is_named() {
+    let anchor = load(WITNESS, &[]).unwrap().anchor.unwrap();
+    assert_eq!((anchor.quorum, anchor.witnesses[0].url.as_str()), (1, "https://w1.example"));
+    assert_eq!(anchor.require, greffier_ledger::Require::None);
+    let text =
+        format!("{WITNESS}[anchor]\nquorum = 1\nrequire = \"*\"\nevery = \"1s\"\nstale_after = \"2s\"\n");
+    assert_eq!(load(&text, &[]).unwrap().anchor.unwrap().require, greffier_ledger::Require::All);
+    let shown = load(&text, &[]).unwrap().text;
+    assert_eq!(load(&shown, &[]).unwrap().text, shown);
+    assert_eq!(load("", &[]).unwrap().anchor, None);
+}
+
+#[test]
+fn witnesses_that_cannot_be_are_named() {
+    let log_key = "audit.example.com/log1+cf18fe2a+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+    let log = format!("[[witness]]\nname = \"w1\"\nvkey = \"{log_key}\"\nurl = \"https://w1.example\"\n");
+    let expected = [
+        ("[anchor]\nquorum = 1\n".to_owned(), "there are no witnesses"),
+        ("[anchor]\nrequire = [\"acme\"]\n".to_owned(), "there are no witnesses"),
+        (format!("{WITNESS}[anchor]\nquorum = 2\n"), "expected 1 to 1"),
+        (format!("{WITNESS}[anchor]\nquorum = 0\n"), "expected 1 to 1"),
+        (format!("{WITNESS}{WITNESS}"), "this name stands twice"),
+        (WITNESS.replace("https://w1", "http://w1"), "expected an https URL"),
+        (WITNESS.replace("\"w1\"", "\"none\""), "has a meaning of its own"),
+        (WITNESS.replace("969980cf", "969980ce"), "id does not match"),
+        (log, "expected a witness's key"),
+        (format!("{WITNESS}[anchor]\nrequire = \"acme\"\n"), "or a list of tenants"),
+        (format!("{WITNESS}[anchor]\nrequire = [\"a b\"]\n"), "`a b` is no tenant"),
+        (format!("{WITNESS}[anchor]\nevery = \"10m\"\n"), "at least twice `every`"),
+        (format!("{WITNESS}[anchor]\nevry = \"10s\"\n"), "did you mean `every`?"),
+        (WITNESS.replace("vkey", "key"), "unknown key `key`"),
+    ];
+    for (text, said) in expected {
+        let problems = problems(&text, &[]);
+        assert!(problems.contains(said), "{text}{problems}");
+    }
 }

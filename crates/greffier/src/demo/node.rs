@@ -30,7 +30,7 @@ pub(super) struct Node {
     pub(super) url: String,
     ledger: Ledger,
     stop: CancellationToken,
-    serving: JoinHandle<Result<(), greffier_gateway::StartError>>,
+    serving: JoinHandle<Result<greffier_gateway::Stopped, greffier_gateway::StartError>>,
 }
 
 impl Node {
@@ -51,7 +51,7 @@ impl Node {
         settings.clock = clock;
         let policies = wire::policies(&settings.policy_dir)?;
         let engine = Engine::new(ledger.reader(), limits)?;
-        let site = ReadSite::new(engine.clone(), ledger.appender(), settings.node.clone());
+        let site = ReadSite::new(engine.clone(), ledger.appender(), ledger.eraser(), settings.node.clone());
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         let serving = tokio::spawn({
             let stop = stop.clone();
@@ -75,7 +75,8 @@ impl Node {
     /// Stops in good order, so that everything is covered by the manifest.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        self.serving.await??;
+        // The demo's configuration refuses what it cannot record: nothing is ever left unaccounted.
+        let _stopped = self.serving.await??;
         let ledger = self.ledger;
         tokio::task::spawn_blocking(move || ledger.close()).await??;
         Ok(())

@@ -45,7 +45,8 @@ pub(super) fn keep_trust(folder: &Folder) -> anyhow::Result<()> {
 /// Checks the data directory, or the changed copy of it, against the trust kept apart, parts included.
 pub(super) fn check(folder: &Folder, changed: bool) -> anyhow::Result<Report> {
     let trust = TrustPolicy::parse(&fs::read_to_string(folder.path(TRUST))?)?;
-    let options = VerifyOptions { trust: Some(trust), keys_dir: Some(folder.path(KEYS)) };
+    let options =
+        VerifyOptions { trust: Some(trust), keys_dir: Some(folder.path(KEYS)), ..VerifyOptions::default() };
     let data = folder.path(if changed { CHANGED } else { DATA });
     Ok(verify_dir(&data, &options, |_| {})?)
 }

@@ -3,21 +3,21 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use greffier_event::Part;
-use greffier_ledger::{Found, KeyRing, ReadError};
+use greffier_ledger::{Found, KeyRing, OpenedPart, PartState, ReadError};
 use serde_json::{Value, json};
 
 use super::Hit;
 
 /// Under which names a part has its content, or the reason why it has none.
-pub(super) const KINDS: [&str; 4] = ["json", "text", "base64", "unreadable"];
+pub(super) const KINDS: [&str; 5] = ["json", "text", "base64", "gone", "unreadable"];
 
 const GONE: &str = "its key is gone: it was erased, or these are not the keys it was written with";
 const DAMAGED: &str = "it is damaged or was exchanged: run `greffier verify`";
 
 /// The parts of one event.
 pub(crate) enum Contents {
-    /// Decrypted.
-    Open(Vec<Part>),
+    /// Decrypted, or gone by right, by the word of an entry.
+    Known(Vec<(String, Result<Part, String>)>),
     /// Why not.
     Closed(&'static str),
 }
@@ -25,23 +25,25 @@ pub(crate) enum Contents {
 impl Contents {
     /// Opens what an entry holds. Erasure destroys keys, and what remains is still to be read.
     pub(super) fn open(found: &Found, keys: &KeyRing) -> Result<Contents, ReadError> {
-        match found.open_parts(keys) {
-            Ok(parts) => Ok(Contents::Open(
-                parts
-                    .into_iter()
-                    .map(|part| Part { name: part.name, media: part.media, content: part.content })
-                    .collect(),
-            )),
+        let known = |state| match state {
+            PartState::Open(part) => {
+                let OpenedPart { name, media, content, .. } = part;
+                (name.clone(), Ok(Part { name, media, content }))
+            }
+            PartState::Gone { name, why, .. } => (name, Err(why.to_string())),
+        };
+        match found.parts(keys) {
+            Ok(parts) => Ok(Contents::Known(parts.into_iter().map(known).collect())),
             Err(ReadError::NoKey(_)) => Ok(Contents::Closed(GONE)),
             Err(ReadError::Part(_)) => Ok(Contents::Closed(DAMAGED)),
             Err(error) => Err(error),
         }
     }
 
-    /// The parts that can be shown.
-    pub(crate) fn parts(&self) -> &[Part] {
+    /// What is known of each part.
+    fn known(&self) -> &[(String, Result<Part, String>)] {
         match self {
-            Contents::Open(parts) => parts,
+            Contents::Known(parts) => parts,
             Contents::Closed(_) => &[],
         }
     }
@@ -57,11 +59,12 @@ impl Hit {
         };
         for shown in parts.iter_mut().filter_map(Value::as_object_mut) {
             let name = shown.get("name").and_then(Value::as_str).unwrap_or_default();
-            let opened = contents.parts().iter().find(|part| part.name == name);
-            let (kind, content) = match (opened, contents) {
-                (Some(part), _) => content(part),
+            let known = contents.known().iter().find(|(known, _)| known == name);
+            let (kind, content) = match (known, contents) {
+                (Some((_, Ok(part))), _) => content(part),
+                (Some((_, Err(why))), _) => ("gone", json!(why)),
                 (None, Contents::Closed(why)) => ("unreadable", json!(why)),
-                (None, Contents::Open(_)) => ("unreadable", json!(DAMAGED)),
+                (None, Contents::Known(_)) => ("unreadable", json!(DAMAGED)),
             };
             shown.insert(kind.to_owned(), content);
         }

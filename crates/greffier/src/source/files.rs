@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_api::{Export, ExportError, ExportFormat, OpenParts};
+use greffier_api::{
+    Export, ExportError, ExportFormat, HasKeys, OpenParts, PackMaker, PackMakingError, PackOrder,
+};
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{KeyRing, ReadError, Reader};
 use greffier_query::{Engine, Limits, QueryError, Row, Search};
@@ -101,6 +104,16 @@ impl Files {
         exported(Export::begin(self.engine.clone(), self.tenant.clone(), search, format, open, None).await)
     }
 
+    /// An evidence pack of what a search finds.
+    pub(crate) async fn pack(
+        &self,
+        order: PackOrder,
+        keys: Option<Arc<dyn HasKeys>>,
+    ) -> anyhow::Result<PackMaker> {
+        let (engine, trail, search) = (self.engine.clone(), self.tenant.clone(), self.search(&order.asked)?);
+        packed(PackMaker::begin(engine, trail, search, order, keys, self.now).await)
+    }
+
     /// The answer to a statement.
     pub(crate) async fn sql(&self, statement: &str) -> anyhow::Result<Answer> {
         let table = self.engine.sql(&self.tenant, statement).await.map_err(failure)?;
@@ -189,6 +202,15 @@ fn hit(row: &Row) -> anyhow::Result<Hit> {
 pub(crate) fn exported<T>(said: Result<T, ExportError>) -> anyhow::Result<T> {
     said.map_err(|error| match error {
         ExportError::Query(error) => failure(error).into(),
+        error => error.into(),
+    })
+}
+
+/// What the making of a pack says, or why it broke off, as this process says it.
+pub(crate) fn packed<T>(said: Result<T, PackMakingError>) -> anyhow::Result<T> {
+    said.map_err(|error| match error {
+        PackMakingError::Query(error) => failure(error).into(),
+        PackMakingError::Range { .. } => Failure::usage(error.to_string()).into(),
         error => error.into(),
     })
 }

@@ -5,9 +5,8 @@ use greffier_merkle::Hash;
 use greffier_merkle::hash::{self, hmac_sha256};
 
 use crate::cipher::Secret;
-use crate::commit::Entry;
+use crate::commit::{Entry, Submitted};
 use crate::error::{AppendError, stamped};
-use crate::ids::Seen;
 use crate::keys::KeyRing;
 use crate::seal;
 use crate::wal::frame::{MAX_PARTS, Unplaced};
@@ -70,7 +69,7 @@ pub(super) fn seal_entry(
         sealed = seal::seal(&mut event, parts, &holder.name, &holder.key).map_err(|_| AppendError::Cipher)?;
         if let Some(sent) = sent {
             let digest = holder.digest(&event.tenant, sent);
-            submitted = Some((digest, Seen::default()));
+            submitted = Some(Submitted { digest, ..Submitted::default() });
             if let Some(source) = &mut event.source {
                 source.digest = Some(hex::encode(digest));
             }

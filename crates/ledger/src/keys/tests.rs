@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
 
 fn tenant(name: &str) -> Tenant {
@@ -11,12 +9,12 @@ fn keys_are_made_once_and_for_their_owner_only() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("deep/keys");
     KeyRing::create(&dir).unwrap();
-    for name in [SIGNING, MASTER, REFERENCES] {
+    for name in [FIRST, MASTER, REFERENCES] {
         assert_eq!(fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
-    let before = fs::read(dir.join(SIGNING)).unwrap();
+    let before = fs::read(dir.join(FIRST)).unwrap();
     assert!(matches!(KeyRing::create(&dir), Err(KeyError::Exists(_))));
-    assert_eq!(fs::read(dir.join(SIGNING)).unwrap(), before);
+    assert_eq!(fs::read(dir.join(FIRST)).unwrap(), before);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use greffier_merkle::Receipt;
 
 use super::tests::{FAST, Place};
 use super::*;
-use crate::append::Placed;
+use crate::append::{Answers, Placed};
 use crate::error::AppendError;
 use crate::testing::{draft, event, keys, plain};
 
@@ -57,7 +57,7 @@ async fn a_full_queue_makes_its_callers_wait_and_loses_nothing() {
     const ROOM: usize = 16_384;
     const MORE: usize = 600;
     let (commands, inbox) = mpsc::channel();
-    let appender = Appender::new(keys(), Arc::default(), commands, Arc::default());
+    let appender = Appender::new(keys(), Arc::default(), commands, Arc::default(), Heads::new(None));
     let caller = tokio::spawn({
         let appender = appender.clone();
         let drafts = (0..(ROOM + MORE) as u64).map(|n| bare("acme", n)).collect();
@@ -83,7 +83,7 @@ async fn a_full_queue_makes_its_callers_wait_and_loses_nothing() {
             });
             let placed = placed.collect();
             drop(pending.room);
-            pending.ack.send(placed).unwrap();
+            pending.ack.send(Answers { placed, room: None }).unwrap();
             if taken < ROOM + MORE && waiting.len() < 2 {
                 let Ok(Command::Append(pending)) = inbox.recv() else { panic!("some were lost") };
                 taken += pending.entries.len();

@@ -11,30 +11,30 @@ use crate::verify::{VerifyOptions, verify_dir};
 pub(super) const FAST: Duration = Duration::from_millis(5);
 
 /// A data directory and a keys folder beside it.
-pub(super) struct Place {
-    pub(super) dir: TempDir,
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
 }
 
 impl Place {
-    pub(super) fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let place = Place { dir: tempfile::tempdir().unwrap() };
         KeyRing::create(&place.keys()).unwrap();
         place
     }
 
-    pub(super) fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    pub(super) fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.dir.path().join("keys")
     }
 
-    pub(super) fn start(&self) -> Result<(Ledger, Startup), LedgerError> {
+    pub(crate) fn start(&self) -> Result<(Ledger, Startup), LedgerError> {
         self.start_at(&self.data(), seal_by_count(65_536))
     }
 
-    pub(super) fn start_with(&self, seal: SealPolicy) -> Result<(Ledger, Startup), LedgerError> {
+    pub(crate) fn start_with(&self, seal: SealPolicy) -> Result<(Ledger, Startup), LedgerError> {
         self.start_at(&self.data(), seal)
     }
 
@@ -49,8 +49,8 @@ impl Place {
         )
     }
 
-    pub(super) fn verify(&self) -> crate::verify::Report {
-        let options = VerifyOptions { trust: None, keys_dir: Some(self.keys()) };
+    pub(crate) fn verify(&self) -> crate::verify::Report {
+        let options = VerifyOptions { trust: None, keys_dir: Some(self.keys()), ..VerifyOptions::default() };
         verify_dir(&self.data(), &options, |_| ()).unwrap()
     }
 }

@@ -9,9 +9,10 @@ use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
-use super::{Opener, Recorder, Running};
-use crate::append::{Command, Faults, Pending, Placed};
+use super::{Opener, Recorder, Running, Witnessing};
+use crate::append::{Answers, Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
+use crate::erase::Erasure;
 use crate::error::{AppendError, LedgerError};
 use crate::ids::Ids;
 use crate::publish::Publisher;
@@ -33,6 +34,8 @@ pub(super) enum ToPublisher {
     Adopt(Box<Publisher>),
     /// Leaves of entries that are durable.
     Leaves(Vec<(Tenant, Hash)>),
+    /// Publish what there is, then hand this on to the sealer.
+    Erase(Box<Erasure>),
     /// Publish what is left, and stop.
     Finish,
 }
@@ -41,6 +44,8 @@ pub(super) enum ToPublisher {
 pub(super) enum ToSealer {
     /// The directory is open.
     Adopt(Box<Sealer>),
+    /// Empty the log and take parts out.
+    Erase(Box<Erasure>),
     /// Stop after the segment under way.
     Finish,
 }
@@ -51,6 +56,7 @@ pub(super) struct ToSpace(Disk, Spare);
 /// The committer's thread.
 pub(super) struct CommitThread {
     pub(super) opener: Opener,
+    pub(super) witnessing: Witnessing,
     pub(super) recorder: Option<Recorder>,
     pub(super) recovered: Option<oneshot::Sender<Recovered>>,
     pub(super) to_publisher: SyncSender<ToPublisher>,
@@ -75,6 +81,7 @@ impl CommitThread {
                     self.commit(group);
                     match stop {
                         None => {}
+                        Some(Stop::Erase(erasure)) => self.rotate(erasure),
                         Some(Stop::Now) => return None,
                         Some(Stop::Clean) => return self.close(inbox),
                     }
@@ -109,7 +116,8 @@ impl CommitThread {
             let reason = self.faults.check().err().unwrap_or_else(|| "the log is closed".to_owned());
             for (count, ack, _room) in answers {
                 let refusal = || Err(AppendError::NotRecording(reason.clone()));
-                let _ = ack.send((0..count).map(|_| refusal()).collect());
+                let placed = (0..count).map(|_| refusal()).collect();
+                let _ = ack.send(Answers { placed, room: None });
             }
             return;
         };
@@ -122,9 +130,9 @@ impl CommitThread {
             .collect();
         let mut placed = entries.into_iter().zip(places).map(|(entry, place)| answer(entry, place));
         for (count, ack, room) in answers {
-            let answer = placed.by_ref().take(count).collect();
-            drop(room);
-            let _ = ack.send(answer);
+            let placed: Vec<_> = placed.by_ref().take(count).collect();
+            let again = placed.iter().any(|placed| matches!(placed, Ok(Placed::Again(_))));
+            let _ = ack.send(Answers { placed, room: again.then_some(room) });
         }
         // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
         if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
@@ -140,6 +148,25 @@ impl CommitThread {
         if committer.end().len >= FILL_AT && !committer.spare().is_ready() {
             // It is being made when nobody takes this.
             let _ = self.to_space.try_send(ToSpace(recorder.disk.clone(), committer.spare().clone()));
+        }
+    }
+
+    /// Begins a new file of the log, so that an erasure can empty the old ones.
+    fn rotate(&mut self, mut erasure: Box<Erasure>) {
+        self.mend();
+        let open = self.recorder.as_mut().filter(|recorder| recorder.committer.is_open());
+        let rotated = open.map(|recorder| recorder.committer.rotate());
+        match rotated.unwrap_or_else(|| Err(io::Error::other("the log is closed"))) {
+            Ok(file) => {
+                erasure.file = file;
+                // Behind the leaves of all that the old files hold.
+                let _ = self.to_publisher.send(ToPublisher::Erase(erasure));
+            }
+            Err(error) => {
+                self.faults.set_log(Some(format!("the log cannot be written: {error}")));
+                self.last_try = Instant::now();
+                erasure.fail(&error);
+            }
         }
     }
 
@@ -160,7 +187,7 @@ impl CommitThread {
         let mut found = None;
         let result = match self.recorder.as_mut() {
             Some(recorder) => recorder.committer.reopen().map_err(LedgerError::io("open the log")),
-            None => self.opener.open().map(|opened| {
+            None => self.opener.open_witnessed(&self.witnessing).map(|opened| {
                 let Running { recorder, publisher, sealer, recovered } = opened;
                 let _ = self.to_publisher.send(ToPublisher::Adopt(Box::new(publisher)));
                 let _ = self.to_sealer.send(ToSealer::Adopt(Box::new(sealer)));
@@ -208,9 +235,12 @@ impl Drop for CommitThread {
     }
 }
 
+/// What ends a group early.
 enum Stop {
     Clean,
     Now,
+    /// Not the end: the group before it is committed first.
+    Erase(Box<Erasure>),
 }
 
 /// What the producer of an entry is told.
@@ -218,7 +248,7 @@ fn answer(entry: Entry, place: Result<u64, Refusal>) -> Result<Placed, AppendErr
     match place {
         Ok(index) => Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf })),
         Err(Refusal::Known(known)) => Ok(Placed::Known(known, Box::new(entry))),
-        Err(Refusal::Again) => Ok(Placed::Again(Box::new(entry))),
+        Err(Refusal::Again | Refusal::Repeats(_)) => Ok(Placed::Again(Box::new(entry))),
         Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
         Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
     }
@@ -238,6 +268,7 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<St
             }
             Command::Close => return (group, Some(Stop::Clean)),
             Command::Abandon => return (group, Some(Stop::Now)),
+            Command::Erase(erasure) => return (group, Some(Stop::Erase(erasure))),
         }
         let full = entries >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
         next = if full { None } else { inbox.try_recv().ok() };
@@ -264,6 +295,7 @@ pub(super) fn run_space(inbox: &Receiver<ToSpace>, pace: Duration) {
 /// Publishes what grew, once per pace. Returns the publisher only from an orderly stop.
 pub(super) fn run_publisher(
     inbox: &Receiver<ToPublisher>,
+    to_sealer: &Sender<ToSealer>,
     faults: &Faults,
     pace: Duration,
 ) -> Option<io::Result<Publisher>> {
@@ -277,15 +309,27 @@ pub(super) fn run_publisher(
                     publisher.ingest(leaves);
                 }
             }
+            Ok(ToPublisher::Erase(erasure)) => {
+                let published = publisher.as_mut().map(|publisher| publisher.publish());
+                match published.unwrap_or_else(|| Err(io::Error::other("starting"))) {
+                    Ok(()) => drop(to_sealer.send(ToSealer::Erase(erasure))),
+                    Err(error) => erasure.fail(&error),
+                }
+            }
             Ok(ToPublisher::Finish) => {
                 let mut publisher = publisher?;
+                if let Some(reason) = faults.forked() {
+                    return Some(Err(io::Error::other(reason)));
+                }
                 return Some(publisher.publish().map(|()| *publisher));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         if Instant::now() >= due {
-            if let Some(result) = publisher.as_mut().map(|publisher| publisher.publish()) {
+            // Whoever forked signs nothing more.
+            let publisher = publisher.as_mut().filter(|_| faults.forked().is_none());
+            if let Some(result) = publisher.map(|publisher| publisher.publish()) {
                 if let Err(error) = &result {
                     tracing::error!(%error, "not recording: checkpoints cannot be written");
                 }
@@ -304,11 +348,16 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
     loop {
         match inbox.recv_timeout(wait) {
             Ok(ToSealer::Adopt(adopted)) => sealer = Some(adopted),
+            Ok(ToSealer::Erase(erasure)) => match sealer.as_mut() {
+                Some(sealer) => erasure.carry_out(sealer),
+                None => erasure.fail(&"starting"),
+            },
             Ok(ToSealer::Finish) => return sealer.map(|sealer| *sealer),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
-        let Some(sealer) = sealer.as_mut() else { continue };
+        // A segment counts by a signature, and whoever forked signs nothing more.
+        let Some(sealer) = sealer.as_mut().filter(|_| faults.forked().is_none()) else { continue };
         wait = match sealer.step(wall_clock()) {
             // There may be more: only the inbox comes between.
             Ok(true) => Duration::ZERO,
@@ -328,7 +377,7 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
 }
 
 /// Ages of entries are measured against it.
-fn wall_clock() -> Timestamp {
+pub(crate) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

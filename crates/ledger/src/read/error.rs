@@ -60,7 +60,7 @@ pub(super) fn io_error(place: &str) -> impl FnOnce(io::Error) -> ReadError {
     move |source| ReadError::Io { place, source }
 }
 
-pub(super) fn damaged(place: &str, what: &str) -> ReadError {
+pub(crate) fn damaged(place: &str, what: &str) -> ReadError {
     ReadError::Damaged { place: place.to_owned(), what: what.to_owned() }
 }
 

@@ -10,18 +10,31 @@ use greffier_merkle::tlog_proof::{MAX_EXTRA, TlogProof};
 
 use super::{Found, ReadError, Reader, damaged, io_error};
 use crate::disclose::Disclosure;
+use crate::heads::Level;
 use crate::keys::KeyRing;
-use crate::publish::{MAX_CHECKPOINT_BYTES, checkpoint_path, read_tile, tile_path};
+use crate::publish::{
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, TRUST, checkpoint_path, cosigned_path, read_tile, tile_path,
+};
 
 impl Reader {
     /// The signed checkpoint of a trail, as it is on disk.
     pub fn checkpoint(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
-        let place = checkpoint_path(trail.as_str());
-        match self.disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
+        self.note(&checkpoint_path(trail.as_str()))
+    }
+
+    /// A signed note at a place, if there is one.
+    pub(crate) fn note(&self, place: &str) -> Result<Option<String>, ReadError> {
+        match self.disk.store().read(place, MAX_CHECKPOINT_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(&place)(error)),
-            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(&place, "it is not text")),
+            Err(error) => Err(io_error(place)(error)),
+            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(place, "it is not text")),
         }
+    }
+
+    /// The directory's own trust policy: its word, to be compared with one from elsewhere.
+    pub fn trust(&self) -> Result<String, ReadError> {
+        let text = self.disk.store().read(TRUST, MAX_TRUST_BYTES).map_err(io_error(TRUST))?;
+        String::from_utf8(text).map_err(|_| damaged(TRUST, "it is not text"))
     }
 
     /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of
@@ -34,11 +47,39 @@ impl Reader {
         }
     }
 
-    /// A C2SP proof that the entry is on its trail, against the stored checkpoint. `extra` carries the entry,
-    /// and with keys as many of its parts as fit: see [`Disclosure`].
+    /// The newest checkpoint of a trail that enough witnesses cosigned, as it is on disk.
+    pub fn cosigned(&self, trail: &Tenant) -> Result<Option<String>, ReadError> {
+        let place = cosigned_path(trail.as_str());
+        match self.disk.store().read(&place, MAX_CHECKPOINT_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(&place)(error)),
+            Ok(note) => String::from_utf8(note).map(Some).map_err(|_| damaged(&place, "it is not text")),
+        }
+    }
+
+    /// A C2SP proof that the entry is on its trail: against the checkpoint that witnesses cosigned if that covers it,
+    /// else against the one that we signed. `extra` carries the entry, and with keys as many of its parts as fit:
+    /// see [`Disclosure`].
     pub fn prove(&self, trail: &Tenant, index: u64, keys: Option<&KeyRing>) -> Result<TlogProof, ReadError> {
+        match self.prove_at(trail, index, keys, Level::Witnessed) {
+            Err(ReadError::NotCovered { .. }) => self.prove_at(trail, index, keys, Level::Integrated),
+            proof => proof,
+        }
+    }
+
+    /// [`Reader::prove`], against the checkpoint of one level.
+    pub fn prove_at(
+        &self,
+        trail: &Tenant,
+        index: u64,
+        keys: Option<&KeyRing>,
+        level: Level,
+    ) -> Result<TlogProof, ReadError> {
         // The checkpoint first: whatever it covers is in the log and in tiles already.
-        let checkpoint = self.checkpoint(trail)?;
+        let checkpoint = match level {
+            Level::Witnessed => self.cosigned(trail)?,
+            Level::Durable | Level::Integrated => self.checkpoint(trail)?,
+        };
         let no_entry = || ReadError::NoEntry { trail: trail.to_string(), index };
         let found = self.entry(trail, index)?.ok_or_else(no_entry)?;
         self.prove_found(&found, checkpoint, keys)
@@ -62,10 +103,10 @@ impl Reader {
         let hashes = inclusion(index, head.size, &mut read)
             .ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "its tiles are missing"))?;
         let parts = match keys {
-            Some(keys) => found.open_parts(keys)?,
+            Some(keys) => found.parts(keys)?,
             None => Vec::new(),
         };
-        let extra = Disclosure::new(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
+        let extra = Disclosure::of(found.entry.clone(), &parts).into_bytes_within(MAX_EXTRA);
         Ok(TlogProof { extra: Some(extra), index, hashes, checkpoint: note })
     }
 }

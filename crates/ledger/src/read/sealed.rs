@@ -11,7 +11,7 @@ use super::filters::Filters;
 use super::{Found, ReadError, damaged, io_error};
 use crate::manifest::{self, PartsRecord, SegmentRecord};
 use crate::peek::Peek;
-use crate::sealer::{entries_path, parts_path};
+use crate::sealer::{entries_path, is_parts_path};
 use crate::segment::{EntriesFile, PartsFile, SegmentError};
 use crate::snapshot::Segment;
 use crate::store::{Disk, Source};
@@ -33,7 +33,7 @@ impl Sealed {
     /// readers that hold no key do not check who signed the manifest.
     pub(super) fn of(disk: &Disk, record: SegmentRecord) -> Result<Arc<Sealed>, ReadError> {
         let SegmentRecord { trail, first, end, entries, parts, .. } = record;
-        let named = |parts: &PartsRecord| parts.file.path == parts_path(&trail, parts.first, parts.end);
+        let named = |parts: &PartsRecord| is_parts_path(&parts.file.path, &trail, parts.first, parts.end);
         let ours = Tenant::new(trail.as_str()).is_ok() && entries.path == entries_path(&trail, first, end);
         if !ours || !parts.iter().all(named) {
             let what =
@@ -68,9 +68,23 @@ impl Sealed {
         let entries = self.open(disk)?.get_many(indexes).map_err(self.unreadable())?;
         let found = |(index, entry)| {
             let parts = parts.remove(&index).unwrap_or_default();
-            Found { tenant: tenant.clone(), index, entry, parts }
+            Found { tenant: tenant.clone(), index, entry, parts, orders: Arc::default() }
         };
         Ok(entries.into_iter().map(found).collect())
+    }
+
+    /// The bytes of one entry, without its parts.
+    pub(super) fn entry(&self, disk: &Disk, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        self.open(disk)?.get(index).map_err(self.unreadable())
+    }
+
+    /// Shows the bytes of every entry, until `visit` breaks.
+    pub(super) fn scan(
+        &self,
+        disk: &Disk,
+        visit: impl FnMut(u64, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.open(disk)?.scan(visit).map_err(self.unreadable())
     }
 
     /// Where the entry with this id stands, if it is here.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hot::Hot;
+use super::orders::TrailOrders;
 use super::sealed::{Sealed, Segments};
 use super::tail::{Acknowledged, Stop, Tail};
 use super::{ReadError, Whereabouts, damaged, io_error};
@@ -35,6 +36,7 @@ pub(super) struct View {
 pub(super) struct Trail {
     pub(super) sealed: Segments,
     pub(super) hot: Hot,
+    pub(super) orders: TrailOrders,
 }
 
 impl Trail {
@@ -125,6 +127,9 @@ impl View {
             trail.sealed = sealed;
             trail.hot.seal(end);
         }
+        for place in holds.orders {
+            self.trails.entry(place.trail).or_default().orders.stand_at(place.index);
+        }
         // What counts before the floor is sealed, and its files may be gone: with them the word that some of what
         // was read there was disowned.
         let floor = holds.floor.max(1);
@@ -142,14 +147,12 @@ impl View {
         let acknowledged = acknowledged.as_ref().map(Acknowledged::end);
         tail.follow(disk, acknowledged, |place, frame| {
             let parts = (!frame.parts.is_empty()).then_some(place);
-            match trails.get_mut(frame.trail) {
-                Some(trail) => trail.hot.push(frame.index, frame.entry, parts),
-                None => trails.entry(frame.trail.to_owned()).or_default().hot.push(
-                    frame.index,
-                    frame.entry,
-                    parts,
-                ),
-            }
+            let trail = match trails.get_mut(frame.trail) {
+                Some(trail) => trail,
+                None => trails.entry(frame.trail.to_owned()).or_default(),
+            };
+            trail.orders.note(frame.trail, frame.index, frame.entry);
+            trail.hot.push(frame.index, frame.entry, parts)
         })
     }
 }

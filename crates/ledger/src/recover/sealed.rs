@@ -1,6 +1,6 @@
 //! Sealed trails at start: their trees come out of the tiles, and out of the segments where a tile is damaged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 
@@ -8,6 +8,7 @@ use greffier_merkle::tile::TileBuilder;
 use greffier_merkle::{Hash, hash};
 use parquet::file::reader::Length;
 
+use crate::erase::{Notice, Orders};
 use crate::error::LedgerError;
 use crate::manifest::{FileRecord, Holds, SegmentRecord};
 use crate::open_decisions::OpenDecisions;
@@ -49,6 +50,26 @@ pub(super) fn restore(
         }
     }
     Ok(open)
+}
+
+/// What sealed entries say about keeping and erasing, from where the manifest says they stand.
+pub(super) fn orders(disk: &Disk, holds: &Holds) -> Result<BTreeMap<String, Orders>, LedgerError> {
+    let mut orders: BTreeMap<String, Orders> = BTreeMap::new();
+    let mut places: BTreeMap<(&str, u64), (&SegmentRecord, Vec<u64>)> = BTreeMap::new();
+    for place in &holds.orders {
+        let segment = holds.segments_of(&place.trail).find(|s| (s.first..s.end).contains(&place.index));
+        let Some(segment) = segment else { continue };
+        places.entry((&segment.trail, segment.first)).or_insert((segment, Vec::new())).1.push(place.index);
+    }
+    for ((trail, _), (segment, indexes)) in places {
+        let file = open_entries(disk, segment)?;
+        for (index, entry) in file.get_many(&indexes).map_err(|error| damaged(segment, &error))? {
+            if let Some(notice) = Notice::read(trail, index, &entry) {
+                orders.entry(trail.to_owned()).or_default().note(notice);
+            }
+        }
+    }
+    Ok(orders)
 }
 
 /// The root that a trail had at a smaller size, from its tiles.

@@ -40,49 +40,114 @@ fn recover(sim: &Sim, bytes: &[u8]) -> Result<(u64, Vec<String>), LedgerError> {
     Ok((opened.publisher.trail("acme").size(), opened.recovered.repairs))
 }
 
+/// The acknowledged bytes of the log, where its frames end, and where each of its groups does.
+struct Whole {
+    sim: Sim,
+    /// Everything on file; behind what was acknowledged there may be room for more.
+    bytes: Vec<u8>,
+    /// Where the first frame begins and each one ends.
+    frames: Vec<usize>,
+    groups: Vec<usize>,
+}
+
+impl Whole {
+    fn of(groups: &[u64]) -> Whole {
+        let (sim, groups) = log(groups);
+        let bytes = sim.read(&wal::path(1), u64::MAX).unwrap();
+        let mut frames: Vec<usize> = file(&bytes).frames().map(|frame| frame.unwrap().0 as usize).collect();
+        frames.push(*groups.last().unwrap());
+        Whole { sim, bytes, frames, groups }
+    }
+
+    /// Entries whose frames end at `len` or before.
+    fn entries(&self, len: usize) -> usize {
+        self.frames[1..].iter().filter(|end| **end <= len).count()
+    }
+
+    fn end(&self) -> usize {
+        *self.groups.last().unwrap()
+    }
+}
+
+fn file(bytes: &[u8]) -> LogFile {
+    LogFile { sequence: 1, name: wal::path(1), bytes: bytes.to_vec(), accepted: None }
+}
+
 #[test]
 fn every_prefix_recovers_to_the_entries_that_it_holds() {
-    let (sim, ends) = log(&[1, 1, 2, 1]);
-    let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
-    let mut frames = Vec::new();
-    let file = LogFile { sequence: 1, name: wal::path(1), bytes: whole.clone(), accepted: None };
-    for frame in file.frames() {
-        frames.push(frame.unwrap().0 as usize);
-    }
-    frames.push(whole.len());
-    assert_eq!((frames.len(), *ends.last().unwrap()), (6, whole.len()));
-    for len in frames[0]..=whole.len() {
-        let (size, repairs) = recover(&sim, &whole[..len]).unwrap();
-        let expected = frames[1..].iter().filter(|end| **end <= len).count();
-        assert_eq!(size, expected as u64, "cut at {len}");
-        assert_eq!(repairs.is_empty(), frames.contains(&len), "cut at {len}");
-        // What recovery left is whole, and recovers to the same.
-        let kept = sim.read(&wal::path(1), u64::MAX).unwrap();
-        assert_eq!(kept, whole[..frames[expected]]);
-        assert_eq!(recover(&sim, &kept).unwrap(), (size, vec![]));
+    let whole = Whole::of(&[1, 1, 2, 1]);
+    assert_eq!((whole.frames.len(), whole.groups.len()), (6, 4));
+    // Cut off; or never written, in a file that was made longer before.
+    let cut = |len: usize| whole.bytes[..len].to_vec();
+    let zeroed = |len: usize| {
+        let mut bytes = whole.bytes.clone();
+        bytes[len..].fill(0);
+        bytes
+    };
+    // What is zero anyway is not missed.
+    let reach = |len: usize| len + whole.bytes[len..].iter().take_while(|byte| **byte == 0).count();
+    for len in whole.frames[0]..=whole.end() {
+        for (bytes, len) in [(cut(len), len), (zeroed(len), reach(len).min(whole.end()))] {
+            let (size, repairs) = recover(&whole.sim, &bytes).unwrap();
+            let expected = whole.entries(len);
+            assert_eq!(size, expected as u64, "cut at {len}");
+            // A torn frame is told of.
+            assert!(!repairs.is_empty() || whole.frames.contains(&len), "cut at {len}");
+            // What recovery left begins with what counts, and recovers to the same.
+            let kept = whole.sim.read(&wal::path(1), u64::MAX).unwrap();
+            assert_eq!(kept[..whole.frames[expected]], whole.bytes[..whole.frames[expected]]);
+            assert_eq!(recover(&whole.sim, &kept).unwrap(), (size, vec![]));
+        }
     }
     // A header is never torn: the file takes its name only when it is durable.
-    for len in 0..frames[0] {
-        assert!(matches!(recover(&sim, &whole[..len]), Err(LedgerError::Corrupt { .. })), "cut at {len}");
+    for len in 0..whole.frames[0] {
+        let result = recover(&whole.sim, &cut(len));
+        assert!(matches!(result, Err(LedgerError::Corrupt { .. })), "cut at {len}");
     }
 }
 
 #[test]
 fn a_flipped_bit_is_corruption_unless_it_is_in_the_last_group() {
-    let (sim, ends) = log(&[1, 1, 2]);
-    let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
-    for at in 0..whole.len() {
-        let mut flipped = whole.clone();
+    let whole = Whole::of(&[1, 1, 2]);
+    let last_group = whole.groups[1];
+    for at in 0..whole.end() {
+        let mut flipped = whole.bytes.clone();
         flipped[at] ^= 1 << (at % 8);
-        let result = recover(&sim, &flipped);
-        if at < ends[1] {
+        let result = recover(&whole.sim, &flipped);
+        if at < last_group {
             assert!(matches!(result, Err(LedgerError::Corrupt { .. })), "flip at {at}: {result:?}");
             // A refusal changes nothing.
-            assert_eq!(sim.read(&wal::path(1), u64::MAX).unwrap(), flipped);
+            assert_eq!(whole.sim.read(&wal::path(1), u64::MAX).unwrap(), flipped);
         } else {
             let (size, repairs) = result.unwrap();
-            assert!((2..4).contains(&size) && repairs.len() == 1, "flip at {at}: {size}");
+            assert_eq!((size, repairs.len()), (whole.entries(at) as u64, 1), "flip at {at}");
         }
+    }
+}
+
+/// The same for every single bit, without the rest of a start.
+#[test]
+fn no_flipped_bit_is_read_over() {
+    let whole = Whole::of(&[2, 1, 2]);
+    let last_group = whole.groups[1];
+    for (at, bit) in (0..whole.end()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut flipped = whole.bytes.clone();
+        flipped[at] ^= 1 << bit;
+        let flipped = file(&flipped);
+        let mut frames = flipped.frames();
+        let (mut whole_frames, mut corrupt) = (0, false);
+        for frame in frames.by_ref() {
+            match frame {
+                Ok((offset, _)) => {
+                    assert!((offset as usize) < at, "a flipped frame was read: byte {at}, bit {bit}");
+                    whole_frames += 1;
+                }
+                Err(_) => corrupt = true,
+            }
+        }
+        assert_eq!(whole_frames, whole.entries(at), "byte {at}, bit {bit}");
+        assert_eq!(corrupt, at < last_group, "byte {at}, bit {bit}");
+        assert_eq!(frames.torn().is_some(), !corrupt, "byte {at}, bit {bit}");
     }
 }
 

@@ -58,6 +58,9 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
         for batch in self.file.batches(GROUP, None, None)? {
             let batch = batch?;
             let made = expected(next, &batch)?;
+            if texts(&made, "tenant")?.iter().any(|tenant| tenant != Some(self.trail().as_str())) {
+                return Err(SegmentError::Malformed("an entry belongs to another trail"));
+            }
             for (name, filter) in &filters {
                 if texts(&made, name)?.iter().flatten().any(|text| !filter.check(text)) {
                     return Err(SegmentError::Malformed("a filter denies what is there"));

@@ -31,6 +31,9 @@ pub const INDEX: &str = "index";
 /// The exact bytes of an entry; the last column of version 1.
 pub const ENTRY: &str = "entry";
 
+/// The names of an entry's parts, as many as it binds.
+pub(super) const PART_NAMES: &str = "part_names";
+
 /// Every projection, in the order of the file, between `index` and `entry`.
 const COLUMNS: &[(&str, Column)] = &[
     ("id", Made(|e| Some(e.id.to_string()))),
@@ -91,7 +94,7 @@ const COLUMNS: &[(&str, Column)] = &[
     ("client", Text(|e| e.source.as_ref()?.client.as_deref())),
     ("protocol", Text(|e| e.source.as_ref()?.protocol.as_deref())),
     ("oauth_client", Text(|e| e.source.as_ref()?.oauth_client.as_deref())),
-    ("part_names", Texts(|e| e.parts.iter().map(|part| part.name.as_str()).collect())),
+    (PART_NAMES, Texts(|e| e.parts.iter().map(|part| part.name.as_str()).collect())),
 ];
 
 fn texts(list: &[String]) -> Vec<&str> {

@@ -23,8 +23,8 @@ mod write;
 
 pub(crate) use write::PartsWriter;
 
-const INDEX: &str = "index";
-const PART: &str = "part";
+pub(super) const INDEX: &str = "index";
+pub(super) const PART: &str = "part";
 const HOLDER: &str = "holder";
 const WRAPPED_KEY: &str = "wrapped_key";
 const CONTENT: &str = "content";
@@ -58,10 +58,10 @@ pub(crate) type PartsOf = (u64, Vec<SealedPart<'static>>);
 /// A sealed file of parts, open for reading.
 #[derive(Debug)]
 pub(crate) struct PartsFile<R> {
-    file: Opened<R>,
+    pub(super) file: Opened<R>,
     trail: Tenant,
     /// The first and the last entry of each row group.
-    groups: Vec<(u64, u64)>,
+    pub(super) groups: Vec<(u64, u64)>,
 }
 
 impl<R: ChunkReader + 'static> PartsFile<R> {
@@ -101,11 +101,27 @@ impl<R: ChunkReader + 'static> PartsFile<R> {
             if wanted.range(first..=last).next().is_some() {
                 let selection = self.rows_of(group, &wanted)?;
                 if selection.selects_any() {
-                    self.read(group, selection, &mut found)?;
+                    self.read(group, Some(selection), &mut found)?;
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Shows the parts of every entry that has some, in order.
+    pub(crate) fn scan(
+        &self,
+        mut visit: impl FnMut(u64, Vec<SealedPart<'static>>) -> Result<(), SegmentError>,
+    ) -> Result<(), SegmentError> {
+        let mut found = Vec::new();
+        for group in 0..self.groups.len() {
+            self.read(group, None, &mut found)?;
+            // The parts of the last entry may go on in the next group.
+            let last = found.pop();
+            found.drain(..).try_for_each(|(index, parts)| visit(index, parts))?;
+            found.extend(last);
+        }
+        found.into_iter().try_for_each(|(index, parts)| visit(index, parts))
     }
 
     /// Which rows of a group belong to these entries.
@@ -123,14 +139,14 @@ impl<R: ChunkReader + 'static> PartsFile<R> {
         Ok(RowSelection::from_consecutive_ranges(rows.into_iter(), row))
     }
 
-    /// Adds the selected rows to what was found; the parts of one entry may lie in two row groups.
+    /// Adds the selected rows, or all, to what was found; the parts of one entry may lie in two row groups.
     fn read(
         &self,
         group: usize,
-        selection: RowSelection,
+        selection: Option<RowSelection>,
         found: &mut Vec<PartsOf>,
     ) -> Result<(), SegmentError> {
-        for batch in self.file.batches(group, None, Some(selection))? {
+        for batch in self.file.batches(group, None, selection)? {
             let batch = batch?;
             let places = integers::<Int64Type>(&batch, INDEX)?.values().iter();
             let places = places.zip(integers::<Int32Type>(&batch, PART)?.values());

@@ -1,8 +1,8 @@
 //! Sealing entries: consecutive entries in, the bytes of one Parquet file out. The same entries give the same
 //! bytes. Below: [`super::columns`]; what is written here, [`super::entries`] reads and `check.rs` checks.
 
-use arrow_array::{BinaryArray, RecordBatch};
 use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{BinaryArray, RecordBatch};
 use greffier_event::{Tenant, Timestamp};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;

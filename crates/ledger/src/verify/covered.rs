@@ -6,6 +6,7 @@ use greffier_merkle::tile::TileId;
 
 use crate::manifest::{self, Manifest};
 use crate::publish::{TRAILS, tile_end};
+use crate::store::UNFINISHED;
 
 /// What may be in a directory after a clean stop, beside the log.
 pub(super) struct Covered<'a> {
@@ -26,10 +27,14 @@ impl<'a> Covered<'a> {
         self.listed.contains(path) || self.is_manifest(path) || self.is_of_a_trail(path).unwrap_or(false)
     }
 
-    /// Every note there ever was, and the newest listing.
+    /// Every note there ever was, and the newest listing. A crash may keep the listing before it, and a start that
+    /// came to nothing leaves what it wrote of the next manifest: nobody reads either.
     fn is_manifest(&self, path: &str) -> bool {
         let sequence = path.rsplit_once('/').and_then(|(_, name)| name.strip_suffix(".note")?.parse().ok());
         path == manifest::list_path(self.newest)
+            || path == manifest::list_path(self.newest.saturating_sub(1))
+            || path.strip_suffix(UNFINISHED).unwrap_or(path) == manifest::list_path(self.newest + 1)
+            || path.strip_suffix(UNFINISHED) == Some(&manifest::note_path(self.newest + 1))
             || (self.newest == 0 && path == manifest::v1::PATH)
             || sequence.is_some_and(|sequence| {
                 (1..=self.newest).contains(&sequence) && path == manifest::note_path(sequence)
@@ -40,7 +45,7 @@ impl<'a> Covered<'a> {
     fn is_of_a_trail(&self, path: &str) -> Option<bool> {
         let (trail, rest) = path.strip_prefix(TRAILS)?.strip_prefix('/')?.split_once('/')?;
         let size = *self.sizes.get(trail)?;
-        if rest == "checkpoint" {
+        if rest == "checkpoint" || rest == "cosigned" {
             return Some(size > 0);
         }
         let tile = TileId::parse(rest).ok()?;

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 
 use greffier_event::Tenant;
-use greffier_merkle::Hash;
 use greffier_merkle::hash::sha256;
-use greffier_merkle::note::Verifier;
+use greffier_merkle::note::{NoteError, SignedNote, Verifier};
 use greffier_merkle::trust::TrustPolicy;
+use greffier_merkle::{Checkpoint, Hash, checkpoint};
 
 use super::Report;
+use super::outside::Outside;
 use crate::manifest::{self, Flaw, Manifest};
-use crate::publish::{MAX_CHECKPOINT_BYTES, TRAILS, checkpoint_path, origin};
+use crate::publish::{MAX_CHECKPOINT_BYTES, TRAILS, checkpoint_path, cosigned_path, origin};
 use crate::store::Disk;
 
 /// A size and root that somebody signed.
@@ -32,6 +33,12 @@ pub(super) struct Signed {
     pub(super) listed: BTreeMap<String, Head>,
     /// The trails at the end of each of their segments.
     pub(super) segments: BTreeMap<String, Vec<Head>>,
+    /// The newest checkpoints that meet the quorum of witnesses.
+    pub(super) witnessed: BTreeMap<String, Head>,
+    /// All of these, and those that somebody kept elsewhere, by trail and size.
+    due: BTreeMap<String, BTreeMap<u64, Vec<Head>>>,
+    /// The node's origin, where a manifest says it.
+    node_origin: Option<String>,
 }
 
 /// The signed files as they are on disk, unchecked.
@@ -46,6 +53,8 @@ pub(super) struct Notes {
     v1: Option<Vec<u8>>,
     /// By folder; `None` for a folder without a checkpoint.
     checkpoints: BTreeMap<String, Option<Vec<u8>>>,
+    /// By folder, where there is one.
+    cosigned: BTreeMap<String, Vec<u8>>,
 }
 
 impl Notes {
@@ -70,12 +79,15 @@ impl Notes {
             report.problem(TRAILS, format!("cannot be read: {error}"));
             Vec::new()
         });
-        let mut checkpoints = BTreeMap::new();
+        let (mut checkpoints, mut cosigned) = (BTreeMap::new(), BTreeMap::new());
         for folder in folders.into_iter().filter(|listed| listed.is_dir) {
+            if let Some(note) = read(disk, &cosigned_path(&folder.name), MAX_CHECKPOINT_BYTES, report) {
+                cosigned.insert(folder.name.clone(), note);
+            }
             let note = read(disk, &checkpoint_path(&folder.name), MAX_CHECKPOINT_BYTES, report);
             checkpoints.insert(folder.name, note);
         }
-        Notes { chain, listing, missing, v1, checkpoints }
+        Notes { chain, listing, missing, v1, checkpoints, cosigned }
     }
 }
 
@@ -107,12 +119,18 @@ impl Notes {
 impl Signed {
     /// Keeps what is signed; every signature that does not hold is a problem. Without any trust nothing is, and
     /// the missing trust is a problem already.
-    pub(super) fn check(notes: Notes, trust: Option<&TrustPolicy>, report: &mut Report) -> Signed {
+    pub(super) fn check(
+        notes: Notes,
+        outside: &mut Outside,
+        own: Option<&TrustPolicy>,
+        report: &mut Report,
+    ) -> Signed {
         let mut signed = Signed::default();
         if notes.chain.is_empty() && notes.v1.is_none() {
             report.problem(manifest::DIR, "the manifest is missing");
         }
-        let Some(trust) = trust else { return signed };
+        let trust = outside.trust().or(own).cloned();
+        let Some(trust) = &trust else { return signed };
         let node_origin = signed.read_manifest(&notes, trust, report);
         for (folder, note) in &notes.checkpoints {
             let path = checkpoint_path(folder);
@@ -134,7 +152,111 @@ impl Signed {
                 report.problem(checkpoint_path(name), "the file is missing");
             }
         }
+        signed.read_cosigned(&notes, trust, node_origin.as_deref(), report);
+        let kept = outside.meet(node_origin.as_deref(), own, report);
+        signed.collect(kept);
+        signed.node_origin = node_origin;
         signed
+    }
+
+    /// Checkpoints that were cosigned. What the log alone signed is signed all the same.
+    fn read_cosigned(
+        &mut self,
+        notes: &Notes,
+        trust: &TrustPolicy,
+        node_origin: Option<&str>,
+        report: &mut Report,
+    ) {
+        for (folder, note) in &notes.cosigned {
+            let place = cosigned_path(folder);
+            let expected = node_origin.map(|node| origin(node, folder));
+            let (size, root) = match open_checkpoint(note, trust, expected.as_deref(), folder) {
+                Ok(head) => head,
+                Err(what) => {
+                    report.problem(place, what);
+                    continue;
+                }
+            };
+            let head = Head { size, root, place };
+            let met = std::str::from_utf8(note).is_ok_and(|note| trust.verify_checkpoint(note).is_ok());
+            if met && trust.has_quorum() {
+                self.witnessed.insert(folder.clone(), head.clone());
+            }
+            self.due.entry(folder.clone()).or_default().entry(size).or_default().push(head);
+        }
+    }
+
+    /// Sorts what was signed by where it is due.
+    fn collect(&mut self, kept: Vec<(String, Head)>) {
+        let single =
+            self.checkpoints.iter().chain(&self.listed).map(|(trail, head)| (trail.clone(), head.clone()));
+        let segments = self.segments.iter();
+        let segments =
+            segments.flat_map(|(trail, heads)| heads.iter().map(|head| (trail.clone(), head.clone())));
+        for (trail, head) in single.chain(segments).chain(kept) {
+            self.due.entry(trail).or_default().entry(head.size).or_default().push(head);
+        }
+    }
+
+    /// The trails of which anything was signed.
+    pub(super) fn trails(&self) -> impl Iterator<Item = &str> {
+        self.due.keys().map(String::as_str)
+    }
+
+    /// What was signed of a trail at this size.
+    pub(super) fn heads_at(&self, trail: &str, size: u64) -> &[Head] {
+        self.due.get(trail).and_then(|due| due.get(&size)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was signed of a trail beyond this size.
+    pub(super) fn heads_beyond(&self, trail: &str, size: u64) -> impl Iterator<Item = &Head> {
+        let due = self.due.get(trail).into_iter();
+        due.flat_map(move |due| due.range(size.saturating_add(1)..)).flat_map(|(_, heads)| heads)
+    }
+
+    /// Whether anything was signed of a trail at one of these sizes.
+    pub(super) fn is_due_within(&self, trail: &str, sizes: std::ops::Range<u64>) -> bool {
+        self.due.get(trail).is_some_and(|due| due.range(sizes).next().is_some())
+    }
+
+    /// How many entries of a trail its checkpoint covers.
+    pub(super) fn covered(&self, trail: &str) -> Option<u64> {
+        self.checkpoints.get(trail).map(|head| head.size)
+    }
+
+    /// How many entries there are to check at least: those that were signed for.
+    pub(super) fn entries(&self) -> u64 {
+        let newest = |due: &BTreeMap<u64, Vec<Head>>| due.last_key_value().map_or(0, |(size, _)| *size);
+        self.due.values().map(newest).fold(0, u64::saturating_add)
+    }
+
+    /// Takes note of a checkpoint that was stamped with a time: it must be one of this trail at this size. Its key
+    /// may have been replaced since and be known to nobody any more; the tree must have had its root all the same.
+    pub(super) fn stamp(
+        &mut self,
+        note: &[u8],
+        trust: Option<&TrustPolicy>,
+        trail: &str,
+        named: &str,
+        place: &str,
+    ) -> Result<(), String> {
+        let text = std::str::from_utf8(note).map_err(|_| "the checkpoint is not text".to_owned())?;
+        let does_not_hold = |error: &dyn std::fmt::Display| format!("the checkpoint does not hold: {error}");
+        let signed = SignedNote::parse(text).map_err(|error| does_not_hold(&error))?;
+        let known = trust.into_iter().flat_map(|trust| trust.logs()).map(|log| &log.verifier);
+        match signed.verify(known) {
+            Ok(_) | Err(NoteError::Unsigned) => {}
+            Err(error) => return Err(does_not_hold(&error)),
+        }
+        let Checkpoint { origin: of, size, root } =
+            Checkpoint::parse(signed.text()).map_err(|error| does_not_hold(&error))?;
+        let expected = self.node_origin.as_deref().map(|node| origin(node, trail));
+        if size.to_string() != named || expected.is_some_and(|expected| of != expected) {
+            return Err(format!("the checkpoint is that of `{of}` at {size} entries"));
+        }
+        let head = Head { size, root, place: place.to_owned() };
+        self.due.entry(trail.to_owned()).or_default().entry(size).or_default().push(head);
+        Ok(())
     }
 
     /// How many entries of a trail are sealed.
@@ -182,6 +304,7 @@ impl Signed {
 fn check_chain(chain: &BTreeMap<u64, Vec<u8>>, verifiers: &[Verifier], report: &mut Report) {
     let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
     let mut before: Option<&Vec<u8>> = None;
+    let mut before_signed = true;
     for sequence in 1..=newest {
         let place = manifest::note_path(sequence);
         let Some(note) = chain.get(&sequence) else {
@@ -189,16 +312,21 @@ fn check_chain(chain: &BTreeMap<u64, Vec<u8>>, verifiers: &[Verifier], report: &
             before = None;
             continue;
         };
-        match manifest::check_note(note, verifiers) {
+        match manifest::check_note(note, verifiers, sequence < newest) {
             Err(what) => report.problem(place, what),
-            Ok((number, _)) if number != sequence => {
-                report.problem(place, format!("it says that it is number {number}"))
+            Ok(link) if link.sequence != sequence => {
+                report.problem(place, format!("it says that it is number {}", link.sequence))
             }
-            Ok((_, previous)) => {
+            Ok(link) => {
                 let due = before.map(|note| hex::encode(sha256(note)));
-                if previous != due && (due.is_some() || sequence == 1) {
+                if link.previous != due && (due.is_some() || sequence == 1) {
                     report.problem(place, "it names another manifest than the one before it");
+                    if !before_signed {
+                        let what = "no known key signed it, and the next one names another";
+                        report.problem(manifest::note_path(sequence - 1), what);
+                    }
                 }
+                before_signed = link.signed;
             }
         }
         before = Some(note);
@@ -210,7 +338,7 @@ fn node_of(origin: &str) -> Option<&str> {
     origin.strip_suffix(Tenant::NODE)?.strip_suffix('/')
 }
 
-/// A checkpoint must be signed by a trusted log, and be that of this trail and no other.
+/// A checkpoint must be signed by a trusted log, witnessed or not, and be that of this trail and no other.
 fn open_checkpoint(
     note: &[u8],
     trust: &TrustPolicy,
@@ -218,8 +346,8 @@ fn open_checkpoint(
     trail: &str,
 ) -> Result<(u64, Hash), String> {
     let note = std::str::from_utf8(note).map_err(|_| "the checkpoint is not text".to_owned())?;
-    let checkpoint =
-        trust.verify_checkpoint(note).map_err(|error| format!("the checkpoint does not hold: {error}"))?;
+    let checkpoint = checkpoint::open(note, trust.verifiers());
+    let checkpoint = checkpoint.map_err(|error| format!("the checkpoint does not hold: {error}"))?;
     let ours = match expected {
         Some(expected) => checkpoint.origin == expected,
         None => checkpoint.origin.strip_suffix(trail).is_some_and(|node| node.ends_with('/')),

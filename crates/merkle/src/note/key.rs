@@ -21,8 +21,8 @@ pub enum Algorithm {
     Cosignature,
 }
 
-/// What a good signature says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a good signature says; of two by one witness, the later is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
     /// The key signed the text.
     Signed,

@@ -14,7 +14,7 @@ const NONE: &str = "none";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PolicyError {
     /// Longer than [`MAX_POLICY`].
-    #[error("trust policy is larger than 1 MiB")]
+    #[error("trust policy is larger than 2 MiB")]
     TooLarge,
     /// A line that does not fit.
     #[error("trust policy, line {line}: {fault}")]
@@ -65,7 +65,7 @@ pub enum PolicyFault {
     #[error("there is already a quorum line")]
     SecondQuorum,
     /// More lines of a kind than [`MAX_ENTRIES`].
-    #[error("more than 4096 of a kind")]
+    #[error("more than 8192 of a kind")]
     TooMany,
 }
 

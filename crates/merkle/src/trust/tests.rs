@@ -170,7 +170,7 @@ fn files() {
     trust policy, line 3: w0 is already a member of a group
     trust policy, line 2: the name w0 is already taken
     trust policy, line 1: the key's id does not match its name and bytes: copy the whole key again
-    trust policy is larger than 1 MiB
+    trust policy is larger than 2 MiB
     "#);
 }
 

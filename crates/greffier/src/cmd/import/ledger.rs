@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::source::choose;
 use crate::when;
+use crate::witnesses;
 
 /// The only policy in force here.
 const POLICY: &str = "@id(\"whoever holds the data and its keys imports\")\n\
@@ -39,6 +40,8 @@ impl OwnLedger {
     pub(super) async fn open(args: &cli::Import, named: Option<&Path>) -> anyhow::Result<OwnLedger> {
         let config = Config::load(named)?;
         let node = config.node;
+        // Whoever signs asks first whether somebody has signed more.
+        let anchor = witnesses::anchor(config.anchor)?;
         let ledger_config = LedgerConfig {
             dir: args.place.data.clone().unwrap_or(config.data),
             keys_dir: args.keys.clone().unwrap_or(config.keys),
@@ -46,12 +49,13 @@ impl OwnLedger {
             node: node.clone(),
             seal: SealPolicy::default(),
         };
-        let (ledger, startup) = Ledger::start(ledger_config).map_err(|error| match error {
-            LedgerError::Busy => Failure::new("busy", error.to_string())
-                .hint("or ask the server that runs: greffier import FILE --server URL")
-                .into(),
-            error => anyhow::Error::from(error),
-        })?;
+        let (ledger, startup) =
+            Ledger::start_witnessed(ledger_config, anchor).map_err(|error| match error {
+                LedgerError::Busy => Failure::new("busy", error.to_string())
+                    .hint("or ask the server that runs: greffier import FILE --server URL")
+                    .into(),
+                error => anyhow::Error::from(error),
+            })?;
         ledger.appender().is_recording().map_err(|reason| Failure::new("not_recording", reason))?;
         let recovered = startup.recovered.await.context("the data directory does not open")?;
         if recovered.unclean {

@@ -1,10 +1,12 @@
 //! A data directory: every file, entry, tile and signature.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use greffier_ledger::verify::{Report, VerifyError, VerifyOptions, verify_dir};
+use greffier_ledger::Gone;
+use greffier_ledger::verify::{Progress, Report, TrailReport, VerifyError, VerifyOptions, verify_dir};
 use greffier_merkle::TrustPolicy;
 use serde_json::{Value, json};
 
@@ -12,18 +14,16 @@ use super::{NOT_ANCHORED, read_trust};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Output};
 
-pub(super) fn verify(
-    dir: &Path,
-    trust: Option<TrustPolicy>,
-    keys_dir: Option<PathBuf>,
-    output: Output,
-) -> anyhow::Result<Exit> {
-    let report = verify_dir(dir, &VerifyOptions { trust, keys_dir }, |progress| {
-        let line = format!("{} of {} files, {} entries", progress.files, progress.of, progress.entries);
-        output.progress(&line);
+pub(super) fn verify(dir: &Path, options: &VerifyOptions, output: Output) -> anyhow::Result<Exit> {
+    let mut pace = Pace::default();
+    let report = verify_dir(dir, options, |progress| {
+        if let Some(line) = pace.line(&progress) {
+            output.progress(&line);
+        }
     });
     output.progress("");
     let report = report.map_err(|error| match error {
+        VerifyError::Kept(_) => Failure::usage(error.to_string()).into(),
         VerifyError::NotALedger(_) => {
             Failure::new("not_found", error.to_string()).exit(Exit::NotFound).into()
         }
@@ -39,10 +39,47 @@ pub(super) fn verify(
     Ok(if report.is_ok() { Exit::Ok } else { Exit::Tampering })
 }
 
+/// How fast it goes, and how long it will take.
+#[derive(Default)]
+struct Pace {
+    began: Option<Instant>,
+    shown: Option<Instant>,
+}
+
+impl Pace {
+    /// The line to show, if it is time for another.
+    fn line(&mut self, progress: &Progress) -> Option<String> {
+        /// Ten times a second is all that an eye sees.
+        const OFTEN: Duration = Duration::from_millis(100);
+        let now = Instant::now();
+        let began = *self.began.get_or_insert(now);
+        if self.shown.is_some_and(|shown| now - shown < OFTEN) {
+            return None;
+        }
+        self.shown = Some(now);
+        let Progress { files, of, entries, of_entries } = *progress;
+        let mut line = format!("{files} of {of} files, {entries} of {of_entries} entries");
+        let rate = entries as f64 / (now - began).as_secs_f64();
+        if rate.is_finite() && rate >= 1.0 {
+            let left = (of_entries - entries) as f64 / rate;
+            line.push_str(&format!(", {rate:.0}/s, {left:.0} s left"));
+        }
+        Some(line)
+    }
+}
+
 /// The keys that sign here, by the directory's own word, for whoever wants to write them down elsewhere.
 fn signers(dir: &Path) -> Vec<String> {
     let own = read_trust(&dir.join("trust")).ok();
     own.iter().flat_map(TrustPolicy::logs).map(|log| log.verifier.to_string()).collect()
+}
+
+/// The answer for parts that are not there and need not be.
+fn answer(why: Gone) -> String {
+    match why {
+        Gone::Erased { by } => format!("ERASED by entry {by}"),
+        Gone::Expired { by } => format!("EXPIRED by entry {by}"),
+    }
 }
 
 struct Told<'a> {
@@ -51,11 +88,19 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn verdict(&self) -> &'static str {
-        match (self.report.is_ok(), self.report.anchored) {
-            (false, _) => "TAMPERING FOUND",
-            (true, true) => "VERIFIED",
-            (true, false) => NOT_ANCHORED,
+    /// Verified is only what something from outside speaks for.
+    fn verdict(&self) -> String {
+        let report = self.report;
+        let alone = report.trails.iter().filter(|trail| trail.anchored.is_empty());
+        let alone: Vec<&str> = alone.map(|trail| trail.name.as_str()).collect();
+        if !report.is_ok() {
+            "TAMPERING FOUND".to_owned()
+        } else if report.anchored {
+            "VERIFIED".to_owned()
+        } else if alone.len() == report.trails.len() {
+            NOT_ANCHORED.to_owned()
+        } else {
+            format!("{NOT_ANCHORED}: {}; the others are VERIFIED", alone.join(", "))
         }
     }
 
@@ -63,12 +108,18 @@ impl Told<'_> {
         let report = self.report;
         let mut lines = Vec::new();
         for trail in &report.trails {
-            let covered = match trail.covered {
-                Some(covered) => format!("checkpoint covers {covered}"),
-                None => "no checkpoint yet".to_owned(),
+            let covered = match (trail.covered, trail.witnessed) {
+                (Some(covered), Some(witnessed)) => {
+                    format!("checkpoint covers {covered}, witnessed up to {witnessed}")
+                }
+                (Some(covered), None) => format!("checkpoint covers {covered}"),
+                (None, _) => "no checkpoint yet".to_owned(),
             };
             let root = STANDARD.encode(trail.root);
             lines.push(format!("trail {}: {} entries, {covered}, root {root}", trail.name, trail.entries));
+            if !trail.anchored.is_empty() {
+                lines.push(format!("trail {}: anchored by {}", trail.name, trail.anchored.join(", ")));
+            }
         }
         lines.extend(self.signers.iter().map(|key| format!("key {key}")));
         lines.push(if report.clean {
@@ -80,6 +131,18 @@ impl Told<'_> {
             let (opened, unopened) = (report.parts_opened, report.parts_unopened);
             lines.push(format!("parts: {opened} opened and bound to their entries, {unopened} left closed"));
         }
+        lines.extend(
+            report
+                .absent
+                .iter()
+                .map(|((trail, why), parts)| format!("trail {trail}: {parts} parts {}", answer(*why))),
+        );
+        if report.timestamps > 0 {
+            let count = report.timestamps;
+            lines.push(format!(
+                "time stamps: {count} bound to their checkpoints; who signed them is for `openssl ts -verify`"
+            ));
+        }
         lines.extend(report.torn_tails.iter().map(|tail| format!("torn tail: {tail}")));
         lines.extend(
             report.problems.iter().map(|problem| format!("problem {}: {}", problem.place, problem.what)),
@@ -87,21 +150,32 @@ impl Told<'_> {
         if report.more_problems > 0 {
             lines.push(format!("and {} problems more", report.more_problems));
         }
-        lines.push(self.verdict().to_owned());
+        lines.push(self.verdict());
         lines
     }
 
     fn document(&self) -> Value {
         let report = self.report;
-        let trail = |trail: &greffier_ledger::verify::TrailReport| {
-            let mut told =
-                json!({"name": trail.name, "entries": trail.entries, "root": STANDARD.encode(trail.root)});
-            if let (Some(covered), Some(fields)) = (trail.covered, told.as_object_mut()) {
-                fields.insert("covered".to_owned(), json!(covered));
+        let trail = |trail: &TrailReport| {
+            let mut told = json!({
+                "name": trail.name,
+                "entries": trail.entries,
+                "root": STANDARD.encode(trail.root),
+                "anchored_by": trail.anchored,
+            });
+            if let Some(fields) = told.as_object_mut() {
+                let sizes = [("covered", trail.covered), ("witnessed", trail.witnessed)];
+                let known =
+                    sizes.into_iter().filter_map(|(name, size)| Some((name.to_owned(), json!(size?))));
+                fields.extend(known);
             }
             told
         };
         let problem = |problem: &greffier_ledger::verify::Problem| json!({"place": problem.place, "what": problem.what});
+        let absent = |((trail, why), parts): (&(String, Gone), &u64)| {
+            let (Gone::Erased { by } | Gone::Expired { by }) = *why;
+            json!({"trail": trail, "parts": parts, "by": by, "answer": answer(*why)})
+        };
         json!({
             "verdict": self.verdict(),
             "anchored": report.anchored,
@@ -110,6 +184,8 @@ impl Told<'_> {
             "keys": self.signers,
             "parts_opened": report.parts_opened,
             "parts_unopened": report.parts_unopened,
+            "absent": report.absent.iter().map(absent).collect::<Vec<_>>(),
+            "timestamps": report.timestamps,
             "torn_tails": report.torn_tails,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "more_problems": report.more_problems,
@@ -120,10 +196,13 @@ impl Told<'_> {
         let row = |kind: &str, place: &str, what: String| json!({"kind": kind, "place": place, "what": what});
         let report = self.report;
         let trails = report.trails.iter().map(|trail| row("trail", &trail.name, trail.entries.to_string()));
+        let absent = report.absent.iter();
+        let absent = absent
+            .map(|((trail, why), parts)| row("absent", trail, format!("{parts} parts {}", answer(*why))));
         let tails = report.torn_tails.iter().map(|tail| row("torn_tail", "", tail.clone()));
         let problems =
             report.problems.iter().map(|problem| row("problem", &problem.place, problem.what.clone()));
-        let verdict = row("verdict", "", self.verdict().to_owned());
-        trails.chain(tails).chain(problems).chain([verdict]).collect()
+        let verdict = row("verdict", "", self.verdict());
+        trails.chain(absent).chain(tails).chain(problems).chain([verdict]).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use greffier_ledger::verify::VerifyOptions;
 use greffier_ledger::{DisclosedPart, Disclosure};
 use greffier_merkle::note::SignedNote;
 use greffier_merkle::proof::verify_inclusion;
@@ -19,7 +20,7 @@ const MAGIC: &[u8] = b"c2sp.org/tlog-proof@";
 
 pub(super) fn verify(
     path: &Path,
-    trust: Option<&TrustPolicy>,
+    options: &VerifyOptions,
     own: Option<&TrustPolicy>,
     output: Output,
 ) -> anyhow::Result<Exit> {
@@ -29,7 +30,7 @@ pub(super) fn verify(
         return Err(Failure::new("not_a_proof", message).into());
     }
     let text = String::from_utf8(bytes).map_err(invalid)?;
-    check(&text, trust, own)?.tell(output)
+    check(&text, options, own)?.tell(output)
 }
 
 /// What a proof shows once it holds.
@@ -48,7 +49,8 @@ fn invalid(reason: impl std::fmt::Display) -> Failure {
     Failure::new("invalid", format!("INVALID: {reason}")).exit(Exit::Tampering)
 }
 
-fn check(text: &str, trust: Option<&TrustPolicy>, own: Option<&TrustPolicy>) -> Result<Shown, Failure> {
+fn check(text: &str, options: &VerifyOptions, own: Option<&TrustPolicy>) -> Result<Shown, Failure> {
+    let trust = options.trust.as_ref();
     let proof = TlogProof::parse(text).map_err(invalid)?;
     let extra = proof.extra.as_deref().ok_or_else(|| invalid("it does not carry its entry"))?;
     let disclosure = Disclosure::from_bytes(extra).map_err(invalid)?;
@@ -79,8 +81,39 @@ fn check(text: &str, trust: Option<&TrustPolicy>, own: Option<&TrustPolicy>) -> 
     let parts =
         disclosure.parts.iter().zip(&event.parts).map(|(part, named)| shown(part, &named.name)).collect();
     let event = serde_json::from_slice(&disclosure.entry).map_err(invalid)?;
-    let (anchored, signed) = (trust.is_some(), trust.or(own).is_some());
+    let kept = kept(options, &proof, &leaf, &checkpoint)?;
+    let (anchored, signed) = (trust.is_some() || kept, trust.or(own).is_some());
     Ok(Shown { disclosure, event, parts, index: proof.index, checkpoint, anchored, signed })
+}
+
+/// Holds the proof against receipts and checkpoints that were kept; says whether any of them speaks for it. One that
+/// neither does nor contradicts it says nothing: between two sizes only the trail itself can show that one grew from
+/// the other.
+fn kept(
+    options: &VerifyOptions,
+    proof: &TlogProof,
+    leaf: &greffier_merkle::Hash,
+    checkpoint: &Checkpoint,
+) -> Result<bool, Failure> {
+    let tenant = checkpoint.origin.rsplit('/').next();
+    let ours = |trail: &str| trail == checkpoint.origin || Some(trail) == tenant;
+    let mut anchored = false;
+    for receipt in options.receipts.iter().filter(|kept| ours(&kept.trail) && kept.index == proof.index) {
+        if receipt.leaf_hash != *leaf {
+            return Err(invalid("the entry is another one than the receipt's"));
+        }
+        anchored = true;
+    }
+    for note in &options.from {
+        let head = unsigned(note)?;
+        if head.origin == checkpoint.origin && head.size == checkpoint.size {
+            if head.root != checkpoint.root {
+                return Err(invalid("the trail is another one than that of the checkpoint that was kept"));
+            }
+            anchored = true;
+        }
+    }
+    Ok(anchored)
 }
 
 /// What the checkpoint says, its signatures not looked at.

@@ -118,7 +118,7 @@ impl Checker<'_> {
         Some(ToolConfig { tool, credential: header.zip(secret) })
     }
 
-    fn names<'t>(&mut self, names: impl Iterator<Item = &'t Text>) {
+    pub(super) fn names<'t>(&mut self, names: impl Iterator<Item = &'t Text>) {
         let mut seen: Vec<&Text> = Vec::new();
         for name in names {
             self.name(name);

@@ -1,0 +1,129 @@
+//! `evidence`: what a search finds, packed with its proofs for somebody outside.
+
+mod out;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use greffier_api::{HasKeys, PackOrder, PackRange};
+use greffier_ledger::KeyRing;
+use greffier_ledger::pack::{Pack, ShownParts};
+
+use crate::cli;
+use crate::config::Config;
+use crate::exit::{Exit, Failure, asked};
+use crate::output::{Format, Output};
+use crate::source::{Files, Server, Source, packed, wait};
+use crate::wire;
+use out::Out;
+
+/// Largest trust policy.
+const MAX_TRUST: u64 = 1024 * 1024;
+
+pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
+    let source = Source::open(&args.place, None, named)?;
+    let search = args.span.narrow(&args.query);
+    let mut out = Out::open(&args.out)?;
+    let made = wait(async {
+        match &source {
+            Source::Server(server) => fetch(server, &search, args, &mut out).await,
+            Source::Files(files) => {
+                make(files, order(args, search.clone())?, keys(args, named)?, &mut out).await
+            }
+        }
+    });
+    made.map_err(|error| asked(error, &search))?;
+    out.done()?;
+    tell(&args.out, output)
+}
+
+fn shown(args: &cli::Evidence) -> ShownParts {
+    match (args.all_parts, args.parts.is_empty()) {
+        (true, _) => ShownParts::All,
+        (false, true) => ShownParts::None,
+        (false, false) => ShownParts::Named(args.parts.iter().cloned().collect()),
+    }
+}
+
+fn order(args: &cli::Evidence, asked: String) -> anyhow::Result<PackOrder> {
+    let trust = args.trust.as_deref().map(|path| {
+        let text = String::from_utf8(wire::read(path, MAX_TRUST)?);
+        text.with_context(|| format!("`{}` is not a trust policy", path.display()))
+    });
+    let whole = if args.whole_range { PackRange::Whole } else { PackRange::Found };
+    let range = args.range.clone().unwrap_or(whole);
+    Ok(PackOrder { asked, parts: shown(args), range, in_full: args.in_full, trust: trust.transpose()? })
+}
+
+/// The keys that open contents: those that are named; the configured ones where contents are to be shown.
+fn keys(args: &cli::Evidence, named: Option<&Path>) -> anyhow::Result<Option<Arc<dyn HasKeys>>> {
+    let folder = match &args.keys {
+        Some(keys) => keys.clone(),
+        None if shown(args) == ShownParts::None => return Ok(None),
+        None => Config::load(named)?.keys,
+    };
+    Ok(Some(Arc::new(KeyRing::open(&folder)?)))
+}
+
+async fn make(
+    files: &Files,
+    order: PackOrder,
+    keys: Option<Arc<dyn HasKeys>>,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let mut maker = files.pack(order, keys).await?;
+    while let Some(files) = packed(maker.next().await)? {
+        files.iter().try_for_each(|file| out.file(file))?;
+    }
+    Ok(())
+}
+
+async fn fetch(server: &Server, search: &str, args: &cli::Evidence, out: &mut Out) -> anyhow::Result<()> {
+    let parts = match shown(args) {
+        ShownParts::All => Some("all".to_owned()),
+        ShownParts::None => None,
+        ShownParts::Named(names) => Some(names.into_iter().collect::<Vec<_>>().join(",")),
+    };
+    let range = match &args.range {
+        Some(PackRange::Of(range)) => Some(format!("{}-{}", range.start, range.end.saturating_sub(1))),
+        _ => None,
+    };
+    let query = server.query(&[
+        ("q", Some(search)),
+        ("parts", parts.as_deref()),
+        ("range", range.as_deref()),
+        ("whole_range", args.whole_range.then_some("true")),
+        ("in_full", args.in_full.then_some("true")),
+    ]);
+    let mut reply = server.client.fetch("/api/v1/evidence", &query).await?;
+    while let Some(bytes) = reply.next().await? {
+        out.archive(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Says what the pack holds, as it says it itself.
+fn tell(path: &Path, output: Output) -> anyhow::Result<Exit> {
+    let pack = Pack::open(path).context("the pack that was written cannot be read")?;
+    let about = pack.about();
+    if output.format != Format::Table {
+        output.object(&["trail", "size", "search", "figures", "complete"], about)?;
+    }
+    let figures = &about.figures;
+    output.note(&format!(
+        "{} entries found, {} beside them, {} as leaf hashes; parts: {} shown, {} withheld; in {}",
+        figures.found,
+        figures.beside,
+        figures.withheld,
+        figures.parts_shown,
+        figures.parts_withheld + figures.parts_gone,
+        path.display()
+    ));
+    if figures.found == 0 {
+        return Err(Failure::new("not_found", "the search found nothing: the pack proves nothing")
+            .exit(Exit::NotFound)
+            .into());
+    }
+    Ok(Exit::Ok)
+}

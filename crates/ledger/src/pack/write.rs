@@ -1,0 +1,347 @@
+//! Making a pack: entries come in the order of the trail, files go out as they are full.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use greffier_event::{Event, Tenant, Timestamp};
+use greffier_merkle::note::SignedNote;
+use greffier_merkle::proof::{run, tile_reader};
+use greffier_merkle::tile::TileId;
+use greffier_merkle::{Checkpoint, Hash, TrustPolicy};
+
+use super::about::{About, FORMAT, Figures};
+use super::layout::{ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, README, SUMS, TRUST, chunk_name};
+use super::line::{Line, PartLine};
+use super::open::write_sums;
+use super::{ZipError, readme};
+use crate::keys::KeyRing;
+use crate::publish::checkpoint_path;
+use crate::read::{Found, ReadError, Reader, damaged};
+
+/// Entries that are read at once to fill a gap: with their parts they are in memory together.
+const FILL: u64 = 256;
+/// Leaf hashes that are read at once: those of one tile.
+const TILE: u64 = 256;
+
+/// One file of a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFile {
+    /// Its path in the pack.
+    pub name: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// Which parts are shown; the others are there as commitments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ShownParts {
+    /// None.
+    #[default]
+    None,
+    /// Those with these names.
+    Named(BTreeSet<String>),
+    /// All.
+    All,
+}
+
+impl ShownParts {
+    fn shows(&self, name: &str) -> bool {
+        match self {
+            ShownParts::None => false,
+            ShownParts::Named(names) => names.contains(name),
+            ShownParts::All => true,
+        }
+    }
+
+    /// As a pack says it.
+    fn said(&self) -> String {
+        match self {
+            ShownParts::None => "none".to_owned(),
+            ShownParts::Named(names) => names.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+            ShownParts::All => "all".to_owned(),
+        }
+    }
+}
+
+/// A pack that is being made.
+pub struct Packer {
+    reader: Reader,
+    trail: Tenant,
+    checkpoint: String,
+    head: Checkpoint,
+    trust: String,
+    parts: ShownParts,
+    /// The entries that the proof of the present run will cover.
+    run: Option<Range<u64>>,
+    chunk: Vec<u8>,
+    chunks: usize,
+    full: Vec<PackFile>,
+    sums: BTreeMap<String, String>,
+    figures: Figures,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer")
+            .field("trail", &self.trail)
+            .field("figures", &self.figures)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Packer {
+    /// Begins a pack of a trail, as of its newest cosigned checkpoint, or where there is none as of its newest.
+    /// `trust` goes into the pack; by default what the directory says of this trail.
+    pub fn begin(
+        reader: &Reader,
+        trail: &Tenant,
+        trust: Option<String>,
+        parts: ShownParts,
+    ) -> Result<Packer, ReadError> {
+        let none = || ReadError::NotCovered { trail: trail.to_string(), index: 0 };
+        let checkpoint = match reader.cosigned(trail)? {
+            Some(note) => note,
+            None => reader.checkpoint(trail)?.ok_or_else(none)?,
+        };
+        let parsed = SignedNote::parse(&checkpoint).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+        let head = parsed.ok_or_else(|| damaged(&checkpoint_path(trail.as_str()), "it does not parse"))?;
+        let trust = match trust {
+            Some(trust) => trust,
+            None => only_of(&reader.trust()?, &head.origin),
+        };
+        Ok(Packer {
+            reader: reader.clone(),
+            trail: trail.clone(),
+            checkpoint,
+            head,
+            trust,
+            parts,
+            run: None,
+            chunk: Vec::new(),
+            chunks: 0,
+            full: Vec::new(),
+            sums: BTreeMap::new(),
+            figures: Figures::default(),
+        })
+    }
+
+    /// Entries that the pack can prove: those before this one.
+    pub fn size(&self) -> u64 {
+        self.head.size
+    }
+
+    /// The index that the next entry has at least.
+    pub fn next(&self) -> u64 {
+        self.run.as_ref().map_or(0, |run| run.end)
+    }
+
+    /// Adds an entry; `keys` open its parts.
+    pub fn entry(
+        &mut self,
+        found: &Found,
+        is_match: bool,
+        keys: Option<&KeyRing>,
+    ) -> Result<(), PackingError> {
+        let entry = String::from_utf8(found.entry.clone())
+            .map_err(|_| damaged(self.trail.as_str(), "an entry is not text"))?;
+        let parts = self.parts_of(found, is_match, keys)?;
+        match is_match {
+            true => self.figures.found += 1,
+            false => self.figures.beside += 1,
+        }
+        self.line(found.index, &Line::Entry { index: found.index, found: is_match, entry, parts })
+    }
+
+    /// Adds what lies before `end` and is not in the pack, so that nothing is left out: in full, or as leaf hashes.
+    pub fn fill(&mut self, end: u64, in_full: bool, keys: Option<&KeyRing>) -> Result<(), PackingError> {
+        while self.next() < end {
+            let from = self.next();
+            if in_full {
+                let indexes: Vec<u64> = (from..end.min(from + FILL)).collect();
+                let found = self.reader.entries(&self.trail, &indexes)?;
+                if found.len() != indexes.len() {
+                    return Err(damaged(self.trail.as_str(), "entries are missing").into());
+                }
+                for found in &found {
+                    self.entry(found, false, keys)?;
+                }
+            } else {
+                let until = end.min((from / TILE + 1) * TILE);
+                for (index, leaf) in (from..until).zip(self.leaves(from..until)?) {
+                    self.figures.withheld += 1;
+                    self.line(index, &Line::Leaf { index, leaf })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins at this entry: what is before it is not asked for.
+    pub fn skip_to(&mut self, index: u64) -> Result<(), PackingError> {
+        self.close_run()?;
+        self.run = Some(index..index);
+        Ok(())
+    }
+
+    /// The files that are full, to be written away.
+    pub fn take(&mut self) -> Vec<PackFile> {
+        std::mem::take(&mut self.full)
+    }
+
+    /// The last files. `search` is what was asked; of the range `complete` every entry was added.
+    pub fn finish(
+        mut self,
+        search: &str,
+        made: Timestamp,
+        complete: Option<Range<u64>>,
+    ) -> Result<(Vec<PackFile>, About), PackingError> {
+        self.close_run()?;
+        self.close_chunk()?;
+        let complete = complete.filter(|range| !range.is_empty()).map(|range| (range.start, range.end));
+        let about = About {
+            format: FORMAT.to_owned(),
+            made,
+            made_by: concat!("greffier ", env!("CARGO_PKG_VERSION")).to_owned(),
+            trail: self.trail.to_string(),
+            origin: self.head.origin.clone(),
+            size: self.head.size,
+            search: search.to_owned(),
+            parts: self.parts.said(),
+            figures: self.figures,
+            complete,
+        };
+        let (checkpoint, trust) = (std::mem::take(&mut self.checkpoint), std::mem::take(&mut self.trust));
+        self.file(CHECKPOINT, checkpoint.into_bytes());
+        self.file(TRUST, trust.into_bytes());
+        self.file(ABOUT, about.write()?.into_bytes());
+        self.file(README, readme::text(&about).into_bytes());
+        let sums = write_sums(&self.sums).into_bytes();
+        self.full.push(PackFile { name: SUMS.to_owned(), content: sums });
+        Ok((self.full, about))
+    }
+
+    /// What is shown of an entry's parts. Without keys none is spoken of.
+    fn parts_of(
+        &mut self,
+        found: &Found,
+        is_match: bool,
+        keys: Option<&KeyRing>,
+    ) -> Result<Vec<PartLine>, PackingError> {
+        let Some(keys) = keys else { return Ok(Vec::new()) };
+        let event = found.event()?;
+        let parts = match found.open_parts(keys) {
+            Ok(parts) => parts,
+            // Whose key is gone is spoken of by name, and nothing is shown beside it.
+            Err(ReadError::NoKey(_)) => return Ok(self.closed(&event)),
+            Err(error) => return Err(error.into()),
+        };
+        let line = |part: crate::OpenedPart| {
+            if is_match && self.parts.shows(&part.name) {
+                self.figures.parts_shown += 1;
+                PartLine::Shown { name: part.name, salt: part.salt, content: part.content }
+            } else {
+                self.figures.parts_withheld += 1;
+                let commitment = Some(part.commitment(&event.id));
+                PartLine::Closed { name: part.name, commitment, gone: None }
+            }
+        };
+        Ok(parts.into_iter().map(line).collect())
+    }
+
+    fn closed(&mut self, event: &Event) -> Vec<PartLine> {
+        self.figures.parts_withheld += event.parts.len() as u64;
+        let closed = |part: &greffier_event::PartRef| PartLine::Closed {
+            name: part.name.clone(),
+            commitment: None,
+            gone: None,
+        };
+        event.parts.iter().map(closed).collect()
+    }
+
+    fn leaves(&self, range: Range<u64>) -> Result<Vec<Hash>, ReadError> {
+        let missing = || damaged(&checkpoint_path(self.trail.as_str()), "its tiles are missing");
+        let tile = TileId::in_tree(0, range.start / TILE, self.head.size).ok_or_else(missing)?;
+        let bytes = self.reader.tile(&self.trail, tile)?.ok_or_else(missing)?;
+        let hashes = bytes.chunks_exact(32).map(|hash| hash.try_into().ok());
+        let wanted = hashes.skip((range.start % TILE) as usize).take((range.end - range.start) as usize);
+        let leaves: Vec<Hash> = wanted.collect::<Option<_>>().ok_or_else(missing)?;
+        if leaves.len() as u64 == range.end - range.start { Ok(leaves) } else { Err(missing()) }
+    }
+
+    /// Adds a line about an entry, and the proof of the run before it where it does not go on.
+    fn line(&mut self, index: u64, line: &Line) -> Result<(), PackingError> {
+        if index >= self.head.size || index < self.next() {
+            return Err(PackingError::Order(index));
+        }
+        if self.run.as_ref().is_none_or(|run| run.end != index) {
+            self.close_run()?;
+            self.run = Some(index..index);
+        }
+        self.write(line)?;
+        if let Some(run) = &mut self.run {
+            run.end = index + 1;
+        }
+        Ok(())
+    }
+
+    fn close_run(&mut self) -> Result<(), PackingError> {
+        let Some(range) = self.run.clone().filter(|run| !run.is_empty()) else { return Ok(()) };
+        let fetch = |tile| self.reader.tile(&self.trail, tile).ok().flatten();
+        let proof = run(range.start, range.end, self.head.size, &mut tile_reader(self.head.size, fetch));
+        let missing = || damaged(&checkpoint_path(self.trail.as_str()), "its tiles are missing");
+        let proof = proof.ok_or_else(missing)?;
+        self.figures.runs += 1;
+        self.run = Some(range.end..range.end);
+        self.write(&Line::Run { first: range.start, end: range.end, proof })
+    }
+
+    fn write(&mut self, line: &Line) -> Result<(), PackingError> {
+        self.chunk.extend_from_slice(line.write()?.as_bytes());
+        if self.chunk.len() > CHUNK_BYTES { self.close_chunk() } else { Ok(()) }
+    }
+
+    fn close_chunk(&mut self) -> Result<(), PackingError> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        if self.chunks == MAX_CHUNKS {
+            return Err(ZipError::TooLarge.into());
+        }
+        self.chunks += 1;
+        let content = std::mem::take(&mut self.chunk);
+        self.file(&chunk_name(self.chunks), content);
+        Ok(())
+    }
+
+    fn file(&mut self, name: &str, content: Vec<u8>) {
+        self.sums.insert(name.to_owned(), hex::encode(greffier_merkle::hash::sha256(&content)));
+        self.full.push(PackFile { name: name.to_owned(), content });
+    }
+}
+
+/// Why a pack cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PackingError {
+    /// The trail cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It is too large.
+    #[error(transparent)]
+    Zip(#[from] ZipError),
+    /// A line cannot be written.
+    #[error("a line of the pack cannot be written: {0}")]
+    Line(#[from] serde_json::Error),
+    /// Entries come in the order of the trail, and the checkpoint covers them.
+    #[error("entry {0} is not due here, or no checkpoint covers it")]
+    Order(u64),
+}
+
+/// A policy without the other trails of the node: whose trails there are is nobody's business.
+fn only_of(trust: &str, origin: &str) -> String {
+    let Ok(policy) = TrustPolicy::parse(trust) else { return trust.to_owned() };
+    let other = |line: &&str| {
+        let vkey = line.strip_prefix("log ");
+        vkey.is_some_and(|vkey| vkey.split('+').next() != Some(origin))
+    };
+    policy.to_string().lines().filter(|line| !other(line)).map(|line| format!("{line}\n")).collect()
+}

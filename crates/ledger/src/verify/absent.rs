@@ -1,0 +1,120 @@
+//! Why a part is not there: erased or expired, by an entry of its own trail, or else by no right.
+//!
+//! Orders stand behind what they erase. They are therefore gathered first: from the places that the signed
+//! manifest names, and from the log. That the entries are those which were signed for, the check of their segments
+//! and of the log says, as for every other entry.
+
+use std::collections::BTreeMap;
+
+use greffier_event::Event;
+
+use crate::erase::{Gone, Notice, Orders};
+use crate::keys::KeyRing;
+use crate::manifest::Holds;
+use crate::read::{PartState, ReadError, part_states};
+use crate::segment::EntriesFile;
+use crate::store::Disk;
+use crate::wal::frame::SealedPart;
+use crate::wal::replay::{Listing, LogFile};
+
+/// Parts that are gone by right, by trail and the entry that says so: as many as there are orders.
+pub type Absent = BTreeMap<(String, Gone), u64>;
+
+/// How the parts of one entry were found.
+#[derive(Debug, Default)]
+pub(super) struct PartsFound {
+    pub(super) opened: u64,
+    pub(super) unopened: u64,
+    pub(super) gone: Vec<Gone>,
+}
+
+/// What each trail says about keeping and erasing.
+#[derive(Debug, Default)]
+pub(super) struct Absence {
+    orders: BTreeMap<String, Orders>,
+}
+
+impl Absence {
+    /// Gathers the orders. What cannot be read here is reported where it is checked.
+    pub(super) fn gather(disk: &Disk, holds: Option<&Holds>, log: &Listing) -> Absence {
+        let mut absence = Absence::default();
+        for place in holds.iter().flat_map(|holds| &holds.orders) {
+            let segments = holds.iter().flat_map(|holds| holds.segments_of(&place.trail));
+            let segment = segments.into_iter().find(|s| (s.first..s.end).contains(&place.index));
+            let entry = segment.and_then(|segment| {
+                let source = disk.store().open(&segment.entries.path).ok()?;
+                EntriesFile::open(source).ok()?.get(place.index).ok()?
+            });
+            if let Some(entry) = entry {
+                absence.note(&place.trail, place.index, &entry);
+            }
+        }
+        for sequence in &log.sequences {
+            let followed = log.sequences.contains(&(sequence + 1));
+            let Ok(Ok(file)) = LogFile::read(disk, *sequence, followed) else { continue };
+            for (_, frame) in file.frames().map_while(Result::ok) {
+                absence.note(frame.trail, frame.index, frame.entry);
+            }
+        }
+        absence
+    }
+
+    fn note(&mut self, trail: &str, index: u64, entry: &[u8]) {
+        if let Some(notice) = Notice::read(trail, index, entry) {
+            self.orders.entry(trail.to_owned()).or_default().note(notice);
+        }
+    }
+
+    /// Whether anything of a trail was ordered to go.
+    pub(super) fn concerns(&self, trail: &str) -> bool {
+        self.orders.contains_key(trail)
+    }
+
+    /// Holds the parts of an entry against what it binds. What is gone must be gone by right.
+    pub(super) fn check(
+        &self,
+        trail: &str,
+        index: u64,
+        event: &Event,
+        sealed: &[SealedPart<'_>],
+        keys: Option<&KeyRing>,
+    ) -> Result<PartsFound, String> {
+        let none = Orders::default();
+        let orders = self.orders.get(trail).unwrap_or(&none);
+        let mut found = PartsFound::default();
+        let stored = || super::other_count(sealed.len(), event.parts.len());
+        if let Some(keys) = keys {
+            match part_states(index, event, sealed, keys, orders) {
+                Ok(states) => {
+                    for state in &states {
+                        match state {
+                            PartState::Open(_) => found.opened += 1,
+                            PartState::Gone { why, .. } => found.gone.push(*why),
+                        }
+                    }
+                    return Ok(found);
+                }
+                // Said below, with the figures.
+                Err(ReadError::Part(_)) if sealed.len() != event.parts.len() => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if sealed.len() != event.parts.len() && !sealed.is_empty() {
+            return Err(stored());
+        }
+        for (number, part) in event.parts.iter().enumerate() {
+            let sealed = sealed.get(number);
+            let there = sealed.filter(|sealed| !sealed.is_taken_out());
+            let holder = there.map(|sealed| sealed.holder.as_ref());
+            match (orders.explain(index, event, &part.name, holder), there) {
+                (Some(why), _) => found.gone.push(why),
+                (None, Some(_)) => found.unopened += 1,
+                (None, None) if sealed.is_some() => {
+                    return Err(format!("part `{}` was taken out, and no entry ordered it", part.name));
+                }
+                (None, None) => return Err(stored()),
+            }
+        }
+        Ok(found)
+    }
+}
