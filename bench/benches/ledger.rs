@@ -3,7 +3,13 @@
 //! One line of JSON per figure on standard output; `bench/ledger.sh` makes the table of them. Throughput needs
 //! many producers and time to settle, so this is a plain program: each case runs in every pass, in turn, on a new
 //! directory, and the median pass counts. `quick` runs one short pass.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "set-up of benchmarks")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of benchmarks"
+)]
 
 use std::io::{Seek, Write};
 use std::path::Path;

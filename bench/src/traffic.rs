@@ -1,5 +1,6 @@
 //! Traffic to record: events of some 530 bytes that differ as those of real agents do, so that what they take on
 //! disk means something. Ids are random, sessions last 40 events, few users cause most of the traffic.
+#![expect(clippy::indexing_slicing, reason = "choices below a list's length")]
 
 use greffier_event::{
     Action, ActionKind, Agent, DecisionKind, Draft, Event, EventId, EventType, Outcome, OutcomeStatus, Part,

@@ -9,7 +9,7 @@ import pytest
 from harness import trail
 from harness.api import LINES, Api, lines, native
 from harness.procs import wait_until
-from harness.witnesses import Liar, Witness, nowhere, section
+from harness.witness import Liar, Witness, nowhere, section
 
 TENANT = "org_acme_corp"
 
@@ -30,9 +30,9 @@ def village(install, caller, tmp_path):
     greffier = install()
 
     def witness(name):
-        one = Witness(greffier, tmp_path / name, name, tmp_path / "trust")
+        one = Witness(greffier.binary, tmp_path / name, f"witness.example/{name}", ["--trust", tmp_path / "trust"])
         made.append(one)
-        return one
+        return one.init()
 
     def liar(name):
         one = Liar(name, witness(f"{name}-key"))

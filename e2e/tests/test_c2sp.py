@@ -178,7 +178,8 @@ def witnesses(binary, tmp_path):
     made = []
 
     def make(name, *logs, more=()):
-        made.append(Witness(binary, tmp_path / name, f"{name}.example", [str(log) for log in logs], *more))
+        words = [word for log in logs for word in ("--log", str(log))]
+        made.append(Witness(binary, tmp_path / name, f"{name}.example", [*words, *more]))
         return made[-1].start()
 
     yield make

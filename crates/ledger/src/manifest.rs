@@ -420,6 +420,14 @@ pub(crate) struct Chain {
     hash: Option<String>,
     /// Files that a commit made useless and that could not be removed yet.
     stale: Vec<String>,
+    /// A commit that failed: it may have come to the disk all the same.
+    attempted: Option<Attempt>,
+}
+
+/// The note of a commit, and the keys that signed it.
+struct Attempt {
+    note: String,
+    signed_by: Vec<u32>,
 }
 
 impl Chain {
@@ -429,7 +437,7 @@ impl Chain {
         let hash = read.filter(|_| newest > 0).map(|(_, hash)| hash.clone());
         // A stop or a crash may have left, or brought back, the listing before.
         let stale = if newest > 1 { vec![list_path(newest - 1)] } else { Vec::new() };
-        Chain { newest, hash, stale }
+        Chain { newest, hash, stale, attempted: None }
     }
 
     /// The number of the newest.
@@ -438,7 +446,7 @@ impl Chain {
     }
 
     /// Signs what the directory holds and makes it count. When this fails, the one before it or this one may be
-    /// the newest; the next commit takes its place.
+    /// the newest; the next commit finds out which, and follows it.
     pub(crate) fn commit(
         &mut self,
         disk: &Disk,
@@ -447,6 +455,7 @@ impl Chain {
         holds: &Holds,
         clean: bool,
     ) -> io::Result<()> {
+        self.settle(disk, keys)?;
         let sequence = self.newest + 1;
         let mut listing = serde_json::to_vec_pretty(holds)?;
         listing.push(b'\n');
@@ -459,15 +468,47 @@ impl Chain {
         let note = sign_all(&text, signers.iter().map(AsRef::as_ref)).map_err(io::Error::other)?;
         // The listing first: a note must never stand without it.
         disk.replace(&list_path(sequence), &listing)?;
-        // From here on the new manifest counts.
-        disk.replace(&note_path(sequence), note.as_bytes())?;
-        self.newest = sequence;
+        // From here on the new manifest counts. There is one of each number: nobody's is ever replaced.
+        let attempt = Attempt { note, signed_by };
+        let created = disk.create(&note_path(sequence), attempt.note.as_bytes());
+        if created.is_err() {
+            self.attempted = Some(attempt);
+            return created;
+        }
+        self.advance(disk, keys, attempt);
+        Ok(())
+    }
+
+    /// After a commit that failed: it did not come to the disk, or it is the newest. To write its listing anew would
+    /// make the note that may stand there a lie.
+    fn settle(&mut self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
+        let path = note_path(self.newest + 1);
+        match (disk.store().read(&path, MAX_NOTE_BYTES), self.attempted.take()) {
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            (Ok(found), Some(attempt)) if found == attempt.note.as_bytes() => {
+                self.advance(disk, keys, attempt);
+                Ok(())
+            }
+            (Ok(_), _) => {
+                let what =
+                    format!("{path} was written by another process: stop it, and start this one again");
+                Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+            }
+            (Err(error), attempted) => {
+                self.attempted = attempted;
+                Err(error)
+            }
+        }
+    }
+
+    /// A note is on disk: it is the newest.
+    fn advance(&mut self, disk: &Disk, keys: &KeyRing, Attempt { note, signed_by }: Attempt) {
+        self.newest += 1;
         self.hash = Some(hex::encode(sha256(note.as_bytes())));
         keys.manifest_signed(signed_by);
         // Nobody needs the listing before any more. If it stays, the next commit or the next start removes it.
-        self.stale.push(if sequence > 1 { list_path(sequence - 1) } else { v1::PATH.to_owned() });
+        self.stale.push(if self.newest > 1 { list_path(self.newest - 1) } else { v1::PATH.to_owned() });
         self.stale.retain(|path| disk.remove(path).is_err());
-        Ok(())
     }
 }
 

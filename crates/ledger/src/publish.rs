@@ -139,28 +139,43 @@ impl Trail {
     /// While the log is read back: forgets completed tiles that are on disk as they should be; the others are
     /// published again. `covered` is the size of the stored checkpoint: that a tile below it is not there, or
     /// is another, is worth a word.
-    pub(crate) fn compare_tiles(&mut self, disk: &Disk, covered: u64, repairs: &mut Vec<String>) {
-        let full = std::mem::take(&mut self.unwritten);
-        self.unwritten = full
-            .into_iter()
-            .filter(|(tile, bytes)| self.differs(disk, tile, bytes, tile_end(tile) <= covered, repairs))
-            .collect();
+    pub(crate) fn compare_tiles(
+        &mut self,
+        disk: &Disk,
+        covered: u64,
+        repairs: &mut Vec<String>,
+    ) -> io::Result<()> {
+        for (tile, bytes) in std::mem::take(&mut self.unwritten) {
+            if self.differs(disk, &tile, &bytes, tile_end(&tile) <= covered, repairs)? {
+                self.unwritten.push((tile, bytes));
+            }
+        }
+        Ok(())
     }
 
     /// Once the whole log is read: takes note of the stored checkpoint, and whether its right edge is there.
-    pub(crate) fn compare_edge(&mut self, disk: &Disk, covered: Option<u64>, repairs: &mut Vec<String>) {
+    pub(crate) fn compare_edge(
+        &mut self,
+        disk: &Disk,
+        covered: Option<u64>,
+        repairs: &mut Vec<String>,
+    ) -> io::Result<()> {
         self.published = covered;
         if covered == Some(self.size()) {
             let edge = self.tree.right_edge();
-            let differing =
-                edge.iter().filter(|(tile, bytes)| self.differs(disk, tile, bytes, true, repairs));
-            if differing.count() > 0 || !self.unwritten.is_empty() {
+            let mut whole = self.unwritten.is_empty();
+            for (tile, bytes) in &edge {
+                whole &= !self.differs(disk, tile, bytes, true, repairs)?;
+            }
+            if !whole {
                 self.published = None;
             }
             self.edge = edge.iter().map(|(tile, _)| tile_path(&self.name, tile)).collect();
         }
+        Ok(())
     }
 
+    /// Whether a tile on disk is not there or another. One that cannot be read says nothing.
     fn differs(
         &self,
         disk: &Disk,
@@ -168,15 +183,19 @@ impl Trail {
         bytes: &[u8],
         told: bool,
         repairs: &mut Vec<String>,
-    ) -> bool {
+    ) -> io::Result<bool> {
         let path = tile_path(&self.name, tile);
-        let found = disk.store().read(&path, MAX_TILE_BYTES);
-        let differs = !found.as_ref().is_ok_and(|found| found == bytes);
-        if differs && told {
-            let state = if found.is_ok() { "damaged" } else { "missing" };
+        let state = match disk.store().read(&path, MAX_TILE_BYTES) {
+            Ok(found) if found == bytes => return Ok(false),
+            Ok(_) => "damaged",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "missing",
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => "damaged",
+            Err(error) => return Err(error),
+        };
+        if told {
             repairs.push(format!("{path}: the tile was {state} and was made again from the log"));
         }
-        differs
+        Ok(true)
     }
 
     /// Writes what the tree has become. A crash after any line leaves the old checkpoint with all its tiles, or

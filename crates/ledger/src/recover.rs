@@ -353,8 +353,7 @@ impl Replay<'_> {
         }
         let stored = claims.iter().filter(|claim| claim.witness.is_none());
         let covered = stored.map(|claim| claim.size).max().unwrap_or(0);
-        trail.compare_tiles(self.disk, covered, &mut self.repairs);
-        Ok(())
+        trail.compare_tiles(self.disk, covered, &mut self.repairs).map_err(LedgerError::io("read the tiles"))
     }
 
     /// Holds what was signed of sealed entries against the trees that came out of tiles and segments.
@@ -389,7 +388,8 @@ impl Replay<'_> {
             let stored = checkpoint_path(trail.name());
             let claims = claims.get(trail.name()).into_iter().flatten();
             let stored = claims.into_iter().find(|claim| claim.place == stored);
-            trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
+            let compared = trail.compare_edge(disk, stored.map(|claim| claim.size), repairs);
+            compared.map_err(LedgerError::io("read the tiles"))?;
         }
         if !claims.is_empty() && read_optional(disk, TRUST, MAX_TRUST_BYTES)?.is_none() {
             repairs.push("trust: the file was missing and was made again from the keys".to_owned());

@@ -54,6 +54,8 @@ pub(crate) trait Store: Send + Sync {
     fn write_synced(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
     /// Renames over whatever stood there; durable after `sync_dir`.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Gives a file its name if nobody has it (`AlreadyExists`); durable after `sync_dir`.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file; durable after `sync_dir`.
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Removes an empty directory.
@@ -221,6 +223,21 @@ impl Store for Files {
         fs::rename(self.path(from), self.path(to))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        match fs::hard_link(self.path(from), self.path(to)) {
+            // A file system without links: the lock on the directory keeps others out.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
+            {
+                if self.path(to).try_exists()? {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                self.rename(from, to)
+            }
+            linked => linked.and_then(|()| fs::remove_file(self.path(from))),
+        }
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         fs::remove_file(self.path(path))
     }
@@ -317,6 +334,15 @@ impl Disk {
         dirs.into_iter().try_for_each(|dir| self.store.sync_dir(dir))
     }
 
+    /// Puts `bytes` at a path where nothing is yet (`AlreadyExists`), otherwise as [`Disk::replace`].
+    pub(crate) fn create(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.ensure_dir(parent(path))?;
+        let unfinished = format!("{path}{UNFINISHED}");
+        self.store.write_synced(&unfinished, bytes)?;
+        self.store.rename_new(&unfinished, path)?;
+        self.store.sync_dir(parent(path))
+    }
+
     /// Creates `dir` and its parents and makes their names durable.
     pub(crate) fn ensure_dir(&self, dir: &str) -> io::Result<()> {
         if dir.is_empty() || self.known(dir) {
@@ -341,8 +367,9 @@ impl Disk {
 
     /// Removes a directory if nothing is in it.
     pub(crate) fn remove_empty(&self, dir: &str) {
-        if self.store.remove_dir(dir).is_ok() {
+        // First of all: it may be gone although the removal failed.
             self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
+        if self.store.remove_dir(dir).is_ok() {
             self.untidy().insert(parent(dir).to_owned());
         }
     }

@@ -4,31 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixture;
+
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use greffier_event::Tenant;
 use greffier_ledger::verify::{VerifyOptions, verify_dir};
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, SealPolicy};
 
-fn formats() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats")
-}
-
-/// Lays one folder over another.
-fn lay(from: &Path, over: &Path) {
-    fs::create_dir_all(over).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = over.join(entry.file_name());
-        if entry.path().is_dir() {
-            lay(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
+use fixture::{formats, lay};
 
 /// What `verify` says of a directory.
 fn verified(place: &Path) -> String {
@@ -127,7 +113,9 @@ fn what_is_damaged_is_refused() {
 /// Who is meant on old records is found by what the keys say today.
 #[test]
 fn references_mean_whom_they_meant() {
-    let keys = KeyRing::open(&formats().join("v2/keys")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    lay(&formats().join("v2/keys"), place.path());
+    let keys = KeyRing::open(place.path()).unwrap();
     let acme = Tenant::new("acme").unwrap();
     let said = keys.reference(&acme, "user", "alice");
     assert!(fs::read_to_string(formats().join("v2/keys/users.keys")).unwrap().contains(&said), "{said}");

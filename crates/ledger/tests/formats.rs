@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixture;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use greffier_event::{Draft, Event, Part, Tenant};
@@ -12,23 +13,9 @@ use greffier_ledger::verify::{VerifyOptions, verify_dir};
 use greffier_ledger::{Disclosure, KeyRing, Ledger, LedgerConfig, Reader, Recovered, SealPolicy};
 use greffier_merkle::TrustPolicy;
 
-const ORIGIN: &str = "fixture.local";
+use fixture::{formats, lay};
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-            // A checkout does not keep what `init` sets: keys are for their owner only.
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-    }
-    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
-}
+const ORIGIN: &str = "fixture.local";
 
 /// The `n`th event; those before 10 are in the fixture.
 fn draft(tenant: &str, n: u64) -> Draft {
@@ -135,17 +122,15 @@ async fn check(place: &Path) {
 
 #[tokio::test]
 async fn version_1_opens() {
-    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats/v1");
     let place = tempfile::tempdir().unwrap();
-    copy(&fixture, place.path());
+    lay(&formats().join("v1"), place.path());
     check(place.path()).await;
 }
 
 #[tokio::test]
 async fn version_2_opens() {
-    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats/v2");
     let place = tempfile::tempdir().unwrap();
-    copy(&fixture, place.path());
+    lay(&formats().join("v2"), place.path());
     let segments = Reader::open(&place.path().join("data")).unwrap();
     let segments = segments.snapshot(&Tenant::new("acme").unwrap()).unwrap().segments;
     assert_eq!(

@@ -33,11 +33,14 @@ impl Dice {
     }
 }
 
+/// Whether these bytes pass.
+type Passes<'a> = Box<dyn Fn(&[u8]) -> bool + 'a>;
+
 /// Bytes that pass as they are, and what decides it.
 struct Artefact<'a> {
     what: &'static str,
     bytes: Vec<u8>,
-    passes: Box<dyn Fn(&[u8]) -> bool + 'a>,
+    passes: Passes<'a>,
     /// Changes that know what the bytes mean.
     knowing: Vec<Vec<u8>>,
     /// Whether to try changes that do not.

@@ -270,7 +270,7 @@ async fn a_hold_refuses_until_it_is_released() {
         let id = format!("hold_{n}");
         let act = |n, name| own(n, EventType::DataModify, name, scope.uri(&acme()), &id);
         eraser.hold(act(n, HOLD)).await.unwrap();
-        assert_eq!(eraser.plan(&acme(), &alice).unwrap().held, [id.clone()]);
+        assert_eq!(eraser.plan(&acme(), &alice).unwrap().held, std::slice::from_ref(&id));
         let refused = eraser.erase(order(n + 100, &alice)).await.unwrap_err();
         assert!(matches!(refused, EraseError::Held(ids) if ids == [id.clone()]), "{scope:?}");
         assert_eq!(eraser.holds(&acme()).unwrap().len(), 1);

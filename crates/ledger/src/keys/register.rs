@@ -25,7 +25,7 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
-    Noted(Noted),
+    Noted(Box<Noted>),
     Done(Done),
 }
 
@@ -108,7 +108,7 @@ impl Register {
         if self.noted.get(&noted.event.id) == Some(&noted) {
             return Ok(());
         }
-        self.add(Line::Noted(noted))
+        self.add(Line::Noted(Box::new(noted)))
     }
 
     /// Notes that what was ordered is done since a manifest, durably.
@@ -137,7 +137,7 @@ impl Register {
     /// Writes anew what counts, and opens it for appending.
     fn reopen(&self) -> io::Result<Box<dyn Append>> {
         let mut text = Vec::new();
-        let noted = self.noted.values().cloned().map(Line::Noted);
+        let noted = self.noted.values().cloned().map(Box::new).map(Line::Noted);
         let done = self.done.iter().map(|(&id, &manifest)| Line::Done(Done { id, manifest }));
         for line in noted.chain(done) {
             serde_json::to_writer(&mut text, &line)?;
@@ -149,7 +149,7 @@ impl Register {
 
     fn take(&mut self, line: Line) {
         match line {
-            Line::Noted(noted) => drop(self.noted.insert(noted.event.id, noted)),
+            Line::Noted(noted) => drop(self.noted.insert(noted.event.id, *noted)),
             Line::Done(Done { id, manifest }) => drop(self.done.insert(id, manifest)),
         }
     }

@@ -86,9 +86,9 @@ impl Run {
 
     fn append(&mut self, process: &mut Process, numbers: std::ops::Range<u64>) {
         for n in numbers {
-            let subject = if n % 3 == 0 { SUBJECT } else { "ref:other" };
+            let subject = if n.is_multiple_of(3) { SUBJECT } else { "ref:other" };
             let entry = seal_entry_for_test(&self.keys, about(n, "alice", subject));
-            if n % 3 == 0 && n < 9 {
+            if n.is_multiple_of(3) && n < 9 {
                 let mut bytes = Vec::new();
                 entry.frame.place(&mut bytes, 0, 0);
                 let Read::Frame(frame, _) = frame::read(&bytes, 0) else { panic!() };
@@ -160,7 +160,7 @@ impl Run {
                 let opened = found.open_parts(&self.keys).unwrap();
                 if let Some(n) = event.request_id.as_deref().and_then(|id| id.strip_prefix("req_")) {
                     let n: u64 = n.parse().unwrap();
-                    let erased = self.ordered && n % 3 == 0 && n < 9;
+                    let erased = self.ordered && n.is_multiple_of(3) && n < 9;
                     assert!(opened.len() == 2 || erased || !self.ordered, "{context}: event {n}");
                     assert!(opened.is_empty() || !erased, "{context}: event {n}");
                     seen.push(n);
@@ -175,7 +175,7 @@ impl Run {
             VerifyOptions { keys_dir: Some(self.dir.path().to_owned()), ..VerifyOptions::default() };
         let report = verify_dir(dir.path(), &options, |_| ()).unwrap();
         assert_eq!((report.problems, report.clean), (vec![], true), "{context}");
-        let erased = seen.iter().filter(|n| **n % 3 == 0 && **n < 9).count() as u64;
+        let erased = seen.iter().filter(|n| n.is_multiple_of(3) && **n < 9).count() as u64;
         let told = report.absent.values().sum::<u64>();
         assert!(!self.ordered || told == 2 * erased, "{context}: {:?}", report.absent);
     }

@@ -90,11 +90,13 @@ fn rebuild(
 ) -> Result<(), LedgerError> {
     for segment in segments {
         let file = open_entries(disk, segment)?;
+        let mut compared = Ok(());
         let read = file.scan(|_, entry| {
             tree.push(hash::leaf(entry));
-            tree.compare_tiles(disk, segment.end, repairs);
-            ControlFlow::Continue(())
+            compared = tree.compare_tiles(disk, segment.end, repairs);
+            if compared.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
+        compared.map_err(LedgerError::io("read the tiles"))?;
         read.map_err(|error| damaged(segment, &error))?;
         if hex::encode(tree.root()) != segment.root {
             let what = "its entries do not have the root that was signed";

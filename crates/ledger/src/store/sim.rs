@@ -331,6 +331,15 @@ impl Store for Sim {
         })
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.world().apply("name anew", to, |world| {
+            if world.image.seen.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            if world.image.rename(from, to) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+        })
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         self.world().apply("remove", path, |world| {
             if world.image.remove(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }

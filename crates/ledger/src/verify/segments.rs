@@ -45,7 +45,7 @@ pub(super) fn jobs(segment: &SegmentRecord) -> impl Iterator<Item = Job<'_>> + S
         let from = first;
         // On multiples, so that no tile is cut in two.
         first = ((from / ENTRIES_PER_JOB + 1) * ENTRIES_PER_JOB).min(segment.end);
-        (from < segment.end).then(|| Job::Entries(segment, from..first))
+        (from < segment.end).then_some(Job::Entries(segment, from..first))
     });
     digests.chain(ranges)
 }

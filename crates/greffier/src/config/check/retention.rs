@@ -24,7 +24,7 @@ impl Checker<'_> {
             if !is_name(class) || classes.len() >= MAX_CLASSES {
                 self.problem(
                     text,
-                    &format!("expected at most {MAX_CLASSES} classes of letters, digits, `.`, `_` and `-`"),
+                    format!("expected at most {MAX_CLASSES} classes of letters, digits, `.`, `_` and `-`"),
                 );
             }
             classes.extend(self.kept(text).map(|time| (class.clone(), time)));

@@ -89,6 +89,10 @@ impl Store for Meddled {
         self.sim.rename(from, to)
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.sim.rename_new(from, to)
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         self.sim.remove(path)
     }
