@@ -22,6 +22,14 @@ pub struct SealPolicy {
     pub wal_bytes: u64,
 }
 
+impl SealPolicy {
+    /// The log grows no further than this, and the file that is written to. Twice what it should be: sealing may
+    /// fall behind for as long as that takes, and the ids of all that is in the log still fit into memory.
+    pub fn most_bytes(&self) -> u64 {
+        self.wal_bytes.saturating_mul(2)
+    }
+}
+
 impl Default for SealPolicy {
     fn default() -> SealPolicy {
         SealPolicy {
@@ -68,6 +76,8 @@ struct Extent {
 pub(crate) struct Backlog {
     /// By file, then trail: at most 1 GiB of log at 32 MiB a file, times the trails of a node.
     files: BTreeMap<u64, BTreeMap<String, Run>>,
+    /// Bytes of entries in each of them.
+    bytes: BTreeMap<u64, u64>,
     trails: BTreeMap<String, Extent>,
 }
 
@@ -87,6 +97,7 @@ impl Backlog {
         let run = runs.entry(trail.to_owned()).or_insert(new);
         run.end = entries.end;
         run.bytes += bytes;
+        *self.bytes.entry(file).or_default() += bytes;
         let extent = self.trails.entry(trail.to_owned()).or_default();
         if entries.end > extent.sealed {
             extent.since.get_or_insert(recorded_at);
@@ -152,7 +163,15 @@ impl Backlog {
 
     /// Bytes of entries in the log, sealed ones in files that are still needed included.
     pub(crate) fn log_bytes(&self) -> u64 {
-        self.files.values().flat_map(BTreeMap::values).map(|run| run.bytes).sum()
+        self.bytes.values().sum()
+    }
+
+    /// Whether sealing is so far behind that nothing may be added: files of the log that could be gone make up
+    /// more than [`SealPolicy::most_bytes`]. The newest does not count, for it stays whatever is sealed; so there
+    /// is always something to seal, and the log shrinks again.
+    pub(crate) fn is_behind(&self, policy: &SealPolicy) -> bool {
+        let newest = self.files.last_key_value().map_or(0, |(file, _)| *file);
+        self.bytes.range(..newest).map(|(_, bytes)| bytes).sum::<u64>() > policy.most_bytes()
     }
 
     /// The files that nobody needs any more once `trail` is sealed up to `end`: everything in them, and in all
@@ -172,6 +191,7 @@ impl Backlog {
     /// Forgets the files before `floor`.
     pub(crate) fn forget(&mut self, floor: u64) {
         self.files = self.files.split_off(&floor);
+        self.bytes = self.bytes.split_off(&floor);
     }
 
     /// How far a trail is sealed.

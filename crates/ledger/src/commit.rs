@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use greffier_event::{EventId, Tenant, Timestamp};
 use greffier_merkle::Hash;
 
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, SealPolicy};
 use crate::ids::{Ids, Known, Seen};
 use crate::read::Acknowledged;
 use crate::store::Disk;
@@ -129,6 +129,11 @@ impl Committer {
     /// Where the acknowledged log ends.
     pub(crate) fn end(&self) -> End {
         self.end
+    }
+
+    /// Whether nothing may be added to the log before more of it is sealed.
+    pub(crate) fn is_behind(&self, policy: &SealPolicy) -> bool {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).is_behind(policy)
     }
 
     /// The space for the next file of the log, for whoever fills it ahead of time.

@@ -36,7 +36,7 @@ use crate::wal::{self, End};
 mod threads;
 
 pub(crate) use threads::wall_clock;
-use threads::{CommitThread, run_publisher, run_sealer, run_space};
+use threads::{CommitThread, SEALER_WAIT, run_publisher, run_sealer, run_space};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
@@ -298,6 +298,7 @@ impl Ledger {
             last_try: Instant::now(),
             given_up: false,
             pace,
+            patience: SEALER_WAIT,
         };
         let first = thread.try_open();
         let publisher_faults = Arc::clone(&faults);
@@ -446,6 +447,8 @@ mod batches;
 mod erasing;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod held;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]

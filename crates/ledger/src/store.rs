@@ -368,7 +368,7 @@ impl Disk {
     /// Removes a directory if nothing is in it.
     pub(crate) fn remove_empty(&self, dir: &str) {
         // First of all: it may be gone although the removal failed.
-            self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
+        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
         if self.store.remove_dir(dir).is_ok() {
             self.untidy().insert(parent(dir).to_owned());
         }

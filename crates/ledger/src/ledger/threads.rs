@@ -28,6 +28,12 @@ const GROUP_ENTRIES: usize = 2_048;
 /// records little never needs it.
 const FILL_AT: u64 = 1024 * 1024;
 
+/// Longest time that a full log keeps callers waiting for the sealer: several segments' worth. Beyond, something is
+/// wrong with it, and who calls has given up or should.
+pub(super) const SEALER_WAIT: Duration = Duration::from_secs(10);
+/// How often the committer looks whether the sealer came on: a segment takes longer.
+const SEALER_LOOK: Duration = Duration::from_millis(10);
+
 /// What the committer tells the publisher.
 pub(super) enum ToPublisher {
     /// The directory is open: these are its trails.
@@ -69,6 +75,8 @@ pub(super) struct CommitThread {
     /// Opening met what waiting does not mend.
     pub(super) given_up: bool,
     pub(super) pace: Duration,
+    /// How long a full log keeps callers waiting.
+    pub(super) patience: Duration,
 }
 
 impl CommitThread {
@@ -98,13 +106,16 @@ impl CommitThread {
             return;
         }
         self.mend();
+        self.wait_for_sealer();
         let mut entries = Vec::with_capacity(group.iter().map(|pending| pending.entries.len()).sum());
         let mut answers = Vec::with_capacity(group.len());
         for Pending { entries: mut asked, ack, room } in group {
             answers.push((asked.len(), ack, room));
             entries.append(&mut asked);
         }
-        let places = match self.recorder.as_mut().filter(|recorder| recorder.committer.is_open()) {
+        let behind = self.is_behind();
+        let open = self.recorder.as_mut().filter(|recorder| recorder.committer.is_open() && !behind);
+        let places = match open {
             Some(recorder) => recorder.committer.commit(&entries).map_err(|error| {
                 tracing::error!(%error, "not recording: the log cannot be written");
                 self.faults.set_log(Some(format!("the log cannot be written: {error}")));
@@ -139,6 +150,24 @@ impl CommitThread {
             self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
         }
         self.make_space();
+    }
+
+    /// While sealing is too far behind nothing is added: whoever records waits in the queue, and then before it.
+    /// When that takes too long, or is known to, they are refused instead.
+    fn wait_for_sealer(&self) {
+        let begun = Instant::now();
+        while self.is_behind() && self.faults.check().is_ok() {
+            if begun.elapsed() >= self.patience {
+                tracing::error!("not recording: entries are sealed more slowly than they come");
+                let reason = "the log is full: entries are sealed more slowly than they come";
+                self.faults.set_sealing(Some(reason.to_owned()));
+            }
+            std::thread::sleep(SEALER_LOOK);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.committer.is_behind(&self.opener.seal))
     }
 
     /// Has the space for the next file of the log made while this one fills.
@@ -359,15 +388,16 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
         // A segment counts by a signature, and whoever forked signs nothing more.
         let Some(sealer) = sealer.as_mut().filter(|_| faults.forked().is_none()) else { continue };
         wait = match sealer.step(wall_clock()) {
-            // There may be more: only the inbox comes between.
-            Ok(true) => Duration::ZERO,
-            Ok(false) => {
-                faults.set_sealing(None);
-                pace
+            Ok(more) => {
+                if !sealer.is_behind() {
+                    faults.set_sealing(None);
+                }
+                // There may be more: only the inbox comes between.
+                if more { Duration::ZERO } else { pace }
             }
             Err(error) => {
                 tracing::error!(%error, "entries cannot be sealed: they stay in the log");
-                // The log cannot grow for ever: beyond twice its size nothing more is recorded.
+                // The log cannot grow for ever: nobody waits for a sealer that fails.
                 let fault = sealer.is_behind().then(|| format!("entries cannot be sealed: {error}"));
                 faults.set_sealing(fault);
                 pace
