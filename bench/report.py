@@ -87,4 +87,5 @@ def main():
         text.write(before + "\n".join(out) + after)
 
 
-main()
+if __name__ == "__main__":
+    main()

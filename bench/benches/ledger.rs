@@ -223,7 +223,7 @@ async fn produce(
                 }
             }
             How::Batch => {
-                for receipt in append_batch(&appender, drafts).await {
+                for receipt in appender.append_batch(drafts).await {
                     receipt.unwrap();
                 }
             }
@@ -240,24 +240,6 @@ async fn produce(
         latencies.push(asked.elapsed().as_micros() as u32);
     }
     latencies
-}
-
-async fn append_batch(
-    appender: &Appender,
-    drafts: Vec<greffier_event::Draft>,
-) -> Vec<Result<greffier_merkle::Receipt, greffier_ledger::AppendError>> {
-    let waiting: Vec<_> = drafts
-        .into_iter()
-        .map(|draft| {
-            let appender = appender.clone();
-            tokio::spawn(async move { appender.append(draft).await })
-        })
-        .collect();
-    let mut receipts = Vec::new();
-    for receipt in waiting {
-        receipts.push(receipt.await.unwrap());
-    }
-    receipts
 }
 
 /// Where the newest segment of a trail ends: its name says it.

@@ -4,7 +4,7 @@
 
 use greffier_event::{
     Action, ActionKind, Agent, DecisionKind, Draft, Event, EventId, EventType, Outcome, OutcomeStatus, Part,
-    PolicyRecord, Source, Tenant, Timestamp, Usage, User,
+    PolicyRecord, Source, Tenant, Timestamp, User,
 };
 
 const SESSION_EVENTS: u64 = 40;
@@ -75,7 +75,7 @@ impl Traffic {
     pub fn draft(&mut self) -> Draft {
         let now = now();
         if self.made.is_multiple_of(SESSION_EVENTS) {
-            let session = self.uuid(now).to_string();
+            let session = format!("s_{:012x}", self.random() >> 16);
             let agent = self.skewed(AGENTS.len() as u64) as usize;
             self.session = (session, self.skewed(USERS), agent);
         }
@@ -98,11 +98,6 @@ impl Traffic {
             rule: Some("analysts may search".to_owned()),
             scopes: Vec::new(),
             version: None,
-        });
-        event.usage = Some(Usage {
-            input_tokens: Some(self.skewed(4_000)),
-            output_tokens: Some(self.skewed(900)),
-            ..Usage::default()
         });
         event.outcome = Some(Outcome {
             attempts: Vec::new(),

@@ -4,24 +4,27 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use greffier_event::{Draft, Event, Tenant};
-use greffier_merkle::hash::{self, hmac_sha256};
+use greffier_event::{Draft, Event};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Entry;
 use crate::erase::Erasure;
-use crate::error::{AppendError, stamped};
+use crate::error::AppendError;
 use crate::gaps::Gaps;
 use crate::heads::Heads;
 use crate::ids::{Ids, Known};
 use crate::keys::KeyRing;
-use crate::seal;
-use crate::wal::frame::{MAX_ENTRY_BYTES, MAX_PART_BYTES, MAX_PARTS, Unplaced};
+use crate::wal::frame::{MAX_ENTRY_BYTES, MAX_PART_BYTES};
+
+mod batch;
+mod prepare;
+
+use prepare::Holder;
 
 /// Entries between a producer and its receipt: enough for several groups, so that one fills while one syncs.
-const MAX_WAITING: usize = 4_096;
-/// Kibibytes of entries and parts in the same place, 64 MiB: bounds memory when parts are large.
+const MAX_WAITING: usize = 16_384;
+/// Kibibytes of them, 64 MiB: bounds memory when parts are large.
 const MAX_WAITING_KIB: usize = 64 * 1024;
 
 /// Whether events can be recorded now.
@@ -97,23 +100,44 @@ impl Faults {
     }
 }
 
-/// An entry on its way to the committer.
-pub(crate) struct Pending {
-    pub(crate) entry: Entry,
-    pub(crate) ack: oneshot::Sender<Result<Placed, AppendError>>,
-    /// Room in the queue, given back when the entry is answered.
-    pub(crate) room: [OwnedSemaphorePermit; 2],
+/// Room in the queue: for so many entries, and for so many kibibytes of them. Held from before an event's key is
+/// taken until it is answered.
+pub(crate) type Room = [OwnedSemaphorePermit; 2];
+
+/// Waits for room.
+async fn room(of: &Arc<Semaphore>, much: usize) -> Result<OwnedSemaphorePermit, AppendError> {
+    Arc::clone(of).acquire_many_owned(much as u32).await.map_err(|_| AppendError::Closed)
 }
 
-/// What the committer answers.
+/// Kibibytes that so many bytes take.
+fn kib(bytes: usize) -> usize {
+    bytes / 1024 + 1
+}
+
+/// Entries of one caller on their way to the committer, in their order.
+pub(crate) struct Pending {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) ack: oneshot::Sender<Answers>,
+    pub(crate) room: Room,
+}
+
+/// What the committer answers to [`Pending`] entries: one answer for each.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) placed: Vec<Result<Placed, AppendError>>,
+    /// Their room, if some must be sent again: until then they are not answered.
+    pub(crate) room: Option<Room>,
+}
+
+/// What becomes of an entry.
 #[derive(Debug)]
 pub(crate) enum Placed {
     /// The entry is on its trail, here.
     New(Receipt),
     /// Its id was there already.
-    Known(Known),
+    Known(Known, Box<Entry>),
     /// Its id must be looked up again.
-    Again,
+    Again(Box<Entry>),
 }
 
 /// What producers tell the committer.
@@ -186,124 +210,43 @@ impl Appender {
     }
 
     pub(crate) async fn record(&self, draft: Draft) -> Result<Receipt, AppendError> {
-        let room = self.room(&draft).await?;
-        let holder_key = self.holder_key(&draft.event).await?;
-        let entry = seal_entry(draft, &holder_key)?;
-        match self.send(entry, room)?.await.map_err(|_| AppendError::Closed)?? {
-            Placed::New(receipt) => Ok(receipt),
-            // Only submissions are held against what is on the trail.
-            Placed::Known(_) | Placed::Again => Err(AppendError::Closed),
-        }
-    }
-
-    /// Records events from outside, in their order, sharing syncs. An event that is on its trail already is
-    /// not recorded twice: its first receipt comes back. The same id with other content is
-    /// [`AppendError::Conflict`].
-    pub async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Recorded, AppendError>> {
-        let mut waiting: Vec<Waiting> = Vec::with_capacity(submissions.len());
-        for submission in submissions {
-            // Sent in order, so recorded in order; many are on their way at once.
-            waiting.push(match self.try_submit(&submission).await {
-                Ok(sent) => Waiting::Sent(Box::new(submission), sent),
-                Err(error) => Waiting::Failed(error),
-            });
-        }
-        let mut results = Vec::with_capacity(waiting.len());
-        for waiting in waiting {
-            results.push(match waiting {
-                Waiting::Sent(submission, sent) => self.answer(&submission, sent).await,
-                Waiting::Failed(error) => Err(error),
-            });
-        }
-        results
-    }
-
-    /// Waits for what became of a submission. One that crossed a seal, or its own repetition, is sent again.
-    async fn answer(&self, submission: &Submission, mut sent: Sent) -> Result<Recorded, AppendError> {
-        /// A seal happens each few seconds at most; an id is repeated in one group or not.
-        const TRIES: usize = 16;
-        for _ in 0..TRIES {
-            let trail = &submission.draft.event.tenant;
-            match sent.answer {
-                Answer::Known(known) => return recorded(trail, known, &sent.digest),
-                Answer::Waiting(answer) => match answer.await.map_err(|_| AppendError::Closed)?? {
-                    Placed::New(receipt) => return Ok(Recorded { receipt, repeated: false }),
-                    Placed::Known(known) => return recorded(trail, known, &sent.digest),
-                    Placed::Again => sent = self.try_submit(submission).await?,
-                },
-            }
-        }
-        Err(AppendError::NotRecording("the id could not be looked up".to_owned()))
-    }
-
-    /// Looks the id up, and sends what is not on the trail to the committer.
-    async fn try_submit(&self, submission: &Submission) -> Result<Sent, AppendError> {
-        self.gaps.check(&submission.draft.event.tenant)?;
-        let room = self.room(&submission.draft).await?;
-        let mut draft = submission.draft.clone();
-        let holder = self.holder_key(&draft.event).await?;
-        let digest = holder.digest(&draft.event.tenant, &submission.digest);
-        let (trail, id) = (draft.event.tenant.clone(), draft.event.id);
-        let ids = self.ids.get().ok_or_else(|| AppendError::NotRecording("starting".to_owned()))?;
-        let looked_up = {
-            let ids = Arc::clone(ids);
-            tokio::task::spawn_blocking(move || ids.look_up(trail.as_str(), id)).await
-        };
-        let (known, seen) = looked_up
-            .map_err(|_| AppendError::Closed)?
-            .map_err(|error| AppendError::NotRecording(format!("the id cannot be looked up: {error}")))?;
-        if let Some(known) = known {
-            return Ok(Sent { digest, answer: Answer::Known(known) });
-        }
-        if let Some(source) = &mut draft.event.source {
-            source.digest = Some(digest.clone());
-        }
-        let mut entry = seal_entry(draft, &holder)?;
-        entry.submitted = Some((digest.clone(), seen));
-        Ok(Sent { digest, answer: Answer::Waiting(self.send(entry, room)?) })
-    }
-
-    /// What every event must be, and room for it.
-    async fn room(&self, draft: &Draft) -> Result<[OwnedSemaphorePermit; 2], AppendError> {
         self.is_recording().map_err(AppendError::NotRecording)?;
-        stamped(draft.event.recorded_at)?;
-        if !draft.event.parts.is_empty() || draft.event.parts_root.is_some() {
-            return Err(AppendError::Prefilled);
-        }
-        if draft.parts.len() > MAX_PARTS {
-            return Err(AppendError::TooLarge);
-        }
-        // Room first: what waits for room is not yet encrypted a second time in memory.
+        prepare::check(&draft)?;
+        // Room first: what waits for room has no key yet, and is not encrypted a second time in memory.
         let kept: usize = draft.parts.iter().map(|part| part.content.len().min(MAX_PART_BYTES)).sum();
-        let kib = ((kept + MAX_ENTRY_BYTES) / 1024 + 1) as u32;
-        Ok([
-            Arc::clone(&self.waiting).acquire_owned().await.map_err(|_| AppendError::Closed)?,
-            Arc::clone(&self.waiting_kib).acquire_many_owned(kib).await.map_err(|_| AppendError::Closed)?,
-        ])
+        let kib = kib(kept + MAX_ENTRY_BYTES);
+        let room = [room(&self.waiting, 1).await?, room(&self.waiting_kib, kib).await?];
+        self.place(draft, room).await
     }
 
-    fn send(
-        &self,
-        entry: Entry,
-        room: [OwnedSemaphorePermit; 2],
-    ) -> Result<oneshot::Receiver<Result<Placed, AppendError>>, AppendError> {
-        let (ack, answer) = oneshot::channel();
-        let pending = Box::new(Pending { entry, ack, room });
+    /// Seals one event and waits for its place. Only submissions are held against what is on the trail.
+    async fn place(&self, draft: Draft, room: Room) -> Result<Receipt, AppendError> {
+        let holder = if draft.parts.is_empty() { None } else { Some(self.holder(&draft.event).await?) };
+        let entry = prepare::seal_entry(draft, None, holder.as_ref())?;
+        let answers = self.send(vec![entry], room)?.await.map_err(|_| AppendError::Closed)?;
+        match answers.placed.into_iter().next() {
+            Some(Ok(Placed::New(receipt))) => Ok(receipt),
+            Some(Err(error)) => Err(error),
+            Some(Ok(Placed::Known(..) | Placed::Again(_))) | None => Err(AppendError::Closed),
+        }
+    }
+
+    /// Hands entries to the committer, with the room they take.
+    fn send(&self, entries: Vec<Entry>, room: Room) -> Result<oneshot::Receiver<Answers>, AppendError> {
+        let (ack, answers) = oneshot::channel();
+        let pending = Box::new(Pending { entries, ack, room });
         self.committer.send(Command::Append(pending)).map_err(|_| AppendError::Closed)?;
-        Ok(answer)
+        Ok(answers)
     }
 
     /// The holder of the event's parts. A new holder costs a sync, which must not stall the runtime.
-    async fn holder_key(&self, event: &Event) -> Result<Holder, AppendError> {
-        let name = self.keys.holder(&event.tenant, event.user.as_ref().map(|user| user.sub.as_str()));
+    async fn holder(&self, event: &Event) -> Result<Holder, AppendError> {
+        let name = Holder::name(&self.keys, event);
         if let Some(key) = self.keys.holder_key(&name) {
             return Ok(Holder { name, key });
         }
         let keys = Arc::clone(&self.keys);
-        let made = tokio::task::spawn_blocking(move || {
-            let key = keys.ensure_holder_key(&name)?;
-            Ok(Holder { name, key })
-        });
+        let made = tokio::task::spawn_blocking(move || Holder::ensure(&keys, name));
         made.await.map_err(|_| AppendError::Closed)?
     }
 
@@ -321,18 +264,13 @@ impl Appender {
         draft: Draft,
         _alone: &OwnedSemaphorePermit,
     ) -> Result<Receipt, AppendError> {
-        stamped(draft.event.recorded_at)?;
-        let holder = self.holder_key(&draft.event).await?;
-        let entry = seal_entry(draft, &holder)?;
+        prepare::check(&draft)?;
         // It takes none of the room: what it gives back would let somebody in.
         let none = |room: &Arc<Semaphore>| {
             Arc::clone(room).try_acquire_many_owned(0).map_err(|_| AppendError::Closed)
         };
         let room = [none(&self.waiting)?, none(&self.waiting_kib)?];
-        match self.send(entry, room)?.await.map_err(|_| AppendError::Closed)?? {
-            Placed::New(receipt) => Ok(receipt),
-            Placed::Known(_) | Placed::Again => Err(AppendError::Closed),
-        }
+        self.place(draft, room).await
     }
 
     /// No further event is taken; those that wait are answered.
@@ -346,62 +284,9 @@ impl Appender {
     }
 }
 
-struct Holder {
-    name: String,
-    key: crate::cipher::Secret,
-}
-
-impl Holder {
-    /// What a producer sent, as a keyed digest: equal for equal content of one holder, and meaningless once the
-    /// holder's key is destroyed.
-    fn digest(&self, trail: &Tenant, sent: &Hash) -> String {
-        let domain: &[u8] = b"greffier/producer-digest/v1\0";
-        hex::encode(hmac_sha256(self.key.bytes(), &[domain, trail.as_str().as_bytes(), b"\0", sent]))
-    }
-}
-
-/// A submission on its way.
-struct Sent {
-    digest: String,
-    answer: Answer,
-}
-
-enum Answer {
-    /// It was on the trail before.
-    Known(Known),
-    Waiting(oneshot::Receiver<Result<Placed, AppendError>>),
-}
-
-enum Waiting {
-    Sent(Box<Submission>, Sent),
-    Failed(AppendError),
-}
-
-/// The first receipt of an event that came again; the same id with other content is a contradiction.
-fn recorded(trail: &Tenant, known: Known, digest: &str) -> Result<Recorded, AppendError> {
-    if known.digest.as_deref() == Some(digest) {
-        Ok(Recorded { receipt: known.receipt(trail), repeated: true })
-    } else {
-        Err(AppendError::Conflict { index: known.index })
-    }
-}
-
-/// Seals the parts, binds them into the event, and encodes what the committer writes.
-fn seal_entry(draft: Draft, holder: &Holder) -> Result<Entry, AppendError> {
-    let Draft { mut event, parts } = draft;
-    let sealed = seal::seal(&mut event, parts, &holder.name, &holder.key).map_err(|_| AppendError::Cipher)?;
-    let bytes = event.canonical()?;
-    let frame =
-        Unplaced::encode(event.tenant.as_str(), &bytes, &sealed).map_err(|_| AppendError::TooLarge)?;
-    let recorded_at = event.recorded_at.unwrap_or(event.time);
-    let leaf = hash::leaf(&bytes);
-    Ok(Entry { trail: event.tenant, leaf, frame, id: event.id, recorded_at, submitted: None })
-}
-
 /// What a producer would send, for tests that drive the committer themselves.
 #[cfg(test)]
 pub(crate) fn seal_entry_for_test(keys: &KeyRing, draft: Draft) -> Entry {
-    let name = keys.holder(&draft.event.tenant, draft.event.user.as_ref().map(|user| user.sub.as_str()));
-    let key = keys.ensure_holder_key(&name).unwrap();
-    seal_entry(draft, &Holder { name, key }).unwrap()
+    let holder = Holder::of(keys, &draft.event).unwrap();
+    prepare::seal_entry(draft, None, Some(&holder)).unwrap()
 }

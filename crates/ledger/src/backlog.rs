@@ -5,6 +5,7 @@
 //! of the log a trail's entries lie in, and which file is the first that anybody still needs.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use greffier_event::Timestamp;
@@ -19,6 +20,14 @@ pub struct SealPolicy {
     pub age: Duration,
     /// Largest log, in bytes: beyond it the trail with the oldest entry is sealed.
     pub wal_bytes: u64,
+}
+
+impl SealPolicy {
+    /// The log grows no further than this, and the file that is written to. Twice what it should be: sealing may
+    /// fall behind for as long as that takes, and the ids of all that is in the log still fit into memory.
+    pub fn most_bytes(&self) -> u64 {
+        self.wal_bytes.saturating_mul(2)
+    }
 }
 
 impl Default for SealPolicy {
@@ -67,25 +76,30 @@ struct Extent {
 pub(crate) struct Backlog {
     /// By file, then trail: at most 1 GiB of log at 32 MiB a file, times the trails of a node.
     files: BTreeMap<u64, BTreeMap<String, Run>>,
+    /// Bytes of entries in each of them.
+    bytes: BTreeMap<u64, u64>,
     trails: BTreeMap<String, Extent>,
 }
 
 impl Backlog {
-    /// Takes note of an entry that is durable in a file of the log, in the order of the log.
+    /// Takes note of entries that are durable in a file of the log, in the order of the log; `recorded_at` is
+    /// the first one's.
     pub(crate) fn committed(
         &mut self,
         file: u64,
         trail: &str,
-        index: u64,
+        entries: Range<u64>,
         bytes: u64,
         recorded_at: Timestamp,
     ) {
         let runs = self.files.entry(file).or_default();
-        let run = runs.entry(trail.to_owned()).or_insert(Run { first: index, end: index, bytes: 0 });
-        run.end = index + 1;
+        let new = Run { first: entries.start, end: entries.start, bytes: 0 };
+        let run = runs.entry(trail.to_owned()).or_insert(new);
+        run.end = entries.end;
         run.bytes += bytes;
+        *self.bytes.entry(file).or_default() += bytes;
         let extent = self.trails.entry(trail.to_owned()).or_default();
-        if index >= extent.sealed {
+        if entries.end > extent.sealed {
             extent.since.get_or_insert(recorded_at);
         }
     }
@@ -149,7 +163,15 @@ impl Backlog {
 
     /// Bytes of entries in the log, sealed ones in files that are still needed included.
     pub(crate) fn log_bytes(&self) -> u64 {
-        self.files.values().flat_map(BTreeMap::values).map(|run| run.bytes).sum()
+        self.bytes.values().sum()
+    }
+
+    /// Whether sealing is so far behind that nothing may be added: files of the log that could be gone make up
+    /// more than [`SealPolicy::most_bytes`]. The newest does not count, for it stays whatever is sealed; so there
+    /// is always something to seal, and the log shrinks again.
+    pub(crate) fn is_behind(&self, policy: &SealPolicy) -> bool {
+        let newest = self.files.last_key_value().map_or(0, |(file, _)| *file);
+        self.bytes.range(..newest).map(|(_, bytes)| bytes).sum::<u64>() > policy.most_bytes()
     }
 
     /// The files that nobody needs any more once `trail` is sealed up to `end`: everything in them, and in all
@@ -169,6 +191,7 @@ impl Backlog {
     /// Forgets the files before `floor`.
     pub(crate) fn forget(&mut self, floor: u64) {
         self.files = self.files.split_off(&floor);
+        self.bytes = self.bytes.split_off(&floor);
     }
 
     /// How far a trail is sealed.

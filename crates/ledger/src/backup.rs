@@ -30,7 +30,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::manifest::{self, FileRecord, MAX_LIST_BYTES, MAX_NOTE_BYTES, Manifest};
 use crate::publish::{TRAILS, TRUST, checkpoint_path, read_tile, tile_path};
 use crate::store::{Disk, Files, UNFINISHED, join};
-use crate::wal::replay::Listing;
+use crate::wal::replay::{Listing, LogFile};
 use crate::wal::{self, MAX_FILE_BYTES};
 
 mod target;
@@ -339,6 +339,24 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// What counts of the file that may be written to while we read it. Damage is copied as it is, for whoever
+    /// looks for it.
+    fn growing(&self, sequence: u64) -> Result<Vec<u8>, BackupError> {
+        let unreadable = |error| BackupError::read(&wal::path(sequence), error);
+        let file = match LogFile::read(&self.disk, sequence, false).map_err(unreadable)? {
+            Ok(file) => file,
+            Err(_) => {
+                return self.disk.store().read(&wal::path(sequence), MAX_FILE_BYTES).map_err(unreadable);
+            }
+        };
+        let mut frames = file.frames();
+        let damaged = frames.by_ref().any(|frame| frame.is_err());
+        let counts = if damaged { file.bytes.len() } else { frames.accepted() };
+        let mut bytes = file.bytes;
+        bytes.truncate(counts);
+        Ok(bytes)
+    }
+
     /// The log from the floor on. Listed once: what begins later was acknowledged later.
     fn log(
         &self,
@@ -356,10 +374,15 @@ impl Source<'_> {
         if let Some(missing) = listing.missing(floor) {
             return Err(BackupError::Missing(wal::path(missing)));
         }
+        let last = listing.sequences.last().copied();
         for sequence in listing.sequences {
             let path = wal::path(sequence);
-            let file = File::open(from.join(&path)).map_err(|error| BackupError::read(&path, error))?;
-            target.write(&path, file.take(MAX_FILE_BYTES))?;
+            if last == Some(sequence) {
+                target.write(&path, self.growing(sequence)?.as_slice())?;
+            } else {
+                let file = File::open(from.join(&path)).map_err(|error| BackupError::read(&path, error))?;
+                target.write(&path, file.take(MAX_FILE_BYTES))?;
+            }
             step(Step { files: target.files(), bytes: target.bytes });
         }
         Ok(())

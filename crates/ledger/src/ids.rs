@@ -25,7 +25,7 @@ pub(crate) struct Known {
     pub(crate) index: u64,
     pub(crate) leaf: Hash,
     /// What its producer sent, as a keyed digest; absent for what Greffier itself said.
-    pub(crate) digest: Option<String>,
+    pub(crate) digest: Option<Hash>,
 }
 
 impl Known {
@@ -34,8 +34,8 @@ impl Known {
     }
 }
 
-/// The state of a trail's segments that a look-up has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The state of a trail's segments that a look-up has seen: how often it was sealed since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen(u64);
 
 /// All ids of all trails.
@@ -47,57 +47,73 @@ pub(crate) struct Ids {
 #[derive(Default)]
 struct State {
     hot: HashMap<String, HashMap<EventId, Known>>,
-    sealed: BTreeMap<String, Vec<SegmentRecord>>,
+    sealed: BTreeMap<String, Sealed>,
     filters: HashMap<String, Arc<IdFilter>>,
-    /// Counts the seals.
-    seals: u64,
+}
+
+/// What is sealed of one trail.
+#[derive(Clone, Default)]
+struct Sealed {
+    segments: Arc<[SegmentRecord]>,
+    /// Counts the seals since the start.
+    seen: Seen,
 }
 
 impl Ids {
     /// Of a directory whose segments are these; the log's entries follow by [`Ids::note`].
     pub(crate) fn new(disk: Disk, holds: &Holds) -> Ids {
-        let mut state = State::default();
+        let mut sealed: BTreeMap<String, Vec<SegmentRecord>> = BTreeMap::new();
         for segment in &holds.segments {
-            state.sealed.entry(segment.trail.clone()).or_default().push(segment.clone());
+            sealed.entry(segment.trail.clone()).or_default().push(segment.clone());
         }
-        Ids { disk, state: Mutex::new(state) }
+        let since = |segments: Vec<_>| Sealed { segments: segments.into(), seen: Seen::default() };
+        let sealed = sealed.into_iter().map(|(trail, segments)| (trail, since(segments))).collect();
+        Ids { disk, state: Mutex::new(State { sealed, ..State::default() }) }
     }
 
     /// Takes note of an entry that is durable in the log.
     pub(crate) fn note(&self, trail: &str, id: EventId, known: Known) {
+        self.note_all(std::iter::once((trail, id, known)));
+    }
+
+    /// Takes note of a group.
+    pub(crate) fn note_all<'a>(&self, group: impl Iterator<Item = (&'a str, EventId, Known)>) {
         let mut state = self.lock();
-        match state.hot.get_mut(trail) {
-            Some(ids) => drop(ids.insert(id, known)),
-            None => drop(state.hot.insert(trail.to_owned(), HashMap::from([(id, known)]))),
+        for (trail, id, known) in group {
+            match state.hot.get_mut(trail) {
+                Some(ids) => drop(ids.insert(id, known)),
+                None => drop(state.hot.insert(trail.to_owned(), HashMap::from([(id, known)]))),
+            }
         }
     }
 
-    /// The entry with this id in the log; for the committer, which may not wait for a disk. `Err` when segments
-    /// were sealed since `seen`: then what a look-up has seen is out of date.
-    pub(crate) fn hot(&self, trail: &str, id: EventId, seen: Seen) -> Result<Option<Known>, Seen> {
+    /// The entry with this id in the log; for the committer, which may not wait for a disk. `None` when segments
+    /// of the trail were sealed since `seen`: then what a look-up has seen is out of date.
+    pub(crate) fn hot(&self, trail: &str, id: EventId, seen: Seen) -> Option<Option<Known>> {
         let state = self.lock();
         let known = state.hot.get(trail).and_then(|ids| ids.get(&id)).cloned();
-        if known.is_none() && state.seals != seen.0 { Err(Seen(state.seals)) } else { Ok(known) }
+        let now = state.sealed.get(trail).map_or(Seen::default(), |sealed| sealed.seen);
+        (known.is_some() || now == seen).then_some(known)
     }
 
     /// The entry with this id, wherever it is. Blocks when a segment must be read.
     pub(crate) fn look_up(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
         let (seen, segments) = {
             let state = self.lock();
-            let seen = Seen(state.seals);
+            let Sealed { segments, seen } = state.sealed.get(trail).cloned().unwrap_or_default();
             if let Some(known) = state.hot.get(trail).and_then(|ids| ids.get(&id)) {
                 return Ok((Some(known.clone()), seen));
             }
-            (seen, state.sealed.get(trail).cloned().unwrap_or_default())
+            (seen, segments)
         };
-        for segment in &segments {
+        for segment in segments.iter() {
             if !self.filter(segment)?.may_contain(&id) {
                 continue;
             }
             let file = EntriesFile::open(self.disk.store().open(&segment.entries.path)?)?;
             let Some(index) = file.find_id(&id)? else { continue };
             let Some(entry) = file.get(index)? else { continue };
-            let digest = Peek::of(&entry).and_then(|peek| peek.digest().map(str::to_owned));
+            let digest = Peek::of(&entry).and_then(|peek| peek.digest());
             return Ok((Some(Known { index, leaf: hash::leaf(&entry), digest }), seen));
         }
         Ok((None, seen))
@@ -106,12 +122,12 @@ impl Ids {
     /// Takes note that a trail is sealed up to `end`, in the segments that `holds` names.
     pub(crate) fn sealed(&self, trail: &str, end: u64, holds: &Holds) {
         let mut state = self.lock();
-        state.seals += 1;
         if let Some(ids) = state.hot.get_mut(trail) {
             ids.retain(|_, known| known.index >= end);
         }
-        let segments: Vec<SegmentRecord> = holds.segments_of(trail).cloned().collect();
-        state.sealed.insert(trail.to_owned(), segments);
+        let sealed = state.sealed.entry(trail.to_owned()).or_default();
+        sealed.segments = holds.segments_of(trail).cloned().collect();
+        sealed.seen.0 += 1;
     }
 
     fn filter(&self, segment: &SegmentRecord) -> Result<Arc<IdFilter>, SealError> {

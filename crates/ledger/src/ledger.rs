@@ -1,8 +1,8 @@
-//! The ledger: one directory, and three threads; with witnesses one more for each.
+//! The ledger: one directory, and four threads; with witnesses one more for each.
 //!
 //! The committer answers producers as soon as their group is durable; the publisher turns what is durable into
 //! checkpoints, and the sealer what is signed into segments; witnesses are asked to cosign it. Each at its own
-//! pace, so that none ever delays a receipt.
+//! pace, so that none ever delays a receipt. A fourth thread makes space for the log before it is needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ use crate::wal::{self, End};
 mod threads;
 
 pub(crate) use threads::wall_clock;
-use threads::{CommitThread, run_publisher, run_sealer};
+use threads::{CommitThread, SEALER_WAIT, run_publisher, run_sealer, run_space};
 
 /// Groups on their way to the publisher; when it falls this far behind, the committer waits for it.
 const MAX_UNPUBLISHED_GROUPS: usize = 256;
@@ -81,6 +81,7 @@ pub struct Ledger {
     committer: Option<JoinHandle<Option<Recorder>>>,
     publisher: Option<JoinHandle<Option<io::Result<Publisher>>>>,
     sealer: Option<JoinHandle<Option<Sealer>>>,
+    space: Option<JoinHandle<()>>,
     asking: Asking,
 }
 
@@ -271,6 +272,8 @@ impl Ledger {
         let (commands, inbox) = mpsc::channel();
         let (to_publisher, leaves) = mpsc::sync_channel(MAX_UNPUBLISHED_GROUPS);
         let (to_sealer, sealing) = mpsc::channel();
+        // One wish at a time: there is one space.
+        let (to_space, wanted) = mpsc::sync_channel(0);
         let (recovered, startup) = oneshot::channel();
         let ids = Arc::new(OnceLock::new());
         let appender = Appender::new(
@@ -289,11 +292,13 @@ impl Ledger {
             recovered: Some(recovered),
             to_publisher,
             to_sealer,
+            to_space,
             ids,
             faults: Arc::clone(&faults),
             last_try: Instant::now(),
             given_up: false,
             pace,
+            patience: SEALER_WAIT,
         };
         let first = thread.try_open();
         let publisher_faults = Arc::clone(&faults);
@@ -307,6 +312,7 @@ impl Ledger {
             Err(error) => tracing::error!(%error, "not recording: the data directory is not usable"),
             Ok(()) => {}
         }
+        let space = spawn("greffier-space", move || run_space(&wanted, pace))?;
         let asking = match anchor {
             Some(anchor) => Asking::start(anchor, disk, heads, Arc::clone(&faults), pace)?,
             None => Asking::none(),
@@ -314,7 +320,9 @@ impl Ledger {
         let committer = spawn("greffier-commit", move || thread.run(&inbox))?;
         let (committer, publisher, sealer) = (Some(committer), Some(publisher), Some(sealer));
         let eraser = Eraser::new(reader.clone(), appender.clone(), node.clone());
-        let ledger = Ledger { node, reader, appender, eraser, faults, committer, publisher, sealer, asking };
+        let space = Some(space);
+        let ledger =
+            Ledger { node, reader, appender, eraser, faults, committer, publisher, sealer, space, asking };
         Ok((ledger, Startup { recovered: startup }))
     }
 
@@ -359,6 +367,7 @@ impl Ledger {
         let recorder = self.committer.take().and_then(|thread| thread.join().ok()).flatten();
         let publisher = self.publisher.take().and_then(|thread| thread.join().ok()).flatten();
         let sealer = self.sealer.take().and_then(|thread| thread.join().ok()).flatten();
+        let _ = self.space.take().map(JoinHandle::join);
         let (Some(recorder), Some(publisher), Some(sealer)) = (recorder, publisher, sealer) else {
             let reason = self.faults.check().err().unwrap_or_else(|| "a thread ended early".to_owned());
             return Err(LedgerError::NotClean(reason));
@@ -381,6 +390,7 @@ impl Drop for Ledger {
         let _ = self.committer.take().map(JoinHandle::join);
         let _ = self.publisher.take().map(JoinHandle::join);
         let _ = self.sealer.take().map(JoinHandle::join);
+        let _ = self.space.take().map(JoinHandle::join);
     }
 }
 
@@ -388,6 +398,7 @@ impl Drop for Ledger {
 fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<(), LedgerError> {
     let disk = &recorder.disk;
     let (mut chain, mut holds) = sealer.finish().map_err(LedgerError::io("end sealing"))?;
+    recorder.committer.spare().remove(disk).map_err(LedgerError::io("remove unused space"))?;
     let reading = "hash the log for the manifest";
     let last = recorder.committer.end();
     for sequence in holds.floor + holds.wal.len() as u64..=last.sequence {
@@ -431,9 +442,13 @@ fn check_separate(dir: &Path, keys_dir: &Path) -> Result<(), LedgerError> {
 }
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod erasing;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod held;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]

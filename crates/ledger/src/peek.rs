@@ -1,6 +1,7 @@
 //! The few fields of an entry that keeping it needs, read without building the whole event.
 
 use greffier_event::{EventId, EventType, Timestamp};
+use greffier_merkle::Hash;
 use serde::Deserialize;
 
 /// What recovery, sealing and idempotency look at.
@@ -26,7 +27,9 @@ impl Peek {
     }
 
     /// The keyed digest of what the producer sent; absent for what Greffier itself says.
-    pub(crate) fn digest(&self) -> Option<&str> {
-        self.source.as_ref()?.digest.as_deref()
+    pub(crate) fn digest(&self) -> Option<Hash> {
+        let mut digest = Hash::default();
+        hex::decode_to_slice(self.source.as_ref()?.digest.as_deref()?, &mut digest).ok()?;
+        Some(digest)
     }
 }

@@ -331,11 +331,12 @@ impl Replay<'_> {
         if let Some(peek) = Peek::of(frame.entry) {
             let recorded_at = peek.recorded_at.unwrap_or(Timestamp::from_micros(0));
             let bytes = frame.len() as u64;
-            self.backlog.committed(file.sequence, frame.trail, frame.index, bytes, recorded_at);
+            let entries = frame.index..frame.index + 1;
+            self.backlog.committed(file.sequence, frame.trail, entries, bytes, recorded_at);
             self.open.note(frame.trail, frame.index, frame.entry, &peek);
             if frame.index >= trail.size() {
                 let (index, leaf) = (frame.index, hash::leaf(frame.entry));
-                let digest = peek.digest().map(str::to_owned);
+                let digest = peek.digest();
                 self.ids.note(frame.trail, peek.id, Known { index, leaf, digest });
             }
         }

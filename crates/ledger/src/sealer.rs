@@ -204,9 +204,9 @@ impl Sealer {
         Ok(())
     }
 
-    /// Whether the log is so much larger than it should be that nothing may be added before it is sealed.
+    /// Whether nothing may be added to the log before more of it is sealed.
     pub(crate) fn is_behind(&self) -> bool {
-        self.backlog().log_bytes() > self.policy.wal_bytes.saturating_mul(2)
+        self.backlog().is_behind(&self.policy)
     }
 
     fn backlog(&self) -> MutexGuard<'_, Backlog> {
@@ -292,7 +292,7 @@ impl Sealer {
                 return Err(io::Error::other(format!("`{path}` is not what was written")).into());
             }
         }
-        EntriesFile::open(self.disk.store().open(&path)?)?.check(|_, _| ())?;
+        EntriesFile::open(self.disk.store().open(&path)?)?.check_written(written)?;
         Ok(SegmentRecord {
             trail: due.trail.clone(),
             first: written.first,

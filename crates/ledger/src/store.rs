@@ -64,6 +64,10 @@ pub(crate) trait Store: Send + Sync {
     fn sync_dir(&self, dir: &str) -> io::Result<()>;
     /// Opens an existing file for appending.
     fn append(&self, path: &str) -> io::Result<Box<dyn Append>>;
+    /// Creates or replaces a file of `len` zeros and syncs it; its name is not durable yet.
+    fn fill(&self, path: &str, len: u64) -> io::Result<()>;
+    /// Opens an existing file for writing from its beginning, over what is there and then behind it.
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn Append>>;
 }
 
 /// A file that is read at any place and does not change.
@@ -103,9 +107,9 @@ impl ChunkReader for Source {
     }
 }
 
-/// A file that only grows.
+/// A file that is written from one place on, without gaps.
 pub(crate) trait Append: Send {
-    /// Writes all bytes at the end, not yet durable.
+    /// Writes all bytes behind those written before, not yet durable.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes everything written so far durable. After a failure nothing of it may be trusted, and a second
     /// call proves nothing: the kernel may have dropped the pages and called them clean.
@@ -173,8 +177,11 @@ impl Store for Files {
     }
 
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(self.path(path))?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        let file = File::open(self.path(path))?;
+        // In one piece: growing a buffer to the size of a log file would copy it several times.
+        let len = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
@@ -245,6 +252,25 @@ impl Store for Files {
 
     fn append(&self, path: &str) -> io::Result<Box<dyn Append>> {
         Ok(Box::new(OpenOptions::new().append(true).open(self.path(path))?))
+    }
+
+    fn fill(&self, path: &str, len: u64) -> io::Result<()> {
+        /// Synced one by one, so that no sync of the log has to wait behind all of it.
+        const PIECE: usize = 1024 * 1024;
+        let mut file = File::create(self.path(path))?;
+        let zeros = vec![0; PIECE];
+        let mut left = usize::try_from(len).map_err(io::Error::other)?;
+        while left > 0 {
+            let piece = left.min(PIECE);
+            file.write_all(zeros.get(..piece).unwrap_or_default())?;
+            file.sync_data()?;
+            left -= piece;
+        }
+        file.sync_all()
+    }
+
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn Append>> {
+        Ok(Box::new(OpenOptions::new().write(true).open(self.path(path))?))
     }
 }
 

@@ -9,7 +9,7 @@ fn at(secs: i64) -> Timestamp {
 /// Entries of a trail in a file, ten bytes each, recorded one a second from the second of their index on.
 fn commit(backlog: &mut Backlog, file: u64, trail: &str, indexes: std::ops::Range<u64>) {
     for index in indexes {
-        backlog.committed(file, trail, index, 10, at(index as i64));
+        backlog.committed(file, trail, index..index + 1, 10, at(index as i64));
     }
 }
 
@@ -42,7 +42,7 @@ fn an_old_entry_takes_all_that_is_signed_with_it() {
     assert_eq!(due(&backlog, 60), Some(("acme".to_owned(), 0, 2, vec![1])));
     // What is recorded after a seal has its own age, although the file is the same.
     backlog.sealed("acme", 2, at(1));
-    backlog.committed(1, "acme", 2, 10, at(100));
+    backlog.committed(1, "acme", 2..3, 10, at(100));
     backlog.signed("acme", 3);
     assert_eq!(due(&backlog, 159), None);
     assert_eq!(due(&backlog, 160), Some(("acme".to_owned(), 2, 3, vec![1])));
@@ -51,12 +51,12 @@ fn an_old_entry_takes_all_that_is_signed_with_it() {
 #[test]
 fn a_large_log_gives_up_its_oldest_trail() {
     let mut backlog = Backlog::default();
-    backlog.committed(1, "old", 0, 400, at(5));
-    backlog.committed(1, "young", 0, 400, at(9));
+    backlog.committed(1, "old", 0..1, 400, at(5));
+    backlog.committed(1, "young", 0..1, 400, at(9));
     backlog.signed("old", 1);
     backlog.signed("young", 1);
     assert_eq!(due(&backlog, 10), None);
-    backlog.committed(2, "young", 1, 400, at(10));
+    backlog.committed(2, "young", 1..2, 400, at(10));
     assert_eq!(due(&backlog, 10), Some(("old".to_owned(), 0, 1, vec![1])));
     backlog.sealed("old", 1, at(5));
     // The file stays as long as anybody has entries in it, and so does the pressure.

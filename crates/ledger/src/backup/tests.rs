@@ -43,9 +43,15 @@ async fn copies_taken_while_writers_write_hold_all_that_was_acknowledged() {
         let to = place.dir.path().join(format!("copy-{round}"));
         let copied = tokio::task::block_in_place(|| check(&place, &to, earlier.as_deref()));
         let reader = Reader::open(&to).unwrap();
-        for n in 0..before {
-            assert_eq!(reader.find(plain("acme", n).event.id).unwrap().map(|found| found.index), Some(n));
-        }
+        let mut ids = Vec::new();
+        let all = reader.scan(|found| {
+            assert_eq!(found.index, ids.len() as u64);
+            ids.push(found.event().unwrap().id);
+            std::ops::ControlFlow::Continue(())
+        });
+        all.unwrap();
+        let acknowledged: Vec<_> = (0..before).map(|n| plain("acme", n).event.id).collect();
+        assert_eq!(ids.get(..before as usize), Some(acknowledged.as_slice()));
         assert_eq!(copied.linked > 0, round > 0, "round {round}: {copied:?}");
         earlier = Some(to);
     }

@@ -24,6 +24,7 @@ fn script(world: &mut World, at: usize, fault: Fault) {
             world.seal();
         }
         world.append(4);
+        world.make_space();
         // A new file of the log, so that the one before it may become spent.
         world.rotate();
         world.append(2);

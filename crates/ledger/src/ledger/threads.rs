@@ -1,4 +1,4 @@
-//! The three threads of a ledger: one answers producers, one signs, one seals.
+//! The threads of a ledger: one answers producers, one signs, one seals, and one makes space for the log.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -10,7 +10,7 @@ use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
 use super::{Opener, Recorder, Running, Witnessing};
-use crate::append::{Command, Faults, Pending, Placed};
+use crate::append::{Answers, Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
 use crate::erase::Erasure;
 use crate::error::{AppendError, LedgerError};
@@ -18,10 +18,21 @@ use crate::ids::Ids;
 use crate::publish::Publisher;
 use crate::recover::Recovered;
 use crate::sealer::Sealer;
-use crate::wal::GROUP_BYTES;
+use crate::store::Disk;
+use crate::wal::{GROUP_BYTES, ROTATE_BYTES, Spare};
 
-/// Entries of one group: they share one sync.
-const GROUP_ENTRIES: usize = 1_024;
+/// Entries of one group: they share one sync. With one more chunk some 2 MiB of small events: a sync of more takes
+/// longer in proportion.
+const GROUP_ENTRIES: usize = 2_048;
+/// A file of the log that is so long makes it likely that there will be a next one: its space is made then. Who
+/// records little never needs it.
+const FILL_AT: u64 = 1024 * 1024;
+
+/// Longest time that a full log keeps callers waiting for the sealer: several segments' worth. Beyond, something is
+/// wrong with it, and who calls has given up or should.
+pub(super) const SEALER_WAIT: Duration = Duration::from_secs(10);
+/// How often the committer looks whether the sealer came on: a segment takes longer.
+const SEALER_LOOK: Duration = Duration::from_millis(10);
 
 /// What the committer tells the publisher.
 pub(super) enum ToPublisher {
@@ -45,6 +56,9 @@ pub(super) enum ToSealer {
     Finish,
 }
 
+/// Space to be made for the next file of the log.
+pub(super) struct ToSpace(Disk, Spare);
+
 /// The committer's thread.
 pub(super) struct CommitThread {
     pub(super) opener: Opener,
@@ -53,6 +67,7 @@ pub(super) struct CommitThread {
     pub(super) recovered: Option<oneshot::Sender<Recovered>>,
     pub(super) to_publisher: SyncSender<ToPublisher>,
     pub(super) to_sealer: Sender<ToSealer>,
+    pub(super) to_space: SyncSender<ToSpace>,
     /// Given to producers when the directory is open.
     pub(super) ids: Arc<OnceLock<Arc<Ids>>>,
     pub(super) faults: Arc<Faults>,
@@ -60,6 +75,8 @@ pub(super) struct CommitThread {
     /// Opening met what waiting does not mend.
     pub(super) given_up: bool,
     pub(super) pace: Duration,
+    /// How long a full log keeps callers waiting.
+    pub(super) patience: Duration,
 }
 
 impl CommitThread {
@@ -89,9 +106,16 @@ impl CommitThread {
             return;
         }
         self.mend();
-        let (entries, answers): (Vec<Entry>, Vec<_>) =
-            group.into_iter().map(|pending| (pending.entry, (pending.ack, pending.room))).unzip();
-        let places = match self.recorder.as_mut().filter(|recorder| recorder.committer.is_open()) {
+        self.wait_for_sealer();
+        let mut entries = Vec::with_capacity(group.iter().map(|pending| pending.entries.len()).sum());
+        let mut answers = Vec::with_capacity(group.len());
+        for Pending { entries: mut asked, ack, room } in group {
+            answers.push((asked.len(), ack, room));
+            entries.append(&mut asked);
+        }
+        let behind = self.is_behind();
+        let open = self.recorder.as_mut().filter(|recorder| recorder.committer.is_open() && !behind);
+        let places = match open {
             Some(recorder) => recorder.committer.commit(&entries).map_err(|error| {
                 tracing::error!(%error, "not recording: the log cannot be written");
                 self.faults.set_log(Some(format!("the log cannot be written: {error}")));
@@ -101,30 +125,58 @@ impl CommitThread {
         };
         let Ok(places) = places else {
             let reason = self.faults.check().err().unwrap_or_else(|| "the log is closed".to_owned());
-            for (ack, _room) in answers {
-                let _ = ack.send(Err(AppendError::NotRecording(reason.clone())));
+            for (count, ack, _room) in answers {
+                let refusal = || Err(AppendError::NotRecording(reason.clone()));
+                let placed = (0..count).map(|_| refusal()).collect();
+                let _ = ack.send(Answers { placed, room: None });
             }
             return;
         };
         // Durable: receipts may go out. A crash from here on loses no entry, only answers.
-        let mut leaves = Vec::with_capacity(entries.len());
-        for ((entry, place), (ack, room)) in entries.into_iter().zip(places).zip(answers) {
-            let answer = match place {
-                Ok(index) => {
-                    leaves.push((entry.trail.clone(), entry.leaf));
-                    Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf }))
-                }
-                Err(Refusal::Known(known)) => Ok(Placed::Known(known)),
-                Err(Refusal::Again) => Ok(Placed::Again),
-                Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
-                Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
-            };
-            drop(room);
-            let _ = ack.send(answer);
+        let leaves: Vec<(Tenant, Hash)> = entries
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_ok())
+            .map(|(entry, _)| (entry.trail.clone(), entry.leaf))
+            .collect();
+        let mut placed = entries.into_iter().zip(places).map(|(entry, place)| answer(entry, place));
+        for (count, ack, room) in answers {
+            let placed: Vec<_> = placed.by_ref().take(count).collect();
+            let again = placed.iter().any(|placed| matches!(placed, Ok(Placed::Again(_))));
+            let _ = ack.send(Answers { placed, room: again.then_some(room) });
         }
         // Waits when the publisher is far behind: memory stays bounded, and producers feel it.
         if self.to_publisher.send(ToPublisher::Leaves(leaves)).is_err() {
             self.faults.set_publishing(Some("the publisher stopped: restart greffier".to_owned()));
+        }
+        self.make_space();
+    }
+
+    /// While sealing is too far behind nothing is added: whoever records waits in the queue, and then before it.
+    /// When that takes too long, or is known to, they are refused instead.
+    fn wait_for_sealer(&self) {
+        let begun = Instant::now();
+        while self.is_behind() && self.faults.check().is_ok() {
+            if begun.elapsed() >= self.patience {
+                tracing::error!("not recording: entries are sealed more slowly than they come");
+                let reason = "the log is full: entries are sealed more slowly than they come";
+                self.faults.set_sealing(Some(reason.to_owned()));
+            }
+            std::thread::sleep(SEALER_LOOK);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.committer.is_behind(&self.opener.seal))
+    }
+
+    /// Has the space for the next file of the log made while this one fills.
+    fn make_space(&self) {
+        let Some(recorder) = &self.recorder else { return };
+        let committer = &recorder.committer;
+        if committer.end().len >= FILL_AT && !committer.spare().is_ready() {
+            // It is being made when nobody takes this.
+            let _ = self.to_space.try_send(ToSpace(recorder.disk.clone(), committer.spare().clone()));
         }
     }
 
@@ -220,25 +272,53 @@ enum Stop {
     Erase(Box<Erasure>),
 }
 
+/// What the producer of an entry is told.
+fn answer(entry: Entry, place: Result<u64, Refusal>) -> Result<Placed, AppendError> {
+    match place {
+        Ok(index) => Ok(Placed::New(Receipt { trail: entry.trail.into(), index, leaf_hash: entry.leaf })),
+        Err(Refusal::Known(known)) => Ok(Placed::Known(known, Box::new(entry))),
+        Err(Refusal::Again | Refusal::Repeats(_)) => Ok(Placed::Again(Box::new(entry))),
+        Err(Refusal::Case(existing)) => Err(AppendError::TenantCase(existing)),
+        Err(Refusal::TooManyTrails) => Err(AppendError::TooManyTrails),
+    }
+}
+
 /// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
 fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<Stop>) {
     let mut group = Vec::new();
-    let mut bytes = 0;
+    let (mut entries, mut bytes) = (0, 0);
     let mut next = Some(first);
     while let Some(command) = next {
         match command {
             Command::Append(pending) => {
-                bytes += pending.entry.frame.len();
+                entries += pending.entries.len();
+                bytes += pending.entries.iter().map(|entry| entry.frame.len()).sum::<usize>();
                 group.push(*pending);
             }
             Command::Close => return (group, Some(Stop::Clean)),
             Command::Abandon => return (group, Some(Stop::Now)),
             Command::Erase(erasure) => return (group, Some(Stop::Erase(erasure))),
         }
-        let full = group.len() >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
+        let full = entries >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
         next = if full { None } else { inbox.try_recv().ok() };
     }
     (group, None)
+}
+
+/// Makes space for the log, ahead of time. That it cannot costs speed and nothing else: the log grows without.
+pub(super) fn run_space(inbox: &Receiver<ToSpace>, pace: Duration) {
+    let mut failed: Option<Instant> = None;
+    while let Ok(ToSpace(disk, spare)) = inbox.recv() {
+        if spare.is_ready() || failed.is_some_and(|at| at.elapsed() < pace) {
+            continue;
+        }
+        failed = None;
+        if let Err(error) = spare.fill(&disk, ROTATE_BYTES) {
+            tracing::warn!(%error, "no space is made ahead for the log: it grows as it is written");
+            let _ = spare.remove(&disk);
+            failed = Some(Instant::now());
+        }
+    }
 }
 
 /// Publishes what grew, once per pace. Returns the publisher only from an orderly stop.
@@ -308,15 +388,16 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
         // A segment counts by a signature, and whoever forked signs nothing more.
         let Some(sealer) = sealer.as_mut().filter(|_| faults.forked().is_none()) else { continue };
         wait = match sealer.step(wall_clock()) {
-            // There may be more: only the inbox comes between.
-            Ok(true) => Duration::ZERO,
-            Ok(false) => {
-                faults.set_sealing(None);
-                pace
+            Ok(more) => {
+                if !sealer.is_behind() {
+                    faults.set_sealing(None);
+                }
+                // There may be more: only the inbox comes between.
+                if more { Duration::ZERO } else { pace }
             }
             Err(error) => {
                 tracing::error!(%error, "entries cannot be sealed: they stay in the log");
-                // The log cannot grow for ever: beyond twice its size nothing more is recorded.
+                // The log cannot grow for ever: nobody waits for a sealer that fails.
                 let fault = sealer.is_behind().then(|| format!("entries cannot be sealed: {error}"));
                 faults.set_sealing(fault);
                 pace

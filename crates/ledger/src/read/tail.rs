@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ReadError, corrupt, damaged, io_error};
 use crate::store::Disk;
-use crate::wal::frame::{self, Frame, HEADER_BYTES, Header, MAX_FRAME_BYTES, Read};
+use crate::wal::frame::{self, Frame, HEADER_BYTES, Header, MAX_FRAME_BYTES, MIN_FRAME_BYTES, Read};
 use crate::wal::replay::{Listing, LogFile};
 use crate::wal::{self, DIR, End};
 
@@ -148,6 +148,10 @@ impl Tail {
                 self.offset += (next - at) as u64;
                 at = next;
             }
+            let rest = bytes.get(at..).unwrap_or_default();
+            if limit.is_none() && rest.len() >= MIN_FRAME_BYTES && frame::is_zero(rest) {
+                return self.space(disk).map(Some);
+            }
             let whole = bytes.len() as u64 == want;
             if whole && (at > 0 || piece < MAX_FRAME_BYTES as u64) {
                 piece = if at > 0 { PIECE_BYTES } else { MAX_FRAME_BYTES as u64 };
@@ -162,6 +166,30 @@ impl Tail {
                 None if at == bytes.len() => Ok(Some(Stop::End)),
                 None => self.search(disk, bytes.len() - at).map(|()| Some(Stop::End)),
             };
+        }
+    }
+
+    /// Zeros where the next frame would stand: space that nothing was written to yet, if they go on to the end.
+    fn space(&mut self, disk: &Disk) -> Result<Stop, ReadError> {
+        if self.searched == (self.offset, 0) {
+            return Ok(Stop::End);
+        }
+        let path = wal::path(self.file);
+        let mut at = self.offset;
+        loop {
+            let bytes = match disk.store().read_from(&path, at, PIECE_BYTES) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stop::Vanished(path)),
+                result => result.map_err(io_error(&path))?,
+            };
+            if bytes.is_empty() {
+                self.searched = (self.offset, 0);
+                return Ok(Stop::End);
+            }
+            if !frame::is_zero(&bytes) {
+                // Written since we looked, or damaged: the whole file says which.
+                return self.search(disk, 0).map(|()| Stop::End);
+            }
+            at += bytes.len() as u64;
         }
     }
 

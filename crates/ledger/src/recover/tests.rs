@@ -152,12 +152,53 @@ fn no_flipped_bit_is_read_over() {
 }
 
 #[test]
-fn zeros_behind_the_end_are_a_torn_tail() {
-    // What a file system leaves that made the file longer and did not write its pages.
+fn zeros_behind_the_end_are_space_that_nothing_was_written_to() {
     let (sim, _) = log(&[2]);
     let whole = sim.read(&wal::path(1), u64::MAX).unwrap();
-    let (size, repairs) = recover(&sim, &[whole.as_slice(), &[0; 5_000]].concat()).unwrap();
-    assert_eq!((size, repairs.len()), (2, 1));
+    assert_eq!(recover(&sim, &[whole.as_slice(), &[0; 5_000]].concat()).unwrap(), (2, vec![]));
+    // Recovery leaves none of it.
+    assert_eq!(sim.read(&wal::path(1), u64::MAX).unwrap(), whole);
+}
+
+/// What a crash leaves of a group in a file with space, at every cut and with a hole at every place: all of it,
+/// the entries before the damage, or none; and what was acknowledged before it in any case.
+#[test]
+fn a_group_that_is_torn_in_its_space_is_a_torn_tail() {
+    let (sim, ends) = log(&[1, 2]);
+    let mut whole = sim.read(&wal::path(1), u64::MAX).unwrap();
+    let end = whole.len();
+    whole.resize(end + 3_000, 0);
+    for cut in ends[0]..end {
+        let mut torn = whole.clone();
+        torn[cut..end].fill(0);
+        let (size, repairs) = recover(&sim, &torn).unwrap();
+        // A cut before bytes that are zero themselves takes nothing away.
+        let same = torn == whole;
+        assert!(if same { size == 3 } else { (1..3).contains(&size) }, "cut at {cut}: {size}");
+        assert!(repairs.len() <= 1, "cut at {cut}: {repairs:?}");
+        let mut holed = whole.clone();
+        holed[ends[0]..cut].fill(0);
+        let (size, repairs) = recover(&sim, &holed).unwrap();
+        assert_eq!((size, repairs.len()), if holed == whole { (3, 0) } else { (1, 1) }, "hole to {cut}");
+    }
+}
+
+/// A hole in front of a later group was synced once: that it is all zeros is no excuse.
+#[test]
+fn zeros_in_place_of_an_acknowledged_group_are_corruption() {
+    let (sim, ends) = log(&[1, 2, 1]);
+    let mut whole = sim.read(&wal::path(1), u64::MAX).unwrap();
+    whole.resize(whole.len() + 3_000, 0);
+    whole[ends[0]..ends[1]].fill(0);
+    let error = recover(&sim, &whole).unwrap_err();
+    assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+    // And where the next file says how much counts, not even the last group may be zeros.
+    let (sim, ends) = log(&[1, 2]);
+    let mut followed = sim.read(&wal::path(1), u64::MAX).unwrap();
+    followed[ends[0]..].fill(0);
+    let accepted = Some(ends[1] as u64);
+    let file = LogFile { sequence: 1, name: wal::path(1), bytes: followed, accepted };
+    assert_eq!(file.frames().filter(Result::is_err).count(), 1);
 }
 
 #[test]

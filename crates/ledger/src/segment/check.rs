@@ -12,12 +12,43 @@ use super::columns::{ENTRY, project};
 use super::entries::{EntriesFile, GROUP};
 use super::error::SegmentError;
 use super::opened::{binary, texts};
-use super::write::{FILTERED, ID};
+use super::write::{FILTERED, ID, Written, checksum};
 
 impl<R: ChunkReader + 'static> EntriesFile<R> {
     /// Makes every row anew from its entry and compares. `visit` sees each entry once its row is good. The
     /// error names the first entry, and of its columns the first, that differs.
     pub(crate) fn check(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<(), SegmentError> {
+        self.compare(|first, batch| {
+            let entries = binary(batch, ENTRY)?;
+            let made = project((0..batch.num_rows()).map(|row| (first + row as u64, entries.value(row))))?;
+            if let Some((row, column)) = first_difference(batch, &made) {
+                return Err(SegmentError::Differs { index: first + row as u64, column });
+            }
+            (first..).zip(entries.iter().flatten()).for_each(|(index, entry)| visit(index, entry));
+            Ok(made)
+        })
+    }
+
+    /// Compares with what was written, right after it was: nothing is made a second time.
+    pub(crate) fn check_written(&self, written: &Written) -> Result<(), SegmentError> {
+        let mut rows = written.rows.iter();
+        self.compare(|first, batch| {
+            let made = rows.next().ok_or(SegmentError::Malformed("it has more rows than were written"))?;
+            if let Some((row, column)) = first_difference(batch, &made.columns) {
+                return Err(SegmentError::Differs { index: first + row as u64, column });
+            }
+            if checksum(binary(batch, ENTRY)?) != made.entries {
+                return Err(SegmentError::Differs { index: first, column: ENTRY.to_owned() });
+            }
+            Ok(made.columns.clone())
+        })
+    }
+
+    /// Holds each batch against what `expected` says it must be, and filters and bounds against that.
+    fn compare(
+        &self,
+        mut expected: impl FnMut(u64, &RecordBatch) -> Result<RecordBatch, SegmentError>,
+    ) -> Result<(), SegmentError> {
         let filters = FILTERED.map(|(name, _)| name);
         let filters = filters.map(|name| self.file.filter(GROUP, name).map(|filter| (name, filter)));
         let filters: Vec<(&str, Sbbf)> = filters.into_iter().collect::<Result<_, _>>()?;
@@ -26,13 +57,7 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
         let mut next = self.first();
         for batch in self.file.batches(GROUP, None, None)? {
             let batch = batch?;
-            let entries = binary(&batch, ENTRY)?;
-            let first = next;
-            let rows = (0..batch.num_rows()).map(|row| (first + row as u64, entries.value(row)));
-            let made = project(rows.clone())?;
-            if let Some((row, column)) = first_difference(&batch, &made) {
-                return Err(SegmentError::Differs { index: first + row as u64, column });
-            }
+            let made = expected(next, &batch)?;
             if texts(&made, "tenant")?.iter().any(|tenant| tenant != Some(self.trail().as_str())) {
                 return Err(SegmentError::Malformed("an entry belongs to another trail"));
             }
@@ -41,7 +66,7 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
                     return Err(SegmentError::Malformed("a filter denies what is there"));
                 }
             }
-            for ((index, _), id) in rows.clone().zip(texts(&made, ID)?) {
+            for (index, id) in (next..).zip(texts(&made, ID)?) {
                 let row = (index - self.first()) as usize;
                 while pages.peek().is_some_and(|page| page.rows.end <= row) {
                     pages.next();
@@ -50,7 +75,6 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
                     return Err(SegmentError::Malformed("the bounds of its ids shut one out"));
                 }
             }
-            rows.for_each(|(index, entry)| visit(index, entry));
             next += batch.num_rows() as u64;
         }
         if next == self.end() { Ok(()) } else { Err(SegmentError::Malformed("entries are missing")) }

@@ -1,8 +1,8 @@
 //! Sealing entries: consecutive entries in, the bytes of one Parquet file out. The same entries give the same
 //! bytes. Below: [`super::columns`]; what is written here, [`super::entries`] reads and `check.rs` checks.
 
-use arrow_array::RecordBatch;
 use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{BinaryArray, RecordBatch};
 use greffier_event::{Tenant, Timestamp};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::columns::{ENTRY, INDEX, project, schema};
 use super::error::SegmentError;
-use super::opened::integers;
+use super::opened::{binary, integers};
 
 /// Entries of one segment: those of one full level-1 tile, and one row group.
 pub(crate) const MAX_ROWS: usize = 65_536;
@@ -48,6 +48,34 @@ pub(crate) struct Written {
     pub(crate) time: (Timestamp, Timestamp),
     /// When they were recorded, from and to.
     pub(crate) recorded_at: (Timestamp, Timestamp),
+    /// What the file must say when it is read back.
+    pub(super) rows: Vec<Rows>,
+}
+
+/// The rows of one batch as they were made: all columns but the entries, a third of the whole, and a checksum
+/// of those.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) columns: RecordBatch,
+    pub(super) entries: u32,
+}
+
+impl Rows {
+    fn of(batch: &RecordBatch) -> Result<Rows, SegmentError> {
+        let entry = batch.num_columns().saturating_sub(1);
+        let columns = batch.project(&(0..entry).collect::<Vec<_>>())?;
+        Ok(Rows { columns, entries: checksum(binary(batch, ENTRY)?) })
+    }
+}
+
+/// Over the entries and their lengths.
+pub(super) fn checksum(entries: &BinaryArray) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for entry in entries.iter().flatten() {
+        hasher.update(&(entry.len() as u64).to_le_bytes());
+        hasher.update(entry);
+    }
+    hasher.finalize()
 }
 
 /// Writes one file of entries.
@@ -60,6 +88,7 @@ pub(crate) struct EntriesWriter {
     waiting: Vec<Vec<u8>>,
     time: Span,
     recorded_at: Span,
+    rows: Vec<Rows>,
 }
 
 impl EntriesWriter {
@@ -75,6 +104,7 @@ impl EntriesWriter {
             waiting: Vec::new(),
             time: Span::default(),
             recorded_at: Span::default(),
+            rows: Vec::new(),
         })
     }
 
@@ -98,6 +128,7 @@ impl EntriesWriter {
         self.time.add(&batch, TIME)?;
         self.recorded_at.add(&batch, RECORDED_AT)?;
         self.parquet.write(&batch).map_err(unwritable)?;
+        self.rows.push(Rows::of(&batch)?);
         self.waiting.clear();
         Ok(())
     }
@@ -118,7 +149,7 @@ impl EntriesWriter {
             self.parquet.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
         let bytes = self.parquet.into_inner().map_err(unwritable)?;
-        Ok(Written { bytes, first: self.first, time, recorded_at })
+        Ok(Written { bytes, first: self.first, time, recorded_at, rows: self.rows })
     }
 }
 

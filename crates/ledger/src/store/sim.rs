@@ -375,6 +375,15 @@ impl Store for Sim {
         drop(world);
         Ok(Box::new(Open { world: self.clone(), path: path.to_owned(), file, end }))
     }
+
+    fn fill(&self, path: &str, len: u64) -> io::Result<()> {
+        self.write_synced(path, &vec![0; len as usize])
+    }
+
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn Append>> {
+        let file = self.world().file(path)?;
+        Ok(Box::new(Open { world: self.clone(), path: path.to_owned(), file, end: 0 }))
+    }
 }
 
 struct Open {

@@ -10,7 +10,8 @@
 //! Integers are little-endian. `group` is the offset in the file at which the frame's group starts. A group is
 //! written and synced as one, so its pages may reach the disk in any order; but a group is written only after
 //! the one before it was synced. Therefore damage *before* the start of a later group is corruption, while
-//! damage inside the last group is the torn tail of a write that was never acknowledged.
+//! damage inside the last group is the torn tail of a write that was never acknowledged. Zeros from a frame's place
+//! to the end of the last file are neither: the file was made longer than what was written to it.
 
 use std::borrow::Cow;
 
@@ -25,6 +26,8 @@ const PREFIX_BYTES: usize = 8;
 /// `kind`, `group`, `index`: fixed places, filled in by the committer.
 const FIXED_BYTES: usize = 17;
 const KIND_ENTRY: u8 = 1;
+/// No frame is shorter: fewer zeros may be the beginning of one.
+pub(crate) const MIN_FRAME_BYTES: usize = PREFIX_BYTES + FIXED_BYTES;
 /// C2SP bundles carry a 16-bit length, so no entry is longer.
 pub(crate) const MAX_ENTRY_BYTES: usize = 65_535;
 /// Parts of one event, as the event itself bounds them.
@@ -185,7 +188,9 @@ pub(crate) enum Read<'a> {
     Frame(Frame<'a>, usize),
     /// The end of the bytes, exactly.
     End,
-    /// Neither.
+    /// Zeros up to the end: space that nothing was written to, or bytes that are lost.
+    Zeros,
+    /// None of these.
     Damaged,
 }
 
@@ -196,9 +201,15 @@ pub(crate) fn read(bytes: &[u8], offset: usize) -> Read<'_> {
         Some([]) => Read::End,
         Some(rest) => match decode(rest) {
             Some((frame, len)) => Read::Frame(frame, offset + len),
+            None if is_zero(rest) => Read::Zeros,
             None => Read::Damaged,
         },
     }
+}
+
+/// Whether there are only zeros. No frame begins with the length zero.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 /// The offset of a valid frame whose group starts behind `damage`, if there is one: then the damaged bytes

@@ -94,7 +94,16 @@ impl LogFile {
                 Err(what) => return Ok(Err(Corruption { file: next, offset: 0, what: what.to_owned() })),
             }
         }
-        let bytes = disk.store().read(&name, MAX_FILE_BYTES)?;
+        let mut bytes = disk.store().read(&name, MAX_FILE_BYTES)?;
+        if !followed && bytes.last() == Some(&0) {
+            // Space that may be written to while we read, from front to back: we could miss a group and see the
+            // next. What the first reading saw the end of, the second sees whole.
+            let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let len = bytes.len();
+            bytes = disk.store().read(&name, MAX_FILE_BYTES)?;
+            bytes.truncate(end);
+            bytes.resize(len, 0);
+        }
         Ok(Ok(LogFile { sequence, name, bytes, accepted }))
     }
 
@@ -183,18 +192,24 @@ impl<'a> Iterator for Frames<'a> {
                 self.ended = true;
                 None
             }
-            Read::Damaged if self.file.accepted.is_some() => {
+            Read::Zeros if self.file.accepted.is_none() => {
+                self.ended = true;
+                None
+            }
+            Read::Zeros | Read::Damaged if self.file.accepted.is_some() => {
                 self.corrupt(offset, "the frame is damaged, and it was acknowledged")
             }
-            Read::Damaged => match frame::later_group(bytes, offset) {
+            Read::Zeros | Read::Damaged => match frame::later_group(bytes, offset) {
                 Some(later) => self
                     .corrupt(offset, format!("the frame is damaged, and whole ones follow at byte {later}")),
                 None => {
                     self.ended = true;
+                    // Space behind it that nothing was written to is no part of it.
+                    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(offset, |last| last + 1);
                     self.torn = Some(TornTail {
                         file: self.file.name.clone(),
                         offset: offset as u64,
-                        bytes: (bytes.len() - offset) as u64,
+                        bytes: end.saturating_sub(offset) as u64,
                     });
                     None
                 }

@@ -50,7 +50,12 @@ fn act(world: &mut World, dice: &mut Dice, seals: bool) {
             let (trail, n) = (*dice.pick(&TRAILS), dice.below(SUBMISSIONS) as u64);
             world.submit(trail, n, 1 + dice.below(2));
         }
-        5 => world.rotate(),
+        5 => {
+            if dice.one_in(2) {
+                world.make_space();
+            }
+            world.rotate();
+        }
         6 | 7 => world.publish(),
         _ => world.seal(),
     }

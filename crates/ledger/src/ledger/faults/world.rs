@@ -17,7 +17,7 @@ use greffier_merkle::tile::TileBuilder;
 
 use super::super::*;
 use crate::append::seal_entry_for_test;
-use crate::commit::{Entry, Refusal};
+use crate::commit::{Entry, Refusal, Submitted};
 use crate::ids::Known;
 use crate::manifest::Manifest;
 use crate::store::sim::{Crash, Sim, Trouble};
@@ -185,21 +185,21 @@ impl World {
 
     /// Submits an event from outside, which may have come before, `copies` times in one group.
     pub(super) fn submit(&mut self, trail: &'static str, n: u64, copies: usize) {
-        let digest = hex::encode(sha256(&n.to_be_bytes()));
+        let digest = sha256(&n.to_be_bytes());
         let mut event = event(trail, 1_000_000 + n, "tool.call", &format!("sent_{n}"));
         event.source = Some(greffier_event::Source {
             channel: "sdk".to_owned(),
-            digest: Some(digest.clone()),
+            digest: Some(hex::encode(digest)),
             ..greffier_event::Source::default()
         });
         for _ in 0..TRIES {
             let Some(process) = &self.process else { return };
             let Ok((known, seen)) = process.recorder.ids.look_up(trail, event.id) else { return };
             if let Some(known) = known {
-                return self.known(trail, event.id, &digest, &known);
+                return self.known(trail, event.id, digest, &known);
             }
             let entry = || Entry {
-                submitted: Some((digest.clone(), seen)),
+                submitted: Some(Submitted { digest, seen, ..Submitted::default() }),
                 ..seal_entry_for_test(&keys(), draft(event.clone(), &[]))
             };
             let group: Vec<Entry> = (0..copies).map(|_| entry()).collect();
@@ -212,7 +212,7 @@ impl World {
             match places.into_iter().next() {
                 None => return,
                 Some(Ok(index)) => return self.promise(trail, index, group[0].leaf),
-                Some(Err(Refusal::Known(known))) => return self.known(trail, event.id, &digest, &known),
+                Some(Err(Refusal::Known(known))) => return self.known(trail, event.id, digest, &known),
                 Some(Err(Refusal::Again)) => {}
                 Some(Err(refusal)) => panic!("{refusal:?}"),
             }
@@ -220,8 +220,8 @@ impl World {
     }
 
     /// An old receipt is as good as a new one.
-    fn known(&mut self, trail: &str, id: EventId, digest: &str, known: &Known) {
-        assert_eq!(known.digest.as_deref(), Some(digest));
+    fn known(&mut self, trail: &str, id: EventId, digest: Hash, known: &Known) {
+        assert_eq!(known.digest, Some(digest));
         let tried = &self.outside.tried[&known.leaf];
         assert_eq!((tried.trail, tried.id), (trail, id));
         let earlier = self.outside.acked.insert((trail.to_owned(), known.index), known.leaf);
@@ -252,6 +252,13 @@ impl World {
     pub(super) fn rotate(&mut self) {
         if let Some(process) = self.process.as_mut() {
             let _ = process.recorder.committer.reopen();
+        }
+    }
+
+    /// Makes space for the next file of the log: two groups go into it, and then it grows.
+    pub(super) fn make_space(&mut self) {
+        if let Some(process) = self.process.as_mut() {
+            let _ = process.recorder.committer.spare().fill(&process.recorder.disk, 2_200);
         }
     }
 

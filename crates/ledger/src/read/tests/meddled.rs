@@ -108,4 +108,12 @@ impl Store for Meddled {
     fn append(&self, path: &str) -> io::Result<Box<dyn Append>> {
         self.sim.append(path)
     }
+
+    fn fill(&self, path: &str, len: u64) -> io::Result<()> {
+        self.sim.fill(path, len)
+    }
+
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn Append>> {
+        self.sim.overwrite(path)
+    }
 }

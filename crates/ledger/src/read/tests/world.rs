@@ -13,7 +13,7 @@ use crate::store::sim::Sim;
 use crate::store::{Disk, Store};
 use crate::testing::{draft, event, keys};
 use crate::wal::frame::{SealedPart, Unplaced};
-use crate::wal::{self, End, Writer};
+use crate::wal::{self, End, Spare, Writer};
 
 pub(super) const TRAILS: [&str; 3] = ["acme", "beta", "zeta"];
 
@@ -132,13 +132,22 @@ impl World {
             let index = self.model[trail].len() as u64 + index;
             World::place(&made, trail, &mut bytes, self.end.len, index);
         }
-        let mut file = self.disk.store().append(&wal::path(self.end.sequence)).unwrap();
-        file.write(&bytes[..bytes.len() - cut.min(bytes.len())]).unwrap();
+        // Behind what is acknowledged, over the space that may be there.
+        let path = wal::path(self.end.sequence);
+        let mut whole = self.disk.store().read(&path, u64::MAX).unwrap();
+        whole.truncate(self.end.len as usize);
+        whole.extend_from_slice(&bytes[..bytes.len() - cut.min(bytes.len())]);
+        self.disk.store().overwrite(&path).unwrap().write(&whole).unwrap();
     }
 
-    /// Opens the next file of the log, which disowns what a failed write left.
+    /// Opens the next file of the log, which disowns what a failed write left. Some files have space ahead, enough
+    /// for a few entries.
     pub(super) fn rotate(&mut self) {
-        let writer = Writer::create(&self.disk, self.end).unwrap();
+        let spare = Spare::default();
+        if self.made % 2 == 1 {
+            spare.fill(&self.disk, 3_000).unwrap();
+        }
+        let writer = Writer::create(&self.disk, self.end, &spare).unwrap();
         self.end = writer.end();
         self.writer = Some(writer);
         self.files.insert(self.end.sequence, BTreeMap::new());

@@ -30,8 +30,18 @@ proptest! {
         prop_assert_eq!(read(&bytes, bytes.len()), Read::End);
         // Cut anywhere, it is no frame.
         for end in before.len() + 1..bytes.len() {
-            prop_assert_eq!(read(&bytes[..end], before.len()), Read::Damaged);
+            let zeros = is_zero(&bytes[before.len()..end]);
+            prop_assert_eq!(
+                read(&bytes[..end], before.len()),
+                if zeros { Read::Zeros } else { Read::Damaged }
+            );
         }
+        // Space behind it is the end; one bit in it is damage.
+        let end = bytes.len();
+        bytes.resize(end + 64, 0);
+        prop_assert_eq!(read(&bytes, end), Read::Zeros);
+        bytes[end + (index % 64) as usize] = 1;
+        prop_assert_eq!(read(&bytes, end), Read::Damaged);
     }
 
     #[test]

@@ -1,0 +1,84 @@
+//! What becomes of one event before the committer sees it: checked, its parts sealed, its bytes framed and hashed.
+
+use greffier_event::{Draft, Event, Tenant};
+use greffier_merkle::Hash;
+use greffier_merkle::hash::{self, hmac_sha256};
+
+use crate::cipher::Secret;
+use crate::commit::{Entry, Submitted};
+use crate::error::{AppendError, stamped};
+use crate::keys::KeyRing;
+use crate::seal;
+use crate::wal::frame::{MAX_PARTS, Unplaced};
+
+/// Whose key an event's parts are sealed for.
+pub(super) struct Holder {
+    pub(super) name: String,
+    pub(super) key: Secret,
+}
+
+impl Holder {
+    pub(super) fn name(keys: &KeyRing, event: &Event) -> String {
+        keys.holder(&event.tenant, event.user.as_ref().map(|user| user.sub.as_str()))
+    }
+
+    /// The holder with its key, made if it is new: that blocks for a sync.
+    pub(super) fn ensure(keys: &KeyRing, name: String) -> Result<Holder, AppendError> {
+        let key = keys.ensure_holder_key(&name)?;
+        Ok(Holder { name, key })
+    }
+
+    /// The holder of an event's parts; blocks when it is new.
+    pub(super) fn of(keys: &KeyRing, event: &Event) -> Result<Holder, AppendError> {
+        let name = Holder::name(keys, event);
+        match keys.holder_key(&name) {
+            Some(key) => Ok(Holder { name, key }),
+            None => Holder::ensure(keys, name),
+        }
+    }
+
+    /// What a producer sent, as a keyed digest: equal for equal content of one holder, and meaningless once the
+    /// holder's key is destroyed.
+    fn digest(&self, trail: &Tenant, sent: &Hash) -> Hash {
+        let domain: &[u8] = b"greffier/producer-digest/v1\0";
+        hmac_sha256(self.key.bytes(), &[domain, trail.as_str().as_bytes(), b"\0", sent])
+    }
+}
+
+/// What every event must be.
+pub(super) fn check(draft: &Draft) -> Result<(), AppendError> {
+    stamped(draft.event.recorded_at)?;
+    if !draft.event.parts.is_empty() || draft.event.parts_root.is_some() {
+        return Err(AppendError::Prefilled);
+    }
+    if draft.parts.len() > MAX_PARTS { Err(AppendError::TooLarge) } else { Ok(()) }
+}
+
+/// Seals the parts, binds them into the event, and encodes what the committer writes. `sent` is the digest of
+/// what an outside producer sent. Without parts and without it nobody's key is needed.
+pub(super) fn seal_entry(
+    draft: Draft,
+    sent: Option<&Hash>,
+    holder: Option<&Holder>,
+) -> Result<Entry, AppendError> {
+    let Draft { mut event, parts } = draft;
+    let mut submitted = None;
+    let mut sealed = Vec::new();
+    if sent.is_some() || !parts.is_empty() {
+        let holder = holder.ok_or(AppendError::Cipher)?;
+        sealed = seal::seal(&mut event, parts, &holder.name, &holder.key).map_err(|_| AppendError::Cipher)?;
+        if let Some(sent) = sent {
+            let digest = holder.digest(&event.tenant, sent);
+            submitted = Some(Submitted { digest, ..Submitted::default() });
+            if let Some(source) = &mut event.source {
+                source.digest = Some(hex::encode(digest));
+            }
+        }
+    }
+    let bytes = event.canonical()?;
+    let frame =
+        Unplaced::encode(event.tenant.as_str(), &bytes, &sealed).map_err(|_| AppendError::TooLarge)?;
+    let recorded_at = event.recorded_at.unwrap_or(event.time);
+    let leaf = hash::leaf(&bytes);
+    Ok(Entry { trail: event.tenant, leaf, frame, id: event.id, recorded_at, submitted })
+}
