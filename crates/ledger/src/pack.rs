@@ -7,6 +7,7 @@
 
 mod about;
 mod check;
+mod gone;
 mod layout;
 mod line;
 pub(crate) mod open;
@@ -15,7 +16,7 @@ mod write;
 mod zip;
 
 pub use about::{About, Figures};
-pub use check::{PackEvent, PackReport, check_pack};
+pub use check::{PackEvent, PackReport, Vouching, check_pack};
 pub use open::{Pack, PackError};
 pub use write::{PackFile, Packer, PackingError, ShownParts};
 pub use zip::{ZipError, ZipWriter};

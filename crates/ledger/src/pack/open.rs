@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use greffier_merkle::hash::sha256;
 
 use super::about::About;
 use super::layout::{
-    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, SUMS, TRUST, chunk_name,
-    chunk_number, is_name,
+    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, SUCCESSIONS, SUMS, TRUST,
+    chunk_name, chunk_number, is_name, succession_name, succession_number,
 };
 use super::zip::{ZipError, ZipReader};
 
@@ -51,6 +51,7 @@ pub struct Pack {
 #[derive(Debug)]
 enum Form {
     File(ZipReader<File>),
+    Bytes(ZipReader<Cursor<Vec<u8>>>),
     Folder(PathBuf),
 }
 
@@ -69,11 +70,19 @@ impl Pack {
 
     /// Opens a pack: reads which files it has, and what it says about itself.
     pub fn open(path: &Path) -> Result<Pack, PackError> {
-        let mut form = if path.is_dir() {
+        Pack::of(if path.is_dir() {
             Form::Folder(path.to_owned())
         } else {
             Form::File(ZipReader::open(File::open(path)?)?)
-        };
+        })
+    }
+
+    /// Opens a pack whose archive is in memory.
+    pub fn from_bytes(archive: Vec<u8>) -> Result<Pack, PackError> {
+        Pack::of(Form::Bytes(ZipReader::open(Cursor::new(archive))?))
+    }
+
+    fn of(mut form: Form) -> Result<Pack, PackError> {
         let names = form.names()?;
         let chunks = names.iter().filter_map(|name| chunk_number(name)).count();
         let due = (1..=chunks).map(chunk_name);
@@ -104,6 +113,13 @@ impl Pack {
     /// The trust policy in it: the packer's word, not yet yours.
     pub fn trust(&mut self) -> Result<String, PackError> {
         self.text(TRUST)
+    }
+
+    /// The notes in which the log's keys name each other, in order.
+    pub fn successions(&mut self) -> Result<Vec<String>, PackError> {
+        let mut numbers: Vec<u32> = self.sums.keys().filter_map(|name| succession_number(name)).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| self.text(&succession_name(number))).collect()
     }
 
     /// The plain words in it.
@@ -157,10 +173,12 @@ impl Form {
     fn names(&self) -> Result<Vec<String>, PackError> {
         let dir = match self {
             Form::File(zip) => return Ok(zip.files().map(|(name, _)| name.to_owned()).collect()),
+            Form::Bytes(zip) => return Ok(zip.files().map(|(name, _)| name.to_owned()).collect()),
             Form::Folder(dir) => dir,
         };
         let mut names = Vec::new();
-        for (inside, prefix) in [(dir.clone(), String::new()), (dir.join(EVENTS), format!("{EVENTS}/"))] {
+        let folders = [EVENTS, SUCCESSIONS].map(|name| (dir.join(name), format!("{name}/")));
+        for (inside, prefix) in [(dir.clone(), String::new())].into_iter().chain(folders) {
             let entries = match fs::read_dir(&inside) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !prefix.is_empty() => continue,
                 entries => entries?,
@@ -170,7 +188,10 @@ impl Form {
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
                 // Of the entry itself: what a link points at is not in the pack.
                 let kind = entry.file_type()?;
-                match (kind.is_file() && is_name(&name), kind.is_dir() && name == EVENTS) {
+                match (
+                    kind.is_file() && is_name(&name),
+                    kind.is_dir() && [EVENTS, SUCCESSIONS].contains(&name.as_str()),
+                ) {
                     (true, _) => names.push(name),
                     (_, true) => {}
                     _ => return Err(PackError::Stranger(name)),
@@ -187,6 +208,7 @@ impl Form {
         let missing = || PackError::Missing(name.to_owned());
         let dir = match self {
             Form::File(zip) => return zip.read(name, limit)?.ok_or_else(missing),
+            Form::Bytes(zip) => return zip.read(name, limit)?.ok_or_else(missing),
             Form::Folder(dir) => dir,
         };
         let file = File::open(dir.join(name)).map_err(|error| match error.kind() {
