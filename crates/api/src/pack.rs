@@ -237,6 +237,7 @@ impl PackMaker {
                 if let Some(range) = fills {
                     packer.fill(range.end, in_full, keys)?;
                 }
+                packer.explain(packer.size(), keys)?;
                 Ok(packer.take())
             })
             .await?;

@@ -7,6 +7,7 @@
 
 mod about;
 mod check;
+mod gone;
 mod layout;
 mod line;
 pub(crate) mod open;

@@ -1,7 +1,8 @@
 //! Checking a pack: every entry and every part in it, against the checkpoint that somebody trusted signed.
 //!
 //! The pack is read once to check it, and once more to say of each event what was found: a run is proved only behind
-//! its last entry. One file of it is in memory at a time.
+//! its last entry. Where parts are gone it is read before that for the entries that ordered it. One file of it is in
+//! memory at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +12,14 @@ use greffier_merkle::proof::Run;
 use greffier_merkle::{Checkpoint, Hash, TrustPolicy, hash};
 
 use super::about::{About, Figures};
-use super::line::{GoneBy, Line, PartLine};
+use super::gone::Ordered;
+use super::line::{Line, PartLine};
 use super::open::{Pack, PackError};
 use crate::seal::{commitment, parts_root};
 use crate::verify::{Problem, Status, VerifyOptions};
 
 /// Problems that are listed.
 const MAX_PROBLEMS: usize = 1_000;
-/// Entries that make parts gone and are spoken of: each is an order, given by a person or by a rule.
-const MAX_ORDERS: usize = 100_000;
 
 /// What a check found.
 #[derive(Clone, Debug)]
@@ -115,6 +115,13 @@ pub fn check_pack(pack: &mut Pack, options: &VerifyOptions) -> Result<PackReport
     check_signatures(&note, &head, options, own.as_ref(), &mut report);
     check_about(&head, &mut report);
     let mut walk = Walk::new(options, &head, report);
+    // Orders stand behind what they make go: they are gathered before anything is held against them.
+    if pack.about().figures.parts_gone > 0 {
+        for number in 1..=pack.chunks() {
+            let chunk = pack.chunk(number)?;
+            lines(&chunk, number)?.iter().for_each(|line| walk.gather(line));
+        }
+    }
     for number in 1..=pack.chunks() {
         let chunk = pack.chunk(number)?;
         for line in lines(&chunk, number)? {
@@ -159,12 +166,7 @@ impl PartLine {
         match self {
             PartLine::Shown { name, content, .. } => (name, open(Status::Valid), Some(content)),
             PartLine::Closed { name, gone, .. } => {
-                let status = match gone {
-                    None => Status::Withheld,
-                    Some(GoneBy::Erased(by)) => Status::Erased { by },
-                    Some(GoneBy::Expired(by)) => Status::Expired { by },
-                };
-                (name, open(status), None)
+                (name, open(gone.map_or(Status::Withheld, Status::from)), None)
             }
         }
     }
@@ -231,9 +233,8 @@ struct Walk {
     end: u64,
     /// Whether one run holds all of the range that the pack says is complete.
     complete: bool,
-    /// Which entries make parts gone, each with the first entry that says so; and those that were seen.
-    claims: BTreeMap<(u64, bool), u64>,
-    orders: BTreeMap<u64, bool>,
+    /// The entries of the pack that make parts gone.
+    ordered: Ordered,
     receipts: BTreeMap<u64, Vec<Hash>>,
 }
 
@@ -251,9 +252,14 @@ impl Walk {
             run: None,
             end: 0,
             complete: false,
-            claims: BTreeMap::new(),
-            orders: BTreeMap::new(),
+            ordered: Ordered::default(),
             receipts,
+        }
+    }
+
+    fn gather(&mut self, line: &Line) {
+        if let Line::Entry { index, entry, .. } = line {
+            self.ordered.note(&self.trail, *index, entry);
         }
     }
 
@@ -299,26 +305,17 @@ impl Walk {
                 return self.report.wrong(index, format!("the entry is not a valid event: {error}"));
             }
         };
-        if let Some(erases) = order(&event)
-            && self.orders.len() < MAX_ORDERS
-        {
-            self.orders.insert(index, erases);
-        }
         for part in parts {
             let figures = &mut self.report.figures;
             match part {
                 PartLine::Shown { .. } => figures.parts_shown += 1,
                 PartLine::Closed { gone: None, .. } => figures.parts_withheld += 1,
-                PartLine::Closed { gone: Some(gone), .. } => {
+                PartLine::Closed { name, gone: Some(gone), .. } => {
                     figures.parts_gone += 1;
-                    let (by, erased) = match gone {
-                        GoneBy::Erased(by) => (*by, true),
-                        GoneBy::Expired(by) => (*by, false),
-                    };
-                    if self.claims.len() < MAX_ORDERS {
-                        self.claims.entry((by, erased)).or_insert(index);
-                    } else {
-                        self.report.wrong(index, "its parts are gone by more entries than are followed");
+                    if !self.ordered.explain(index, &event, name, *gone) {
+                        let what =
+                            format!("part `{name}` is not {gone}: that is not here, or does not say so");
+                        self.report.wrong(index, what);
                     }
                 }
             }
@@ -360,14 +357,6 @@ impl Walk {
             let what = "their proof is missing";
             self.report.problem(format!("entries {first} to {}", end.saturating_sub(1)), what);
         }
-        for ((by, erased), index) in &self.claims {
-            if self.orders.get(by) != Some(erased) {
-                let what = format!(
-                    "its parts are said to be gone by entry {by}, which is not here or says no such thing"
-                );
-                self.report.wrong(*index, what);
-            }
-        }
         let about = &self.report.about;
         let (counted, told) = (self.report.figures, about.figures);
         let complete = about.complete.is_none() || self.complete;
@@ -378,17 +367,6 @@ impl Walk {
             self.report.problem(super::layout::ABOUT, "the pack is not complete for the range that it names");
         }
         self.report
-    }
-}
-
-/// Whether an entry is one of Greffier's own that erases (true) or lets expire (false).
-fn order(event: &Event) -> Option<bool> {
-    let own = event.agent.as_ref().is_some_and(|agent| agent.id == Tenant::NODE)
-        && event.source.as_ref().is_some_and(|source| source.channel == "gateway");
-    match event.action.as_ref().filter(|_| own)?.name.as_str() {
-        "erase" => Some(true),
-        "expire" => Some(false),
-        _ => None,
     }
 }
 

@@ -16,6 +16,8 @@ use greffier_merkle::Hash;
 use greffier_merkle::proof::MAX_RUN_HASHES;
 use serde::{Deserialize, Serialize};
 
+use crate::erase::Gone;
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -39,14 +41,7 @@ pub(crate) enum PartLine {
     /// In full.
     Shown { name: String, salt: Hash, content: Vec<u8> },
     /// By its commitment, where that is known, and by what makes it gone, where it is.
-    Closed { name: String, commitment: Option<Hash>, gone: Option<GoneBy> },
-}
-
-/// Which entry of the trail makes a part gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GoneBy {
-    Erased(u64),
-    Expired(u64),
+    Closed { name: String, commitment: Option<Hash>, gone: Option<Gone> },
 }
 
 impl std::fmt::Debug for PartLine {
@@ -59,6 +54,10 @@ impl PartLine {
     pub(crate) fn name(&self) -> &str {
         let (PartLine::Shown { name, .. } | PartLine::Closed { name, .. }) = self;
         name
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, PartLine::Closed { gone: Some(_), .. })
     }
 }
 
@@ -171,8 +170,8 @@ impl PartLine {
             PartLine::Closed { name, commitment, gone } => {
                 let (erased_by, expired_by) = match gone {
                     None => (None, None),
-                    Some(GoneBy::Erased(by)) => (Some(*by), None),
-                    Some(GoneBy::Expired(by)) => (None, Some(*by)),
+                    Some(Gone::Erased { by }) => (Some(*by), None),
+                    Some(Gone::Expired { by }) => (None, Some(*by)),
                 };
                 let (name, commitment) = (name.clone(), commitment.map(hex::encode));
                 WirePart { name, commitment, erased_by, expired_by, ..WirePart::default() }
@@ -184,8 +183,8 @@ impl PartLine {
         let from_hex = |text: String| -> Option<Hash> { hex::decode(text).ok()?.try_into().ok() };
         let gone = match (wire.erased_by, wire.expired_by) {
             (None, None) => None,
-            (Some(by), None) => Some(GoneBy::Erased(by)),
-            (None, Some(by)) => Some(GoneBy::Expired(by)),
+            (Some(by), None) => Some(Gone::Erased { by }),
+            (None, Some(by)) => Some(Gone::Expired { by }),
             _ => return None,
         };
         match (wire.salt, wire.content, wire.commitment, gone) {
@@ -214,7 +213,10 @@ mod tests {
 
     fn part() -> impl Strategy<Value = PartLine> {
         let shown = (any::<String>(), any::<Hash>(), any::<Vec<u8>>());
-        let gone = prop_oneof![any::<u64>().prop_map(GoneBy::Erased), any::<u64>().prop_map(GoneBy::Expired)];
+        let gone = prop_oneof![
+            any::<u64>().prop_map(|by| Gone::Erased { by }),
+            any::<u64>().prop_map(|by| Gone::Expired { by }),
+        ];
         let closed = (any::<String>(), any::<Option<Hash>>(), proptest::option::of(gone));
         prop_oneof![
             shown.prop_map(|(name, salt, content)| PartLine::Shown { name, salt, content }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use greffier_merkle::hash::sha256;
@@ -51,6 +51,7 @@ pub struct Pack {
 #[derive(Debug)]
 enum Form {
     File(ZipReader<File>),
+    Bytes(ZipReader<Cursor<Vec<u8>>>),
     Folder(PathBuf),
 }
 
@@ -69,11 +70,19 @@ impl Pack {
 
     /// Opens a pack: reads which files it has, and what it says about itself.
     pub fn open(path: &Path) -> Result<Pack, PackError> {
-        let mut form = if path.is_dir() {
+        Pack::of(if path.is_dir() {
             Form::Folder(path.to_owned())
         } else {
             Form::File(ZipReader::open(File::open(path)?)?)
-        };
+        })
+    }
+
+    /// Opens a pack whose archive is in memory.
+    pub fn from_bytes(archive: Vec<u8>) -> Result<Pack, PackError> {
+        Pack::of(Form::Bytes(ZipReader::open(Cursor::new(archive))?))
+    }
+
+    fn of(mut form: Form) -> Result<Pack, PackError> {
         let names = form.names()?;
         let chunks = names.iter().filter_map(|name| chunk_number(name)).count();
         let due = (1..=chunks).map(chunk_name);
@@ -157,6 +166,7 @@ impl Form {
     fn names(&self) -> Result<Vec<String>, PackError> {
         let dir = match self {
             Form::File(zip) => return Ok(zip.files().map(|(name, _)| name.to_owned()).collect()),
+            Form::Bytes(zip) => return Ok(zip.files().map(|(name, _)| name.to_owned()).collect()),
             Form::Folder(dir) => dir,
         };
         let mut names = Vec::new();
@@ -187,6 +197,7 @@ impl Form {
         let missing = || PackError::Missing(name.to_owned());
         let dir = match self {
             Form::File(zip) => return zip.read(name, limit)?.ok_or_else(missing),
+            Form::Bytes(zip) => return zip.read(name, limit)?.ok_or_else(missing),
             Form::Folder(dir) => dir,
         };
         let file = File::open(dir.join(name)).map_err(|error| match error.kind() {

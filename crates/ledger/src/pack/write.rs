@@ -10,13 +10,15 @@ use greffier_merkle::tile::TileId;
 use greffier_merkle::{Checkpoint, Hash, TrustPolicy};
 
 use super::about::{About, FORMAT, Figures};
+use super::gone::Owed;
 use super::layout::{ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, README, SUMS, TRUST, chunk_name};
 use super::line::{Line, PartLine};
 use super::open::write_sums;
 use super::{ZipError, readme};
+use crate::erase::Gone;
 use crate::keys::KeyRing;
 use crate::publish::checkpoint_path;
-use crate::read::{Found, ReadError, Reader, damaged};
+use crate::read::{Found, PartState, ReadError, Reader, damaged};
 
 /// Entries that are read at once to fill a gap: with their parts they are in memory together.
 const FILL: u64 = 256;
@@ -78,6 +80,8 @@ pub struct Packer {
     full: Vec<PackFile>,
     sums: BTreeMap<String, String>,
     figures: Figures,
+    /// Entries that say why parts are gone, to be added where they stand.
+    owed: Owed,
 }
 
 impl std::fmt::Debug for Packer {
@@ -122,6 +126,7 @@ impl Packer {
             full: Vec::new(),
             sums: BTreeMap::new(),
             figures: Figures::default(),
+            owed: Owed::default(),
         })
     }
 
@@ -135,13 +140,19 @@ impl Packer {
         self.run.as_ref().map_or(0, |run| run.end)
     }
 
-    /// Adds an entry; `keys` open its parts.
+    /// Adds an entry, and before it those that say why parts of earlier ones are gone; `keys` open its parts.
     pub fn entry(
         &mut self,
         found: &Found,
         is_match: bool,
         keys: Option<&KeyRing>,
     ) -> Result<(), PackingError> {
+        self.explain(found.index, keys)?;
+        self.add(found, is_match, keys)
+    }
+
+    fn add(&mut self, found: &Found, is_match: bool, keys: Option<&KeyRing>) -> Result<(), PackingError> {
+        self.owed.paid(found.index);
         let entry = String::from_utf8(found.entry.clone())
             .map_err(|_| damaged(self.trail.as_str(), "an entry is not text"))?;
         let parts = self.parts_of(found, is_match, keys)?;
@@ -163,15 +174,27 @@ impl Packer {
                     return Err(damaged(self.trail.as_str(), "entries are missing").into());
                 }
                 for found in &found {
-                    self.entry(found, false, keys)?;
+                    self.add(found, false, keys)?;
                 }
+            } else if self.owed.first().is_some_and(|first| first <= from) {
+                self.explain(from + 1, keys)?;
             } else {
-                let until = end.min((from / TILE + 1) * TILE);
+                let until = end.min((from / TILE + 1) * TILE).min(self.owed.first().unwrap_or(end));
                 for (index, leaf) in (from..until).zip(self.leaves(from..until)?) {
                     self.figures.withheld += 1;
                     self.line(index, &Line::Leaf { index, leaf })?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the entries before `end` that say why parts are gone, and are not in the pack yet.
+    pub fn explain(&mut self, end: u64, keys: Option<&KeyRing>) -> Result<(), PackingError> {
+        while let Some(index) = self.owed.first().filter(|index| *index < end) {
+            let found = self.reader.entry(&self.trail, index)?;
+            let missing = || ReadError::NoEntry { trail: self.trail.to_string(), index };
+            self.add(&found.ok_or_else(missing)?, false, keys)?;
         }
         Ok(())
     }
@@ -195,6 +218,7 @@ impl Packer {
         made: Timestamp,
         complete: Option<Range<u64>>,
     ) -> Result<(Vec<PackFile>, About), PackingError> {
+        self.explain(self.head.size, None)?;
         self.close_run()?;
         self.close_chunk()?;
         let complete = complete.filter(|range| !range.is_empty()).map(|range| (range.start, range.end));
@@ -220,42 +244,69 @@ impl Packer {
         Ok((self.full, about))
     }
 
-    /// What is shown of an entry's parts. Without keys none is spoken of.
+    /// What is shown of an entry's parts. Without keys only what is gone is spoken of, and what stands beside it.
     fn parts_of(
         &mut self,
         found: &Found,
         is_match: bool,
         keys: Option<&KeyRing>,
     ) -> Result<Vec<PartLine>, PackingError> {
-        let Some(keys) = keys else { return Ok(Vec::new()) };
-        let event = found.event()?;
-        let parts = match found.open_parts(keys) {
-            Ok(parts) => parts,
-            // Whose key is gone is spoken of by name, and nothing is shown beside it.
-            Err(ReadError::NoKey(_)) => return Ok(self.closed(&event)),
-            Err(error) => return Err(error.into()),
+        let lines = match keys.map(|keys| found.parts(keys)) {
+            Some(Ok(states)) => {
+                let event = found.event()?;
+                states.into_iter().map(|state| self.part(&event, is_match, state)).collect()
+            }
+            Some(Err(ReadError::NoKey(_))) => self.named(found)?,
+            Some(Err(error)) => return Err(error.into()),
+            None => Some(self.named(found)?)
+                .filter(|lines| lines.iter().any(PartLine::is_gone))
+                .unwrap_or_default(),
         };
-        let line = |part: crate::OpenedPart| {
-            if is_match && self.parts.shows(&part.name) {
-                self.figures.parts_shown += 1;
+        for line in &lines {
+            match line {
+                PartLine::Shown { .. } => self.figures.parts_shown += 1,
+                PartLine::Closed { gone: None, .. } => self.figures.parts_withheld += 1,
+                PartLine::Closed { gone: Some(Gone::Erased { by } | Gone::Expired { by }), .. } => {
+                    self.figures.parts_gone += 1;
+                    if *by > found.index && !self.owed.owe(*by) {
+                        return Err(PackingError::Orders);
+                    }
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn part(&self, event: &Event, is_match: bool, state: PartState) -> PartLine {
+        match state {
+            PartState::Open(part) if is_match && self.parts.shows(&part.name) => {
                 PartLine::Shown { name: part.name, salt: part.salt, content: part.content }
-            } else {
-                self.figures.parts_withheld += 1;
+            }
+            PartState::Open(part) => {
                 let commitment = Some(part.commitment(&event.id));
                 PartLine::Closed { name: part.name, commitment, gone: None }
             }
-        };
-        Ok(parts.into_iter().map(line).collect())
+            PartState::Gone { name, why, commitment } => {
+                PartLine::Closed { name, commitment, gone: self.provable(why) }
+            }
+        }
     }
 
-    fn closed(&mut self, event: &Event) -> Vec<PartLine> {
-        self.figures.parts_withheld += event.parts.len() as u64;
-        let closed = |part: &greffier_event::PartRef| PartLine::Closed {
-            name: part.name.clone(),
+    /// Parts whose key is not here, by name alone: nothing can be shown beside them.
+    fn named(&self, found: &Found) -> Result<Vec<PartLine>, ReadError> {
+        let named = found.gone()?.into_iter();
+        let line = |(name, why): (String, Option<Gone>)| PartLine::Closed {
+            name,
             commitment: None,
-            gone: None,
+            gone: why.and_then(|why| self.provable(why)),
         };
-        event.parts.iter().map(closed).collect()
+        Ok(named.map(line).collect())
+    }
+
+    /// What was ordered since the checkpoint is nothing that this pack can prove: such a part is withheld.
+    fn provable(&self, why: Gone) -> Option<Gone> {
+        let (Gone::Erased { by } | Gone::Expired { by }) = why;
+        (by < self.head.size).then_some(why)
     }
 
     fn leaves(&self, range: Range<u64>) -> Result<Vec<Hash>, ReadError> {
@@ -331,6 +382,9 @@ pub enum PackingError {
     /// A line cannot be written.
     #[error("a line of the pack cannot be written: {0}")]
     Line(#[from] serde_json::Error),
+    /// More orders than are followed.
+    #[error("its parts are gone by more than {} entries: choose a narrower search", super::gone::MAX_ORDERS)]
+    Orders,
     /// Entries come in the order of the trail, and the checkpoint covers them.
     #[error("entry {0} is not due here, or no checkpoint covers it")]
     Order(u64),

@@ -316,7 +316,7 @@ async fn a_part_is_gone_only_by_an_entry_that_says_so() {
         file
     });
     let report = check(place.0.path(), &resealed(gone.collect()), &place.anchored()).unwrap();
-    insta::assert_snapshot!(report.problems[0].what, @"its parts are said to be gone by entry 6, which is not here or says no such thing");
+    insta::assert_snapshot!(report.problems[0].what, @"part `prompt` is not erased by entry 6: that is not here, or does not say so");
 }
 
 fn regroup(text: &str) -> String {
