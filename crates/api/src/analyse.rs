@@ -19,6 +19,14 @@ struct Findings<T> {
     findings: Vec<T>,
 }
 
+/// What is counted is worth what the trail is worth.
+#[derive(Serialize)]
+struct Anchored<'a, T> {
+    #[serde(flatten)]
+    document: &'a T,
+    anchoring: &'a Anchoring,
+}
+
 /// `GET /api/v1/activity`.
 pub(crate) async fn activity(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, now) = (&request.params, request.visit.now);
@@ -54,10 +62,10 @@ fn answer(
     admitted: &Admitted,
     document: &impl Serialize,
 ) -> Result<Response<Body>, Refused> {
-    let mut response = respond::json(document)?;
-    // What is counted is worth what the trail is worth.
-    if let Anchoring::Unanchored { reason } = api.appender.heads().anchoring(unix_seconds(request.visit.now))
-        && let Ok(value) = HeaderValue::from_str(&format!("UNANCHORED: {reason}"))
+    let anchoring = api.appender.heads().anchoring(unix_seconds(request.visit.now));
+    let mut response = respond::json(&Anchored { document, anchoring: &anchoring })?;
+    if let Anchoring::Unanchored { .. } = anchoring
+        && let Ok(value) = HeaderValue::from_str(&anchoring.to_string())
     {
         response.headers_mut().insert("greffier-anchoring", value);
     }

@@ -207,10 +207,7 @@ fn ready(gateway: &Gateway) -> Response<Body> {
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
         "warnings": gateway.identities.troubles(),
-        "anchoring": match anchoring(gateway) {
-            Anchoring::Anchored { age } => serde_json::json!({ "state": "ANCHORED", "age_seconds": age }),
-            Anchoring::Unanchored { reason } => serde_json::json!({ "state": "UNANCHORED", "reason": reason }),
-        },
+        "anchoring": anchoring(gateway),
     });
     if !gateway.recorder.continues.is_empty() {
         let owed = gateway.recorder.account.totals();

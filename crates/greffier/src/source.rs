@@ -140,14 +140,19 @@ impl Source {
         }
     }
 
-    /// What is unusual.
-    pub(crate) async fn findings(&self, agent: Option<&str>, span: &Span) -> anyhow::Result<Vec<Value>> {
+    /// What is unusual, and whether witnesses vouched for the trails of late.
+    pub(crate) async fn findings(
+        &self,
+        agent: Option<&str>,
+        span: &Span,
+    ) -> anyhow::Result<(Vec<Value>, Value)> {
         match self {
             Source::Server(server) => {
                 let query =
                     server.query(&[("agent", agent), ("since", span.since()), ("until", span.until())]);
                 let mut answer = server.client.get("/api/v1/findings", &query).await?;
-                list(&mut answer, "findings")
+                let anchoring = answer.get("anchoring").cloned().unwrap_or_default();
+                Ok((list(&mut answer, "findings")?, anchoring))
             }
             Source::Files(files) => files.findings(agent, span).await,
         }

@@ -11,6 +11,8 @@ use greffier_event::Tenant;
 use greffier_merkle::Hash;
 use tokio::sync::watch;
 
+use crate::anchoring::{Anchoring, Standing};
+
 /// What a receipt is worth. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -79,21 +81,6 @@ pub struct SignedHead {
     pub size: u64,
     /// Their root.
     pub root: Hash,
-}
-
-/// Whether somebody independent has vouched for the trails of late.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Anchoring {
-    /// Enough witnesses have, this many seconds ago at most.
-    Anchored {
-        /// Age of the newest cosignatures of the node's own trail, which lists the heads of the others.
-        age: u64,
-    },
-    /// UNANCHORED.
-    Unanchored {
-        /// Why, for people.
-        reason: String,
-    },
 }
 
 /// What waits for witnesses when there are none.
@@ -197,31 +184,20 @@ impl Heads {
     }
 
     /// Whether the trails are vouched for at `now`, in seconds since 1970.
-    ///
-    /// Two things must hold: the node's own trail, which lists the heads of the others, has recent cosignatures;
-    /// and no trail has entries that have waited for theirs for too long.
     pub fn anchoring(&self, now: u64) -> Anchoring {
-        let unanchored = |reason: String| Anchoring::Unanchored { reason };
-        let Some(terms) = &self.0.terms else {
-            return unanchored("no witness is configured".to_owned());
+        let Some(Terms { witnesses, quorum, stale_after, .. }) = &self.0.terms else {
+            return Standing { asked: None, node: None, waiting: 0 }.judge(now, Duration::ZERO);
         };
-        let stale = terms.stale_after.as_secs();
         let trails = self.lock();
-        let node = trails.get(Tenant::NODE).and_then(|trail| trail.cosigned);
-        let Some(node) = node else {
-            let Terms { witnesses, quorum, .. } = terms;
-            return unanchored(format!("{quorum} of {witnesses} witnesses have not cosigned yet"));
+        let waits = |trail: &&Trail| {
+            trail.waiting_since.is_some_and(|since| now.saturating_sub(since) > stale_after.as_secs())
         };
-        let age = now.saturating_sub(node.time);
-        if age > stale {
-            return unanchored(format!("the newest cosignatures are {age} s old"));
-        }
-        let waits =
-            |trail: &Trail| trail.waiting_since.is_some_and(|since| now.saturating_sub(since) > stale);
-        match trails.values().filter(|trail| waits(trail)).count() {
-            0 => Anchoring::Anchored { age },
-            waiting => unanchored(format!("{waiting} trails wait for cosignatures for more than {stale} s")),
-        }
+        let standing = Standing {
+            asked: Some(format!("{quorum} of {witnesses} witnesses")),
+            node: trails.get(Tenant::NODE).and_then(|trail| trail.cosigned).map(|cosigned| cosigned.time),
+            waiting: trails.values().filter(waits).count(),
+        };
+        standing.judge(now, *stale_after)
     }
 
     /// The publisher signed a checkpoint, and it is durable.

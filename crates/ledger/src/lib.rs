@@ -18,6 +18,7 @@
 //! Not here: HTTP, policy, SQL. Above stand the gateway (append only), the read side and the binary.
 
 mod anchor;
+mod anchoring;
 mod append;
 mod backlog;
 pub mod backup;
@@ -50,13 +51,14 @@ pub mod verify;
 mod wal;
 
 pub use anchor::{Anchor, MAX_WITNESSES, QUORUM, Reply, Unreachable, Witness, Witnesses};
+pub use anchoring::{Anchoring, STALE_AFTER};
 pub use append::{Appender, Health, Recorded, Submission};
 pub use backlog::SealPolicy;
 pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
 pub use erase::{EraseError, Erased, Eraser, Gone, Held, Plan, Request, Retention, Scope, State, Target};
 pub use error::{AppendError, LedgerError};
 pub use gaps::Gaps;
-pub use heads::{Anchoring, Heads, Level, NoWitnesses, Require, SignedHead};
+pub use heads::{Heads, Level, NoWitnesses, Require, SignedHead};
 pub use keys::{Generation, KeyAction, KeyChange, KeyError, KeyRing, KeyState};
 pub use ledger::{Ledger, LedgerConfig, Startup};
 pub use open_decisions::MAX_OPEN_DECISIONS;

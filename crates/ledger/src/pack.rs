@@ -16,7 +16,7 @@ mod write;
 mod zip;
 
 pub use about::{About, Figures};
-pub use check::{PackEvent, PackReport, check_pack};
+pub use check::{PackEvent, PackReport, Vouching, check_pack};
 pub use open::{Pack, PackError};
 pub use write::{PackFile, Packer, PackingError, ShownParts};
 pub use zip::{ZipError, ZipWriter};

@@ -216,8 +216,9 @@ impl Trail {
     }
 
     /// After the keys in force changed: each old key names the one that follows it, and what is signed already is
-    /// signed anew. Signatures are deterministic, so that nothing is written twice.
-    fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
+    /// signed anew. Signatures are deterministic, so that nothing is written twice. Says whether there is another
+    /// checkpoint now.
+    fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<bool> {
         let differs = |path: &str, note: &str| {
             disk.store().read(path, MAX_CHECKPOINT_BYTES).ok().as_deref() != Some(note.as_bytes())
         };
@@ -232,9 +233,10 @@ impl Trail {
             let note = self.checkpoint(keys)?;
             if differs(&checkpoint_path(&self.name), &note) {
                 disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -379,7 +381,13 @@ impl Publisher {
         }
         if rotated {
             if self.keys.known().len() > 1 {
-                self.trails.values().try_for_each(|trail| trail.sign_anew(&self.disk, &self.keys))?;
+                for trail in self.trails.values() {
+                    if trail.sign_anew(&self.disk, &self.keys)?
+                        && let Some(heads) = &self.heads
+                    {
+                        tell_of(heads, &self.disk, trail, trail.size())?;
+                    }
+                }
             }
             self.signed_by = Some(in_force);
         }

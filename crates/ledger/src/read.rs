@@ -31,6 +31,7 @@ mod prove;
 mod sealed;
 mod tail;
 mod view;
+mod vouched;
 
 pub use error::ReadError;
 pub(crate) use error::damaged;

@@ -29,6 +29,7 @@ mod covered;
 mod crew;
 mod event;
 mod files;
+mod heads;
 mod log;
 mod outside;
 mod report;
@@ -120,7 +121,7 @@ struct World<'a> {
     disk: &'a Disk,
     signed: &'a Signed,
     outside: &'a Outside,
-    absence: &'a Absence,
+    absence: &'a Absence<'a>,
     keys: Option<&'a KeyRing>,
     clean: bool,
     deep: bool,
@@ -145,12 +146,14 @@ fn check(
 ) -> Result<Report, VerifyError> {
     let mut report = Report::default();
     let trust = options.trust.as_ref().map(|trust| rotation::follow(disk, trust, &mut report));
-    let mut outside = Outside::read(options, trust)?;
+    let before = trust.as_ref().map(|trust| rotation::before(disk, trust)).unwrap_or_default();
+    let mut outside = Outside::read(options, trust, &before)?;
     // What was signed is read before the log, so that a log which grows meanwhile covers it.
     let notes = Notes::read(disk, &mut report);
     let own_trust = read_trust(disk, &mut report);
     let own_trust = own_trust.map(|trust| rotation::follow(disk, &trust, &mut report));
-    let mut signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &mut report);
+    let before = own_trust.as_ref().map(|trust| rotation::before(disk, trust)).unwrap_or_default();
+    let mut signed = Signed::check(notes, &mut outside, own_trust.as_ref(), &before, &mut report);
     timestamps::check(disk, outside.trust().or(own_trust.as_ref()), &mut signed, &mut report);
     report.clean = signed.manifest.as_ref().is_some_and(|manifest| manifest.clean);
     let listing = Listing::read(disk).unwrap_or_else(|error| {

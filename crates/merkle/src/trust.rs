@@ -7,7 +7,7 @@ use std::fmt;
 pub use parse::{PolicyError, PolicyFault};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::note::{Algorithm, KeyError, Verifier};
+use crate::note::{Algorithm, KeyError, SignedNote, Statement, Verifier};
 use crate::succession::{Succession, SuccessionError};
 
 /// The longest policy file.
@@ -127,6 +127,29 @@ impl TrustPolicy {
             }
             _ => Ok(checkpoint),
         }
+    }
+
+    /// Since when the quorum has vouched for a note, in seconds since 1970: the latest time that enough of its
+    /// cosignatures have reached. `None` where too few hold, or none are asked for. Who else signed it is not looked at.
+    pub fn cosigned_at(&self, note: &SignedNote) -> Option<u64> {
+        let quorum = self.quorum?;
+        let time = |verifier: &Verifier| {
+            let lines = note.signatures().iter();
+            let held = lines.filter_map(|line| match verifier.check(note.text(), line)? {
+                Statement::Cosigned { time } => Some(time),
+                Statement::Signed => None,
+            });
+            held.max()
+        };
+        let witnesses = self.witnesses.iter().map(|witness| &witness.verifier);
+        let cosigned: Vec<(&Verifier, u64)> =
+            witnesses.filter_map(|verifier| Some((verifier, time(verifier)?))).collect();
+        let mut times: Vec<u64> = cosigned.iter().map(|(_, time)| *time).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.into_iter().find(|since| {
+            let by_then = cosigned.iter().filter(|(_, time)| time >= since);
+            self.is_met(quorum, &by_then.map(|(verifier, _)| *verifier).collect::<Vec<_>>())
+        })
     }
 
     /// Whether the keys that signed satisfy a witness or group.

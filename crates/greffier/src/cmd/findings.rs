@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Output};
+use crate::output::{Column, Format, Output};
 use crate::source::{Source, wait};
 
 /// The rules, by the names that `--fail-on` takes.
@@ -29,8 +29,19 @@ pub(super) fn run(args: &cli::Findings, named: Option<&Path>, output: Output) ->
         return Err(failure.hint(format!("any, {}", TYPES.join(", "))).into());
     }
     let source = Source::open(&args.place, None, named)?;
-    let findings = wait(source.findings(args.agent.as_deref(), &args.span))?;
+    let (mut findings, anchoring) = wait(source.findings(args.agent.as_deref(), &args.span))?;
+    for finding in findings.iter_mut().filter_map(Value::as_object_mut) {
+        finding.insert("anchoring".to_owned(), anchoring.clone());
+    }
     output.fitted(&COLUMNS, &findings)?;
+    // What is counted is worth what the trail is worth; in JSON each finding says it.
+    if let Some(reason) = anchoring.get("reason").and_then(Value::as_str) {
+        let line = format!("UNANCHORED: {reason}");
+        match output.format {
+            Format::Table => output.line(&line)?,
+            _ => output.note(&line),
+        }
+    }
     let alarm = |finding: &Value| {
         let of = |name: &String| name == "any" || finding.get("type").is_some_and(|found| found == name);
         args.fail_on.iter().any(of)

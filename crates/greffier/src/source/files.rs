@@ -11,7 +11,7 @@ use greffier_api::{
     Export, ExportError, ExportFormat, HasKeys, OpenParts, PackMaker, PackMakingError, PackOrder,
 };
 use greffier_event::{Tenant, Timestamp};
-use greffier_ledger::{KeyRing, ReadError, Reader};
+use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
 use greffier_query::{Engine, Limits, QueryError, Row, Search};
 use serde_json::Value;
 
@@ -141,14 +141,29 @@ impl Files {
     pub(crate) async fn activity(&self, agent: &str, span: &Span) -> anyhow::Result<Value> {
         let (since, until) = self.span(span)?;
         let activity = self.engine.activity(&self.tenant, agent, since, until).await.map_err(failure)?;
-        Ok(serde_json::to_value(activity)?)
+        let mut activity = serde_json::to_value(activity)?;
+        if let Some(fields) = activity.as_object_mut() {
+            fields.insert("anchoring".to_owned(), serde_json::to_value(self.anchoring()?)?);
+        }
+        Ok(activity)
+    }
+
+    /// Whether witnesses vouched for the trails of late.
+    fn anchoring(&self) -> anyhow::Result<Anchoring> {
+        let now = u64::try_from(self.now.as_micros() / 1_000_000).unwrap_or(0);
+        Ok(self.engine.reader().anchoring(None, now, STALE_AFTER)?)
     }
 
     /// What is unusual.
-    pub(crate) async fn findings(&self, agent: Option<&str>, span: &Span) -> anyhow::Result<Vec<Value>> {
+    pub(crate) async fn findings(
+        &self,
+        agent: Option<&str>,
+        span: &Span,
+    ) -> anyhow::Result<(Vec<Value>, Value)> {
         let (since, until) = self.span(span)?;
         let findings = self.engine.findings(&self.tenant, agent, since, until).await.map_err(failure)?;
-        Ok(findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
+        let findings = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        Ok((findings, serde_json::to_value(self.anchoring()?)?))
     }
 
     /// The contents of entries by index; without keys of none.

@@ -2,13 +2,17 @@
 
 use std::fs;
 
-use greffier_merkle::note::SignedNote;
+use greffier_event::{Tenant, Timestamp};
+use greffier_merkle::Succession;
+use greffier_merkle::note::{SignedNote, Signer};
 use greffier_merkle::trust::TrustPolicy;
 
 use super::tests::Place;
 use super::*;
+use crate::Reader;
+use crate::pack::{Pack, Packer, ShownParts, ZipWriter, check_pack};
 use crate::testing::{files, plain};
-use crate::verify::{VerifyOptions, verify_dir};
+use crate::verify::{VerifyOptions, verify_dir, verify_event};
 
 fn rotate(keys: &KeyRing) {
     keys.stage_rotation().unwrap();
@@ -134,4 +138,79 @@ async fn a_changed_succession_is_found() {
     }
     fs::remove_file(&path).unwrap();
     assert!(!life.place.verify().is_ok());
+}
+
+/// What a pack of the first entry says to a trust policy.
+fn packed(data: &std::path::Path, trust: &TrustPolicy) -> String {
+    let (reader, acme) = (Reader::open(data).unwrap(), Tenant::new("acme").unwrap());
+    let mut packer = Packer::begin(&reader, &acme, None, ShownParts::None).unwrap();
+    packer.fill(1, true, None).unwrap();
+    let mut zip = ZipWriter::default();
+    let files = packer.finish("", Timestamp::from_micros(0), None).unwrap().0;
+    let files = files.iter().map(|file| zip.file(&file.name, &file.content).unwrap());
+    let mut archive = files.collect::<Vec<_>>().concat();
+    archive.extend(zip.finish().unwrap());
+    let options = VerifyOptions { trust: Some(trust.clone()), ..VerifyOptions::default() };
+    let report = check_pack(&mut Pack::from_bytes(archive).unwrap(), &options).unwrap();
+    let first = report.problems.first().map(|problem| format!("{}: {}", problem.place, problem.what));
+    first.unwrap_or_else(|| format!("verified, anchored {}", report.anchored))
+}
+
+#[tokio::test]
+async fn what_was_kept_before_a_rotation_speaks_for_trail_event_and_pack() {
+    let mut life = Life { place: Place::new(), trusts: Vec::new(), events: 0 };
+    life.run("first", |_| ()).await;
+    let data = life.place.data();
+    let kept = fs::read_to_string(data.join("trails/acme/checkpoint")).unwrap();
+    life.run("overlap", rotate).await;
+    life.run("retired", retire).await;
+    life.run("after", |_| ()).await;
+    let (first, last) = (life.trusts[0].1.clone(), life.trusts[3].1.clone());
+    let directory = |trust: Option<&TrustPolicy>| {
+        let (trust, from) = (trust.cloned(), vec![kept.clone()]);
+        let report = verify_dir(&data, &VerifyOptions { trust, from, ..VerifyOptions::default() }, |_| ());
+        let first = report.map(|report| report.problems.into_iter().next());
+        format!("{first:?}")
+    };
+    let event = |trust: &TrustPolicy| {
+        let options = VerifyOptions { trust: Some(trust.clone()), ..VerifyOptions::default() };
+        let report = verify_event(&data, &options, plain("acme", 0).event.id).unwrap().unwrap();
+        format!("{}, anchored {}", report.status, report.anchored)
+    };
+    for trust in [&first, &last] {
+        assert_eq!(directory(Some(trust)), "Ok(None)");
+        assert_eq!(event(trust), "VALID, anchored true");
+        assert_eq!(packed(&data, trust), "verified, anchored true");
+    }
+    assert_eq!(directory(None), "Ok(None)");
+
+    // A succession that the old key did not sign leads nowhere, and neither does one that is not there.
+    let path = data.join("trails/acme/successions/2.note");
+    let real = fs::read_to_string(&path).unwrap();
+    let key = |seed: u8| Signer::new("test.local/acme", &[seed; 32]).unwrap();
+    let new = Succession::open(&real).unwrap().new;
+    let foreign = Succession::sign(&key(1), &key(2)).unwrap();
+    let onesided = real.lines().take(6).map(|line| format!("{line}\n")).collect::<String>();
+    assert!(onesided.contains(&new.to_string()));
+    let mut told = Vec::new();
+    for succession in [Some(foreign), Some(onesided), None] {
+        match succession {
+            Some(note) => fs::write(&path, note).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        told.push(format!("{}\n{}\n{}", directory(None), event(&first), packed(&data, &first)));
+    }
+    insta::assert_snapshot!(told.join("\n\n"), @r#"
+    Ok(Some(Problem { place: "checkpoint of size 2 that was kept of test.local/acme", what: "no key of this directory signed it: the trail was signed anew with another key" }))
+    INVALID: no known key signed the note, anchored true
+    checkpoint: the checkpoint does not hold: no known key signed the note
+
+    Ok(Some(Problem { place: "checkpoint of size 2 that was kept of test.local/acme", what: "no key of this directory signed it: the trail was signed anew with another key" }))
+    INVALID: no known key signed the note, anchored true
+    successions: a key succession does not hold: the old and the new key must both have signed a key succession
+
+    Ok(Some(Problem { place: "checkpoint of size 2 that was kept of test.local/acme", what: "no key of this directory signed it: the trail was signed anew with another key" }))
+    INVALID: no known key signed the note, anchored true
+    checkpoint: the checkpoint does not hold: no known key signed the note
+    "#);
 }

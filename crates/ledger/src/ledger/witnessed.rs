@@ -5,14 +5,18 @@ mod fake;
 use std::fs;
 
 use fake::{Conduct, Village};
-use greffier_event::Tenant;
+use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::TrustPolicy;
+use greffier_merkle::note::SignedNote;
 
 use super::tests::{FAST, Place};
 use super::*;
 use crate::AppendError;
-use crate::heads::{Anchoring, Level};
+use crate::anchoring::Anchoring;
+use crate::heads::Level;
+use crate::pack::{Pack, PackFile, Packer, ShownParts, Vouching, ZipWriter, check_pack};
 use crate::testing::{plain, seal_by_count};
+use crate::verify::VerifyOptions;
 
 /// The longest that anything takes here; a test that waits so long fails.
 const LONG: Duration = Duration::from_secs(30);
@@ -339,4 +343,96 @@ fn a_quorum_must_be_possible() {
         let error = start(&Place::new(), &Village::of(count), quorum).unwrap_err();
         assert!(matches!(error, LedgerError::Quorum { .. }), "{error}");
     }
+}
+
+/// What the files say to whoever has nothing else, and what a pack of them says.
+#[tokio::test]
+async fn files_and_packs_say_whether_anybody_independent_speaks_for_them() {
+    let (place, village) = (Place::new(), Village::of(3));
+    village.conduct(2, Conduct::Away);
+    let ledger = start(&place, &village, 2).unwrap();
+    grow(&ledger, "acme", 0, 10).await;
+    grow(&ledger, Tenant::NODE, 100, 1).await;
+    ledger.close().unwrap();
+    let (policy, reader) = (trust(&place), crate::Reader::open(&place.data()).unwrap());
+    let three =
+        TrustPolicy::parse(&policy.to_string().replace("quorum-of-witnesses 2", "quorum-of-witnesses 3"));
+    let (three, nobody) = (three.unwrap(), TrustPolicy::of_log(policy.logs()[0].verifier.clone()).unwrap());
+    let now = crate::anchor::unix_now();
+    let long = Duration::from_secs(600);
+    let files = |trust, now| reader.anchoring(trust, now, long).unwrap();
+    for trust in [None, Some(&policy)] {
+        assert!(matches!(files(trust, now), Anchoring::Anchored { age } if age <= LONG.as_secs()));
+        let Anchoring::Unanchored { reason } = files(trust, now + 10_000) else { panic!() };
+        assert!(reason.starts_with("the newest cosignatures are 10"), "{reason}");
+    }
+    let told = [files(Some(&three), now), files(Some(&nobody), now)].map(|told| told.to_string());
+    insta::assert_snapshot!(told.join("\n"), @r"
+    UNANCHORED: as many witnesses as the policy asks for have not cosigned yet
+    UNANCHORED: no witness is configured
+    ");
+    // A trail that outgrew its cosignatures waits, whatever the node's own trail has.
+    fs::remove_file(place.data().join("trails/acme/cosigned")).unwrap();
+    insta::assert_snapshot!(files(None, now), @"UNANCHORED: 1 trails wait for cosignatures for more than 600 s");
+
+    let mut packer = Packer::begin(&reader, &tenant("acme"), None, ShownParts::None).unwrap();
+    packer.fill(3, true, None).unwrap();
+    let bare = packer.finish("", Timestamp::from_micros(0), None).unwrap().0;
+    let mut packer = Packer::begin(&reader, &Tenant::node(), None, ShownParts::None).unwrap();
+    packer.fill(1, true, None).unwrap();
+    let cosigned = packer.finish("", Timestamp::from_micros(0), None).unwrap().0;
+    let check = |files: &[PackFile], trust: Option<&TrustPolicy>, require_witnessed| {
+        let options = VerifyOptions { trust: trust.cloned(), require_witnessed, ..VerifyOptions::default() };
+        let mut zip = ZipWriter::default();
+        let files = files.iter().map(|file| zip.file(&file.name, &file.content).unwrap());
+        let mut archive = files.collect::<Vec<_>>().concat();
+        archive.extend(zip.finish().unwrap());
+        let report = check_pack(&mut Pack::from_bytes(archive).unwrap(), &options).unwrap();
+        let who = match &report.vouching {
+            Vouching::Cosigned(time) => format!("cosigned {}", *time <= now),
+            Vouching::Unanchored(reason) => reason.clone(),
+        };
+        let problem =
+            report.problems.first().map(|problem| format!("; {}", problem.what)).unwrap_or_default();
+        format!("anchored {}, {who}{problem}", report.anchored)
+    };
+    insta::assert_snapshot!([
+        check(&cosigned, Some(&policy), true),
+        check(&cosigned, None, true),
+        check(&cosigned, Some(&three), false),
+        check(&cosigned, Some(&three), true),
+        check(&bare, Some(&policy), false),
+        check(&bare, Some(&policy), true),
+        check(&bare, Some(&nobody), false),
+        check(&bare, Some(&nobody), true),
+    ].join("\n"), @r"
+    anchored true, cosigned true
+    anchored false, cosigned true
+    anchored false, fewer witnesses cosigned it than the trust policy asks for
+    anchored false, fewer witnesses cosigned it than the trust policy asks for; the checkpoint is not witnessed: fewer witnesses cosigned it than the trust policy asks for
+    anchored false, fewer witnesses cosigned it than the trust policy asks for
+    anchored false, fewer witnesses cosigned it than the trust policy asks for; the checkpoint is not witnessed: fewer witnesses cosigned it than the trust policy asks for
+    anchored true, the trust policy asks for no witnesses
+    anchored true, the trust policy asks for no witnesses; the checkpoint is not witnessed: the trust policy asks for no witnesses
+    ");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_signed_anew_is_known_to_whoever_asks_witnesses() {
+    let (place, village) = (Place::new(), Village::of(1));
+    let ledger = start(&place, &village, 1).unwrap();
+    grow(&ledger, "acme", 0, 3).await;
+    let appender = ledger.appender();
+    appender.keys().stage_rotation().unwrap();
+    let change = appender.keys().staged().unwrap().unwrap();
+    appender.keys().adopt(&change).unwrap();
+    // The other trail grows: with its checkpoint all are signed by both keys.
+    let index = appender.append(plain("zeta", 50)).await.unwrap().index;
+    appender.heads().reach(&tenant("zeta"), index, Level::Integrated).await.unwrap();
+    let (size, _, note) = appender.heads().newest("acme").unwrap();
+    let on_disk = fs::read_to_string(place.data().join("trails/acme/checkpoint")).unwrap();
+    assert_eq!((size, &*note), (3, on_disk.as_str()));
+    assert_eq!(SignedNote::parse(&note).unwrap().signatures().len(), 2);
+    drop(appender);
+    ledger.close().unwrap();
 }

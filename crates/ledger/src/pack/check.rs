@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use greffier_event::{Event, Tenant};
 use greffier_merkle::note::SignedNote;
 use greffier_merkle::proof::Run;
-use greffier_merkle::{Checkpoint, Hash, TrustPolicy, hash};
+use greffier_merkle::{Checkpoint, Hash, TrustPolicy, checkpoint, hash};
 
 use super::about::{About, Figures};
 use super::gone::Ordered;
@@ -30,8 +30,8 @@ pub struct PackReport {
     pub head: Checkpoint,
     /// Whether trust came from outside; otherwise it only agrees with itself.
     pub anchored: bool,
-    /// Whether a quorum of the trusted witnesses cosigned its checkpoint.
-    pub witnessed: bool,
+    /// Whether the trusted witnesses cosigned its checkpoint.
+    pub vouching: Vouching,
     /// What is in it, as counted.
     pub figures: Figures,
     /// What is wrong: empty means valid.
@@ -59,7 +59,34 @@ pub struct PackEvent {
     pub parts: Vec<(String, Status, Option<Vec<u8>>)>,
 }
 
+/// What witnesses say of a pack's checkpoint, by the terms of the policy that is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vouching {
+    /// Enough of them cosigned it, the last that was needed at this time, in seconds since 1970.
+    Cosigned(u64),
+    /// UNANCHORED: why nobody independent speaks for it.
+    Unanchored(String),
+}
+
+impl Vouching {
+    fn of(note: &str, trust: &TrustPolicy) -> Vouching {
+        let time = SignedNote::parse(note).ok().and_then(|note| trust.cosigned_at(&note));
+        match (time, trust.has_quorum()) {
+            (Some(time), _) => Vouching::Cosigned(time),
+            (None, false) => Vouching::Unanchored("the trust policy asks for no witnesses".to_owned()),
+            (None, true) => {
+                Vouching::Unanchored("fewer witnesses cosigned it than the trust policy asks for".to_owned())
+            }
+        }
+    }
+}
+
 impl PackReport {
+    /// Whether enough of the trusted witnesses cosigned its checkpoint.
+    pub fn witnessed(&self) -> bool {
+        matches!(self.vouching, Vouching::Cosigned(_))
+    }
+
     /// Whether nothing is wrong.
     pub fn is_ok(&self) -> bool {
         self.problems.is_empty()
@@ -104,15 +131,16 @@ pub fn check_pack(pack: &mut Pack, options: &VerifyOptions) -> Result<PackReport
     let mut report = PackReport {
         about: pack.about().clone(),
         head: head.clone(),
-        anchored: options.trust.is_some(),
-        witnessed: false,
+        anchored: false,
+        vouching: Vouching::Unanchored("no signature holds".to_owned()),
         figures: Figures::default(),
         problems: Vec::new(),
         more_problems: 0,
         invalid: BTreeSet::new(),
         unproved: Vec::new(),
     };
-    check_signatures(&note, &head, options, own.as_ref(), &mut report);
+    let successions = pack.successions()?;
+    check_signatures(&note, &head, options, own.as_ref(), &successions, &mut report);
     check_about(&head, &mut report);
     let mut walk = Walk::new(options, &head, report);
     // Orders stand behind what they make go: they are gathered before anything is held against them.
@@ -184,18 +212,33 @@ fn check_signatures(
     head: &Checkpoint,
     options: &VerifyOptions,
     own: Option<&TrustPolicy>,
+    successions: &[String],
     report: &mut PackReport,
 ) {
     let place = super::layout::CHECKPOINT;
     match options.trust.as_ref().or(own) {
         None => report.problem(super::layout::TRUST, "the file is not a trust policy"),
-        Some(trust) => match trust.verify_checkpoint(note) {
-            Ok(_) => report.witnessed = trust.has_quorum(),
-            Err(error) => report.problem(place, format!("the checkpoint does not hold: {error}")),
-        },
+        Some(trust) => {
+            let mut trust = trust.clone();
+            for succession in successions {
+                if let Err(error) = trust.follow(succession) {
+                    let what = format!("a key succession does not hold: {error}");
+                    report.problem(super::layout::SUCCESSIONS, what);
+                }
+            }
+            match checkpoint::open(note, trust.verifiers()) {
+                Ok(_) => report.vouching = Vouching::of(note, &trust),
+                Err(error) => report.problem(place, format!("the checkpoint does not hold: {error}")),
+            }
+        }
     }
-    if options.require_witnessed && !report.witnessed && report.is_ok() {
-        report.problem(place, "the trust policy asks for no witnesses, so the checkpoint is not witnessed");
+    // A policy that asks for witnesses vouches for nothing that these did not cosign.
+    report.anchored = options.trust.as_ref().is_some_and(|trust| !trust.has_quorum() || report.witnessed());
+    if let (true, Vouching::Unanchored(reason)) =
+        (options.require_witnessed && report.is_ok(), &report.vouching)
+    {
+        let what = format!("the checkpoint is not witnessed: {reason}");
+        report.problem(place, what);
     }
     for kept in &options.from {
         let parsed = SignedNote::parse(kept).ok().and_then(|note| Checkpoint::parse(note.text()).ok());

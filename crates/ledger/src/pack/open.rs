@@ -9,8 +9,8 @@ use greffier_merkle::hash::sha256;
 
 use super::about::About;
 use super::layout::{
-    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, SUMS, TRUST, chunk_name,
-    chunk_number, is_name,
+    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, SUCCESSIONS, SUMS, TRUST,
+    chunk_name, chunk_number, is_name, succession_name, succession_number,
 };
 use super::zip::{ZipError, ZipReader};
 
@@ -115,6 +115,13 @@ impl Pack {
         self.text(TRUST)
     }
 
+    /// The notes in which the log's keys name each other, in order.
+    pub fn successions(&mut self) -> Result<Vec<String>, PackError> {
+        let mut numbers: Vec<u32> = self.sums.keys().filter_map(|name| succession_number(name)).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| self.text(&succession_name(number))).collect()
+    }
+
     /// The plain words in it.
     pub fn readme(&mut self) -> Result<String, PackError> {
         self.text(README)
@@ -170,7 +177,8 @@ impl Form {
             Form::Folder(dir) => dir,
         };
         let mut names = Vec::new();
-        for (inside, prefix) in [(dir.clone(), String::new()), (dir.join(EVENTS), format!("{EVENTS}/"))] {
+        let folders = [EVENTS, SUCCESSIONS].map(|name| (dir.join(name), format!("{name}/")));
+        for (inside, prefix) in [(dir.clone(), String::new())].into_iter().chain(folders) {
             let entries = match fs::read_dir(&inside) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !prefix.is_empty() => continue,
                 entries => entries?,
@@ -180,7 +188,10 @@ impl Form {
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
                 // Of the entry itself: what a link points at is not in the pack.
                 let kind = entry.file_type()?;
-                match (kind.is_file() && is_name(&name), kind.is_dir() && name == EVENTS) {
+                match (
+                    kind.is_file() && is_name(&name),
+                    kind.is_dir() && [EVENTS, SUCCESSIONS].contains(&name.as_str()),
+                ) {
                     (true, _) => names.push(name),
                     (_, true) => {}
                     _ => return Err(PackError::Stranger(name)),

@@ -11,7 +11,10 @@ use greffier_merkle::{Checkpoint, Hash, TrustPolicy};
 
 use super::about::{About, FORMAT, Figures};
 use super::gone::Owed;
-use super::layout::{ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, README, SUMS, TRUST, chunk_name};
+use super::layout::{
+    ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, MAX_SUCCESSIONS, README, SUMS, TRUST, chunk_name,
+    succession_name,
+};
 use super::line::{Line, PartLine};
 use super::open::write_sums;
 use super::{ZipError, readme};
@@ -72,6 +75,8 @@ pub struct Packer {
     checkpoint: String,
     head: Checkpoint,
     trust: String,
+    /// In which the log's keys name each other.
+    successions: Vec<(u32, String)>,
     parts: ShownParts,
     /// The entries that the proof of the present run will cover.
     run: Option<Range<u64>>,
@@ -113,12 +118,15 @@ impl Packer {
             Some(trust) => trust,
             None => only_of(&reader.trust()?, &head.origin),
         };
+        let mut successions = reader.successions(trail)?;
+        successions.retain(|(generation, _)| *generation <= MAX_SUCCESSIONS);
         Ok(Packer {
             reader: reader.clone(),
             trail: trail.clone(),
             checkpoint,
             head,
             trust,
+            successions,
             parts,
             run: None,
             chunk: Vec::new(),
@@ -237,6 +245,9 @@ impl Packer {
         let (checkpoint, trust) = (std::mem::take(&mut self.checkpoint), std::mem::take(&mut self.trust));
         self.file(CHECKPOINT, checkpoint.into_bytes());
         self.file(TRUST, trust.into_bytes());
+        for (generation, note) in std::mem::take(&mut self.successions) {
+            self.file(&succession_name(generation), note.into_bytes());
+        }
         self.file(ABOUT, about.write()?.into_bytes());
         self.file(README, readme::text(&about).into_bytes());
         let sums = write_sums(&self.sums).into_bytes();

@@ -13,8 +13,10 @@ use crate::disclose::Disclosure;
 use crate::heads::Level;
 use crate::keys::KeyRing;
 use crate::publish::{
-    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, TRUST, checkpoint_path, cosigned_path, read_tile, tile_path,
+    MAX_CHECKPOINT_BYTES, MAX_TRUST_BYTES, SUCCESSIONS, TRAILS, TRUST, checkpoint_path, cosigned_path,
+    read_tile, tile_path,
 };
+use crate::store::join;
 
 impl Reader {
     /// The signed checkpoint of a trail, as it is on disk.
@@ -35,6 +37,23 @@ impl Reader {
     pub fn trust(&self) -> Result<String, ReadError> {
         let text = self.disk.store().read(TRUST, MAX_TRUST_BYTES).map_err(io_error(TRUST))?;
         String::from_utf8(text).map_err(|_| damaged(TRUST, "it is not text"))
+    }
+
+    /// The notes in which a trail's keys name each other, by the generation of the key that is named.
+    pub(crate) fn successions(&self, trail: &Tenant) -> Result<Vec<(u32, String)>, ReadError> {
+        let dir = join(&join(TRAILS, trail.as_str()), SUCCESSIONS);
+        let listed = match self.disk.store().list(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(io_error(&dir))?,
+        };
+        let number = |name: &str| name.strip_suffix(".note")?.parse::<u32>().ok();
+        let mut notes = Vec::new();
+        for (generation, name) in listed.into_iter().filter_map(|file| Some((number(&file.name)?, file.name)))
+        {
+            notes.extend(self.note(&join(&dir, &name))?.map(|note| (generation, note)));
+        }
+        notes.sort_unstable();
+        Ok(notes)
     }
 
     /// A hash tile of a trail. Of a partial tile that was removed because a wider one holds it, the beginning of

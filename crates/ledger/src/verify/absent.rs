@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use greffier_event::Event;
 
+use super::heads;
 use crate::erase::{Gone, Notice, Orders};
 use crate::keys::KeyRing;
 use crate::manifest::Holds;
@@ -29,15 +30,16 @@ pub(super) struct PartsFound {
 }
 
 /// What each trail says about keeping and erasing.
-#[derive(Debug, Default)]
-pub(super) struct Absence {
+#[derive(Debug)]
+pub(super) struct Absence<'a> {
+    disk: &'a Disk,
     orders: BTreeMap<String, Orders>,
 }
 
-impl Absence {
+impl<'a> Absence<'a> {
     /// Gathers the orders. What cannot be read here is reported where it is checked.
-    pub(super) fn gather(disk: &Disk, holds: Option<&Holds>, log: &Listing) -> Absence {
-        let mut absence = Absence::default();
+    pub(super) fn gather(disk: &'a Disk, holds: Option<&Holds>, log: &Listing) -> Absence<'a> {
+        let mut absence = Absence { disk, orders: BTreeMap::new() };
         for place in holds.iter().flat_map(|holds| &holds.orders) {
             let segments = holds.iter().flat_map(|holds| holds.segments_of(&place.trail));
             let segment = segments.into_iter().find(|s| (s.first..s.end).contains(&place.index));
@@ -88,7 +90,12 @@ impl Absence {
                 Ok(states) => {
                     for state in &states {
                         match state {
-                            PartState::Open(_) => found.opened += 1,
+                            PartState::Open(part) => {
+                                found.opened += 1;
+                                if heads::lists(trail, event) {
+                                    heads::check(self.disk, part)?;
+                                }
+                            }
                             PartState::Gone { why, .. } => found.gone.push(*why),
                         }
                     }

@@ -1,13 +1,15 @@
 //! One event of a data directory: whether it is on its trail, and what became of each of its parts.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use greffier_event::{EventId, Tenant};
 use greffier_merkle::{TlogProof, TrustPolicy, checkpoint, proof};
 
-use super::{Status, VerifyError, VerifyOptions};
+use super::{Report, Status, VerifyError, VerifyOptions, rotation};
 use crate::keys::KeyRing;
 use crate::read::{Found, PartState, ReadError, Reader};
+use crate::store::{Disk, Files};
 
 /// What a check of one event found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +49,10 @@ pub fn verify_event(
     let status = match options.trust.as_ref().or(own.as_ref()) {
         Some(trust) => {
             let proof = reader.prove(&found.tenant, found.index, None)?;
-            status_of(&found, &proof, trust, options)
+            // A succession that does not hold leads nowhere; the check of the whole directory reports it.
+            let (mut trust, disk) = (trust.clone(), Disk::new(Arc::new(Files::new(dir))));
+            rotation::follow_trail(&disk, found.tenant.as_str(), &mut trust, &mut Report::default());
+            status_of(&found, &proof, &trust, options)
         }
         None => Status::Invalid { what: "the directory's trust file is missing".to_owned() },
     };

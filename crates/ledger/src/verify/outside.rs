@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use greffier_event::Tenant;
-use greffier_merkle::note::SignedNote;
+use greffier_merkle::note::{SignedNote, Verifier};
 use greffier_merkle::{Checkpoint, Hash, TrustPolicy, checkpoint};
 
 use super::signed::{Head, Signed};
@@ -30,8 +30,12 @@ pub(super) struct Outside {
 
 impl Outside {
     /// Reads what was kept. A checkpoint that nobody trusted signed is no evidence, and nothing is checked by it.
-    /// `trust` is that of the options, with the keys that follow its own.
-    pub(super) fn read(options: &VerifyOptions, trust: Option<TrustPolicy>) -> Result<Outside, VerifyError> {
+    /// `trust` is that of the options, with the keys that follow its own; `before` those that its own followed.
+    pub(super) fn read(
+        options: &VerifyOptions,
+        trust: Option<TrustPolicy>,
+        before: &[Verifier],
+    ) -> Result<Outside, VerifyError> {
         if options.from.len() > MAX_KEPT || options.receipts.len() > MAX_KEPT {
             return Err(VerifyError::Kept(format!("more than {MAX_KEPT} checkpoints or receipts")));
         }
@@ -47,7 +51,10 @@ impl Outside {
                 VerifyError::Kept(format!("a checkpoint that was kept does not hold: {error}"))
             };
             let kept = match &trust {
-                Some(trust) => checkpoint::open(note, trust.verifiers()).map_err(|error| wrong(&error))?,
+                Some(trust) => {
+                    let known = trust.verifiers().chain(before);
+                    checkpoint::open(note, known).map_err(|error| wrong(&error))?
+                }
                 None => {
                     let text = SignedNote::parse(note).map_err(|error| wrong(&error))?;
                     Checkpoint::parse(text.text()).map_err(|error| wrong(&error))?
@@ -74,11 +81,13 @@ impl Outside {
         self.trust.is_none() && self.from.is_empty() && self.receipts.is_empty()
     }
 
-    /// Learns which node this is, and gives the kept checkpoints of its trails. `own` is the directory's trust file.
+    /// Learns which node this is, and gives the kept checkpoints of its trails. `own` is the directory's trust file,
+    /// `before` the keys that its own followed.
     pub(super) fn meet(
         &mut self,
         node_origin: Option<&str>,
         own: Option<&TrustPolicy>,
+        before: &[Verifier],
         report: &mut Report,
     ) -> Vec<(String, Head)> {
         let trail_of = |origin: &str| match node_origin {
@@ -106,9 +115,9 @@ impl Outside {
                 report.problem(place, format!("it is of another node: this is {node}"));
                 continue;
             };
-            let mut ours = own.into_iter().flat_map(TrustPolicy::logs);
-            let signed =
-                ours.any(|log| log.verifier.name() == kept.origin && note.verify([&log.verifier]).is_ok());
+            let logs = own.into_iter().flat_map(TrustPolicy::logs).map(|log| &log.verifier);
+            let mut ours = logs.chain(before).filter(|key| key.name() == kept.origin);
+            let signed = ours.any(|key| note.verify([key]).is_ok());
             if own.is_some() && !signed {
                 let what = "no key of this directory signed it: the trail was signed anew with another key";
                 report.problem(&place, what);

@@ -123,6 +123,7 @@ impl Signed {
         notes: Notes,
         outside: &mut Outside,
         own: Option<&TrustPolicy>,
+        before: &[Verifier],
         report: &mut Report,
     ) -> Signed {
         let mut signed = Signed::default();
@@ -153,7 +154,7 @@ impl Signed {
             }
         }
         signed.read_cosigned(&notes, trust, node_origin.as_deref(), report);
-        let kept = outside.meet(node_origin.as_deref(), own, report);
+        let kept = outside.meet(node_origin.as_deref(), own, before, report);
         signed.collect(kept);
         signed.node_origin = node_origin;
         signed

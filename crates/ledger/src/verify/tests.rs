@@ -393,3 +393,61 @@ async fn an_entry_that_is_no_event_is_found() {
 ]
 "##);
 }
+
+/// What is said of a list of heads on record: `change` has the list that the node would write.
+async fn check_heads(change: impl Fn(String) -> String, with_keys: bool) -> String {
+    let place = Place::new();
+    let ledger = place.start_sealing(4);
+    let appender = ledger.appender();
+    for n in 0..6 {
+        appender.append(plain("acme", n)).await.unwrap();
+    }
+    let acme = greffier_event::Tenant::new("acme").unwrap();
+    appender.heads().reach(&acme, 5, crate::Level::Integrated).await.unwrap();
+    let head = appender.heads().signed_heads().into_iter().find(|head| head.trail == "acme").unwrap();
+    let (size, root) = (head.size, hex::encode(head.root));
+    let list = change(format!(r#"{{"heads":[{{"trail":"acme","size":{size},"root":"{root}"}}]}}"#));
+    let mut listing = draft(event("greffier", 100, "data.access", "r"), &[("metadata", list.as_bytes())]);
+    listing.event.agent = serde_json::from_str(r#"{"id":"greffier","verified":true}"#).unwrap();
+    listing.event.source = serde_json::from_str(r#"{"channel":"gateway"}"#).unwrap();
+    listing.event.action = serde_json::from_str(r#"{"name":"node:heads"}"#).unwrap();
+    appender.append(listing).await.unwrap();
+    // It goes on growing: the head stays one that it had.
+    for n in 200..205 {
+        appender.append(plain("acme", n)).await.unwrap();
+    }
+    drop(appender);
+    ledger.close().unwrap();
+    let keys_dir = with_keys.then(|| place.keys());
+    let options = VerifyOptions { keys_dir, ..VerifyOptions::default() };
+    let report = verify_dir(&place.data(), &options, |_| ()).unwrap();
+    report.problems.first().map_or("verified".to_owned(), |problem| problem.what.clone())
+}
+
+#[tokio::test]
+async fn a_head_on_record_that_the_tree_did_not_have_is_tampering() {
+    let longer = |list: String| list.replacen("\"root\":\"", "\"root\":\"00", 1);
+    let flipped = |list: String| {
+        let (head, root) = list.split_once("\"root\":\"").unwrap();
+        let digit = if root.starts_with('0') { '1' } else { '0' };
+        format!("{head}\"root\":\"{digit}{}", &root[1..])
+    };
+    let told = [
+        check_heads(|list| list, true).await,
+        check_heads(flipped, true).await,
+        check_heads(flipped, false).await,
+        check_heads(|list| list.replace("\"size\":6", "\"size\":600"), true).await,
+        check_heads(|list| list.replace("acme", "nobody"), true).await,
+        check_heads(longer, true).await,
+        check_heads(|_| "[]".to_owned(), true).await,
+    ];
+    insta::assert_snapshot!(told.join("\n"), @r"
+    verified
+    the root of trail acme at size 6 is another one than that on record
+    verified
+    trail acme had 600 entries, and has not as many now
+    trail nobody had 6 entries, and has not as many now
+    the head of trail acme on record is no hash
+    part `metadata` is not a list of heads: invalid length 0, expected struct List with 1 element at line 1 column 2
+    ");
+}

@@ -214,3 +214,23 @@ proptest! {
         prop_assert!(TrustPolicy::parse(&text).is_err());
     }
 }
+
+#[test]
+fn a_quorum_has_vouched_since_the_last_cosignature_that_it_needed() {
+    let at = |lines: &str, times: &[(u8, u64)]| {
+        let text = checkpoint().to_text();
+        let mut signatures = vec![log().signature(&text).unwrap()];
+        signatures.extend(times.iter().map(|(n, time)| witness(*n).cosignature(&text, *time).unwrap()));
+        policy(lines).cosigned_at(&SignedNote::new(text, signatures).unwrap())
+    };
+    let two = "group g 2 w0 w1 w2\nquorum g";
+    assert_eq!(at(two, &[(0, 30), (1, 10), (2, 20)]), Some(20));
+    assert_eq!(at(two, &[(0, 30), (1, 10)]), Some(10));
+    // One that asks again counts with its newest word, and one that nobody asks for does not.
+    assert_eq!(at(two, &[(0, 30), (1, 10), (1, 25), (4, 99)]), Some(25));
+    assert_eq!(at(two, &[(0, 30), (0, 31), (4, 30)]), None);
+    assert_eq!(at("quorum none", &[(0, 30)]), None);
+    assert_eq!(at("quorum w3", &[(3, 7)]), Some(7));
+    let nested = "group x 2 w0 w1 w2\ngroup y any w3 w4\ngroup both all x y\nquorum both";
+    assert_eq!(at(nested, &[(0, 5), (1, 6), (3, 1), (4, 9)]), Some(5));
+}

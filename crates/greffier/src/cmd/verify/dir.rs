@@ -1,12 +1,12 @@
 //! A data directory: every file, entry, tile and signature.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use greffier_ledger::Gone;
 use greffier_ledger::verify::{Progress, Report, TrailReport, VerifyError, VerifyOptions, verify_dir};
+use greffier_ledger::{Anchoring, Gone, Reader, STALE_AFTER};
 use greffier_merkle::TrustPolicy;
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ pub(super) fn verify(dir: &Path, options: &VerifyOptions, output: Output) -> any
         }
         error => anyhow::Error::from(error),
     })?;
-    let told = Told { report: &report, signers: signers(dir) };
+    let told =
+        Told { report: &report, signers: signers(dir), anchoring: anchoring(dir, options.trust.as_ref()) };
     match output.format {
         Format::Table => told.lines().iter().try_for_each(|line| output.line(line))?,
         Format::Json => output.object(&[], &told.document())?,
@@ -74,6 +75,13 @@ fn signers(dir: &Path) -> Vec<String> {
     own.iter().flat_map(TrustPolicy::logs).map(|log| log.verifier.to_string()).collect()
 }
 
+/// Whether witnesses vouched for the directory of late; what cannot be read says nothing for it.
+fn anchoring(dir: &Path, trust: Option<&TrustPolicy>) -> Anchoring {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let told = Reader::open(dir).and_then(|reader| reader.anchoring(trust, now, STALE_AFTER));
+    told.unwrap_or_else(|error| Anchoring::Unanchored { reason: error.to_string() })
+}
+
 /// The answer for parts that are not there and need not be.
 fn answer(why: Gone) -> String {
     match why {
@@ -85,6 +93,7 @@ fn answer(why: Gone) -> String {
 struct Told<'a> {
     report: &'a Report,
     signers: Vec<String>,
+    anchoring: Anchoring,
 }
 
 impl Told<'_> {
@@ -150,6 +159,7 @@ impl Told<'_> {
         if report.more_problems > 0 {
             lines.push(format!("and {} problems more", report.more_problems));
         }
+        lines.push(self.anchoring.to_string());
         lines.push(self.verdict());
         lines
     }
@@ -179,6 +189,7 @@ impl Told<'_> {
         json!({
             "verdict": self.verdict(),
             "anchored": report.anchored,
+            "anchoring": self.anchoring,
             "clean": report.clean,
             "trails": report.trails.iter().map(trail).collect::<Vec<_>>(),
             "keys": self.signers,
@@ -202,7 +213,7 @@ impl Told<'_> {
         let tails = report.torn_tails.iter().map(|tail| row("torn_tail", "", tail.clone()));
         let problems =
             report.problems.iter().map(|problem| row("problem", &problem.place, problem.what.clone()));
-        let verdict = row("verdict", "", self.verdict());
-        trails.chain(absent).chain(tails).chain(problems).chain([verdict]).collect()
+        let last = [row("anchoring", "", self.anchoring.to_string()), row("verdict", "", self.verdict())];
+        trails.chain(absent).chain(tails).chain(problems).chain(last).collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use greffier_ledger::pack::{Pack, PackError, PackEvent, PackReport, check_pack};
+use greffier_event::Timestamp;
+use greffier_ledger::pack::{Pack, PackError, PackEvent, PackReport, Vouching, check_pack};
 use greffier_ledger::verify::{Status, VerifyOptions};
 use serde_json::{Value, json};
 
@@ -56,6 +57,27 @@ fn verdict(report: &PackReport) -> String {
     }
 }
 
+/// Who independent speaks for it.
+fn vouching(report: &PackReport) -> String {
+    match &report.vouching {
+        Vouching::Cosigned(time) => {
+            format!("cosigned by a quorum of the trusted witnesses at {}", at(*time))
+        }
+        Vouching::Unanchored(reason) => format!("UNANCHORED: {reason}"),
+    }
+}
+
+fn anchoring(report: &PackReport) -> Value {
+    match &report.vouching {
+        Vouching::Cosigned(time) => json!({"state": "ANCHORED", "cosigned_at": at(*time)}),
+        Vouching::Unanchored(reason) => json!({"state": "UNANCHORED", "reason": reason}),
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+}
+
 /// What the pack proves about what is not in it, exactly.
 fn completeness(report: &PackReport) -> String {
     match report.about.complete {
@@ -96,11 +118,10 @@ fn table(pack: &mut Pack, report: &PackReport, output: Output) -> anyhow::Result
         output.line(&format!("and {more} events more: -o jsonl shows all"))?;
     }
     let (about, figures) = (&report.about, &report.figures);
-    let signed =
-        if report.witnessed { "cosigned by a quorum of the trusted witnesses" } else { "signed by the log" };
     for line in [
         format!("search {}, made {} by {}: the packer's words", about.search, about.made, about.made_by),
-        format!("trail {}, checkpoint of {} entries, {signed}", report.head.origin, report.head.size),
+        format!("trail {}, checkpoint of {} entries", report.head.origin, report.head.size),
+        vouching(report),
         format!(
             "{} entries found, {} beside them, {} withheld; parts: {} shown, {} withheld, {} gone",
             figures.found,
@@ -169,7 +190,8 @@ fn document(report: &PackReport) -> Value {
     json!({
         "verdict": verdict(report),
         "anchored": report.anchored,
-        "witnessed": report.witnessed,
+        "witnessed": report.witnessed(),
+        "anchoring": anchoring(report),
         "origin": report.head.origin,
         "size": report.head.size,
         "search": report.about.search,
