@@ -76,6 +76,7 @@ def test_two_of_three_vouch_while_one_is_away(village, caller, tmp_path):
         assert unclear.status_code == 400
         activity = audra.get("/api/v1/activity", agent="loader")
         assert "greffier-anchoring" not in activity.headers
+        assert activity.json()["anchoring"]["state"] == "ANCHORED"
     wait_until(lambda: anchoring(greffier)["state"] == "ANCHORED", "the node's own trail is cosigned")
     assert "greffier_anchored 1" in httpx.get(f"{greffier.url}/metrics", trust_env=False).text
     note = httpx.get(f"{greffier.url}/trails/{TENANT}/checkpoint", trust_env=False).text
@@ -87,7 +88,7 @@ def test_two_of_three_vouch_while_one_is_away(village, caller, tmp_path):
     (tmp_path / "proof").write_text(later.text)
     assert greffier.run("verify", tmp_path / "proof", "--trust", trust).returncode == 0
     checked = greffier.verify(None, "--trust", trust)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.returncode == 0 and "\nANCHORED: cosigned by a quorum" in checked.stdout, checked.stdout + checked.stderr
     # The heads of the trails that grew stand on the node's own trail, a last time at the stop.
     heads = [event for event in greffier.events("greffier") if event["action"]["name"] == "node:heads"]
     assert heads and heads[-1]["resource"]["uri"] == "audit://greffier/heads"
@@ -113,11 +114,22 @@ def test_a_liar_and_an_absent_witness_make_no_quorum_and_no_delay(village, calle
         wait_until(lambda: lies.asked > 0, "the liar was asked")
         late = audra.get(f"/api/v1/proofs/{answer['receipts'][0]['id']}", level="witnessed")
         assert late.status_code == 504 and late.json()["error"]["code"] == "level_not_reached", late.text
-        assert audra.get("/api/v1/findings").headers["greffier-anchoring"].startswith("UNANCHORED")
+        findings = audra.get("/api/v1/findings")
+        assert findings.headers["greffier-anchoring"].startswith("UNANCHORED")
+        assert findings.json()["anchoring"]["state"] == "UNANCHORED"
         assert oscar.add([native()])
     assert anchoring(greffier)["state"] == "UNANCHORED"
     assert greffier.get("/readyz") == 200
     greffier.stop()
+    # Every report says it, whatever else it says.
+    where = ("--data", greffier.data, "--tenant", TENANT)
+    assert "\nUNANCHORED: " in greffier.verify(None).stdout
+    assert "UNANCHORED" in greffier.run("activity", "--agent", "loader", *where).stdout
+    told = json.loads(greffier.run("activity", "--agent", "loader", *where, "-o", "json").stdout)
+    assert told["anchoring"]["state"] == "UNANCHORED" and told["anchoring"]["reason"]
+    assert "\nUNANCHORED: " in greffier.run("findings", *where).stdout
+    quiet = greffier.run("findings", *where, "-o", "csv")
+    assert "UNANCHORED" not in quiet.stdout.splitlines()[0] and "UNANCHORED: " in quiet.stderr
     assert not (greffier.data / "trails" / TENANT / "cosigned").exists()
     assert b"does not hold under its configured key" in greffier.outputs()
 

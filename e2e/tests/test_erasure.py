@@ -313,3 +313,25 @@ shorten_after = "0s"
     code, report = verdict(greffier)
     assert code == 0 and report["problems"] == [], report
     assert f"EXPIRED by entry {by}" in {absent["answer"] for absent in report["absent"]}
+
+
+def test_a_pack_says_what_was_erased_and_by_which_entry(node, tmp_path):
+    greffier, api = node
+    part, event, kept = fresh(), fresh(), fresh()
+    api("oscar").add([flat(event_id=part, parameters={"note": "one"}, metadata={"note": "two"})])
+    api("oscar").add([told("three", id=event), told("four", id=kept)])
+    by = {part: erase(api, {"part": {"event": part, "name": "parameters"}}), event: erase(api, {"event": event})}
+    greffier.stop()
+    pack = tmp_path / "pack.zip"
+    where = ("--data", greffier.data, "--keys", greffier.keys, "--tenant", TENANT)
+    made = greffier.run("evidence", "", "--all-parts", "--whole-range", "--out", pack, *where)
+    assert made.returncode == 0, made.stderr
+    checked = greffier.run("verify", pack, "--trust", greffier.data / "trust", "-o", "jsonl")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    *events, last = [json.loads(line) for line in checked.stdout.splitlines()]
+    parts = {told["event"]["id"]: {part["name"]: part["status"] for part in told["parts"]} for told in events if told["event"]}
+    assert parts[part]["parameters"] == f"ERASED (by entry {by[part]})" and parts[part]["metadata"] == "VALID"
+    assert set(parts[event].values()) == {f"ERASED (by entry {by[event]})"}
+    assert set(parts[kept].values()) == {"VALID"}
+    assert {by[part], by[event]} <= {told["index"] for told in events if told["event"]}
+    assert last["verdict"] == "VALID" and last["figures"]["parts_gone"] == 2

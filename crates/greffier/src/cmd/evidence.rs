@@ -112,12 +112,13 @@ fn tell(path: &Path, output: Output) -> anyhow::Result<Exit> {
     }
     let figures = &about.figures;
     output.note(&format!(
-        "{} entries found, {} beside them, {} as leaf hashes; parts: {} shown, {} withheld; in {}",
+        "{} entries found, {} beside them, {} as leaf hashes; parts: {} shown, {} withheld, {} gone; in {}",
         figures.found,
         figures.beside,
         figures.withheld,
         figures.parts_shown,
-        figures.parts_withheld + figures.parts_gone,
+        figures.parts_withheld,
+        figures.parts_gone,
         path.display()
     ));
     if figures.found == 0 {

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use greffier_event::{Event, EventType, Tenant, Timestamp};
+use memchr::memmem::Finder;
 
 use super::expire::Retention;
 use super::target::{Scope, Target, place};
@@ -20,6 +22,8 @@ pub(crate) const EXPIRE: &str = "expire";
 pub(crate) const RETAIN: &str = "retain";
 /// What every such entry holds, as canonical bytes: most entries are passed over for the lack of it.
 const MARK: &[u8] = br#""agent":{"id":"greffier""#;
+/// Every entry of a trail is searched for it, when a trail is opened and when it is verified.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// Why a part is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +81,7 @@ pub(crate) enum Act {
 impl Notice {
     /// Whether these bytes of an entry are worth a second look.
     pub(crate) fn may_be(entry: &[u8]) -> bool {
-        entry.windows(MARK.len()).any(|window| window == MARK)
+        FINDER.find(entry).is_some()
     }
 
     /// Reads an entry of the trail `trail`.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use greffier_event::{Event, Tenant};
+use greffier_event::Event;
 use greffier_merkle::note::SignedNote;
 use greffier_merkle::proof::Run;
 use greffier_merkle::{Checkpoint, Hash, TrustPolicy, checkpoint, hash};

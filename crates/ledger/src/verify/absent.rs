@@ -8,18 +8,28 @@ use std::collections::BTreeMap;
 
 use greffier_event::Event;
 
-use super::heads;
+use super::{crew, heads};
 use crate::erase::{Gone, Notice, Orders};
 use crate::keys::KeyRing;
 use crate::manifest::Holds;
 use crate::read::{PartState, ReadError, part_states};
 use crate::segment::EntriesFile;
 use crate::store::Disk;
-use crate::wal::frame::SealedPart;
+use crate::wal::frame::{Frame, SealedPart};
 use crate::wal::replay::{Listing, LogFile};
 
 /// Parts that are gone by right, by trail and the entry that says so: as many as there are orders.
 pub type Absent = BTreeMap<(String, Gone), u64>;
+
+/// The orders in one file of the log.
+fn in_log(disk: &Disk, sequence: u64, followed: bool) -> Vec<(String, Notice)> {
+    let Ok(Ok(file)) = LogFile::read(disk, sequence, followed) else { return Vec::new() };
+    let frames = file.frames().map_while(Result::ok);
+    let notice = |(_, frame): (u64, Frame<'_>)| {
+        Some((frame.trail.to_owned(), Notice::read(frame.trail, frame.index, frame.entry)?))
+    };
+    frames.filter_map(notice).collect()
+}
 
 /// How the parts of one entry were found.
 #[derive(Debug, Default)]
@@ -51,13 +61,16 @@ impl<'a> Absence<'a> {
                 absence.note(&place.trail, place.index, &entry);
             }
         }
-        for sequence in &log.sequences {
-            let followed = log.sequences.contains(&(sequence + 1));
-            let Ok(Ok(file)) = LogFile::read(disk, *sequence, followed) else { continue };
-            for (_, frame) in file.frames().map_while(Result::ok) {
-                absence.note(frame.trail, frame.index, frame.entry);
-            }
-        }
+        let jobs = log.sequences.iter().map(|&sequence| (sequence, log.sequences.contains(&(sequence + 1))));
+        crew::in_order(
+            jobs,
+            |(sequence, followed)| in_log(disk, sequence, followed),
+            |notices| {
+                for (trail, notice) in notices {
+                    absence.orders.entry(trail).or_default().note(notice);
+                }
+            },
+        );
         absence
     }
 

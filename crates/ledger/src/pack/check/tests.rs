@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use greffier_event::Timestamp;
+use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::Receipt;
 use proptest::prelude::*;
 use tempfile::TempDir;
