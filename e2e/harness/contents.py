@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from . import record, wal
 
 NOTHING = bytes(12)
+LOOKS = 5
 
 
 def holders(keys):
@@ -74,6 +75,12 @@ def everything(folder, data, keys):
 
 
 def mentions(marker, folder, data, keys):
-    """Whether any of it holds the marker."""
-    return any(marker.encode() in blob for blob in everything(folder, data, keys))
+    """Whether any of it holds the marker. Under a running server files come and go: then it looks again."""
+    for again in reversed(range(LOOKS)):
+        try:
+            return any(marker.encode() in blob for blob in everything(folder, data, keys))
+        except (FileNotFoundError, duckdb.IOException):
+            if not again:
+                raise
+    return None
 

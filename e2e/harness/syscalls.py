@@ -13,9 +13,12 @@ OPENS = ("openat", "open", "creat")
 WRITES = ("write", "pwrite64", "writev")
 SYNCS = ("fsync", "fdatasync")
 RENAMES = ("rename", "renameat", "renameat2")
+LINKS = ("link", "linkat")
+# What gives a file a name.
+NAMES = (*RENAMES, *LINKS)
 REMOVES = ("unlink", "unlinkat", "rmdir")
 FOLDERS = ("mkdir", "mkdirat")
-ALL = (*OPENS, *WRITES, *SYNCS, *RENAMES, *REMOVES, *FOLDERS, "ftruncate", "fallocate")
+ALL = (*OPENS, *WRITES, *SYNCS, *NAMES, *REMOVES, *FOLDERS, "ftruncate", "fallocate")
 
 
 def missing():
@@ -94,6 +97,11 @@ class Unsynced:
             self.names.pop(old, None)
             if old in self.bytes:
                 self.bytes[new] = self.bytes.pop(old)
+        elif name in LINKS:
+            old, new = paths[-2:]
+            self.names[new] = (kind, call.ended)
+            if old in self.bytes:
+                self.bytes[new] = self.bytes[old]
         elif name in REMOVES:
             self.names[paths[-1]] = ("gone", call.ended)
             self.bytes.pop(paths[-1], None)

@@ -23,7 +23,7 @@ SAMPLE = int(os.environ.get("E2E_SYSCALLS", "150"))
 AT_ONCE = 8
 HOWS = ("error=EIO", "error=ENOSPC", "signal=KILL")
 # What is called on paths of the ledger, and is worth failing.
-FAILED = (*syscalls.OPENS, *syscalls.WRITES, *syscalls.SYNCS, *syscalls.RENAMES, *syscalls.REMOVES, *syscalls.FOLDERS, "ftruncate")
+FAILED = (*syscalls.OPENS, *syscalls.WRITES, *syscalls.SYNCS, *syscalls.NAMES, *syscalls.REMOVES, *syscalls.FOLDERS, "ftruncate")
 
 
 @pytest.fixture(scope="module")
@@ -136,18 +136,18 @@ def rules(place, unsynced, call):
     below = lambda folder: [path for path in (*unsynced.bytes, *unsynced.names) if path.startswith(folder)]  # noqa: E731
     new = lambda folder: [path for path in below(folder) if unsynced.names.get(path, ("new", 0))[0] != "gone"]  # noqa: E731
     target = call.paths[-1] if call.paths else ""
-    if call.name in syscalls.RENAMES and call.paths[-2] in unsynced.bytes:
+    if call.name in syscalls.NAMES and call.paths[-2] in unsynced.bytes:
         yield f"{target} takes its name before its bytes are durable"
     if call.name in syscalls.WRITES and '"acknowledged ' in call.text:
         yield from (f"{path} is not durable, and was acknowledged" for path in (*below(f"{data}/wal"), *new(keys)))
     if call.name in syscalls.WRITES and target.endswith(".wal"):
         yield from (f"{path} is not durable, and something is sealed under it" for path in new(keys))
         yield from (f"{path} is not durable, and the log grows" for path in new(f"{data}/manifests/"))
-    if call.name in syscalls.RENAMES and target.endswith("/checkpoint"):
+    if call.name in syscalls.NAMES and target.endswith("/checkpoint"):
         own = target.removesuffix("checkpoint")
         theirs = (*new(f"{data}/wal"), *new(f"{own}tile"), *new(f"{data}/trust"))
         yield from (f"{path} is not durable, and a checkpoint says so" for path in theirs if not path.endswith(".tmp"))
-    if call.name in syscalls.RENAMES and target.endswith(".note"):
+    if call.name in syscalls.NAMES and target.endswith(".note"):
         theirs = (*new(f"{data}/trails"), *new(f"{data}/manifests/"))
         # A checkpoint is signed at its own pace.
         yield from (

@@ -138,7 +138,7 @@ impl World {
     }
 
     pub(crate) async fn send(&self, visit: Visit) -> Answer {
-        read(self.api.answer(visit).await).await
+        read(Box::pin(self.api.answer(visit)).await).await
     }
 }
 

@@ -416,6 +416,8 @@ fn finish(recorder: &Recorder, publisher: &Publisher, sealer: Sealer) -> Result<
     holds.trails = publisher.records();
     holds.files = manifest::other_files(disk)?;
     holds.files.extend(anchor::cosigned_files(disk)?);
+    // What could not be removed in its time is no part of it. While it stays, the stop is not a clean one.
+    publisher.sweep(&holds, chain.newest()).map_err(LedgerError::io("remove files that nobody needs"))?;
     // What went must stay away: a file that a power cut brings back would be one that the clean stop did not leave.
     disk.tidy().map_err(LedgerError::io("make removals durable"))?;
     let write = chain.commit(disk, &recorder.keys, &recorder.origin, &holds, true);
