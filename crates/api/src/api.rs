@@ -72,7 +72,8 @@ impl Api {
     /// Answers a request. Who calls has been verified: this decides what they may.
     pub async fn answer(&self, visit: Visit) -> Response<Body> {
         let request_id = visit.request_id.clone();
-        match self.dispatch(visit).await {
+        // On the heap: the longest of all routes would lie in every caller.
+        match Box::pin(self.dispatch(visit)).await {
             Ok(mut response) => {
                 respond::mark(response.headers_mut(), &request_id, None);
                 response

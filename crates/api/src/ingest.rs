@@ -94,7 +94,7 @@ pub(crate) async fn ingest(api: &Api, request: Request) -> Result<Response<Body>
     let (marks, batch): (Vec<_>, Vec<_>) =
         readable.into_iter().map(|line| ((line.line, line.id), line.submission)).unzip();
     let mut receipts = Vec::with_capacity(marks.len());
-    let results = Box::pin(api.appender.submit(batch)).await;
+    let results = api.appender.submit(batch).await;
     let mut conflicts = Vec::new();
     for ((line, id), result) in marks.into_iter().zip(results) {
         match result {

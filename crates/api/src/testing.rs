@@ -138,7 +138,7 @@ impl World {
     }
 
     pub(crate) async fn send(&self, visit: Visit) -> Answer {
-        read(Box::pin(self.api.answer(visit)).await).await
+        read(self.api.answer(visit).await).await
     }
 }
 

@@ -19,7 +19,7 @@ async fn two() -> World {
 
 #[tokio::test]
 async fn ids_of_another_tenant_name_nothing() {
-    let world = Box::pin(two()).await;
+    let world = two().await;
     for path in [
         format!("/api/v1/events/{EVENT}"),
         format!("/api/v1/proofs/{EVENT}"),
@@ -36,7 +36,7 @@ async fn ids_of_another_tenant_name_nothing() {
 
 #[tokio::test]
 async fn naming_another_tenant_is_denied_and_recorded_at_home() {
-    let world = Box::pin(two()).await;
+    let world = two().await;
     for (path, role) in [
         ("/api/v1/events?tenant=acme", "auditor"),
         ("/api/v1/export?tenant=acme", "auditor"),
@@ -56,7 +56,7 @@ async fn naming_another_tenant_is_denied_and_recorded_at_home() {
 
 #[tokio::test]
 async fn no_header_names_a_tenant() {
-    let world = Box::pin(two()).await;
+    let world = two().await;
     let mut visit =
         world.visit(Some(principal("auditor@globex")), Method::GET, "/api/v1/events?q=session:chat-1");
     for name in ["x-tenant", "x-tenant-id", "x-org-id", "greffier-tenant"] {
@@ -68,7 +68,7 @@ async fn no_header_names_a_tenant() {
 
 #[tokio::test]
 async fn a_cursor_serves_its_trail_and_search_only() {
-    let world = Box::pin(two()).await;
+    let world = two().await;
     let page = world.get("auditor@acme", "/api/v1/events?limit=1").await.json();
     let cursor = page["next"].as_str().unwrap();
     let ask = |who: &'static str, query: String| {
@@ -82,7 +82,7 @@ async fn a_cursor_serves_its_trail_and_search_only() {
 
 #[tokio::test]
 async fn the_node_is_for_those_whom_policy_lets() {
-    let world = Box::pin(two()).await;
+    let world = two().await;
     assert_eq!(world.get("auditor@acme", "/api/v1/events?tenant=greffier").await.status, 403);
     let node = world.get("operator@acme", "/api/v1/events?tenant=greffier").await;
     assert_eq!(node.status, 200);
