@@ -191,8 +191,8 @@ fn over_256_entries_each_operation_fails_done_or_not() {
     write manifests/#.note                       done yes    yes    no
     sync manifests/#.note                        not  yes    yes    no
     sync manifests/#.note                        done yes    yes    no
-    rename to manifests/#.note                   not  yes    yes    no
-    rename to manifests/#.note                   done yes    yes    no
+    name anew manifests/#.note                   not  yes    yes    no
+    name anew manifests/#.note                   done yes    yes    no
     sync names in manifests                      not  yes    yes    no
     sync names in manifests                      done yes    yes    no
     remove manifests/#.list                      not  yes    yes    yes
