@@ -369,8 +369,9 @@ impl Disk {
     pub(crate) fn remove_empty(&self, dir: &str) {
         // First of all: it may be gone although the removal failed.
         self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
-        if self.store.remove_dir(dir).is_ok() {
-            self.untidy().insert(parent(dir).to_owned());
+        match self.store.remove_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            _ => drop(self.untidy().insert(parent(dir).to_owned())),
         }
     }
 
