@@ -218,21 +218,13 @@ impl Trail {
     /// After the keys in force changed: each old key names the one that follows it, and what is signed already is
     /// signed anew. Signatures are deterministic, so that nothing is written twice.
     fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<()> {
-        let differs = |path: &str, note: &str| {
-            disk.store().read(path, MAX_CHECKPOINT_BYTES).ok().as_deref() != Some(note.as_bytes())
-        };
+        let ensure = |path: &str, note: &str| disk.ensure(path, note.as_bytes(), MAX_CHECKPOINT_BYTES);
         for (generation, old, new) in keys.successions(&self.origin).map_err(io::Error::other)? {
             let path = succession_path(&self.name, generation);
-            let note = Succession::sign(&old, &new).map_err(io::Error::other)?;
-            if differs(&path, &note) {
-                disk.replace(&path, note.as_bytes())?;
-            }
+            ensure(&path, &Succession::sign(&old, &new).map_err(io::Error::other)?)?;
         }
         if self.size() > 0 && self.published == Some(self.size()) {
-            let note = self.checkpoint(keys)?;
-            if differs(&checkpoint_path(&self.name), &note) {
-                disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
-            }
+            ensure(&checkpoint_path(&self.name), &self.checkpoint(keys)?)?;
         }
         Ok(())
     }
@@ -372,9 +364,7 @@ impl Publisher {
         let trusted = if settled { in_force.clone() } else { self.keys.known() };
         if self.trusted.as_ref() != Some(&(self.trails.len(), trusted.clone())) {
             let trust = self.trust_text(&trusted).map_err(io::Error::other)?;
-            if self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() != Some(trust.clone().into_bytes()) {
-                self.disk.replace(TRUST, trust.as_bytes())?;
-            }
+            self.disk.ensure(TRUST, trust.as_bytes(), MAX_TRUST_BYTES)?;
             self.trusted = Some((self.trails.len(), trusted));
         }
         if rotated {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,8 @@ pub(crate) struct Sealer {
     open: OpenDecisions,
     backlog: Arc<Mutex<Backlog>>,
     ids: Arc<Ids>,
+    /// Files of the log that are sealed and may still be there.
+    spent: BTreeSet<u64>,
     /// Files that no manifest names any more, and since when.
     superseded: Vec<(Instant, String)>,
     /// Files that hold what was erased, and could not be removed yet.
@@ -121,7 +123,8 @@ struct Made {
 impl Sealer {
     pub(crate) fn new(start: Start) -> Sealer {
         let Start { disk, keys, node_origin, policy, chain, holds, open, backlog, ids } = start;
-        let (superseded, erased, unsure) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (superseded, spent) = (Vec::new(), BTreeSet::new());
+        let (erased, unsure) = (BTreeSet::new(), BTreeSet::new());
         Sealer {
             disk,
             keys,
@@ -132,6 +135,7 @@ impl Sealer {
             open,
             backlog,
             ids,
+            spent,
             superseded,
             erased,
             unsure,
@@ -141,6 +145,9 @@ impl Sealer {
     /// Seals one segment, if one is due, and says whether there was. `now` is the wall clock.
     pub(crate) fn step(&mut self, now: Timestamp) -> Result<bool, SealError> {
         self.remove_superseded();
+        if let Err(error) = self.remove_spent() {
+            tracing::warn!(%error, "a file of the log that is sealed cannot be removed yet");
+        }
         self.settle_doubt()?;
         if !self.keys.manifest_is_current() {
             // Other keys sign now: they vouch for what is there before the old ones are forgotten.
@@ -164,10 +171,9 @@ impl Sealer {
         self.chain.commit(&self.disk, &self.keys, &self.node_origin, &holds, false)?;
         self.unsure.clear();
         // Sealed. What follows is only tidying up.
-        let spent = self.holds.floor..holds.floor;
+        self.spent.extend(self.holds.floor..holds.floor);
         self.settle(due, &made, holds, open);
-        self.remove_log_files(spent)?;
-        Ok(())
+        Ok(self.remove_spent()?)
     }
 
     /// The newest manifest.
@@ -367,14 +373,17 @@ impl Sealer {
         self.open = open;
     }
 
-    fn remove_log_files(&self, spent: Range<u64>) -> io::Result<()> {
-        if spent.is_empty() {
+    /// Removes files of the log that are sealed, for good. What cannot be removed now is tried again.
+    fn remove_spent(&mut self) -> io::Result<()> {
+        if self.spent.is_empty() {
             return Ok(());
         }
-        for sequence in spent {
-            self.disk.remove(&wal::path(sequence))?;
+        for sequence in &self.spent {
+            self.disk.remove(&wal::path(*sequence))?;
         }
-        self.disk.store().sync_dir(wal::DIR)
+        self.disk.store().sync_dir(wal::DIR)?;
+        self.spent.clear();
+        Ok(())
     }
 
     /// Removes files that have been superseded for long enough. One that cannot be removed now is tried again.
