@@ -82,6 +82,14 @@ impl Ids {
 
     /// The entry with this id, wherever it is. Blocks when a segment must be read.
     pub(crate) fn look_up(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
+        match self.look(trail, id) {
+            // Its segment expired meanwhile: it is not among those that there are now.
+            Err(SealError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => self.look(trail, id),
+            found => found,
+        }
+    }
+
+    fn look(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
         let (seen, segments) = {
             let state = self.lock();
             let seen = Seen(state.seals);
@@ -112,6 +120,12 @@ impl Ids {
         }
         let segments: Vec<SegmentRecord> = holds.segments_of(trail).cloned().collect();
         state.sealed.insert(trail.to_owned(), segments);
+    }
+
+    /// Takes note that the start of a trail is gone: an id that was there is as good as new.
+    pub(crate) fn cut(&self, trail: &str, holds: &Holds) {
+        let segments: Vec<SegmentRecord> = holds.segments_of(trail).cloned().collect();
+        self.lock().sealed.insert(trail.to_owned(), segments);
     }
 
     fn filter(&self, segment: &SegmentRecord) -> Result<Arc<IdFilter>, SealError> {

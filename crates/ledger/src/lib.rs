@@ -53,7 +53,8 @@ pub use anchor::{Anchor, MAX_WITNESSES, QUORUM, Reply, Unreachable, Witness, Wit
 pub use append::{Appender, Health, Recorded, Submission};
 pub use backlog::SealPolicy;
 pub use disclose::{DisclosedPart, Disclosure, DisclosureError};
-pub use erase::{EraseError, Erased, Eraser, Gone, Held, Plan, Request, Retention, Scope, State, Target};
+pub use erase::{EraseError, Erased, Eraser, Expiring, Gone, Held, Kept};
+pub use erase::{Plan, Request, Retention, Scope, State, Target};
 pub use error::{AppendError, LedgerError};
 pub use gaps::Gaps;
 pub use heads::{Anchoring, Heads, Level, NoWitnesses, Require, SignedHead};

@@ -271,6 +271,8 @@ pub(crate) struct Publisher {
     trails: BTreeMap<String, Trail>,
     /// How many trails the trust file on disk names, and keys of which generations.
     trusted: Option<(usize, Vec<u32>)>,
+    /// The last write of the trust file failed.
+    trust_owed: bool,
     /// The generations of keys that signed all that is signed; `None` before this process looked.
     signed_by: Option<Vec<u32>>,
     /// Who wants to know how far each trail is signed.
@@ -289,6 +291,7 @@ impl Publisher {
             node_origin,
             trails: BTreeMap::new(),
             trusted: None,
+            trust_owed: false,
             signed_by: None,
             backlog: None,
             heads: None,
@@ -364,7 +367,14 @@ impl Publisher {
         let trusted = if settled { in_force.clone() } else { self.keys.known() };
         if self.trusted.as_ref() != Some(&(self.trails.len(), trusted.clone())) {
             let trust = self.trust_text(&trusted).map_err(io::Error::other)?;
-            self.disk.ensure(TRUST, trust.as_bytes(), MAX_TRUST_BYTES)?;
+            let same =
+                self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() == Some(trust.clone().into_bytes());
+            if self.trust_owed || !same {
+                // If this fails the file may be right and its name not durable: that is owed until it succeeds.
+                self.trust_owed = true;
+                self.disk.ensure(TRUST, trust.as_bytes(), MAX_TRUST_BYTES)?;
+                self.trust_owed = false;
+            }
             self.trusted = Some((self.trails.len(), trusted));
         }
         if rotated {

@@ -27,6 +27,7 @@ use crate::store::{Disk, UNFINISHED, parent};
 use crate::wal;
 use crate::wal::replay::{Corruption, Listing, LogFile};
 
+mod cut;
 mod drain;
 mod rewrite;
 
@@ -38,6 +39,8 @@ pub(crate) const MAX_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
 const GRACE: Duration = Duration::from_secs(15 * 60);
 /// Small segments of one block are written anew together while they have fewer bytes than this in all.
 const MAX_MERGE_BYTES: u64 = 64 * 1024 * 1024;
+/// And while the oldest of their entries was recorded no longer before the youngest: a month, in microseconds.
+const MERGE_SPAN: i64 = 31 * 86_400_000_000;
 
 /// Why a segment could not be sealed; nothing is lost, its entries stay in the log.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +179,11 @@ impl Sealer {
         Ok(self.remove_spent()?)
     }
 
+    /// The first entry that there is of a trail.
+    pub(crate) fn first(&self, trail: &str) -> u64 {
+        self.holds.first(trail)
+    }
+
     /// The newest manifest.
     pub(crate) fn manifest(&self) -> u64 {
         self.chain.newest()
@@ -275,8 +283,13 @@ impl Sealer {
     /// The small segments at the beginning of the block that is sealed further.
     fn mergeable(&self, due: &Due) -> Vec<SegmentRecord> {
         let block = due.first / self.policy.entries * self.policy.entries;
-        let small: Vec<SegmentRecord> =
+        let mut small: Vec<SegmentRecord> =
             self.holds.segments_of(&due.trail).filter(|segment| segment.first >= block).cloned().collect();
+        // Those that are much older stay by themselves: entries expire by whole segments.
+        let until = small.last().map_or(0, |segment| segment.recorded_at.1);
+        let young = |segment: &SegmentRecord| until.saturating_sub(segment.recorded_at.0) <= MERGE_SPAN;
+        let old = small.iter().rposition(|segment| !young(segment)).map_or(0, |at| at + 1);
+        let small = small.split_off(old);
         let bytes: u64 = small.iter().map(|segment| segment.entries.bytes).sum();
         if bytes <= MAX_MERGE_BYTES { small } else { Vec::new() }
     }

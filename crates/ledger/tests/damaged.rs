@@ -4,31 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixture;
+
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use greffier_event::Tenant;
 use greffier_ledger::verify::{VerifyOptions, verify_dir};
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, SealPolicy};
 
-fn formats() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/formats")
-}
-
-/// Lays one folder over another.
-fn lay(from: &Path, over: &Path) {
-    fs::create_dir_all(over).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = over.join(entry.file_name());
-        if entry.path().is_dir() {
-            lay(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
+use fixture::{formats, lay};
 
 /// What `verify` says of a directory.
 fn verified(place: &Path) -> String {
@@ -121,13 +107,24 @@ fn what_is_damaged_is_refused() {
     v2-users-keys
       verify: key file `users.keys, line 1` does not open with master.key: the key is another, or the line is damaged
       start:  key file `users.keys, line 1` does not open with master.key: the key is another, or the line is damaged
+    v3-cut
+      verify: manifests/00000000000000000010.list: the manifest's listing is not the one that was signed
+      start:  manifests/00000000000000000010.list: the manifest's listing is not the one that was signed; nothing was changed, run `greffier verify`
+    v3-expired-tile
+      verify: manifests/00000000000000000010.note: the root of trail acme at size 10 is another one
+      start:  trails/acme/tile: a tile of entries that are kept no longer is missing or damaged: restore it from a copy; nothing was changed, run `greffier verify`
+    v3-rewritten-parts
+      verify: trails/acme/parts/00000000000000000004-00000000000000000006.00000000000000000006.parquet: the file's SHA-256 is not the one that was signed for
+      start:  repaired []
     "#);
 }
 
 /// Who is meant on old records is found by what the keys say today.
 #[test]
 fn references_mean_whom_they_meant() {
-    let keys = KeyRing::open(&formats().join("v2/keys")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    lay(&formats().join("v2/keys"), place.path());
+    let keys = KeyRing::open(place.path()).unwrap();
     let acme = Tenant::new("acme").unwrap();
     let said = keys.reference(&acme, "user", "alice");
     assert!(fs::read_to_string(formats().join("v2/keys/users.keys")).unwrap().contains(&said), "{said}");

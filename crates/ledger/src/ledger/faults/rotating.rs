@@ -49,11 +49,11 @@ impl Run {
         for n in 0..2 {
             let entry = seal_entry_for_test(&self.keys, plain("acme", 10 * self.recorded + n));
             let leaf = entry.leaf;
-            if committer.is_open() || committer.reopen().is_ok() {
-                if let Ok(places) = committer.commit(&[entry]) {
-                    self.recorded += places.len() as u64;
-                    publisher.ingest(vec![(Tenant::new("acme").unwrap(), leaf)]);
-                }
+            if (committer.is_open() || committer.reopen().is_ok())
+                && let Ok(places) = committer.commit(&[entry])
+            {
+                self.recorded += places.len() as u64;
+                publisher.ingest(vec![(Tenant::new("acme").unwrap(), leaf)]);
             }
         }
         for _ in 0..2 {
