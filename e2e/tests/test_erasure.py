@@ -335,3 +335,41 @@ def test_a_pack_says_what_was_erased_and_by_which_entry(node, tmp_path):
     assert set(parts[kept].values()) == {"VALID"}
     assert {by[part], by[event]} <= {told["index"] for told in events if told["event"]}
     assert last["verdict"] == "VALID" and last["figures"]["parts_gone"] == 2
+
+
+def test_entries_expire_from_the_start_of_a_trail(install, people):
+    """The start goes, with its tiles left: what remains is found, proven and verified, and what is gone says so."""
+    more = """
+[ledger]
+entries = 8
+
+[retention]
+entries = "4s"
+shorten_after = "0s"
+"""
+    greffier = install(more=more).start()
+    with Api(greffier, people["oscar"]) as oscar, Api(greffier, people["petra"]) as petra:
+        marker = f"marker-{fresh()}"
+        receipts = oscar.add([told(marker), *[native() for _ in range(30)]])
+        checkpoint = lambda: petra.http.get(f"/trails/{TENANT}/checkpoint")  # noqa: E731
+        wait_until(lambda: checkpoint().status_code == 200, "a checkpoint")
+        kept = checkpoint().text
+        there = lambda: mentions(marker, greffier.data, greffier.data, greffier.keys)  # noqa: E731
+        assert there()
+        # What comes later lets the older segments be whole ones that are old.
+        wait_until(lambda: oscar.add([native()]) and not there(), "the entries expire", timeout=60)
+        assert petra.http.get(f"/api/v1/events/{receipts[0]['id']}").status_code == 404
+        gone = petra.http.get(f"/trails/{TENANT}/tile/entries/000.p/8")
+        assert gone.status_code == 410 and "kept from entry" in gone.text, gone.text
+        assert petra.http.get(f"/trails/{TENANT}/tile/0/000.p/8").status_code == 200
+        assert len(petra.http.get("/api/v1/events?limit=3").json()["events"]) == 3
+    greffier.stop()
+    (greffier.folder / "kept").write_text(kept)
+    done = greffier.run("verify", greffier.data, "--trust", greffier.data / "trust", "--from", greffier.folder / "kept", "-o", "json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and report["problems"] == [], report
+    (trail,) = [trail for trail in report["trails"] if trail["name"] == TENANT]
+    assert trail["expired"]["before"] >= 8 and trail["expired"]["answer"].startswith("EXPIRED by entry "), trail
+    rows = json.loads(greffier.run("retention", "--config", greffier.config, "-o", "json").stdout)
+    (row,) = [row for row in rows if row["trail"] == TENANT]
+    assert row["first"] == trail["expired"]["before"], rows

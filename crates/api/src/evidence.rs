@@ -181,8 +181,12 @@ pub(crate) async fn entries(api: &Api, request: Request) -> Result<Response<Body
         .read(move |reader| {
             // What is recorded but not signed yet is in no tree that anyone could hold the bundle against.
             let size = head(reader, &heads, &trail)?.map_or(0, |head| head.size);
+            let kept = reader.first(&trail)?;
             if end > size {
                 Ok(Vec::new())
+            } else if first < kept {
+                // A bundle is whole or not at all.
+                Err(ReadError::Expired { trail: trail.to_string(), index: first, first: kept })
             } else {
                 reader.entries(&trail, &(first..end).collect::<Vec<_>>())
             }

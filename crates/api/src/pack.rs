@@ -103,6 +103,12 @@ pub enum PackMakingError {
         /// Entries that it covers.
         size: u64,
     },
+    /// The range begins with entries that are kept no longer.
+    #[error("the trail is kept from entry {first} on: the range must begin there")]
+    Expired {
+        /// The first entry that there is.
+        first: u64,
+    },
     /// A thread ended early.
     #[error("a thread ended early")]
     Thread,
@@ -157,6 +163,9 @@ impl PackMaker {
         let after = match &order.range {
             PackRange::Of(range) if range.end > packer.size() => {
                 return Err(PackMakingError::Range { size: packer.size() });
+            }
+            PackRange::Of(range) if range.start < packer.first()? => {
+                return Err(PackMakingError::Expired { first: packer.first()? });
             }
             PackRange::Of(range) => {
                 packer.skip_to(range.start)?;
@@ -380,7 +389,9 @@ impl From<PackMakingError> for Refused {
             PackMakingError::Packing(PackingError::Zip(error)) => {
                 Refused::new(422, "too_large", error.to_string())
             }
-            PackMakingError::Range { .. } => Refused::bad_parameter(error.to_string()),
+            PackMakingError::Range { .. } | PackMakingError::Expired { .. } => {
+                Refused::bad_parameter(error.to_string())
+            }
             error => Refused::internal("making an evidence pack", &error),
         }
     }

@@ -99,6 +99,7 @@ impl From<ReadError> for Refused {
         match error {
             ReadError::NotCovered { .. } => Refused::new(503, "not_covered", error.to_string()),
             ReadError::NoEntry { .. } => Refused::not_found(error.to_string()),
+            ReadError::Expired { .. } => Refused::new(410, "expired", error.to_string()),
             _ => Refused::internal("reading the ledger", &error),
         }
     }

@@ -70,6 +70,9 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
     Witness(Witness),
+    /// Say which entries expired, which would go now by the configured retention, and what keeps the others. Changes
+    /// nothing.
+    Retention,
     /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
     Scan(Scan),
     /// Look at the policies.

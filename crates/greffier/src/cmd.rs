@@ -14,6 +14,7 @@ mod keys;
 mod policy;
 mod prove;
 mod restore;
+mod retention;
 mod scan;
 mod search;
 mod serve;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Keys(what) => keys::run(&what, config, output),
         Command::Backup(args) => backup::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
+        Command::Retention => retention::run(config, output),
         Command::Scan(args) => scan::run(&args, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),

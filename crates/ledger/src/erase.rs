@@ -28,17 +28,21 @@ use crate::ledger::wall_clock;
 use crate::read::{ReadError, Reader};
 use crate::sealer::{SealError, Sealer, Wanted};
 
+mod entries;
 mod expire;
 mod orders;
 mod plan;
+pub(crate) mod prefix;
 pub(crate) mod replay;
 mod requests;
 mod target;
 
+pub use entries::Expiring;
 pub use expire::Retention;
 pub use orders::Gone;
-pub(crate) use orders::{Act, Notice, Orders};
+pub(crate) use orders::{Act, EntriesCut, Notice, Orders};
 pub use plan::Plan;
+pub use prefix::Kept;
 pub use requests::{Held, Request, State};
 pub use target::{Scope, Target};
 
@@ -138,7 +142,10 @@ pub(crate) fn take_out(
     orders: &Orders,
 ) -> Result<u64, SealError> {
     sealer.drain(file)?;
-    sealer.rewrite(trail, wanted, orders)?;
+    match wanted {
+        Wanted::Prefix(by, cut) => sealer.cut(trail, *by, cut, orders)?,
+        _ => drop(sealer.rewrite(trail, wanted, orders)?),
+    }
     Ok(sealer.manifest())
 }
 

@@ -98,6 +98,14 @@ impl Ids {
 
     /// The entry with this id, wherever it is. Blocks when a segment must be read.
     pub(crate) fn look_up(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
+        match self.look(trail, id) {
+            // Its segment expired meanwhile: it is not among those that there are now.
+            Err(SealError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => self.look(trail, id),
+            found => found,
+        }
+    }
+
+    fn look(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
         let (seen, segments) = {
             let state = self.lock();
             let Sealed { segments, seen } = state.sealed.get(trail).cloned().unwrap_or_default();
@@ -128,6 +136,13 @@ impl Ids {
         let sealed = state.sealed.entry(trail.to_owned()).or_default();
         sealed.segments = holds.segments_of(trail).cloned().collect();
         sealed.seen.0 += 1;
+    }
+
+    /// Takes note that the start of a trail is gone: an id that was there is as good as new.
+    pub(crate) fn cut(&self, trail: &str, holds: &Holds) {
+        // What a look-up did not find before, it does not find now: `seen` stays.
+        self.lock().sealed.entry(trail.to_owned()).or_default().segments =
+            holds.segments_of(trail).cloned().collect();
     }
 
     fn filter(&self, segment: &SegmentRecord) -> Result<Arc<IdFilter>, SealError> {

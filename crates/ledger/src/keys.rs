@@ -16,7 +16,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -26,6 +26,7 @@ use greffier_event::Tenant;
 use greffier_merkle::hash::hmac_sha256;
 
 use crate::cipher::{CipherError, Secret};
+use crate::store::folder;
 
 mod holders;
 pub(crate) mod register;
@@ -109,9 +110,7 @@ impl fmt::Debug for KeyRing {
 impl KeyRing {
     /// Makes fresh keys in `dir`, readable by their owner only. Never overwrites a key.
     pub fn create(dir: &Path) -> Result<KeyRing, KeyError> {
-        if !dir.is_dir() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("."))?;
-        }
+        folder::create(dir, 0o700).map_err(io_error("."))?;
         // A folder that was there already becomes as private as one of our own.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io_error("."))?;
         for name in [FIRST, MASTER, REFERENCES] {

@@ -33,7 +33,9 @@ pub(crate) const DIR: &str = "manifests";
 pub(crate) const MAX_NOTE_BYTES: u64 = 64 * 1024;
 /// A quarter of a million segments at 500 bytes each, half a million million entries.
 pub(crate) const MAX_LIST_BYTES: u64 = 128 * 1024 * 1024;
-const VERSION: u8 = 2;
+/// Since 3 a trail may begin behind entry 0.
+const VERSION: u8 = 3;
+const OLDEST_VERSION: u8 = 2;
 /// Folders of a trail whose files are listed one by one.
 const BESIDE: [&str; 2] = [SUCCESSIONS, TIMESTAMPS];
 
@@ -89,6 +91,9 @@ pub(crate) struct Holds {
     /// The segments, by trail and index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) segments: Vec<SegmentRecord>,
+    /// The trails whose start is gone, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cuts: Vec<CutRecord>,
     /// Approved decisions below the floor whose outcome was not below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) open: Vec<Place>,
@@ -149,6 +154,19 @@ pub(crate) struct PartsRecord {
     pub(crate) first: u64,
     pub(crate) end: u64,
     pub(crate) file: FileRecord,
+}
+
+/// A trail of which the entries before `first` are kept no longer. Its tiles are all there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CutRecord {
+    pub(crate) trail: String,
+    /// The first entry that there is.
+    pub(crate) first: u64,
+    /// The trail's root at `first`, lowercase hex.
+    pub(crate) root: String,
+    /// The entry that ordered it.
+    pub(crate) by: u64,
 }
 
 /// One entry by its place.
@@ -220,9 +238,26 @@ impl Holds {
         })
     }
 
-    /// Whether the segments of each trail follow each other from entry 0 on.
+    /// How a trail lost its start, if it did.
+    pub(crate) fn cut_of(&self, trail: &str) -> Option<&CutRecord> {
+        self.cuts.iter().find(|cut| cut.trail == trail)
+    }
+
+    /// The first entry that there is of a trail.
+    pub(crate) fn first(&self, trail: &str) -> u64 {
+        self.cut_of(trail).map_or(0, |cut| cut.first)
+    }
+
+    /// Whether the segments of each trail follow each other from its first entry on, and a trail whose start is gone
+    /// has any.
     pub(crate) fn is_contiguous(&self) -> bool {
-        let mut ends = std::collections::BTreeMap::new();
+        let starts = self.cuts.iter().map(|cut| (&cut.trail, cut.first));
+        let mut ends: std::collections::BTreeMap<_, _> = starts.collect();
+        if ends.len() < self.cuts.len()
+            || self.cuts.iter().any(|cut| self.segments_of(&cut.trail).next().is_none())
+        {
+            return false;
+        }
         self.segments.iter().all(|segment| {
             let due = ends.insert(&segment.trail, segment.end).unwrap_or(0);
             segment.first == due && segment.end > segment.first
@@ -393,7 +428,7 @@ fn does_not_hold(error: &NoteError) -> String {
 fn read_head(note: &SignedNote) -> Result<Head, String> {
     let head: Head = serde_json::from_str(note.text())
         .map_err(|error| format!("the manifest is signed but not understood: {error}"))?;
-    if head.v != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&head.v) {
         return Err(format!("the manifest has version {}, which this greffier does not know", head.v));
     }
     Ok(head)

@@ -238,22 +238,16 @@ impl Trail {
     /// signed anew. Signatures are deterministic, so that nothing is written twice. Says whether there is another
     /// checkpoint now.
     fn sign_anew(&self, disk: &Disk, keys: &KeyRing) -> io::Result<bool> {
-        let differs = |path: &str, note: &str| {
-            disk.store().read(path, MAX_CHECKPOINT_BYTES).ok().as_deref() != Some(note.as_bytes())
-        };
+        let ensure = |path: &str, note: &str| disk.ensure(path, note.as_bytes(), MAX_CHECKPOINT_BYTES);
         for (generation, old, new) in keys.successions(&self.origin).map_err(io::Error::other)? {
             let path = succession_path(&self.name, generation);
-            let note = Succession::sign(&old, &new).map_err(io::Error::other)?;
-            if differs(&path, &note) {
-                disk.replace(&path, note.as_bytes())?;
-            }
+            ensure(&path, &Succession::sign(&old, &new).map_err(io::Error::other)?)?;
         }
         if self.size() > 0 && self.published == Some(self.size()) {
-            let note = self.checkpoint(keys)?;
-            if differs(&checkpoint_path(&self.name), &note) {
-                disk.replace(&checkpoint_path(&self.name), note.as_bytes())?;
-                return Ok(true);
-            }
+            let (path, note) = (checkpoint_path(&self.name), self.checkpoint(keys)?);
+            let found = disk.store().read(&path, MAX_CHECKPOINT_BYTES).ok();
+            ensure(&path, &note)?;
+            return Ok(found.as_deref() != Some(note.as_bytes()));
         }
         Ok(false)
     }
@@ -300,6 +294,8 @@ pub(crate) struct Publisher {
     trails: BTreeMap<String, Trail>,
     /// How many trails the trust file on disk names, and keys of which generations.
     trusted: Option<(usize, Vec<u32>)>,
+    /// The last write of the trust file failed.
+    trust_owed: bool,
     /// The generations of keys that signed all that is signed; `None` before this process looked.
     signed_by: Option<Vec<u32>>,
     /// Who wants to know how far each trail is signed.
@@ -318,6 +314,7 @@ impl Publisher {
             node_origin,
             trails: BTreeMap::new(),
             trusted: None,
+            trust_owed: false,
             signed_by: None,
             backlog: None,
             heads: None,
@@ -393,8 +390,13 @@ impl Publisher {
         let trusted = if settled { in_force.clone() } else { self.keys.known() };
         if self.trusted.as_ref() != Some(&(self.trails.len(), trusted.clone())) {
             let trust = self.trust_text(&trusted).map_err(io::Error::other)?;
-            if self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() != Some(trust.clone().into_bytes()) {
-                self.disk.replace(TRUST, trust.as_bytes())?;
+            let same =
+                self.disk.store().read(TRUST, MAX_TRUST_BYTES).ok() == Some(trust.clone().into_bytes());
+            if self.trust_owed || !same {
+                // If this fails the file may be right and its name not durable: that is owed until it succeeds.
+                self.trust_owed = true;
+                self.disk.ensure(TRUST, trust.as_bytes(), MAX_TRUST_BYTES)?;
+                self.trust_owed = false;
             }
             self.trusted = Some((self.trails.len(), trusted));
         }

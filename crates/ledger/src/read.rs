@@ -107,11 +107,13 @@ impl Reader {
     pub fn snapshot(&self, trail: &Tenant) -> Result<Snapshot, ReadError> {
         let mut view = self.now()?;
         let Some(found) = view.trail_mut(trail.as_str()) else {
-            return Ok(Snapshot { trail: trail.clone(), segments: Vec::new(), hot: Vec::new(), size: 0 });
+            let (segments, hot) = (Vec::new(), Vec::new());
+            return Ok(Snapshot { trail: trail.clone(), first: 0, segments, hot, size: 0 });
         };
+        let first = found.first();
         let segments = found.sealed.iter().map(|sealed| Arc::clone(sealed.segment())).collect();
         let hot = found.hot.batches().map_err(|error| damaged(trail.as_str(), &error.to_string()))?;
-        Ok(Snapshot { trail: trail.clone(), segments, hot, size: found.hot.end() })
+        Ok(Snapshot { trail: trail.clone(), first, segments, hot, size: found.hot.end() })
     }
 
     /// Every trail that has entries, and how many, by name.
@@ -121,11 +123,16 @@ impl Reader {
         Ok(sizes.filter_map(|(name, size)| Some((Tenant::new(name).ok()?, size))).collect())
     }
 
+    /// The first entry that there is of a trail: those before it have expired.
+    pub fn first(&self, trail: &Tenant) -> Result<u64, ReadError> {
+        Ok(self.now()?.trail(trail.as_str()).map_or(0, Trail::first))
+    }
+
     /// Shows every entry of every trail, until `visit` breaks: trail after trail by name, each by index. Entries
     /// that are added meanwhile may be shown or not.
     pub fn scan(&self, mut visit: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), ReadError> {
         for (trail, size) in self.trails()? {
-            for first in (0..size).step_by(SCAN_ROWS as usize) {
+            for first in (self.first(&trail)?..size).step_by(SCAN_ROWS as usize) {
                 let indexes: Vec<u64> = (first..size.min(first + SCAN_ROWS)).collect();
                 for found in self.entries(&trail, &indexes)? {
                     if visit(found).is_break() {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use crate::store::{Disk, UNFINISHED, parent};
 use crate::wal;
 use crate::wal::replay::{Corruption, Listing, LogFile};
 
+mod cut;
 mod drain;
 mod rewrite;
 
@@ -38,6 +39,8 @@ pub(crate) const MAX_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
 const GRACE: Duration = Duration::from_secs(15 * 60);
 /// Small segments of one block are written anew together while they have fewer bytes than this in all.
 const MAX_MERGE_BYTES: u64 = 64 * 1024 * 1024;
+/// And while the oldest of their entries was recorded no longer before the youngest: a month, in microseconds.
+const MERGE_SPAN: i64 = 31 * 86_400_000_000;
 
 /// Why a segment could not be sealed; nothing is lost, its entries stay in the log.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,8 @@ pub(crate) struct Sealer {
     open: OpenDecisions,
     backlog: Arc<Mutex<Backlog>>,
     ids: Arc<Ids>,
+    /// Files of the log that are sealed and may still be there.
+    spent: BTreeSet<u64>,
     /// Files that no manifest names any more, and since when.
     superseded: Vec<(Instant, String)>,
     /// Files that hold what was erased, and could not be removed yet.
@@ -121,7 +126,8 @@ struct Made {
 impl Sealer {
     pub(crate) fn new(start: Start) -> Sealer {
         let Start { disk, keys, node_origin, policy, chain, holds, open, backlog, ids } = start;
-        let (superseded, erased, unsure) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (superseded, spent) = (Vec::new(), BTreeSet::new());
+        let (erased, unsure) = (BTreeSet::new(), BTreeSet::new());
         Sealer {
             disk,
             keys,
@@ -132,6 +138,7 @@ impl Sealer {
             open,
             backlog,
             ids,
+            spent,
             superseded,
             erased,
             unsure,
@@ -141,6 +148,9 @@ impl Sealer {
     /// Seals one segment, if one is due, and says whether there was. `now` is the wall clock.
     pub(crate) fn step(&mut self, now: Timestamp) -> Result<bool, SealError> {
         self.remove_superseded();
+        if let Err(error) = self.remove_spent() {
+            tracing::warn!(%error, "a file of the log that is sealed cannot be removed yet");
+        }
         self.settle_doubt()?;
         if !self.keys.manifest_is_current() {
             // Other keys sign now: they vouch for what is there before the old ones are forgotten.
@@ -164,10 +174,14 @@ impl Sealer {
         self.chain.commit(&self.disk, &self.keys, &self.node_origin, &holds, false)?;
         self.unsure.clear();
         // Sealed. What follows is only tidying up.
-        let spent = self.holds.floor..holds.floor;
+        self.spent.extend(self.holds.floor..holds.floor);
         self.settle(due, &made, holds, open);
-        self.remove_log_files(spent)?;
-        Ok(())
+        Ok(self.remove_spent()?)
+    }
+
+    /// The first entry that there is of a trail.
+    pub(crate) fn first(&self, trail: &str) -> u64 {
+        self.holds.first(trail)
     }
 
     /// The newest manifest.
@@ -269,8 +283,13 @@ impl Sealer {
     /// The small segments at the beginning of the block that is sealed further.
     fn mergeable(&self, due: &Due) -> Vec<SegmentRecord> {
         let block = due.first / self.policy.entries * self.policy.entries;
-        let small: Vec<SegmentRecord> =
+        let mut small: Vec<SegmentRecord> =
             self.holds.segments_of(&due.trail).filter(|segment| segment.first >= block).cloned().collect();
+        // Those that are much older stay by themselves: entries expire by whole segments.
+        let until = small.last().map_or(0, |segment| segment.recorded_at.1);
+        let young = |segment: &SegmentRecord| until.saturating_sub(segment.recorded_at.0) <= MERGE_SPAN;
+        let old = small.iter().rposition(|segment| !young(segment)).map_or(0, |at| at + 1);
+        let small = small.split_off(old);
         let bytes: u64 = small.iter().map(|segment| segment.entries.bytes).sum();
         if bytes <= MAX_MERGE_BYTES { small } else { Vec::new() }
     }
@@ -367,14 +386,17 @@ impl Sealer {
         self.open = open;
     }
 
-    fn remove_log_files(&self, spent: Range<u64>) -> io::Result<()> {
-        if spent.is_empty() {
+    /// Removes files of the log that are sealed, for good. What cannot be removed now is tried again.
+    fn remove_spent(&mut self) -> io::Result<()> {
+        if self.spent.is_empty() {
             return Ok(());
         }
-        for sequence in spent {
-            self.disk.remove(&wal::path(sequence))?;
+        for sequence in &self.spent {
+            self.disk.remove(&wal::path(*sequence))?;
         }
-        self.disk.store().sync_dir(wal::DIR)
+        self.disk.store().sync_dir(wal::DIR)?;
+        self.spent.clear();
+        Ok(())
     }
 
     /// Removes files that have been superseded for long enough. One that cannot be removed now is tried again.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use greffier_event::{Tenant, Timestamp};
 
-/// One moment of one trail. Segments and hot batches together hold every entry below `size` exactly once.
+/// One moment of one trail. Segments and hot batches together hold every entry from `first`
+/// on below `size` exactly once.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The trail.
     pub trail: Tenant,
-    /// Sealed files, by index, without gaps from entry 0.
+    /// The first entry that there is: those before it have expired.
+    pub first: u64,
+    /// Sealed files, by index, without gaps from the first entry on.
     pub segments: Vec<Arc<Segment>>,
     /// Entries behind the last segment, by index, in the schema of [`crate::segment::schema`].
     pub hot: Vec<RecordBatch>,

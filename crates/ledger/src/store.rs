@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::file::reader::{ChunkReader, Length};
 
+pub(crate) mod folder;
 #[cfg(test)]
 pub(crate) mod sim;
 
@@ -137,15 +138,11 @@ impl Store for Files {
         if self.root.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(&self.root).map_err(|error| {
+        folder::create(&self.root, 0o777).map_err(|error| {
             // A link whose target is not mounted: it is there, and nothing is.
             let absent = fs::metadata(&self.root).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
             if absent { io::ErrorKind::NotFound.into() } else { error }
-        })?;
-        match self.root.parent() {
-            Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        })
     }
 
     fn lock(&self) -> io::Result<Lock> {
@@ -314,6 +311,15 @@ impl Disk {
     /// returns, the new one is durable; when it fails, either may be there.
     pub(crate) fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.replace_all(std::slice::from_ref(&(path.to_owned(), bytes)))
+    }
+
+    /// [`Disk::replace`] where the file is not that already; its name is durable in any case: the try that wrote it
+    /// may have failed only then.
+    pub(crate) fn ensure(&self, path: &str, bytes: &[u8], limit: u64) -> io::Result<()> {
+        if self.store.read(path, limit).ok().as_deref() == Some(bytes) {
+            return self.store.sync_dir(parent(path));
+        }
+        self.replace(path, bytes)
     }
 
     /// [`Disk::replace`] for many files, syncing each directory once. Not atomic together: callers write first

@@ -17,7 +17,7 @@ use greffier_merkle::Receipt;
 use greffier_merkle::trust::TrustPolicy;
 
 use crate::keys::{KeyError, KeyRing};
-use crate::manifest::{self, FileRecord, SegmentRecord};
+use crate::manifest::{self, CutRecord, FileRecord, SegmentRecord};
 use crate::publish::{MAX_TRUST_BYTES, TRAILS, TRUST};
 use crate::read::ReadError;
 use crate::store::{Disk, Files};
@@ -28,6 +28,7 @@ mod absent;
 mod covered;
 mod crew;
 mod event;
+mod expired;
 mod files;
 mod heads;
 mod log;
@@ -129,11 +130,13 @@ struct World<'a> {
 
 /// A piece of the work, and what became of it.
 enum Job<'a> {
+    Expired(expired::Job<'a>),
     Segment(segments::Job<'a>),
     Log { sequence: u64, followed: bool },
 }
 
 enum Done<'a> {
+    Expired(&'a str, segments::Done),
     Segment(segments::Job<'a>, segments::Done),
     Log(Scanned),
 }
@@ -166,10 +169,12 @@ fn check(
     // What lies before the floor is sealed; a crash kept it.
     let listing =
         Listing { sequences: listing.sequences.into_iter().filter(|n| *n >= floor).collect(), ..listing };
+    expired::check_orders(signed.manifest.as_ref(), &absence, &mut report);
     let (clean, deep) = (report.clean, options.deep);
     let world = World { disk, signed: &signed, outside: &outside, absence: &absence, keys, clean, deep };
     let (trails, intact) = check_entries(&world, &listing, &mut report, progress);
     trails.finish(intact && listing.missing(floor).is_none(), &mut report);
+    expired::tell(signed.manifest.as_ref(), &mut report);
     let anchored = report.trails.iter().all(|trail| !trail.anchored.is_empty());
     report.anchored = anchored && !outside.is_empty();
     check_other_files(disk, &signed, &listing, &mut report)?;
@@ -190,17 +195,21 @@ fn check_entries<'a>(
     let log = &listing.sequences;
     let of = (log.len() + segments.len()) as u64;
     let (mut files, mut intact, mut trails) = (0, true, Trails::new(world));
+    let cuts: &[CutRecord] = world.signed.manifest.as_ref().map_or(&[], |manifest| &manifest.holds.cuts);
+    let of_expired = cuts.iter().flat_map(expired::jobs).map(Job::Expired);
     let of_segments = segments.iter().flat_map(segments::jobs).map(Job::Segment);
     let of_log = log.iter().map(|&sequence| Job::Log { sequence, followed: log.contains(&(sequence + 1)) });
     let work = |job| match job {
+        Job::Expired(job) => Done::Expired(job.trail(), job.run(world)),
         Job::Segment(job) => {
             let done = job.run(world);
             Done::Segment(job, done)
         }
         Job::Log { sequence, followed } => Done::Log(log::scan(world, sequence, followed)),
     };
-    crew::in_order(of_segments.chain(of_log), work, |done| {
+    crew::in_order(of_expired.chain(of_segments).chain(of_log), work, |done| {
         match done {
+            Done::Expired(trail, done) => trails.sealed(trail, done, report),
             Done::Segment(job, done) => {
                 files += u64::from(job.is_last());
                 trails.sealed(&job.segment().trail, done, report);

@@ -107,6 +107,15 @@ fn what_is_damaged_is_refused() {
     v2-users-keys
       verify: key file `users.keys, line 1` does not open with master.key: the key is another, or the line is damaged
       start:  key file `users.keys, line 1` does not open with master.key: the key is another, or the line is damaged
+    v3-cut
+      verify: manifests/00000000000000000010.list: the manifest's listing is not the one that was signed
+      start:  manifests/00000000000000000010.list: the manifest's listing is not the one that was signed; nothing was changed, run `greffier verify`
+    v3-expired-tile
+      verify: manifests/00000000000000000010.note: the root of trail acme at size 10 is another one
+      start:  trails/acme/tile: a tile of entries that are kept no longer is missing or damaged: restore it from a copy; nothing was changed, run `greffier verify`
+    v3-rewritten-parts
+      verify: trails/acme/parts/00000000000000000004-00000000000000000006.00000000000000000006.parquet: the file's SHA-256 is not the one that was signed for
+      start:  repaired []
     "#);
 }
 

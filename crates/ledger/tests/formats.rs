@@ -8,9 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use greffier_event::{Draft, Event, Part, Tenant};
+use greffier_event::{Draft, Event, EventId, Part, Tenant, Timestamp};
 use greffier_ledger::verify::{VerifyOptions, verify_dir};
-use greffier_ledger::{Disclosure, KeyRing, Ledger, LedgerConfig, Reader, Recovered, SealPolicy};
+use greffier_ledger::{Disclosure, Gone, KeyRing, Ledger, LedgerConfig, ReadError, Reader, Recovered};
+use greffier_ledger::{Retention, SealPolicy};
 use greffier_merkle::TrustPolicy;
 
 use fixture::{formats, lay};
@@ -145,4 +146,101 @@ async fn what_is_written_today_opens() {
     let place = tempfile::tempdir().unwrap();
     make(place.path()).await;
     check(place.path()).await;
+}
+
+/// What a directory of format 3 may hold and none before it: orders, parts that were taken out of their file, and a
+/// trail that begins behind entry 0.
+async fn make_3(place: &Path) {
+    KeyRing::create(&place.join("keys")).unwrap();
+    let (ledger, _) = Ledger::start(config(place)).unwrap();
+    let (appender, eraser) = (ledger.appender(), ledger.eraser());
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let new_id = |now: Timestamp| -> EventId {
+        let text = format!("00000000-0000-7000-9000-{:012x}", now.as_secs());
+        serde_json::from_value(text.into()).unwrap()
+    };
+    let retention = Retention { entries: Some(Duration::from_secs(60 * 86_400)), ..Retention::default() };
+    let delay = Duration::from_secs(7 * 86_400);
+    for n in [0, 2] {
+        appender.append(draft("acme", n)).await.unwrap();
+    }
+    eraser.expire(&retention, delay, at("2026-03-07T00:00:00Z"), new_id).await.unwrap();
+    for n in [4, 6, 8] {
+        let mut young = draft("acme", n);
+        young.event.recorded_at = Some(at("2026-06-10T00:00:00Z"));
+        appender.append(young).await.unwrap();
+    }
+    while sealed(&ledger) < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let order = serde_json::json!({
+        "v": 1,
+        "id": "00000000-0000-7000-8000-000000000064",
+        "time": "2026-06-11T00:00:00.000000Z",
+        "recorded_at": "2026-06-11T00:00:00.000000Z",
+        "type": "action.approved",
+        "tenant": "acme",
+        "request_id": "erasure",
+        "agent": {"id": "greffier", "verified": true},
+        "action": {"name": "erase", "kind": "admin"},
+        "resource": {"uri": "audit://acme/events/00000000-0000-7000-8000-000000000006/parts"},
+        "policy": {"decision": "allow"},
+        "source": {"channel": "gateway"},
+    });
+    let event: Event = serde_json::from_value(order).unwrap();
+    eraser.erase(Draft { event, parts: vec![] }).await.unwrap();
+    assert_eq!(eraser.expire(&retention, delay, at("2026-06-20T00:00:00Z"), new_id).await.unwrap(), 1);
+    drop(eraser);
+    ledger.close().unwrap();
+}
+
+async fn check_3(place: &Path) {
+    let data = place.join("data");
+    let trust = TrustPolicy::parse(&fs::read_to_string(data.join("trust")).unwrap()).unwrap();
+    let keys_dir = Some(place.join("keys"));
+    let options = VerifyOptions { trust: Some(trust.clone()), keys_dir, ..VerifyOptions::default() };
+    let report = verify_dir(&data, &options, |_| ()).unwrap();
+    assert_eq!((report.problems, report.clean, report.parts_opened), (vec![], true, 2));
+    let why: Vec<(&Gone, &u64)> = report.absent.iter().map(|((_, why), parts)| (why, parts)).collect();
+    assert_eq!(why, [(&Gone::Erased { by: 6 }, &1)]);
+    let acme = Tenant::new("acme").unwrap();
+    let told: Vec<_> = report.trails.iter().map(|trail| (trail.name.as_str(), trail.expired)).collect();
+    assert_eq!(told, [("acme", (2, 8))]);
+    let parts = fs::read_dir(data.join("trails/acme/parts")).unwrap();
+    let mut names: Vec<String> = parts.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.iter().filter(|name| name.matches('.').count() == 2).count(), 1, "{names:?}");
+
+    let keys = KeyRing::open(&place.join("keys")).unwrap();
+    let reader = Reader::open(&data).unwrap();
+    assert_eq!(reader.first(&acme).unwrap(), 2);
+    assert!(matches!(reader.prove(&acme, 1, None), Err(ReadError::Expired { first: 2, .. })));
+    for n in [4, 6, 8] {
+        let found = reader.find(draft("acme", n).event.id).unwrap().unwrap();
+        assert_eq!(found.open_parts(&keys).unwrap().len(), usize::from(n != 6), "event {n}");
+        let proof = reader.prove(&acme, found.index, None).unwrap();
+        proof.verify(&found.leaf_hash(), &trust).unwrap();
+    }
+    let (ledger, startup) = Ledger::start(config(place)).unwrap();
+    assert_eq!(startup.recovered.await.unwrap(), Recovered::default());
+    ledger.appender().append(draft("acme", 10)).await.unwrap();
+    ledger.close().unwrap();
+    assert_eq!(verify_dir(&data, &options, |_| ()).unwrap().problems, vec![]);
+}
+
+#[tokio::test]
+async fn version_3_opens() {
+    let place = tempfile::tempdir().unwrap();
+    lay(&formats().join("v3"), place.path());
+    check_3(place.path()).await;
+}
+
+#[tokio::test]
+async fn a_trail_that_is_cut_today_opens() {
+    let place = tempfile::tempdir().unwrap();
+    make_3(place.path()).await;
+    if let Some(keep) = std::env::var_os("GREFFIER_MAKE_FIXTURE") {
+        lay(place.path(), Path::new(&keep));
+    }
+    check_3(place.path()).await;
 }

@@ -113,7 +113,7 @@ impl Engine {
         let search = search.clone();
         let question = move |view: Arc<View>, search: Search| async move {
             let end = before.unwrap_or(u64::MAX).min(view.size());
-            find::page(&view, &search, 0..end, Order::Newest, limit).await
+            find::page(&view, &search, view.first().min(end)..end, Order::Newest, limit).await
         };
         self.ask(|shared| &shared.own, trail, search, question).await
     }
@@ -128,7 +128,7 @@ impl Engine {
     ) -> Result<Page, QueryError> {
         let search = search.clone();
         let question = move |view: Arc<View>, search: Search| async move {
-            let start = after.map_or(0, |after| after.saturating_add(1)).min(view.size());
+            let start = after.map_or(0, |after| after.saturating_add(1)).max(view.first()).min(view.size());
             find::page(&view, &search, start..view.size(), Order::Oldest, limit).await
         };
         self.ask(|shared| &shared.own, trail, search, question).await

@@ -107,7 +107,7 @@ fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
 
 /// How many match.
 pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryError> {
-    let Some(predicate) = search.predicate() else { return Ok(view.size()) };
+    let Some(predicate) = search.predicate() else { return Ok(view.size() - view.first()) };
     let ranges = view.candidates(Some(&predicate), &(0..view.size()))?;
     let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX])?;
     let mut count = 0;

@@ -202,7 +202,7 @@ pub(crate) fn snapshot(shape: Shape) -> (Snapshot, TempDir) {
     let middle = hot + (300 - hot) / 2;
     let hot = [(hot, middle), (middle, 300)].map(|(from, to)| batch.slice(from, to - from));
     let hot = hot.into_iter().filter(|batch| batch.num_rows() > 0).collect();
-    (Snapshot { trail: tenant(), segments, hot, size: EVENTS }, dir)
+    (Snapshot { trail: tenant(), first: 0, segments, hot, size: EVENTS }, dir)
 }
 
 /// A view of the common trail.

@@ -47,7 +47,12 @@ impl View {
         View { table, state, limits: limits.clone() }
     }
 
-    /// Entries on the trail.
+    /// The first entry that there is: those before it have expired.
+    pub(crate) fn first(&self) -> u64 {
+        self.table.snapshot().first
+    }
+
+    /// One behind the trail's last entry.
     pub(crate) fn size(&self) -> u64 {
         self.table.snapshot().size
     }

@@ -106,10 +106,10 @@ fn refused(error: LedgerError) -> anyhow::Error {
     }
 }
 
-/// Lets contents expire, and carries out erasures that something kept from being done: each hour, and more often
+/// Lets entries and contents expire, and carries out erasures that something kept from being done: each hour, and more often
 /// where something is kept for hours only.
 async fn keep_retention(eraser: Eraser, (retention, delay): (Retention, Duration)) {
-    let shortest = retention.classes.values().chain(&retention.parts).min();
+    let shortest = retention.classes.values().chain(&retention.parts).chain(&retention.entries).min();
     let pace = shortest.map_or(HOUR, |time| (*time / 4).clamp(Duration::from_secs(1), HOUR));
     let mut pace = tokio::time::interval(pace);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -122,7 +122,7 @@ async fn keep_retention(eraser: Eraser, (retention, delay): (Retention, Duration
         };
         match done {
             Ok(0) => {}
-            Ok(trails) => tracing::info!(trails, "contents expired"),
+            Ok(trails) => tracing::info!(trails, "entries or contents expired"),
             Err(error) => tracing::warn!(%error, "a pass over erasures and retention was not finished"),
         }
     }

@@ -119,7 +119,6 @@ fn what_is_not_built_says_so() {
         greffier.toml:1:8: object stores are not built yet: name a folder
         greffier.toml:2:3: `mcp` is not built yet: MCP servers
         greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
-        greffier.toml:6:11: letting entries expire is not built yet: only `parts` and `classes`
         greffier.toml:7:2: `privacy` is not built yet: identities as references
         greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
         greffier.toml:11:8: `gemini` is not built yet: only `openai` and `anthropic`

@@ -225,7 +225,9 @@ pub(crate) fn exported<T>(said: Result<T, ExportError>) -> anyhow::Result<T> {
 pub(crate) fn packed<T>(said: Result<T, PackMakingError>) -> anyhow::Result<T> {
     said.map_err(|error| match error {
         PackMakingError::Query(error) => failure(error).into(),
-        PackMakingError::Range { .. } => Failure::usage(error.to_string()).into(),
+        PackMakingError::Range { .. } | PackMakingError::Expired { .. } => {
+            Failure::usage(error.to_string()).into()
+        }
         error => error.into(),
     })
 }

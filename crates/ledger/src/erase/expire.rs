@@ -1,4 +1,5 @@
-//! Retention: parts that were kept as long as they were to be kept are taken out, class by class.
+//! Retention: parts that were kept as long as they were to be kept are taken out, class by class; entries go with
+//! the segments at the start of their trail (`entries.rs`).
 //!
 //! What is configured is an event on every trail (`data.modify`, action `retain`), and so is each time that
 //! something expires (`action.approved`, action `expire`, then its outcome), so that a part which is missing is
@@ -17,32 +18,45 @@ use super::orders::{Act, Cutoffs, EXPIRE, Orders, RETAIN};
 use super::target::place;
 use super::{EraseError, Eraser, Erasure, outcome};
 use crate::append::Command;
+use crate::keys::register::Noted;
 use crate::sealer::Wanted;
 
 /// Times of days or more are counted from midnight (UTC), so that a file is written anew once a day at most.
 const DAY: i64 = 86_400_000_000;
+/// What stands before the time of entries.
+const ENTRIES: &str = "entries=";
 
-/// How long parts are kept, counted from `recorded_at`.
+/// How long entries and parts are kept, counted from `recorded_at`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Of events without a class that has a rule of its own; without a time, for ever.
+    /// Entries, with all that belongs to them; without a time, for ever.
+    pub entries: Option<Duration>,
+    /// Parts of events without a class that has a rule of its own; without a time, as long as their entries.
     pub parts: Option<Duration>,
-    /// By class of the resource. Of several classes the one that keeps longest decides.
+    /// Parts by class of the resource. Of several classes the one that keeps longest decides.
     pub classes: BTreeMap<String, Duration>,
 }
 
 impl Retention {
-    /// `audit://<tenant>/retention/<seconds or ->/<class>:<seconds>/…`
+    /// `audit://<tenant>/retention/<seconds or ->/<class>:<seconds>/…`, and at the end `/entries=<seconds>`: no class
+    /// has a `=` in its name.
     pub(super) fn uri(&self, tenant: &Tenant) -> String {
         let other = self.parts.map_or("-".to_owned(), |time| time.as_secs().to_string());
         let classes: String =
             self.classes.iter().map(|(class, time)| format!("/{class}:{}", time.as_secs())).collect();
-        format!("audit://{tenant}/retention/{other}{classes}")
+        let entries = self.entries.map_or(String::new(), |time| format!("/{ENTRIES}{}", time.as_secs()));
+        format!("audit://{tenant}/retention/{other}{classes}{entries}")
     }
 
     pub(super) fn parse(tenant: &Tenant, uri: &str) -> Option<Retention> {
-        let mut pieces = place(tenant, uri)?.strip_prefix("retention/")?.split('/');
+        let mut pieces: Vec<&str> = place(tenant, uri)?.strip_prefix("retention/")?.split('/').collect();
         let time = |seconds: &str| seconds.parse().ok().map(Duration::from_secs);
+        let entries = pieces.pop_if(|piece| piece.starts_with(ENTRIES));
+        let entries = match entries.and_then(|piece| piece.strip_prefix(ENTRIES)) {
+            Some(seconds) => Some(time(seconds)?),
+            None => None,
+        };
+        let mut pieces = pieces.into_iter();
         let parts = match pieces.next()? {
             "-" => None,
             seconds => Some(time(seconds)?),
@@ -51,7 +65,7 @@ impl Retention {
             let (class, seconds) = piece.rsplit_once(':')?;
             Some((class.to_owned(), time(seconds)?))
         };
-        Some(Retention { parts, classes: pieces.map(class).collect::<Option<_>>()? })
+        Some(Retention { entries, parts, classes: pieces.map(class).collect::<Option<_>>()? })
     }
 
     /// For a class; one without a rule of its own is kept like all others.
@@ -66,20 +80,28 @@ impl Retention {
         // A class that is kept for ever has no time to write down: a thousand years stand for it.
         const EVER: Duration = Duration::from_secs(1_000 * 366 * 86_400);
         let classes = classes.map(|class| (class.clone(), longer(Some(class)).unwrap_or(EVER)));
-        Retention { parts: longer(None), classes: classes.collect() }
+        let entries = self.entries.zip(other.entries).map(|(ours, theirs)| ours.max(theirs));
+        Retention { entries, parts: longer(None), classes: classes.collect() }
     }
 
     /// What was recorded before these times has expired.
     pub(super) fn cutoffs(&self, now: Timestamp) -> Cutoffs {
-        let cutoff = |time: Duration| {
-            let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            let cutoff = now.as_micros().saturating_sub(micros);
-            let step = if micros >= DAY { DAY } else { 1 };
-            Timestamp::from_micros(cutoff.div_euclid(step).saturating_mul(step))
-        };
+        let cutoff = |time: Duration| cutoff(time, now);
         let classes = self.classes.iter().map(|(class, time)| (class.clone(), cutoff(*time)));
         Cutoffs { other: self.parts.map(cutoff), classes: classes.collect() }
     }
+
+    /// Entries that were recorded before this time have expired.
+    pub(super) fn entries_cutoff(&self, now: Timestamp) -> Option<Timestamp> {
+        self.entries.map(|time| cutoff(time, now))
+    }
+}
+
+fn cutoff(time: Duration, now: Timestamp) -> Timestamp {
+    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    let cutoff = now.as_micros().saturating_sub(micros);
+    let step = if micros >= DAY { DAY } else { 1 };
+    Timestamp::from_micros(cutoff.div_euclid(step).saturating_mul(step))
 }
 
 impl Orders {
@@ -100,6 +122,13 @@ impl Orders {
             };
         }
         known
+    }
+
+    /// The entry that says what is in force, of those that are older than a time.
+    pub(super) fn settled_retention(&self, settled: Timestamp) -> Option<u64> {
+        let said = self.notices().filter(|notice| matches!(notice.act, Act::Retained(_)));
+        let recorded_at = |event: &Event| event.recorded_at.unwrap_or(event.time);
+        said.filter(|notice| recorded_at(&notice.event) <= settled).map(|notice| notice.index).last()
     }
 
     /// What was configured last.
@@ -134,6 +163,24 @@ impl Orders {
     }
 }
 
+/// One look at one trail.
+pub(super) struct Pass<'a> {
+    pub(super) trail: &'a Tenant,
+    /// What is configured.
+    pub(super) retention: &'a Retention,
+    pub(super) delay: Duration,
+    pub(super) now: Timestamp,
+    pub(super) new_id: fn(Timestamp) -> EventId,
+}
+
+impl Cutoffs {
+    /// Where parts that expired are to be looked for.
+    pub(super) fn wanted(&self) -> Wanted {
+        let latest = self.classes.values().chain(&self.other).max();
+        Wanted::RecordedBefore(latest.map_or(i64::MIN, |time| time.as_micros()))
+    }
+}
+
 impl Eraser {
     /// One pass over all trails: says what is configured, and lets expire what has. Says on how many trails
     /// something did. `new_id` mints ids of events.
@@ -156,20 +203,50 @@ impl Eraser {
             }
             let orders = self.orders_of(&trail).await?;
             let Some(in_force) = orders.in_force(now, delay) else { continue };
-            let cutoffs = in_force.cutoffs(now);
-            let order = match orders.last_expiry(&cutoffs) {
-                Some((_, _, true)) => continue,
-                Some((by, event, false)) => Some((by, event)),
-                None => self.order_expiry(&trail, &cutoffs, now, new_id).await?,
-            };
-            let Some((by, event)) = order else { continue };
-            let unfinished = |reason: String| EraseError::Unfinished { by, reason };
-            self.take_out_expired(&trail, &cutoffs).await.map_err(unfinished)?;
-            let outcome = outcome(&event, Some(&self.0.node), now);
-            self.0.appender.append(Draft { event: outcome, parts: Vec::new() }).await?;
-            expired += 1;
+            let pass = Pass { trail: &trail, retention, delay, now, new_id };
+            // Entries first: with them go their parts.
+            let entries = self.expire_entries(&pass, &in_force).await?;
+            let parts = self.expire_parts(&pass, &in_force).await?;
+            expired += u64::from(entries || parts);
         }
         Ok(expired)
+    }
+
+    /// Lets parts of one trail expire; says whether any did.
+    async fn expire_parts(&self, pass: &Pass<'_>, in_force: &Retention) -> Result<bool, EraseError> {
+        let cutoffs = in_force.cutoffs(pass.now);
+        if cutoffs == Cutoffs::default() {
+            return Ok(false);
+        }
+        let orders = self.orders_of(pass.trail).await?;
+        let order = match orders.last_expiry(&cutoffs) {
+            Some((_, _, true)) => return Ok(false),
+            Some((by, event, false)) => Some((by, event)),
+            None => self.order_expiry(pass.trail, &cutoffs, pass.now, pass.new_id).await?,
+        };
+        let Some((by, event)) = order else { return Ok(false) };
+        let unfinished = |reason: String| EraseError::Unfinished { by, reason };
+        self.note_order(&event, by).await.map_err(unfinished)?;
+        let manifest = self.take_out_expired(pass.trail, &cutoffs).await.map_err(unfinished)?;
+        self.end_order(&event, manifest, pass.now).await.map_err(unfinished)?;
+        Ok(true)
+    }
+
+    /// Keeps an order apart from the data, so that an older copy of them comes to know it.
+    pub(super) async fn note_order(&self, event: &Event, by: u64) -> Result<(), String> {
+        let noted = Noted { trail: event.tenant.to_string(), index: by, event: event.clone() };
+        let note = self.blocking(move |eraser| eraser.register(|register| register.note(noted)));
+        note.await.map_err(|error: std::io::Error| error.to_string())
+    }
+
+    /// Notes that an order of this node is carried out since a manifest, and records it.
+    pub(super) async fn end_order(&self, event: &Event, manifest: u64, now: Timestamp) -> Result<(), String> {
+        let id = event.id;
+        let done = self.blocking(move |eraser| eraser.register(|register| register.done(id, manifest)));
+        done.await.map_err(|error: std::io::Error| error.to_string())?;
+        let outcome = outcome(event, Some(&self.0.node), now);
+        let recorded = self.0.appender.append(Draft { event: outcome, parts: Vec::new() }).await;
+        recorded.map(drop).map_err(|error| error.to_string())
     }
 
     /// Records that what is older expires; `None` where nothing does.
@@ -211,23 +288,26 @@ impl Eraser {
         Ok(due)
     }
 
-    async fn take_out_expired(&self, trail: &Tenant, cutoffs: &Cutoffs) -> Result<(), String> {
+    async fn take_out_expired(&self, trail: &Tenant, cutoffs: &Cutoffs) -> Result<u64, String> {
+        self.take_out(trail, cutoffs.wanted()).await
+    }
+
+    /// Sends an order on its way through the threads; says since which manifest it is carried out.
+    pub(super) async fn take_out(&self, trail: &Tenant, wanted: Wanted) -> Result<u64, String> {
         let orders = self.orders_of(trail).await.map_err(|error| error.to_string())?;
-        let latest = cutoffs.classes.values().chain(&cutoffs.other).max();
-        let wanted = Wanted::RecordedBefore(latest.map_or(i64::MIN, |time| time.as_micros()));
         let (reply, done) = oneshot::channel();
         let erasure = Erasure { trail: trail.clone(), wanted, orders, file: 0, reply };
         self.0.appender.command(Command::Erase(Box::new(erasure)));
-        done.await.map_err(|_| "the ledger is closing".to_owned())?.map(drop)
+        done.await.map_err(|_| "the ledger is closing".to_owned())?
     }
 
-    async fn orders_of(&self, trail: &Tenant) -> Result<Arc<Orders>, EraseError> {
+    pub(super) async fn orders_of(&self, trail: &Tenant) -> Result<Arc<Orders>, EraseError> {
         let trail = trail.clone();
         Ok(self.blocking(move |eraser| eraser.0.reader.orders(&trail)).await?)
     }
 
     /// An act of this node that nobody asked for.
-    fn own(
+    pub(super) fn own(
         &self,
         id: EventId,
         kind: EventType,

@@ -74,6 +74,8 @@ pub(crate) enum Act {
     Retained(Retention),
     /// Parts are kept no longer.
     PartsExpired(Cutoffs),
+    /// Entries are kept no longer.
+    EntriesExpired(EntriesCut),
     /// They are gone.
     ExpiryDone,
 }
@@ -119,9 +121,22 @@ impl Act {
             (HOLD, EventType::DataModify) => scope().map(Act::Held),
             (RELEASE, EventType::DataModify) => scope().map(Act::Released),
             (RETAIN, EventType::DataModify) => Retention::parse(&event.tenant, uri).map(Act::Retained),
-            (EXPIRE, EventType::ActionApproved) => Cutoffs::parse(&event.tenant, uri).map(Act::PartsExpired),
+            (EXPIRE, EventType::ActionApproved) => Cutoffs::parse(&event.tenant, uri)
+                .map(Act::PartsExpired)
+                .or_else(|| EntriesCut::parse(&event.tenant, uri).map(Act::EntriesExpired)),
             (EXPIRE, EventType::ActionExecuted) => Some(Act::ExpiryDone),
             _ => None,
+        }
+    }
+}
+
+impl Act {
+    /// Whether this lets all expire that another did.
+    pub(crate) fn goes_beyond(&self, other: &Act) -> bool {
+        match (self, other) {
+            (Act::PartsExpired(ours), Act::PartsExpired(theirs)) => ours.go_beyond(theirs),
+            (Act::EntriesExpired(ours), Act::EntriesExpired(theirs)) => ours.end >= theirs.end,
+            _ => false,
         }
     }
 }
@@ -140,6 +155,13 @@ impl Cutoffs {
         let classes = event.resource.iter().flat_map(|resource| &resource.classification);
         let ruled = classes.filter_map(|class| self.classes.get(class)).min();
         ruled.or(self.other.as_ref()).is_some_and(|cutoff| recorded_at < *cutoff)
+    }
+
+    /// Whether each part that others let expire is one of these.
+    fn go_beyond(&self, others: &Cutoffs) -> bool {
+        let of = |cutoffs: &Cutoffs, class: &String| cutoffs.classes.get(class).copied().or(cutoffs.other);
+        let beyond = |class| of(self, class) >= of(others, class);
+        self.other >= others.other && self.classes.keys().chain(others.classes.keys()).all(beyond)
     }
 
     /// `audit://<tenant>/parts/before/<micros or ->/<class>:<micros>/…`
@@ -162,6 +184,27 @@ impl Cutoffs {
             Some((class.to_owned(), time(micros)?))
         };
         Some(Cutoffs { other, classes: pieces.map(class).collect::<Option<_>>()? })
+    }
+}
+
+/// Which entries are kept no longer: those before `end`, in segments that were recorded before a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntriesCut {
+    pub(crate) end: u64,
+    pub(crate) before: Timestamp,
+}
+
+impl EntriesCut {
+    /// `audit://<tenant>/entries/before/<index>/<micros>`
+    pub(crate) fn uri(&self, tenant: &Tenant) -> String {
+        format!("audit://{tenant}/entries/before/{}/{}", self.end, self.before.as_micros())
+    }
+
+    fn parse(tenant: &Tenant, uri: &str) -> Option<EntriesCut> {
+        let (end, micros) = place(tenant, uri)?.strip_prefix("entries/before/")?.split_once('/')?;
+        let before = Timestamp::from_micros(micros.parse().ok()?);
+        let cut = EntriesCut { end: end.parse().ok()?, before };
+        (cut.uri(tenant) == uri).then_some(cut)
     }
 }
 
@@ -190,6 +233,34 @@ impl Orders {
     /// Every entry about keeping and erasing, in order.
     pub(crate) fn notices(&self) -> impl Iterator<Item = &Notice> {
         self.notices.values()
+    }
+
+    /// The order of an entry that lets older entries go.
+    pub(crate) fn entries_cut(&self, by: u64) -> Option<EntriesCut> {
+        match self.notices.get(&by)?.act {
+            Act::EntriesExpired(cut) => Some(cut),
+            _ => None,
+        }
+    }
+
+    /// Whether an order is known, and its end.
+    pub(crate) fn has_ended(&self, order: u64) -> bool {
+        let ends = |notice: &Notice| matches!(notice.act, Act::Done(_) | Act::Failed(_) | Act::ExpiryDone);
+        self.notices.get(&order).is_some_and(|order| {
+            self.notices().any(|notice| ends(notice) && notice.request() == order.request())
+        })
+    }
+
+    /// Forgets what stood before an entry.
+    pub(crate) fn forget_before(&mut self, first: u64) {
+        let gone: Vec<Notice> = std::mem::take(&mut self.notices).into_values().collect();
+        *self = Orders::default();
+        gone.into_iter().filter(|notice| notice.index >= first).for_each(|notice| self.note(notice));
+    }
+
+    /// The first entry that is known.
+    pub(crate) fn start(&self) -> Option<u64> {
+        self.notices.keys().next().copied()
     }
 
     /// Whether an entry is known.

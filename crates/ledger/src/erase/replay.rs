@@ -17,7 +17,7 @@ use crate::keys::KeyRing;
 use crate::keys::register::{Noted, Register};
 use crate::publish::Publisher;
 use crate::recover::Recovered;
-use crate::sealer::Sealer;
+use crate::sealer::{Sealer, Wanted};
 use crate::wal::frame::Unplaced;
 
 /// An open directory that nobody uses yet.
@@ -53,8 +53,10 @@ impl Replay<'_> {
         recovered: &mut Recovered,
     ) -> Result<BTreeSet<EventId>, LedgerError> {
         let known: BTreeSet<EventId> = self.notices().map(|notice| notice.event.id).collect();
+        // What stood before a trail's first entry is gone with all that it was about.
+        let cut = |noted: &Noted| noted.index < self.sealer.first(&noted.trail);
         let mut missing: Vec<&Noted> =
-            register.noted().filter(|noted| !known.contains(&noted.event.id)).collect();
+            register.noted().filter(|noted| !known.contains(&noted.event.id) && !cut(noted)).collect();
         missing.sort_by_key(|noted| noted.event.time);
         for noted in &missing {
             let mut event = noted.event.clone();
@@ -91,7 +93,12 @@ impl Replay<'_> {
         let undone = |notice: &&Notice| {
             let id = &notice.event.id;
             let done = register.is_done(id, self.manifest) && !again.contains(id);
-            matches!(notice.act, Act::Ordered(_)) && !done
+            match notice.act {
+                Act::Ordered(_) => !done,
+                // Of those the register keeps the last ones only.
+                Act::PartsExpired(_) | Act::EntriesExpired(_) => !done && register.knows(id),
+                _ => false,
+            }
         };
         let undone: Vec<Notice> = self.notices().filter(undone).cloned().collect();
         let mut done = BTreeSet::new();
@@ -101,12 +108,17 @@ impl Replay<'_> {
         // All that the log holds is signed, and a new file begins: the old ones can be emptied.
         let file = self.committer.rotate().map_err(LedgerError::io("open the log"))?;
         self.publisher.publish().map_err(LedgerError::io("publish the trails"))?;
-        for Notice { act, event, .. } in undone {
-            let Act::Ordered(target) = act else { continue };
+        for Notice { index, act, event } in undone {
             let trail = event.tenant.to_string();
             let orders = self.orders.entry(trail.clone()).or_default().clone();
-            let manifest = match (&target, target.wanted()) {
-                (super::Target::User(holder), _) => {
+            let wanted = match &act {
+                Act::Ordered(target) => target.wanted(),
+                Act::PartsExpired(cutoffs) => Some(cutoffs.wanted()),
+                Act::EntriesExpired(cut) => Some(Wanted::Prefix(index, *cut)),
+                _ => continue,
+            };
+            let manifest = match (&act, wanted) {
+                (Act::Ordered(super::Target::User(holder)), _) => {
                     self.keys.destroy_holder_key(holder)?;
                     self.manifest
                 }
@@ -116,7 +128,8 @@ impl Replay<'_> {
             };
             let request = event.request_id.as_deref().unwrap_or_default();
             let ended = |notice: &Notice| {
-                matches!(notice.act, Act::Done(_) | Act::Failed(_)) && notice.request() == request
+                matches!(notice.act, Act::Done(_) | Act::Failed(_) | Act::ExpiryDone)
+                    && notice.request() == request
             };
             if !orders.notices().any(ended) {
                 self.append(&outcome(&event, None, self.now))?;

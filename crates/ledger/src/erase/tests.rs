@@ -16,6 +16,9 @@ use crate::testing::{draft, event, files, seal_by_count, tighten};
 use crate::verify::{Report, VerifyOptions, verify_dir};
 use crate::{Disclosure, Ledger, LedgerConfig, Startup};
 
+mod entries;
+mod searched;
+
 pub(crate) fn acme() -> Tenant {
     Tenant::new("acme").unwrap()
 }
@@ -404,7 +407,8 @@ async fn parts_expire_by_class_and_holds_keep_them() {
     let eraser = ledger.eraser();
     let hold = Scope::User(eraser.user(&acme(), "alice")).uri(&acme());
     eraser.hold(own(300, EventType::DataModify, HOLD, hold.clone(), "hold")).await.unwrap();
-    let retention = Retention { parts: Some(days(180)), classes: [("phi".to_owned(), days(400))].into() };
+    let retention =
+        Retention { entries: None, parts: Some(days(180)), classes: [("phi".to_owned(), days(400))].into() };
     // Configured today, it takes effect in a week; and nothing goes before its time.
     let pass = |now| eraser.expire(&retention, days(7), now, new_id);
     assert_eq!(pass(after(100)).await.unwrap(), 0);
@@ -441,12 +445,13 @@ async fn parts_expire_by_class_and_holds_keep_them() {
 proptest::proptest! {
     #[test]
     fn every_retention_comes_back(
+        entries in proptest::option::of(0u64..1_000_000_000),
         parts in proptest::option::of(0u64..1_000_000_000),
         classes in proptest::collection::btree_map("[a-z0-9._-]{1,8}", 0u64..1_000_000_000, 0..4),
     ) {
-        let parts = parts.map(Duration::from_secs);
+        let [entries, parts] = [entries, parts].map(|time| time.map(Duration::from_secs));
         let classes = classes.into_iter().map(|(class, time)| (class, Duration::from_secs(time))).collect();
-        let retention = Retention { parts, classes };
+        let retention = Retention { entries, parts, classes };
         proptest::prop_assert_eq!(Retention::parse(&acme(), &retention.uri(&acme())), Some(retention));
     }
 }

@@ -16,11 +16,15 @@ use std::sync::Arc;
 use greffier_event::{Event, EventId};
 use serde::{Deserialize, Serialize};
 
+use crate::erase::Act;
 use crate::store::{Append, Disk, Files};
 
 const FILE: &str = "register";
 /// A hundred thousand erasures at some 1.5 KiB each, and as much again for what is done.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Expiries whose lines may lie in the file after others took their place: some 16 MiB.
+const MAX_STALE: usize = 8_192;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -54,6 +58,8 @@ pub(crate) struct Register {
     noted: BTreeMap<EventId, Noted>,
     /// By order: the manifest with which it was done.
     done: BTreeMap<EventId, u64>,
+    /// Lines of the file that count no more.
+    stale: usize,
 }
 
 impl Register {
@@ -63,7 +69,8 @@ impl Register {
     }
 
     fn on(disk: Disk) -> io::Result<Register> {
-        let mut register = Register { disk, file: None, noted: BTreeMap::new(), done: BTreeMap::new() };
+        let mut register =
+            Register { disk, file: None, noted: BTreeMap::new(), done: BTreeMap::new(), stale: 0 };
         let bytes = match register.disk.store().read(FILE, MAX_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(register),
             bytes => bytes?,
@@ -89,6 +96,11 @@ impl Register {
     /// What is noted, by the event's id.
     pub(crate) fn noted(&self) -> impl Iterator<Item = &Noted> {
         self.noted.values()
+    }
+
+    /// Whether anything is noted under an id.
+    pub(crate) fn knows(&self, id: &EventId) -> bool {
+        self.noted.contains_key(id)
     }
 
     /// What is noted under an id.
@@ -147,7 +159,29 @@ impl Register {
         self.disk.store().append(FILE)
     }
 
+    /// An expiry takes the place of those that it goes beyond: there is one a day for each trail.
+    fn supersede(&mut self, noted: &Noted) {
+        let Some(act) = Act::of(&noted.event) else { return };
+        let beyond = |older: &Noted| {
+            older.trail == noted.trail && Act::of(&older.event).is_some_and(|older| act.goes_beyond(&older))
+        };
+        let older: Vec<EventId> =
+            self.noted.values().filter(|older| beyond(older)).map(|older| older.event.id).collect();
+        for id in older.into_iter().filter(|id| *id != noted.event.id) {
+            self.noted.remove(&id);
+            self.done.remove(&id);
+            self.stale += 1;
+        }
+        if self.stale >= MAX_STALE {
+            // The next line writes it anew.
+            (self.file, self.stale) = (None, 0);
+        }
+    }
+
     fn take(&mut self, line: Line) {
+        if let Line::Noted(noted) = &line {
+            self.supersede(noted);
+        }
         match line {
             Line::Noted(noted) => drop(self.noted.insert(noted.event.id, *noted)),
             Line::Done(Done { id, manifest }) => drop(self.done.insert(id, manifest)),

@@ -2,7 +2,10 @@
 //! happens: what was acknowledged is there at its index, no index is given twice, every checkpoint that was ever
 //! signed belongs to the tree that is recovered, and the directory verifies.
 
+mod expiring;
+mod rotating;
 mod seeds;
+mod stamping;
 mod syncs;
 mod table;
 mod world;

@@ -138,6 +138,11 @@ impl Packer {
         })
     }
 
+    /// The first entry that there is: those before it have expired.
+    pub fn first(&self) -> Result<u64, ReadError> {
+        self.reader.first(&self.trail)
+    }
+
     /// Entries that the pack can prove: those before this one.
     pub fn size(&self) -> u64 {
         self.head.size

@@ -47,6 +47,16 @@ pub enum ReadError {
         /// The entry.
         index: u64,
     },
+    /// The entry is kept no longer.
+    #[error("entry {index} of trail `{trail}` expired: the trail is kept from entry {first} on")]
+    Expired {
+        /// The trail.
+        trail: String,
+        /// The entry.
+        index: u64,
+        /// The first entry that there is.
+        first: u64,
+    },
     /// A part's holder has no key.
     #[error("part `{0}` cannot be opened: its holder has no key here")]
     NoKey(String),

@@ -31,6 +31,14 @@ impl TrailOrders {
         }
     }
 
+    /// Forgets what stood before the trail's first entry.
+    pub(super) fn forget_before(&mut self, first: u64) {
+        self.unread = self.unread.split_off(&first);
+        if self.known.start().is_some_and(|start| start < first) {
+            Arc::make_mut(&mut self.known).forget_before(first);
+        }
+    }
+
     /// Takes in where others stand.
     pub(super) fn stand_at(&mut self, index: u64) {
         if !self.known.knows(index) {

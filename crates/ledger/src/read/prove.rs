@@ -100,7 +100,14 @@ impl Reader {
             Level::Durable | Level::Integrated => self.checkpoint(trail)?,
         };
         let no_entry = || ReadError::NoEntry { trail: trail.to_string(), index };
-        let found = self.entry(trail, index)?.ok_or_else(no_entry)?;
+        let Some(found) = self.entry(trail, index)? else {
+            let (name, first) = (trail.to_string(), self.first(trail)?);
+            return Err(if index < first {
+                ReadError::Expired { trail: name, index, first }
+            } else {
+                no_entry()
+            });
+        };
         self.prove_found(&found, checkpoint, keys)
     }
 

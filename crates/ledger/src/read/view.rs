@@ -40,13 +40,19 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// Where an entry is, if it is on the trail.
+    /// The first entry that there is.
+    pub(super) fn first(&self) -> u64 {
+        self.sealed.first().map_or(0, |sealed| sealed.segment().first)
+    }
+
+    /// Where an entry is, if it is on the trail and has not expired.
     pub(super) fn locate(&self, index: u64) -> Option<Whereabouts> {
         if index >= self.hot.start() {
             return self.hot.get(index).map(Whereabouts::Hot);
         }
         let at = self.sealed.partition_point(|sealed| sealed.segment().end <= index);
-        self.sealed.get(at).map(Arc::clone).map(Whereabouts::Sealed)
+        let sealed = self.sealed.get(at).filter(|sealed| sealed.segment().first <= index);
+        sealed.map(Arc::clone).map(Whereabouts::Sealed)
     }
 }
 
@@ -126,6 +132,8 @@ impl View {
             let trail = self.trails.entry(name).or_default();
             trail.sealed = sealed;
             trail.hot.seal(end);
+            let first = trail.first();
+            trail.orders.forget_before(first);
         }
         for place in holds.orders {
             self.trails.entry(place.trail).or_default().orders.stand_at(place.index);

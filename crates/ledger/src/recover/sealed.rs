@@ -10,10 +10,10 @@ use parquet::file::reader::Length;
 
 use crate::erase::{Notice, Orders};
 use crate::error::LedgerError;
-use crate::manifest::{FileRecord, Holds, SegmentRecord};
+use crate::manifest::{CutRecord, FileRecord, Holds, SegmentRecord};
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
-use crate::publish::{Publisher, Trail, read_tile};
+use crate::publish::{Publisher, TRAILS, Trail, read_tile};
 use crate::segment::{EntriesFile, SegmentError};
 use crate::store::{Disk, Source};
 
@@ -35,7 +35,12 @@ pub(super) fn restore(
         let Some(last) = segments.last() else { continue };
         match resume(disk, trail, last.end).filter(|tree| hex::encode(tree.root()) == last.root) {
             Some(tree) => publisher.trail(trail).resume(tree),
-            None => rebuild(disk, publisher.trail(trail), &segments, repairs)?,
+            None => {
+                if let Some(cut) = holds.cut_of(trail) {
+                    publisher.trail(trail).resume(start(disk, cut)?);
+                }
+                rebuild(disk, publisher.trail(trail), &segments, repairs)?;
+            }
         }
     }
     let mut open = OpenDecisions::default();
@@ -79,6 +84,13 @@ pub(super) fn root_at(disk: &Disk, trail: &str, size: u64) -> Option<Hash> {
 
 fn resume(disk: &Disk, trail: &str, size: u64) -> Option<TileBuilder> {
     TileBuilder::resume(size, |tile| read_tile(disk, trail, &tile).ok().flatten())
+}
+
+/// The tree before the first entry that there is: only its tiles are left.
+fn start(disk: &Disk, cut: &CutRecord) -> Result<TileBuilder, LedgerError> {
+    let tree = resume(disk, &cut.trail, cut.first).filter(|tree| hex::encode(tree.root()) == cut.root);
+    let what = "a tile of entries that are kept no longer is missing or damaged: restore it from a copy";
+    tree.ok_or_else(|| LedgerError::tampered(format!("{TRAILS}/{}/tile", cut.trail), what))
 }
 
 /// Makes a tree again from its entries; tiles that are missing or damaged will be published again.

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use greffier_event::{Event, EventId, Tenant};
 
 use super::{SealError, Sealer, rewritten_path};
-use crate::erase::Orders;
+use crate::erase::{EntriesCut, Orders};
 use crate::keys::KeyRing;
 use crate::manifest::{FileRecord, PartsRecord, SegmentRecord};
 use crate::seal;
@@ -29,6 +29,8 @@ pub(crate) enum Wanted {
     Holding(String),
     /// All in segments whose entries were recorded before this time, in microseconds.
     RecordedBefore(i64),
+    /// Whole entries: the start of the trail, as this entry orders.
+    Prefix(u64, EntriesCut),
 }
 
 /// By index: of each part of an entry, whether it goes.
@@ -208,7 +210,7 @@ fn going(
             look(index, entry);
             ControlFlow::Continue(())
         })?,
-        Wanted::RecordedBefore(_) => {}
+        Wanted::RecordedBefore(_) | Wanted::Prefix(..) => {}
     }
     Ok(going)
 }

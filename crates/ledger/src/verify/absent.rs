@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use greffier_event::Event;
 
 use super::{crew, heads};
-use crate::erase::{Gone, Notice, Orders};
+use crate::erase::{EntriesCut, Gone, Notice, Orders};
 use crate::keys::KeyRing;
 use crate::manifest::Holds;
 use crate::read::{PartState, ReadError, part_states};
@@ -78,6 +78,11 @@ impl<'a> Absence<'a> {
         if let Some(notice) = Notice::read(trail, index, entry) {
             self.orders.entry(trail.to_owned()).or_default().note(notice);
         }
+    }
+
+    /// The order of an entry that lets older entries go.
+    pub(super) fn entries_cut(&self, trail: &str, by: u64) -> Option<EntriesCut> {
+        self.orders.get(trail)?.entries_cut(by)
     }
 
     /// Whether anything of a trail was ordered to go.

@@ -32,8 +32,10 @@ pub struct Problem {
 pub struct TrailReport {
     /// Its name.
     pub name: String,
-    /// Entries in the log.
+    /// Entries that were recorded, those that expired included.
     pub entries: u64,
+    /// How many of them expired, and the entry that ordered it; 0 where none did.
+    pub expired: (u64, u64),
     /// Entries that its checkpoint covers; `None` without a checkpoint.
     pub covered: Option<u64>,
     /// Entries that a checkpoint covers which enough witnesses cosigned.

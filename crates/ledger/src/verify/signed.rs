@@ -287,6 +287,15 @@ impl Signed {
                 None => report.problem(&place, "a root is not a hash"),
             }
         }
+        for cut in &manifest.holds.cuts {
+            match hex::decode(&cut.root).ok().and_then(|root| root.try_into().ok()) {
+                Some(root) => {
+                    let head = Head { size: cut.first, root, place: place.clone() };
+                    self.segments.entry(cut.trail.clone()).or_default().push(head);
+                }
+                None => report.problem(&place, "a root is not a hash"),
+            }
+        }
         for segment in &manifest.holds.segments {
             match hex::decode(&segment.root).ok().and_then(|root| root.try_into().ok()) {
                 Some(root) => {

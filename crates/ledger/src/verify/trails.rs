@@ -169,6 +169,7 @@ impl<'a> Trails<'a> {
         let told = |(name, tree): (&String, &Tree)| TrailReport {
             name: name.clone(),
             entries: tree.size(),
+            expired: (0, 0),
             covered: signed.covered(name),
             witnessed: signed.witnessed.get(name).map(|head| head.size),
             anchored: self.world.outside.anchors(signed, name),

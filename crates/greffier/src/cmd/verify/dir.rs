@@ -126,6 +126,13 @@ impl Told<'_> {
             };
             let root = STANDARD.encode(trail.root);
             lines.push(format!("trail {}: {} entries, {covered}, root {root}", trail.name, trail.entries));
+            if let (first @ 1.., by) = trail.expired {
+                lines.push(format!(
+                    "trail {}: entries 0 to {} EXPIRED by entry {by}: their leaves are there, and VALID",
+                    trail.name,
+                    first - 1
+                ));
+            }
             if !trail.anchored.is_empty() {
                 lines.push(format!("trail {}: anchored by {}", trail.name, trail.anchored.join(", ")));
             }
@@ -178,6 +185,11 @@ impl Told<'_> {
                 let known =
                     sizes.into_iter().filter_map(|(name, size)| Some((name.to_owned(), json!(size?))));
                 fields.extend(known);
+                if let (first @ 1.., by) = trail.expired {
+                    let expired =
+                        json!({"before": first, "by": by, "answer": format!("EXPIRED by entry {by}")});
+                    fields.insert("expired".to_owned(), expired);
+                }
             }
             told
         };
@@ -213,7 +225,11 @@ impl Told<'_> {
         let tails = report.torn_tails.iter().map(|tail| row("torn_tail", "", tail.clone()));
         let problems =
             report.problems.iter().map(|problem| row("problem", &problem.place, problem.what.clone()));
+        let expired = report.trails.iter().filter(|trail| trail.expired.0 > 0).map(|trail| {
+            let (first, by) = trail.expired;
+            row("expired", &trail.name, format!("entries 0 to {} EXPIRED by entry {by}", first - 1))
+        });
         let last = [row("anchoring", "", self.anchoring.to_string()), row("verdict", "", self.verdict())];
-        trails.chain(absent).chain(tails).chain(problems).chain(last).collect()
+        trails.chain(expired).chain(absent).chain(tails).chain(problems).chain(last).collect()
     }
 }

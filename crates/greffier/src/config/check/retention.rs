@@ -1,4 +1,4 @@
-//! How long contents are kept.
+//! How long entries and contents are kept.
 
 use std::time::Duration;
 
@@ -15,9 +15,7 @@ const LONGEST: Duration = Duration::from_secs(200 * 366 * 86_400);
 impl Checker<'_> {
     /// The times, and how much later a shorter one takes effect.
     pub(super) fn retention(&mut self, raw: &RawRetention) -> Option<(Retention, Duration)> {
-        if let Some(entries) = &raw.entries {
-            self.problem(entries, "letting entries expire is not built yet: only `parts` and `classes`");
-        }
+        let entries = raw.entries.as_ref().map(|text| self.kept(text));
         let parts = raw.parts.as_ref().map(|text| self.kept(text));
         let mut classes = std::collections::BTreeMap::new();
         for (class, text) in &raw.classes {
@@ -30,11 +28,11 @@ impl Checker<'_> {
             classes.extend(self.kept(text).map(|time| (class.clone(), time)));
         }
         let delay = self.take(&raw.shorten_after, units::duration(raw.shorten_after.get_ref()))?;
-        let parts = match parts {
-            Some(time) => Some(time?),
-            None => None,
-        };
-        Some((Retention { parts, classes }, delay))
+        let [entries, parts] = [entries, parts].map(|time| match time {
+            Some(time) => time.map(Some),
+            None => Some(None),
+        });
+        Some((Retention { entries: entries?, parts: parts?, classes }, delay))
     }
 
     fn kept(&mut self, text: &Text) -> Option<Duration> {
