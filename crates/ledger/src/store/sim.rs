@@ -336,8 +336,9 @@ impl Store for Sim {
             if world.image.seen.contains_key(to) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            if world.image.rename(from, to) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
-        })
+            if world.image.link(from, to) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+        })?;
+        self.remove(from)
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {

@@ -28,13 +28,14 @@ impl<'a> Covered<'a> {
     }
 
     /// Every note there ever was, and the newest listing. A crash may keep the listing before it, and a start that
-    /// came to nothing leaves what it wrote of the next manifest: nobody reads either.
+    /// came to nothing leaves what it wrote of the next manifest, or the other name of the newest: nobody reads them.
     fn is_manifest(&self, path: &str) -> bool {
         let sequence = path.rsplit_once('/').and_then(|(_, name)| name.strip_suffix(".note")?.parse().ok());
         path == manifest::list_path(self.newest)
             || path == manifest::list_path(self.newest.saturating_sub(1))
             || path.strip_suffix(UNFINISHED).unwrap_or(path) == manifest::list_path(self.newest + 1)
             || path.strip_suffix(UNFINISHED) == Some(&manifest::note_path(self.newest + 1))
+            || path.strip_suffix(UNFINISHED) == Some(&manifest::note_path(self.newest))
             || (self.newest == 0 && path == manifest::v1::PATH)
             || sequence.is_some_and(|sequence| {
                 (1..=self.newest).contains(&sequence) && path == manifest::note_path(sequence)

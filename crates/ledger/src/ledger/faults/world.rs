@@ -115,6 +115,11 @@ impl World {
         World { forgotten: Some(sync.to_owned()), ..World::new() }
     }
 
+    /// Whether a sync does nothing here.
+    pub(super) fn forgets(&self) -> bool {
+        self.forgotten.is_some()
+    }
+
     fn opener(&self) -> Opener {
         Opener {
             disk: Disk::new(Arc::new(self.sim.clone())),

@@ -119,6 +119,13 @@ impl Image {
         true
     }
 
+    /// A second name for a file.
+    pub(super) fn link(&mut self, from: &str, to: &str) -> bool {
+        let Some(&node) = self.seen.get(from) else { return false };
+        self.change(Change::Put { path: to.to_owned(), node, replaces: false });
+        true
+    }
+
     fn change(&mut self, change: Change) {
         change.clone().apply(&mut self.seen);
         self.pending.push(change);
