@@ -3,7 +3,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[expect(dead_code, reason = "the writing half is not under test here")]
 #[path = "../../crates/ledger/src/timestamp/der.rs"]
 #[rustfmt::skip]
 mod der;
