@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use greffier_event::EventId;
+use greffier_event::{Event, EventId};
 
 use super::tail::Place;
 use crate::peek::Peek;
@@ -158,7 +158,10 @@ impl Chunk {
             Rows::Raw(entries, made) => {
                 let first = self.first;
                 let rows = entries.iter().enumerate();
-                let batch = project(rows.map(|(row, entry)| (first + row as u64, entry.as_slice())))?;
+                let batch = project(
+                    rows.map(|(row, entry)| (first + row as u64, entry.as_slice())),
+                    Event::from_entry,
+                )?;
                 *made = Some(batch.clone());
                 batch
             }

@@ -5,6 +5,7 @@
 //! columns are not: that nobody changed them since they were written, the file's digest says.
 
 use arrow_array::{Array, RecordBatch};
+use greffier_event::Event;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::reader::ChunkReader;
 
@@ -20,7 +21,8 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
     pub(crate) fn check(&self, mut visit: impl FnMut(u64, &[u8])) -> Result<(), SegmentError> {
         self.compare(|first, batch| {
             let entries = binary(batch, ENTRY)?;
-            let made = project((0..batch.num_rows()).map(|row| (first + row as u64, entries.value(row))))?;
+            let rows = (0..batch.num_rows()).map(|row| (first + row as u64, entries.value(row)));
+            let made = project(rows, Event::from_canonical)?;
             if let Some((row, column)) = first_difference(batch, &made) {
                 return Err(SegmentError::Differs { index: first + row as u64, column });
             }

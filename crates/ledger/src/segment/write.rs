@@ -3,7 +3,7 @@
 
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{BinaryArray, RecordBatch};
-use greffier_event::{Tenant, Timestamp};
+use greffier_event::{Event, Tenant, Timestamp};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -124,7 +124,7 @@ impl EntriesWriter {
     fn encode(&mut self) -> Result<(), SegmentError> {
         let first = self.end - self.waiting.len() as u64;
         let rows = self.waiting.iter().enumerate().map(|(row, entry)| (first + row as u64, entry.as_slice()));
-        let batch = project(rows)?;
+        let batch = project(rows, Event::from_entry)?;
         self.time.add(&batch, TIME)?;
         self.recorded_at.add(&batch, RECORDED_AT)?;
         self.parquet.write(&batch).map_err(unwritable)?;

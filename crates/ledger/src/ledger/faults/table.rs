@@ -193,6 +193,8 @@ fn over_256_entries_each_operation_fails_done_or_not() {
     sync manifests/#.note                        done yes    yes    no
     name anew manifests/#.note                   not  yes    yes    no
     name anew manifests/#.note                   done yes    yes    no
+    remove manifests/#.note                      not  yes    yes    no
+    remove manifests/#.note                      done yes    yes    no
     sync names in manifests                      not  yes    yes    no
     sync names in manifests                      done yes    yes    no
     remove manifests/#.list                      not  yes    yes    yes

@@ -3,6 +3,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
 use bytes::Bytes;
+use greffier_event::Event;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::metadata::KeyValue;
@@ -177,7 +178,11 @@ fn an_id_that_is_not_there_is_denied_by_the_filter() {
 fn check(alter: impl Fn(RecordBatch) -> RecordBatch, remarks: [(&str, &str); 4]) -> String {
     let entries: Vec<Vec<u8>> = (0..9).map(typical).collect();
     let rows = alter(
-        project(entries.iter().enumerate().map(|(row, entry)| (5 + row as u64, entry.as_slice()))).unwrap(),
+        project(
+            entries.iter().enumerate().map(|(row, entry)| (5 + row as u64, entry.as_slice())),
+            Event::from_canonical,
+        )
+        .unwrap(),
     );
     let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(settings().unwrap())).unwrap();
     writer.write(&rows).unwrap();
