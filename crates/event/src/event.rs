@@ -238,6 +238,40 @@ pub enum RedactionAction {
     Flag,
     Redact,
     Block,
+    Mask,
+    Hash,
+    Tokenise,
+}
+
+impl RedactionAction {
+    /// All of them. The first four are older than the others.
+    pub const ALL: [RedactionAction; 7] = [
+        RedactionAction::Allow,
+        RedactionAction::Flag,
+        RedactionAction::Redact,
+        RedactionAction::Block,
+        RedactionAction::Mask,
+        RedactionAction::Hash,
+        RedactionAction::Tokenise,
+    ];
+
+    /// Its name, as records and configuration carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RedactionAction::Allow => "allow",
+            RedactionAction::Flag => "flag",
+            RedactionAction::Redact => "redact",
+            RedactionAction::Block => "block",
+            RedactionAction::Mask => "mask",
+            RedactionAction::Hash => "hash",
+            RedactionAction::Tokenise => "tokenise",
+        }
+    }
+
+    /// Whether the value does not pass as it is.
+    pub fn hides(self) -> bool {
+        !matches!(self, RedactionAction::Allow | RedactionAction::Flag)
+    }
 }
 
 /// The direction of inspected content: `input` goes to the upstream, `output` comes back.

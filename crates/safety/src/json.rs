@@ -31,6 +31,24 @@ pub fn check(raw: &[u8]) -> Result<(), JsonError> {
     Ok(())
 }
 
+/// Every string of a document, keys included, decoded, with its place.
+pub(crate) fn strings(raw: &str) -> Result<Vec<walk::Text<'_>>, JsonError> {
+    let mut walker = walk::Walker::new(raw);
+    let mut strings = Vec::new();
+    while let Some(token) = walker.next()? {
+        if let walk::Token::Key(text) | walk::Token::Text(text) = token {
+            strings.push(text);
+        }
+    }
+    Ok(strings)
+}
+
+/// A text as JSON writes it within quotes. Writing a string cannot fail.
+pub(crate) fn escaped(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+}
+
 /// Checks a document and finds what is sensitive in it.
 ///
 /// # Errors

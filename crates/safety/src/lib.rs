@@ -2,7 +2,8 @@
 //!
 //! Pure: bytes in, places out; no I/O, no clock. What is found is told by kind and place, never by value.
 //! A checksum or a numbering plan decides wherever there is one, so that a number which only looks like a card
-//! is none. Above it stands the gateway, which decides by [`Rules`] what becomes of a hit.
+//! is none. Above it stands the gateway, which finds in a [`Rulebook`] what is to become of a hit: which action
+//! is said by [`Rules`], what then stands in its place by [`Marks`], and the way back is a [`Restorer`].
 //!
 //! - [`Scanner`] finds hits in text, [`redact_text`] replaces them;
 //! - [`json`] checks, inspects and redacts documents byte by byte;
@@ -10,10 +11,14 @@
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
 mod entity;
+mod field;
 mod find;
 mod hints;
 pub mod json;
 mod leaf;
+mod marks;
+mod restore;
+mod rulebook;
 mod rules;
 #[cfg(test)]
 mod samples;
@@ -23,9 +28,15 @@ mod span;
 mod stream;
 mod text;
 pub mod urlenc;
+mod vault;
 
 pub use entity::Entity;
+pub use field::{BadField, Field};
+pub use marks::{Hasher, Marks, replace_text};
+pub use restore::Restorer;
+pub use rulebook::{Kinds, Rule, Rulebook, Way};
 pub use rules::Rules;
 pub use scan::Scanner;
 pub use span::{Span, placeholder, redact_text};
 pub use stream::{Mode, Release, StreamRedactor};
+pub use vault::Vault;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use greffier_event::RedactionAction;
 
-use crate::{Entity, Rules, Scanner};
+use crate::{Entity, Marks, Rules, Scanner};
 use fragment::Fragment;
 use lane::Lane;
 
@@ -42,6 +42,7 @@ pub struct StreamRedactor {
     // Finders keep nothing of their own yet; holding the scanner keeps what it loaded alive.
     _scanner: Arc<Scanner>,
     rules: Rules,
+    marks: Marks,
     state: State,
     blocked: Option<Entity>,
 }
@@ -70,7 +71,14 @@ impl StreamRedactor {
             Mode::Text => State::Text(Lane::default()),
             Mode::JsonFragment => State::Json(Fragment::default()),
         };
-        Self { _scanner: scanner, rules, state, blocked: None }
+        Self { _scanner: scanner, rules, marks: Marks::default(), state, blocked: None }
+    }
+
+    /// The same with what makes hashes and tokens.
+    #[must_use]
+    pub fn marking(mut self, marks: Marks) -> Self {
+        self.marks = marks;
+        self
     }
 
     /// Takes the next piece and gives what is certain by now.
@@ -78,7 +86,7 @@ impl StreamRedactor {
         self.advance(|state, out| match state {
             State::Text(lane) => {
                 lane.feed(piece);
-                lane.drain(false, out, crate::placeholder);
+                lane.drain(false, out, mark);
             }
             State::Json(fragment) => fragment.push(piece, out),
         })
@@ -87,7 +95,7 @@ impl StreamRedactor {
     /// The text ends here: gives the rest.
     pub fn finish(&mut self) -> Release {
         self.advance(|state, out| match state {
-            State::Text(lane) => lane.drain(true, out, crate::placeholder),
+            State::Text(lane) => lane.drain(true, out, mark),
             State::Json(fragment) => fragment.finish(out),
         })
     }
@@ -105,7 +113,7 @@ impl StreamRedactor {
         if self.blocked.is_some() {
             return Release { blocked: self.blocked, ..Release::default() };
         }
-        let mut out = Sink { rules: &self.rules, release: Release::default() };
+        let mut out = Sink { rules: &self.rules, marks: &self.marks, release: Release::default() };
         step(&mut self.state, &mut out);
         let release = out.release;
         if release.blocked.is_some() {
@@ -116,20 +124,27 @@ impl StreamRedactor {
     }
 }
 
+/// What stands for a hit in plain text.
+fn mark(entity: Entity, _: RedactionAction, of_value: &dyn Fn() -> Option<String>) -> String {
+    of_value().unwrap_or_else(|| crate::placeholder(entity))
+}
+
 /// Where released text goes, and what the rules say about hits.
 struct Sink<'r> {
     rules: &'r Rules,
+    marks: &'r Marks,
     release: Release,
 }
 
 impl Sink<'_> {
-    /// Notes a hit; tells whether its text is to be hidden.
-    fn found(&mut self, entity: Entity) -> bool {
+    /// Notes a hit; tells what is to be done about it.
+    fn found(&mut self, entity: Entity) -> RedactionAction {
         self.release.findings.push(entity);
-        if self.rules.action(entity) == RedactionAction::Block {
+        let action = self.rules.action(entity);
+        if action == RedactionAction::Block {
             self.release.blocked = Some(entity);
         }
-        self.rules.hides(entity)
+        action
     }
 
     fn is_blocked(&self) -> bool {

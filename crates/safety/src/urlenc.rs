@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::hints::Hints;
+use crate::marks::needs_value;
 use crate::shifts::Shifts;
-use crate::{Entity, Scanner, placeholder};
+use crate::{Entity, Marks, Rules, Scanner, placeholder};
 
 /// What a percent-encoded text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +41,35 @@ impl Inspection {
     /// all else stays as it is.
     #[must_use]
     pub fn redact(&self, raw: &str, choose: impl Fn(Entity) -> bool) -> String {
+        self.splice(raw, |entity, _| choose(entity).then(|| placeholder(entity)))
+    }
+
+    /// The text with hits replaced as the rules say. `form` is that of the inspection.
+    #[must_use]
+    pub fn replace(&self, raw: &str, form: Form, rules: &Rules, marks: &Marks) -> String {
+        self.splice(raw, |entity, written| {
+            let action = rules.action(entity);
+            if !action.hides() {
+                return None;
+            }
+            let value = || String::from_utf8_lossy(&decode(written, form).0).into_owned();
+            let mark = if needs_value(action) { marks.of(action, entity, &value()) } else { None };
+            Some(mark.unwrap_or_else(|| placeholder(entity)))
+        })
+    }
+
+    fn splice(&self, raw: &str, replacement: impl Fn(Entity, &str) -> Option<String>) -> String {
         let mut out = String::with_capacity(raw.len());
         let mut copied = 0;
-        for &(entity, start, end) in self.hits.iter().filter(|hit| choose(hit.0)) {
-            out.push_str(raw.get(copied..start).unwrap_or_default());
-            out.push_str(&placeholder(entity).replace('<', "%3C").replace('>', "%3E"));
-            copied = end;
+        for &(entity, start, end) in &self.hits {
+            if let Some(text) = replacement(entity, raw.get(start..end).unwrap_or_default()) {
+                out.push_str(raw.get(copied..start).unwrap_or_default());
+                let sign = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'*'));
+                for b in text.bytes() {
+                    if sign(b) { out.push_str(&format!("%{b:02X}")) } else { out.push(char::from(b)) }
+                }
+                copied = end;
+            }
         }
         out.push_str(raw.get(copied..).unwrap_or_default());
         out

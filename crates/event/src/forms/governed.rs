@@ -133,12 +133,8 @@ fn redaction(item: &Json) -> Option<Redaction> {
         }
         _ => 1,
     };
-    let action = match text("action") {
-        Some("allow") => RedactionAction::Allow,
-        Some("flag") => RedactionAction::Flag,
-        Some("block") => RedactionAction::Block,
-        _ => RedactionAction::Redact,
-    };
+    let named = |name| RedactionAction::ALL.into_iter().find(|action| action.as_str() == name);
+    let action = text("action").and_then(named).unwrap_or(RedactionAction::Redact);
     let stage = if text("stage") == Some("output") { Stage::Output } else { Stage::Input };
     let path =
         text("path").filter(|path| crate::limits::REDACTION_PATH.check(path).is_ok()).map(str::to_owned);
@@ -282,12 +278,6 @@ fn policy_json(policy: &PolicyRecord) -> Json {
 
 fn safety_json(safety: &ContentSafety) -> Json {
     let redaction = |redaction: &Redaction| {
-        let action = match redaction.action {
-            RedactionAction::Allow => "allow",
-            RedactionAction::Flag => "flag",
-            RedactionAction::Redact => "redact",
-            RedactionAction::Block => "block",
-        };
         let stage = match redaction.stage {
             Stage::Input => "input",
             Stage::Output => "output",
@@ -297,7 +287,7 @@ fn safety_json(safety: &ContentSafety) -> Json {
             .put("count", Some(Json::integer(redaction.count)))
             .put("path", redaction.path.clone().map(Json::String))
             .put("stage", Some(Json::text(stage)))
-            .put("action", Some(Json::text(action)));
+            .put("action", Some(Json::text(redaction.action.as_str())));
         Json::Object(json.0)
     };
     let mut json = Object::default();

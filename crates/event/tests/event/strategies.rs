@@ -63,12 +63,7 @@ fn agent() -> impl Strategy<Value = Agent> {
 }
 
 fn content_safety() -> impl Strategy<Value = ContentSafety> {
-    let action = select(vec![
-        RedactionAction::Allow,
-        RedactionAction::Flag,
-        RedactionAction::Redact,
-        RedactionAction::Block,
-    ]);
+    let action = select(RedactionAction::ALL.to_vec());
     let stage = select(vec![Stage::Input, Stage::Output]);
     let redaction = (action, 1..=INTEGER, of(line()), stage, "[A-Z][A-Z0-9_]{0,12}")
         .prop_map(|(action, count, path, stage, entity)| Redaction { action, count, path, stage, entity });

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use greffier_event::RedactionAction;
+
 use super::JsonError;
 use super::context::{Context, key_placeholder};
 use super::pointer::Path;
 use super::walk::{Text, Token, Walker};
 use crate::hints::Hints;
-use crate::{Entity, Scanner, Span, redact_text};
+use crate::json::escape::{self, Escape};
+use crate::marks::needs_value;
+use crate::{Entity, Marks, Rules, Scanner, Span, redact_text};
 
 /// Places told apart; what is found at further ones is counted under the pointer `…`.
 pub const MAX_PLACES: usize = 256;
@@ -42,6 +46,10 @@ struct Hit {
     start: usize,
     end: usize,
     form: Form,
+    /// The number of its finding.
+    finding: usize,
+    /// In how many strings within each other it stands.
+    depth: usize,
 }
 
 /// What a hit stands in.
@@ -70,20 +78,78 @@ impl Inspection {
     /// the document that was inspected; every other byte stays as it is.
     #[must_use]
     pub fn redact(&self, raw: &[u8], choose: impl Fn(Entity) -> bool) -> Vec<u8> {
+        self.splice(raw, |hit| choose(hit.entity).then(|| hit.placeholder()))
+    }
+
+    /// The document with hits replaced as the rules say about their kind and place.
+    #[must_use]
+    pub fn replace(&self, raw: &[u8], rules: &Rules, marks: &Marks) -> Vec<u8> {
+        self.splice(raw, |hit| {
+            let field = self.findings.get(hit.finding).map_or("…", |finding| finding.pointer.as_str());
+            let action = rules.action_at(hit.entity, field);
+            if !action.hides() {
+                return None;
+            }
+            let may_be_marked = match hit.form {
+                Form::Text => true,
+                // A number stays one, and two keys must not become the same.
+                Form::Number => false,
+                Form::Key(_) => action != RedactionAction::Mask,
+            };
+            let mark = (may_be_marked && needs_value(action))
+                .then(|| marks.of(action, hit.entity, &hit.value(raw)))
+                .flatten();
+            Some(mark.unwrap_or_else(|| hit.placeholder()))
+        })
+    }
+
+    fn splice(&self, raw: &[u8], replacement: impl Fn(&Hit) -> Option<String>) -> Vec<u8> {
         let mut out = Vec::with_capacity(raw.len());
         let mut copied = 0;
-        for hit in self.hits.iter().filter(|hit| choose(hit.entity)) {
-            out.extend_from_slice(raw.get(copied..hit.start).unwrap_or_default());
-            match hit.form {
-                Form::Text => out.extend_from_slice(crate::placeholder(hit.entity).as_bytes()),
-                Form::Number => out.push(b'0'),
-                Form::Key(number) => out.extend_from_slice(key_placeholder(hit.entity, number).as_bytes()),
+        for hit in &self.hits {
+            if let Some(text) = replacement(hit) {
+                out.extend_from_slice(raw.get(copied..hit.start).unwrap_or_default());
+                out.extend_from_slice(text.as_bytes());
+                copied = hit.end;
             }
-            copied = hit.end;
         }
         out.extend_from_slice(raw.get(copied..).unwrap_or_default());
         out
     }
+}
+
+impl Hit {
+    fn placeholder(&self) -> String {
+        match self.form {
+            Form::Text => crate::placeholder(self.entity),
+            Form::Number => "0".to_owned(),
+            Form::Key(number) => key_placeholder(self.entity, number),
+        }
+    }
+
+    /// The value found, without the escapes of the strings that it stands in.
+    fn value(&self, raw: &[u8]) -> String {
+        let written = String::from_utf8_lossy(raw.get(self.start..self.end).unwrap_or_default()).into_owned();
+        (0..self.depth).fold(written, |text, _| unescaped(&text))
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, behind) = rest.split_at(at);
+        out.push_str(plain);
+        let length = match escape::read(behind.as_bytes()) {
+            Escape::Character(character, length) => {
+                out.push(character);
+                length
+            }
+            _ => 1,
+        };
+        rest = behind.get(length..).unwrap_or_default();
+    }
+    out + rest
 }
 
 pub(super) fn document(raw: &str, scanner: &Scanner) -> Result<Inspection, JsonError> {
@@ -189,8 +255,9 @@ impl<'s> Inspector<'s> {
         if let Some(inner) = self.nested(&text.text) {
             let pointer = self.path.pointer();
             for hit in inner {
-                self.findings.add(hit.entity, &pointer);
-                self.hits.push(Hit { start: text.raw(hit.start), end: text.raw(hit.end), ..hit });
+                let finding = self.findings.add(hit.entity, &pointer);
+                let (start, end) = (text.raw(hit.start), text.raw(hit.end));
+                self.hits.push(Hit { start, end, finding, depth: hit.depth + 1, ..hit });
             }
         } else {
             let spans = self.scanner.scan_bytes(text.text.as_bytes(), self.context.hints());
@@ -220,8 +287,10 @@ impl<'s> Inspector<'s> {
         }
         let pointer = self.path.pointer();
         for span in spans {
-            self.findings.add(span.entity, &pointer);
-            self.hits.push(Hit { entity: span.entity, start: raw(span.start), end: raw(span.end), form });
+            let finding = self.findings.add(span.entity, &pointer);
+            let (start, end) = (raw(span.start), raw(span.end));
+            let depth = usize::from(!matches!(form, Form::Number));
+            self.hits.push(Hit { entity: span.entity, start, end, form, finding, depth });
         }
     }
 
@@ -252,7 +321,8 @@ struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, entity: Entity, pointer: &str) {
+    /// Adds one; the number of its finding.
+    fn add(&mut self, entity: Entity, pointer: &str) -> usize {
         let mut key = (entity, pointer.to_owned());
         if self.list.len() >= MAX_PLACES && !self.places.contains_key(&key) {
             key.1 = "…".to_owned();
@@ -263,5 +333,6 @@ impl Findings {
             Some(finding) => finding.count += 1,
             None => self.list.push(JsonFinding { entity, pointer: key.1, count: 1 }),
         }
+        index
     }
 }

@@ -30,7 +30,7 @@ pub(super) enum Token<'a> {
 
 /// A string, decoded, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
     /// The raw place behind the opening quote.
     start: usize,
@@ -38,8 +38,13 @@ pub(super) struct Text<'a> {
 }
 
 impl Text<'_> {
+    /// The string, decoded.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Where a place in the decoded string stands in the document.
-    pub(super) fn raw(&self, place: usize) -> usize {
+    pub(crate) fn raw(&self, place: usize) -> usize {
         self.start + self.shifts.raw(place)
     }
 }

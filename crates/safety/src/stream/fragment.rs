@@ -1,5 +1,7 @@
 //! A JSON document on its way. What is no JSON passes as it is, inspected as text.
 
+use greffier_event::RedactionAction;
+
 use super::Sink;
 use super::lane::Lane;
 use crate::hints::KEY_BYTES;
@@ -158,11 +160,15 @@ impl Fragment {
 
     fn drain(&mut self, last: bool, out: &mut Sink<'_>) {
         let Self { context, place, lane, key_number, .. } = self;
-        lane.drain(last, out, |entity| match place {
+        lane.drain(last, out, |entity, action, mark| match place {
+            // A number stays one.
             Place::Outside => "0".to_owned(),
-            Place::Value => crate::placeholder(entity),
+            Place::Value => mark().unwrap_or_else(|| crate::placeholder(entity)),
             Place::Key => {
-                key_placeholder(entity, *key_number.get_or_insert_with(|| context.number_hit_key()))
+                let number = *key_number.get_or_insert_with(|| context.number_hit_key());
+                // Two keys must not become the same.
+                let mark = if action == RedactionAction::Mask { None } else { mark() };
+                mark.unwrap_or_else(|| key_placeholder(entity, number))
             }
         });
     }

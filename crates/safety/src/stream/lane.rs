@@ -1,8 +1,11 @@
 //! One run of text on its way: what is held back of it, and the scan over it.
 
+use greffier_event::RedactionAction;
+
 use super::Sink;
 use crate::Entity;
 use crate::hints::Hints;
+use crate::marks::{MAX_VALUE, needs_value};
 use crate::scan::{Machine, Step};
 use crate::shifts::Shifts;
 use crate::text::{LOOK_BEHIND, Text};
@@ -21,6 +24,16 @@ pub(super) struct Lane {
     hints: Hints,
     /// Whether the hit that the scan is in is hidden.
     hiding: bool,
+    /// The hit that the scan is in, if what stands in its place depends on its value.
+    kept: Option<Kept>,
+}
+
+/// A hit whose value has to be known whole.
+struct Kept {
+    entity: Entity,
+    action: RedactionAction,
+    /// What is known of it: up to one byte more than can be used.
+    value: Vec<u8>,
 }
 
 impl Lane {
@@ -43,30 +56,43 @@ impl Lane {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.raw.len()
+        self.raw.len() + self.kept.as_ref().map_or(0, |kept| kept.value.len())
     }
 
     /// Releases what is decided; everything, if this is the `last` of the text. A hidden hit is replaced by
-    /// what `mark` gives.
-    pub(super) fn drain(&mut self, last: bool, out: &mut Sink<'_>, mut mark: impl FnMut(Entity) -> String) {
+    /// what `mark` gives for its kind, what is done about it, and the mark of its value, if it has and needs one.
+    pub(super) fn drain(
+        &mut self,
+        last: bool,
+        out: &mut Sink<'_>,
+        mut mark: impl FnMut(Entity, RedactionAction, &dyn Fn() -> Option<String>) -> String,
+    ) {
         let mut released = 0;
         loop {
             let mut text = Text::new(&self.decoded, last, self.hints);
             match self.machine.advance(&mut text) {
                 Step::Found { entity, start } => {
                     self.pass(start, &mut released, out);
-                    let mark = mark(entity);
-                    self.hiding = out.found(entity);
+                    let action = out.found(entity);
                     if out.is_blocked() {
                         return;
                     }
-                    if self.hiding {
-                        out.release.text.push_str(&mark);
+                    self.hiding = action.hides();
+                    if needs_value(action) {
+                        self.kept = Some(Kept { entity, action, value: Vec::new() });
+                    } else if self.hiding {
+                        out.release.text.push_str(&mark(entity, action, &|| None));
                     }
                 }
                 Step::Ended(end) => {
                     self.pass(end, &mut released, out);
                     self.hiding = false;
+                    if let Some(Kept { entity, action, value }) = self.kept.take() {
+                        let value = String::from_utf8_lossy(&value);
+                        let of_value = || out.marks.of(action, entity, &value);
+                        let mark = mark(entity, action, &of_value);
+                        out.release.text.push_str(&mark);
+                    }
                 }
                 Step::Waiting(place) => {
                     self.pass(place, &mut released, out);
@@ -82,6 +108,10 @@ impl Lane {
         let end = self.shifts.raw(place);
         if !self.hiding {
             out.release.text.push_str(self.raw.get(*released..end).unwrap_or_default());
+        }
+        if let Some(Kept { value, .. }) = &mut self.kept {
+            let room = (MAX_VALUE + 1).saturating_sub(value.len());
+            value.extend(self.decoded.get(self.out..place).unwrap_or_default().iter().take(room));
         }
         *released = end;
         self.out = place;

@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{json, redact_text, samples};
+use crate::marks::tests::{ACTIONS, marks};
+use crate::{Restorer, Vault, json, redact_text, replace_text, samples};
 
 /// Each piece that comes out, in brackets.
 fn check(mode: Mode, rules: &Rules, pieces: &[&str]) -> String {
@@ -132,6 +133,34 @@ fn every_character(text: &str) -> Vec<&str> {
     text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect()
 }
 
+/// Pieces of so many bytes, or of one character more where that would cut one.
+fn pieces(text: &str, size: usize) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.ceil_char_boundary(size.min(rest.len())));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
+}
+
+fn marked(mode: Mode, rules: &Rules, text: &str, size: usize) -> String {
+    let mut stream = StreamRedactor::new(Arc::new(Scanner::new()), rules.clone(), mode).marking(marks());
+    let out: String = pieces(text, size).into_iter().map(|piece| stream.push(piece).text).collect();
+    out + &stream.finish().text
+}
+
+/// Whether a number was found in a document: it has no token.
+fn holds_number_hit(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Number(_) => true,
+        Value::Array(items) => items.iter().any(holds_number_hit),
+        Value::Object(items) => items.values().any(holds_number_hit),
+        _ => false,
+    }
+}
+
 /// Whether a string holds what `inspect` reads as a document, which no stream can know in time.
 fn holds_document(value: &serde_json::Value) -> bool {
     use serde_json::Value;
@@ -174,6 +203,48 @@ proptest! {
         let whole = run(Mode::JsonFragment, Rules::always_redact(), &[&raw]);
         prop_assert_eq!(&run(Mode::JsonFragment, Rules::always_redact(), &cut(&raw, &cuts)), &whole);
         prop_assert_eq!(&run(Mode::JsonFragment, Rules::new(RedactionAction::Flag), &cut(&raw, &cuts)).0, &raw);
+    }
+
+    #[test]
+    fn a_cut_text_is_marked_like_the_whole(text in samples::text(), action in prop::sample::select(&ACTIONS[..]), size in 1..8usize) {
+        let rules = Rules::new(action);
+        let whole = replace_text(&text, &Scanner::new().scan(&text), &rules, &marks());
+        prop_assert_eq!(marked(Mode::Text, &rules, &text, size), whole);
+    }
+
+    #[test]
+    fn a_cut_document_is_marked_like_the_whole(value in samples::json(samples::text()), rarity in 1..40usize, action in prop::sample::select(&ACTIONS[..]), size in 1..8usize) {
+        prop_assume!(!holds_document(&value));
+        let raw = samples::render(&value, rarity);
+        let rules = Rules::new(action);
+        let inspection = json::inspect(raw.as_bytes(), &Scanner::new()).unwrap();
+        let whole = String::from_utf8(inspection.replace(raw.as_bytes(), &rules, &marks())).unwrap();
+        json::check(whole.as_bytes()).unwrap();
+        prop_assert_eq!(marked(Mode::JsonFragment, &rules, &raw, size), whole);
+    }
+
+    /// What was tokenised comes back as it was, streams and escapes included.
+    #[test]
+    fn tokens_come_back(value in samples::json(samples::text()), rarity in 1..40usize, text in samples::text(), size in 1..8usize) {
+        let raw = samples::render(&value, rarity);
+        let inspection = json::inspect(raw.as_bytes(), &Scanner::new()).unwrap();
+        let (rules, vault) = (Rules::new(RedactionAction::Tokenise), Vault::default());
+        vault.keep_clear_of(raw.as_bytes());
+        vault.keep_clear_of(text.as_bytes());
+        let marks = Marks::default().tokens(vault.clone());
+        let out = String::from_utf8(inspection.replace(raw.as_bytes(), &rules, &marks)).unwrap();
+        let back = vault.restore_json(&out);
+        json::check(back.as_bytes()).unwrap();
+        if !holds_document(&value) && !holds_number_hit(&value) {
+            let value: serde_json::Value = serde_json::from_str(&raw).unwrap();
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&back).unwrap(), value);
+        }
+        // A text on a stream, out and back.
+        let marked = replace_text(&text, &Scanner::new().scan(&text), &rules, &marks);
+        prop_assume!(!text.trim_start().starts_with(['{', '[']));
+        let mut restorer = Restorer::new(vault);
+        let back: String = pieces(&marked, size).into_iter().map(|piece| restorer.push(piece)).collect();
+        prop_assert_eq!(back + &restorer.finish(), text);
     }
 
     #[test]
