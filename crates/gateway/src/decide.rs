@@ -101,7 +101,7 @@ pub(crate) fn decide(
     };
     match (refusal, destination) {
         (None, Ok(destination)) => {
-            if redacted.findings().iter().any(|finding| finding.action == RedactionAction::Redact) {
+            if redacted.findings().iter().any(|finding| finding.action.hides()) {
                 decision.kind = DecisionKind::Redact;
             }
             Ok(Permitted { inner: redacted, verdict: Verdict { principal, decision }, destination })

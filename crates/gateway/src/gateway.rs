@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use greffier_event::{Draft, EventType, Part, Principal, Timestamp};
+use greffier_event::{Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
-use greffier_safety::{Rules, Scanner};
+use greffier_safety::Rulebook;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
 use crate::clock::{self, Clock};
+use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
@@ -66,8 +67,7 @@ pub(crate) struct Gateway {
     pub(crate) site: Option<Arc<dyn Site>>,
     /// Cancelled when the gateway stops.
     pub(crate) stop: CancellationToken,
-    model_rules: Rules,
-    tool_rules: Rules,
+    rulebook: Rulebook,
     config_text: String,
     /// Whether the node's start is on record.
     on_record: AtomicBool,
@@ -85,7 +85,7 @@ impl Gateway {
     ) -> Result<Gateway, KeysError> {
         let client = http_client::new();
         let identities = Identities::new(settings.issuers, &client)?;
-        let inspector = Inspector::new(Arc::new(Scanner::new()));
+        let inspector = Inspector::new(settings.scanner);
         let metrics = Metrics::new();
         let clock = settings.clock;
         let recorder = Recorder::new(
@@ -114,17 +114,16 @@ impl Gateway {
             calls: TaskTracker::new(),
             site,
             stop,
-            model_rules: settings.model_rules,
-            tool_rules: settings.tool_rules,
+            rulebook: settings.rules,
             config_text: settings.config_text,
             on_record: AtomicBool::new(false),
             head_list: tokio::sync::Mutex::default(),
         })
     }
 
-    /// What to do about findings: models and tools are ruled apart.
-    pub(crate) fn rules(&self, route: &Route) -> &Rules {
-        if matches!(route, Route::Tool { .. }) { &self.tool_rules } else { &self.model_rules }
+    /// What is done about findings in a call.
+    pub(crate) fn handling(&self, tenant: &Tenant, target: &Target) -> Handling {
+        Handling::new(&self.rulebook, &self.recorder.appender, tenant, target)
     }
 
     /// Whether calls may be governed now; if not, why. The node's own start comes first on the record: until then

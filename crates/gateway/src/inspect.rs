@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use greffier_event::{Call, Content, ContentSafety, Finding, Place, Redaction, RedactionAction, Stage};
-use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, urlenc};
+use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, replace_text, urlenc};
 
+use crate::handling::Handling;
 use crate::settings::Secret;
 
 /// What stands where the caller's own token stood: it goes nowhere, under no rule.
@@ -70,11 +71,11 @@ impl Redacted<Call> {
     }
 }
 
-/// Inspects all that a call carries under `rules`.
+/// Inspects all that a call carries.
 pub(crate) fn inspect(
     inspector: &Inspector,
     mut call: Call,
-    rules: &Rules,
+    handling: &Handling,
     token: &Secret,
 ) -> Result<Redacted<Call>, Uninspectable> {
     let contents = std::mem::take(&mut call.contents);
@@ -84,8 +85,9 @@ pub(crate) fn inspect(
         forward: Vec::new(),
         record: Vec::with_capacity(contents.len()),
     };
+    contents.iter().for_each(|content| handling.before(&content.bytes));
     for content in contents {
-        let inspected = inspector.content(&content, rules, Stage::Input)?;
+        let inspected = inspector.content(&content, handling, Stage::Input)?;
         redacted.findings.extend(inspected.findings);
         let with = |bytes: Vec<u8>| Content {
             place: content.place.clone(),
@@ -119,19 +121,21 @@ impl Inspector {
     pub(crate) fn content(
         &self,
         content: &Content,
-        rules: &Rules,
+        handling: &Handling,
         stage: Stage,
     ) -> Result<Inspected, Uninspectable> {
         let media = content.media.as_str();
         match &content.place {
-            Place::Path => self.percent_encoded(&content.bytes, urlenc::Form::Path, "path", rules, stage),
-            Place::Query => self.percent_encoded(&content.bytes, urlenc::Form::Query, "query", rules, stage),
-            Place::Header(name) => Ok(self.text(&content.bytes, &format!("header:{name}"), rules, stage)),
-            Place::Body if is_json(media) => self.json(&content.bytes, rules, stage),
-            Place::Body if media.starts_with("application/x-www-form-urlencoded") => {
-                self.percent_encoded(&content.bytes, urlenc::Form::Query, "body", rules, stage)
+            Place::Path => self.percent_encoded(&content.bytes, urlenc::Form::Path, "path", handling, stage),
+            Place::Query => {
+                self.percent_encoded(&content.bytes, urlenc::Form::Query, "query", handling, stage)
             }
-            Place::Body => Ok(self.text(&content.bytes, "body", rules, stage)),
+            Place::Header(name) => Ok(self.text(&content.bytes, &format!("header:{name}"), handling, stage)),
+            Place::Body if is_json(media) => self.json(&content.bytes, handling, stage),
+            Place::Body if media.starts_with("application/x-www-form-urlencoded") => {
+                self.percent_encoded(&content.bytes, urlenc::Form::Query, "body", handling, stage)
+            }
+            Place::Body => Ok(self.text(&content.bytes, "body", handling, stage)),
         }
     }
 
@@ -150,7 +154,8 @@ impl Inspector {
         self.scanner.is_personal(subject)
     }
 
-    fn json(&self, raw: &[u8], rules: &Rules, stage: Stage) -> Result<Inspected, Uninspectable> {
+    fn json(&self, raw: &[u8], handling: &Handling, stage: Stage) -> Result<Inspected, Uninspectable> {
+        let rules = handling.rules(stage);
         let inspection = json::inspect(raw, &self.scanner)?;
         let findings = inspection
             .findings
@@ -159,7 +164,7 @@ impl Inspector {
             .collect();
         Ok(Inspected {
             findings,
-            forward: inspection.redact(raw, |entity| withheld(rules, entity)),
+            forward: inspection.replace(raw, rules, handling.marks()),
             record: inspection.redact(raw, |_| true),
         })
     }
@@ -169,9 +174,10 @@ impl Inspector {
         raw: &[u8],
         form: urlenc::Form,
         place: &'static str,
-        rules: &Rules,
+        handling: &Handling,
         stage: Stage,
     ) -> Result<Inspected, Uninspectable> {
+        let rules = &handling.rules(stage).at(place);
         let text = std::str::from_utf8(raw).map_err(|_| Uninspectable::Encoding(place))?;
         let inspection = urlenc::inspect(text, form, &self.scanner);
         let findings = inspection
@@ -181,12 +187,13 @@ impl Inspector {
             .collect();
         Ok(Inspected {
             findings,
-            forward: inspection.redact(text, |entity| withheld(rules, entity)).into_bytes(),
+            forward: inspection.replace(text, form, rules, handling.marks()).into_bytes(),
             record: inspection.redact(text, |_| true).into_bytes(),
         })
     }
 
-    fn text(&self, raw: &[u8], place: &str, rules: &Rules, stage: Stage) -> Inspected {
+    fn text(&self, raw: &[u8], place: &str, handling: &Handling, stage: Stage) -> Inspected {
+        let rules = &handling.rules(stage).at(place);
         // Bytes that are not UTF-8 (an uploaded file) are read as Latin-1: every pattern is ASCII, and the
         // mapping back is exact.
         let (text, latin1) = match std::str::from_utf8(raw) {
@@ -196,24 +203,24 @@ impl Inspector {
         let spans: Vec<Span> = self.scanner.scan(&text);
         let findings =
             spans.iter().map(|span| finding(span.entity, place.to_owned(), rules, stage)).collect();
-        let redact = |choose: &dyn Fn(Entity) -> bool| {
-            let out = redact_text(&text, &spans, choose);
+        let bytes = |out: String| {
             if latin1 {
                 out.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
             } else {
                 out.into_bytes()
             }
         };
-        Inspected { findings, forward: redact(&|entity| withheld(rules, entity)), record: redact(&|_| true) }
+        Inspected {
+            findings,
+            forward: bytes(replace_text(&text, &spans, rules, handling.marks())),
+            record: bytes(redact_text(&text, &spans, |_| true)),
+        }
     }
 }
 
-fn withheld(rules: &Rules, entity: Entity) -> bool {
-    matches!(rules.action(entity), RedactionAction::Redact | RedactionAction::Block)
-}
-
 fn finding(entity: Entity, path: String, rules: &Rules, stage: Stage) -> Finding {
-    Finding { entity: entity.name(), path, stage, action: rules.action(entity) }
+    let action = rules.action_at(entity, &path);
+    Finding { entity: entity.name(), path, stage, action }
 }
 
 fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod forward;
 mod framing;
 mod gap;
 mod gateway;
+mod handling;
 mod head_list;
 mod http_client;
 mod identify;

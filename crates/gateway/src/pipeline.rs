@@ -76,7 +76,8 @@ async fn steps(
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected once: findings for the decision, one form to forward and one to record.
-    let redacted = inspect(&gateway.inspector, call, gateway.rules(&head.route), &token)
+    let handling = gateway.handling(&principal.tenant, &call.target);
+    let redacted = inspect(&gateway.inspector, call, &handling, &token)
         .map_err(|error| Refused::bad_request(error.to_string()).sent_by(&principal))?;
 
     // Policy and content safety decide, over the findings.
@@ -104,8 +105,8 @@ async fn steps(
     let exchange = forward(&gateway.client, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
 
     // The reply ends only when its outcome is durable.
-    let context =
-        Reply { route: head.route, chat, request_id: request_id.to_owned(), receipt: receipt.clone() };
+    let request_id = request_id.to_owned();
+    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

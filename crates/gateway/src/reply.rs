@@ -16,6 +16,7 @@ use crate::adapt::{self, LlmRequest, ReplyFacts};
 use crate::body::{self, Body};
 use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
+use crate::handling::Handling;
 use crate::http_client::{self, BodyError};
 use crate::inspect::Inspected;
 use crate::record::{Ending, Open, part};
@@ -28,6 +29,7 @@ pub(crate) struct Reply {
     pub(crate) chat: Option<LlmRequest>,
     pub(crate) request_id: String,
     pub(crate) receipt: String,
+    pub(crate) handling: Handling,
 }
 
 /// Brings the upstream's reply back, or says why there is none. Every way out leaves an outcome event.
@@ -188,12 +190,11 @@ impl Ongoing {
                 return Err(refused);
             }
         };
-        let rules = gateway.rules(&call.route);
         let content = Content { place: Place::Body, media: head.media.clone(), bytes: bytes.to_vec() };
-        let inspected = gateway.inspector.content(&content, rules, Stage::Output).or_else(|_| {
+        let inspected = gateway.inspector.content(&content, &call.handling, Stage::Output).or_else(|_| {
             // Said to be JSON and is not: text, then.
             let text = Content { media: "text/plain".to_owned(), ..content.clone() };
-            gateway.inspector.content(&text, rules, Stage::Output)
+            gateway.inspector.content(&text, &call.handling, Stage::Output)
         });
         let Ok(inspected) = inspected else {
             let outcome = head.outcome(OutcomeStatus::Failure, Some("reply_unreadable"));
@@ -209,7 +210,7 @@ impl Ongoing {
             },
             _ => inspected,
         };
-        let (mut headers, header_findings) = kept_headers(gateway, &call.route, &head.headers);
+        let (mut headers, header_findings) = kept_headers(gateway, call, &head.headers);
         let mut findings = inspected.findings;
         findings.extend(header_findings);
         let blocked =
@@ -240,7 +241,9 @@ impl Ongoing {
             ));
         }
         refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
-        let mut response = Response::new(body::whole(inspected.forward));
+        // Only now, behind all inspection: what the caller sent goes back to nobody else.
+        let restored = call.handling.restored(&head.media, inspected.forward);
+        let mut response = Response::new(body::whole(restored));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -258,8 +261,8 @@ fn usage(gateway: &Gateway, destination: &Destination, facts: ReplyFacts) -> Usa
 }
 
 /// Headers of a reply that the caller gets: what describes the body and what SDKs read; inspected like content.
-fn kept_headers(gateway: &Gateway, route: &Route, headers: &HeaderMap) -> (HeaderMap, Vec<Finding>) {
-    let tool = matches!(route, Route::Tool { .. });
+fn kept_headers(gateway: &Gateway, call: &Reply, headers: &HeaderMap) -> (HeaderMap, Vec<Finding>) {
+    let tool = matches!(call.route, Route::Tool { .. });
     let mut kept = HeaderMap::new();
     let mut findings = Vec::new();
     for (name, value) in headers {
@@ -271,7 +274,7 @@ fn kept_headers(gateway: &Gateway, route: &Route, headers: &HeaderMap) -> (Heade
             media: "text/plain".to_owned(),
             bytes: value.as_bytes().to_vec(),
         };
-        let Ok(inspected) = gateway.inspector.content(&content, gateway.rules(route), Stage::Output) else {
+        let Ok(inspected) = gateway.inspector.content(&content, &call.handling, Stage::Output) else {
             continue;
         };
         findings.extend(inspected.findings);

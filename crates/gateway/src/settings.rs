@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use greffier_event::ActionKind;
 use greffier_policy::Issuer;
-use greffier_safety::Rules;
+use greffier_safety::{Rulebook, Scanner};
 use http::Uri;
 use zeroize::Zeroizing;
 
@@ -29,10 +30,10 @@ pub struct Settings {
     pub tools: Vec<ToolServer>,
     /// The folder of Cedar policies, watched for changes.
     pub policy_dir: PathBuf,
-    /// What to do about findings on the way to and from models.
-    pub model_rules: Rules,
-    /// What to do about findings on the way to and from tools.
-    pub tool_rules: Rules,
+    /// What finds sensitive values.
+    pub scanner: Arc<Scanner>,
+    /// What to do about them.
+    pub rules: Rulebook,
     /// What tokens cost.
     pub prices: Prices,
     /// Which calls go on while nothing can be recorded.

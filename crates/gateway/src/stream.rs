@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greffier_event::{Finding, RedactionAction, Stage};
-use greffier_safety::{Entity, Rules, Scanner, json, redact_text};
+use greffier_safety::{Entity, Marks, Rules, Scanner, Vault, json, replace_text};
 
 use crate::adapt::view::{View, splice};
 use crate::adapt::{Protocol, ReplyFacts};
@@ -39,6 +39,8 @@ pub struct StreamGovernor {
     protocol: Protocol,
     scanner: Arc<Scanner>,
     rules: Rules,
+    marks: Marks,
+    vault: Vault,
     strip_usage_chunk: bool,
     decoder: SseDecoder,
     channels: BTreeMap<Field, Channel>,
@@ -78,6 +80,8 @@ impl StreamGovernor {
             protocol,
             scanner,
             rules,
+            marks: Marks::default(),
+            vault: Vault::default(),
             strip_usage_chunk,
             decoder: SseDecoder::new(),
             channels: BTreeMap::new(),
@@ -91,6 +95,20 @@ impl StreamGovernor {
             over: Over::Not,
             output: StreamOutput::default(),
         }
+    }
+
+    /// The same with what makes hashes.
+    #[must_use]
+    pub fn marking(mut self, marks: Marks) -> StreamGovernor {
+        self.marks = marks;
+        self
+    }
+
+    /// The same with what the caller's tokens stand for: it gets back what it sent.
+    #[must_use]
+    pub fn restoring(mut self, vault: Vault) -> StreamGovernor {
+        self.vault = vault;
+        self
     }
 
     /// Takes the upstream's next bytes, in whatever pieces they come. After the terminal event, a block or an
@@ -200,15 +218,17 @@ impl StreamGovernor {
             json::inspect(skeleton.as_bytes(), &self.scanner).map_err(|_| StreamError::NotJson)?;
         for finding in &inspection.findings {
             for _ in 0..finding.count {
-                self.found(finding.entity, &finding.pointer);
+                self.found(
+                    finding.entity,
+                    &finding.pointer,
+                    self.rules.action_at(finding.entity, &finding.pointer),
+                );
             }
         }
-        let redacted = |choose: &dyn Fn(Entity) -> bool| {
-            String::from_utf8(inspection.redact(skeleton.as_bytes(), choose))
-                .map_err(|_| StreamError::NotJson)
-        };
-        let forward = redacted(&|entity| self.rules.hides(entity))?;
-        let record = redacted(&|_| true)?;
+        let text = |bytes| String::from_utf8(bytes).map_err(|_| StreamError::NotJson);
+        let forward = text(inspection.replace(skeleton.as_bytes(), &self.rules, &self.marks))?;
+        let forward = if self.vault.is_empty() { forward } else { self.vault.restore_json(&forward) };
+        let record = text(inspection.redact(skeleton.as_bytes(), |_| true))?;
         self.note(&record, view)?;
 
         let mut texts = Vec::with_capacity(reading.slots.len());
@@ -265,7 +285,9 @@ impl StreamGovernor {
             if self.channels.len() >= MAX_CHANNELS {
                 return Err(StreamError::TooManyFields);
             }
-            let channel = Channel::new(&self.scanner, &self.rules, field.is_json_fragment());
+            let rules = self.rules.at(&field.place(self.protocol));
+            let json = field.is_json_fragment();
+            let channel = Channel::new(&self.scanner, rules, &self.marks, &self.vault, json);
             self.channels.insert(field.clone(), channel);
         }
         let Some(channel) = self.channels.get_mut(field) else { return Ok(String::new()) };
@@ -305,7 +327,8 @@ impl StreamGovernor {
     fn passed(&mut self, field: &Field, passed: Passed) -> String {
         self.completion.append(field, &passed.record);
         for entity in passed.findings {
-            self.found(entity, &field.pointer(self.protocol));
+            let action = self.rules.action_at(entity, &field.place(self.protocol));
+            self.found(entity, &field.pointer(self.protocol), action);
         }
         passed.forward
     }
@@ -321,8 +344,7 @@ impl StreamGovernor {
         self.output.bytes.extend(event.into_bytes());
     }
 
-    fn found(&mut self, entity: Entity, path: &str) {
-        let action = self.rules.action(entity);
+    fn found(&mut self, entity: Entity, path: &str, action: RedactionAction) {
         if action == RedactionAction::Block && self.over == Over::Not {
             self.over = Over::Stopped;
             self.output.blocked = Some(entity);
@@ -336,10 +358,11 @@ impl StreamGovernor {
     /// Text outside JSON with its findings taken out; `None` if nothing changes.
     fn inspect_text(&mut self, text: &str, place: &str) -> Option<String> {
         let spans = self.scanner.scan(text);
+        let rules = self.rules.at(place);
         for span in &spans {
-            self.found(span.entity, place);
+            self.found(span.entity, place, rules.action(span.entity));
         }
-        let redacted = redact_text(text, &spans, |entity| self.rules.hides(entity));
+        let redacted = self.vault.restore(&replace_text(text, &spans, &rules, &self.marks));
         (redacted != text).then_some(redacted)
     }
 

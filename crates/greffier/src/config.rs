@@ -20,7 +20,7 @@ use anyhow::Context;
 use greffier_gateway::{Continues, Limits, ToolServer, Upstream};
 use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
-use greffier_safety::Rules;
+use greffier_safety::Rulebook;
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -92,8 +92,7 @@ pub(crate) struct Config {
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) tools: Vec<ToolConfig>,
     pub(crate) policy_dir: PathBuf,
-    pub(crate) model_rules: Rules,
-    pub(crate) tool_rules: Rules,
+    pub(crate) rules: Rulebook,
     pub(crate) prices: Option<PathBuf>,
     pub(crate) continues: Continues,
     /// Who stamps checkpoints with a time, if anybody does.

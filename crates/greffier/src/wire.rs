@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_gateway::prices::Prices;
 use greffier_gateway::{Clock, KeySource, Secret, Settings, TrustedIssuer};
 use greffier_policy::Policies;
+use greffier_safety::Scanner;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, IssuerConfig, SecretSource, ToolConfig, UpstreamConfig};
@@ -39,8 +41,8 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
         upstreams: config.upstreams.into_iter().map(upstream).collect::<anyhow::Result<_>>()?,
         tools: config.tools.into_iter().map(tool).collect::<anyhow::Result<_>>()?,
         policy_dir: config.policy_dir,
-        model_rules: config.model_rules,
-        tool_rules: config.tool_rules,
+        scanner: Arc::new(Scanner::new()),
+        rules: config.rules,
         prices,
         continues: config.continues,
         limits: config.limits,

@@ -30,7 +30,7 @@ mod text;
 pub mod urlenc;
 mod vault;
 
-pub use entity::Entity;
+pub use entity::{Class, Entity, Tier};
 pub use field::{BadField, Field};
 pub use marks::{Hasher, Marks, replace_text};
 pub use restore::Restorer;

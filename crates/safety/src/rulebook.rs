@@ -6,7 +6,7 @@ use greffier_event::{RedactionAction, Stage};
 
 use crate::field::Field;
 use crate::rules::{Entry, NAMED};
-use crate::{Entity, Rules};
+use crate::{Class, Entity, Rules};
 
 /// Kinds of value that a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Kinds {
     /// Every kind.
     All,
     /// Those of a class; a rule that names a kind knows better.
-    Class(BTreeSet<Entity>),
+    Class(Class),
     /// Just these.
     Named(BTreeSet<Entity>),
 }
@@ -28,7 +28,8 @@ impl Kinds {
     pub(crate) fn covers(&self, entity: Entity) -> bool {
         match self {
             Self::All => true,
-            Self::Class(kinds) | Self::Named(kinds) => kinds.contains(&entity),
+            Self::Class(class) => entity.class() == *class,
+            Self::Named(kinds) => kinds.contains(&entity),
         }
     }
 
@@ -169,13 +170,13 @@ mod tests {
 
     #[test]
     fn a_named_kind_beats_its_class_and_equals_are_settled_by_the_stricter() {
-        let class = Kinds::Class([Entity::UsSsn, Entity::Jwt].into());
+        let class = Kinds::Class(Class::Secret);
         let book = book(vec![
             Rule { kinds: class, action: Allow, ..ANY },
             Rule { kinds: Kinds::of([Entity::Jwt]), action: Flag, ..ANY },
         ]);
         let rules = book.rules(way(Stage::Input, None));
-        assert_eq!((rules.action(Entity::UsSsn), rules.action(Entity::Jwt)), (Allow, Block));
+        assert_eq!((rules.action(Entity::GithubToken), rules.action(Entity::Jwt)), (Allow, Block));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use greffier_event::{Finding, OutcomeStatus, Part, RedactionAction};
+use greffier_event::{Finding, OutcomeStatus, Part, RedactionAction, Stage};
 use http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -42,7 +42,7 @@ type Sender = mpsc::Sender<Result<Bytes, io::Error>>;
 impl Ongoing {
     /// Answers at once and watches over the stream in a task of its own, which outlives a caller that goes away.
     pub(super) fn streamed(self, upstream: Incoming, open: Open) -> Response<Body> {
-        let (mut headers, findings) = kept_headers(&self.gateway, &self.call.route, &self.head.headers);
+        let (mut headers, findings) = kept_headers(&self.gateway, &self.call, &self.head.headers);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         refuse::mark(&mut headers, &self.call.request_id, Some(&self.call.receipt));
@@ -56,9 +56,12 @@ impl Ongoing {
 
     async fn pump(self, mut upstream: Incoming, open: Open, mut findings: Vec<Finding>, sender: Sender) {
         let Route::Chat(protocol) = self.call.route else { return };
-        let rules = self.gateway.rules(&self.call.route).clone();
+        let handling = &self.call.handling;
+        let rules = handling.rules(Stage::Output).clone();
         let strip = self.call.chat.as_ref().is_some_and(|chat| !chat.usage_requested);
-        let mut governor = StreamGovernor::new(protocol, self.gateway.inspector.scanner(), rules, strip);
+        let mut governor = StreamGovernor::new(protocol, self.gateway.inspector.scanner(), rules, strip)
+            .marking(handling.marks().clone())
+            .restoring(handling.vault().clone());
         let mut terminal = Vec::new();
         let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &sender).await;
         let end = governor.end();

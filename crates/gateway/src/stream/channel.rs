@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use greffier_safety::{Entity, Mode, Release, Rules, Scanner, StreamRedactor};
+use greffier_safety::{Entity, Marks, Mode, Release, Restorer, Rules, Scanner, StreamRedactor, Vault};
 
 /// The redactors of one field: one for the caller, under the rules, and one for the record, which never holds what
-/// was found. Where the rules let nothing through the two are one.
+/// was found. Where the rules say the same as the record's the two are one.
 pub(super) struct Channel {
     forward: StreamRedactor,
     record: Option<StreamRedactor>,
+    /// Behind all inspection: the caller gets back what it sent.
+    restorer: Option<Restorer>,
     closed: bool,
 }
 
@@ -23,11 +25,18 @@ pub(super) struct Passed {
 }
 
 impl Channel {
-    pub(super) fn new(scanner: &Arc<Scanner>, rules: &Rules, json_fragment: bool) -> Channel {
+    pub(super) fn new(
+        scanner: &Arc<Scanner>,
+        rules: Rules,
+        marks: &Marks,
+        vault: &Vault,
+        json_fragment: bool,
+    ) -> Channel {
         let mode = if json_fragment { Mode::JsonFragment } else { Mode::Text };
-        let apart = !Entity::ALL.into_iter().all(|entity| rules.hides(entity));
+        let apart = !rules.only_redact();
         Channel {
-            forward: StreamRedactor::new(Arc::clone(scanner), rules.clone(), mode),
+            forward: StreamRedactor::new(Arc::clone(scanner), rules, mode).marking(marks.clone()),
+            restorer: (!vault.is_empty()).then(|| Restorer::new(vault.clone())),
             record: apart.then(|| StreamRedactor::new(Arc::clone(scanner), Rules::always_redact(), mode)),
             closed: false,
         }
@@ -38,7 +47,12 @@ impl Channel {
         if self.closed {
             return delta.is_empty().then(Passed::default);
         }
-        Some(passed(self.forward.push(delta), self.record.as_mut().map(|record| record.push(delta))))
+        let mut passed =
+            passed(self.forward.push(delta), self.record.as_mut().map(|record| record.push(delta)));
+        if let Some(restorer) = &mut self.restorer {
+            passed.forward = restorer.push(&passed.forward);
+        }
+        Some(passed)
     }
 
     /// Ends the field and lets go what was held. Again it lets go nothing.
@@ -46,7 +60,11 @@ impl Channel {
         if std::mem::replace(&mut self.closed, true) {
             return Passed::default();
         }
-        passed(self.forward.finish(), self.record.as_mut().map(StreamRedactor::finish))
+        let mut passed = passed(self.forward.finish(), self.record.as_mut().map(StreamRedactor::finish));
+        if let Some(restorer) = &mut self.restorer {
+            passed.forward = restorer.push(&passed.forward) + &restorer.finish();
+        }
+        passed
     }
 }
 

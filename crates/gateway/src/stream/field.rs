@@ -55,6 +55,14 @@ impl Field {
         pointer
     }
 
+    /// Where it would stand if the reply were not streamed, as rules say it.
+    pub(super) fn place(&self, protocol: Protocol) -> String {
+        match protocol {
+            Protocol::OpenAiChat => self.pointer(protocol).replacen("/delta", "/message", 1),
+            Protocol::AnthropicMessages => self.pointer(protocol).replacen("/partial_json", "/input", 1),
+        }
+    }
+
     /// Sets this field's text in a choice or block, making what lies on the way.
     pub(super) fn set_in(&self, mut object: &mut Value, text: &str) {
         for step in &self.path {

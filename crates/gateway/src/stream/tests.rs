@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use greffier_safety::redact_text;
+
 use super::*;
 use crate::sse::{MAX_EVENT, SseError};
 
@@ -220,6 +222,106 @@ fn cut<'t>(text: &'t str, places: &[usize]) -> Vec<&'t str> {
     places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
 }
 
+/// A sort of streamed text: the event that carries a piece of it, and what ends it.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    protocol: Protocol,
+    key: &'static str,
+    /// The delta, with `@` for the piece.
+    delta: &'static str,
+    end: &'static str,
+}
+
+const OPENAI_END: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+const ANTHROPIC_END: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+    event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+const SHAPES: [Shape; 6] = [
+    Shape { protocol: OPENAI, key: "content", delta: r#"{"content":@}"#, end: OPENAI_END },
+    Shape {
+        protocol: OPENAI,
+        key: "reasoning_content",
+        delta: r#"{"reasoning_content":@}"#,
+        end: OPENAI_END,
+    },
+    Shape {
+        protocol: OPENAI,
+        key: "arguments",
+        delta: r#"{"tool_calls":[{"index":0,"function":{"arguments":@}}]}"#,
+        end: OPENAI_END,
+    },
+    Shape {
+        protocol: ANTHROPIC,
+        key: "text",
+        delta: r#"{"type":"text_delta","text":@}"#,
+        end: ANTHROPIC_END,
+    },
+    Shape {
+        protocol: ANTHROPIC,
+        key: "thinking",
+        delta: r#"{"type":"thinking_delta","thinking":@}"#,
+        end: ANTHROPIC_END,
+    },
+    Shape {
+        protocol: ANTHROPIC,
+        key: "partial_json",
+        delta: r#"{"type":"input_json_delta","partial_json":@}"#,
+        end: ANTHROPIC_END,
+    },
+];
+
+impl Shape {
+    fn event(&self, piece: &str) -> String {
+        let delta = self.delta.replace('@', &Value::from(piece).to_string());
+        match self.protocol {
+            Protocol::OpenAiChat => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n"),
+            Protocol::AnthropicMessages => format!(
+                "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n"
+            ),
+        }
+    }
+
+    /// All pieces of the text that a governor lets go, put together.
+    fn sent(&self, governor: &mut StreamGovernor, stream: &str, size: usize) -> String {
+        let mut bytes = Vec::new();
+        for chunk in stream.as_bytes().chunks(size) {
+            let output = governor.push(chunk).unwrap();
+            bytes.extend(output.bytes);
+            bytes.extend(output.terminal.unwrap_or_default());
+        }
+        let events = String::from_utf8(bytes).unwrap();
+        let data = events.lines().filter_map(|line| line.strip_prefix("data: "));
+        let piece = |value: &Value| -> Option<String> {
+            let delta = match self.protocol {
+                Protocol::OpenAiChat => &value["choices"][0]["delta"],
+                Protocol::AnthropicMessages => &value["delta"],
+            };
+            let delta = if self.key == "arguments" { &delta["tool_calls"][0]["function"] } else { delta };
+            delta[self.key].as_str().map(str::to_owned)
+        };
+        data.filter_map(|data| piece(&serde_json::from_str(data).ok()?)).collect()
+    }
+}
+
+fn marks() -> Marks {
+    let hash = |_: Entity, value: &str| format!("{:016x}", value.len());
+    Marks::default().hashing(Arc::new(hash))
+}
+
+/// `<US_SSN_1>` and `<PASSWORD_1>`, whose value is awkward.
+fn vault() -> Vault {
+    let vault = Vault::default();
+    let marks = Marks::default().tokens(vault.clone());
+    let span =
+        |entity| greffier_safety::Span { entity, start: 0, end: 11, score: 1.0, rule: "", label: None };
+    let rules = Rules::new(RedactionAction::Tokenise);
+    assert_eq!(replace_text("123-45-6789", &[span(Entity::UsSsn)], &rules, &marks), "<US_SSN_1>");
+    let password = greffier_safety::Span { end: 5, ..span(Entity::Password) };
+    assert_eq!(replace_text("p\"w\\\n", &[password], &rules, &marks), "<PASSWORD_1>");
+    vault
+}
+
 const TEXT: &str = "(123-45-6789|4111 1111 1111 1111|a@b\\.co|12|-|é|\"|\\\\| |x|\n){0,12}";
 
 proptest! {
@@ -250,6 +352,57 @@ proptest! {
         let record: Value = serde_json::from_slice(&governed.end.completion).unwrap();
         prop_assert_eq!(record["choices"][0]["message"]["content"].as_str().unwrap_or_default(), &expected);
         prop_assert_eq!(governed.end.complete, ended);
+    }
+
+    /// Every kind of streamed text, under every action, reads like the whole text would: answers, reasoning and
+    /// arguments of tools, of both protocols.
+    #[test]
+    fn every_delta_is_handled_like_the_whole(
+        text in TEXT,
+        shape in proptest::sample::select(&SHAPES[..]),
+        action in proptest::sample::select(&[RedactionAction::Redact, RedactionAction::Mask, RedactionAction::Hash][..]),
+        places in proptest::collection::vec(any::<usize>(), 0..8),
+        size in 1usize..8,
+    ) {
+        let rules = Rules::new(action);
+        let json = shape.key == "arguments" || shape.key == "partial_json";
+        let text = if json { serde_json::json!({"q": text, "n": [1]}).to_string() } else { text };
+        let expected = if json {
+            let inspection = json::inspect(text.as_bytes(), &scanner()).unwrap();
+            String::from_utf8(inspection.replace(text.as_bytes(), &rules, &marks())).unwrap()
+        } else {
+            replace_text(&text, &scanner().scan(&text), &rules, &marks())
+        };
+        let stream: String = cut(&text, &places).into_iter().map(|piece| shape.event(piece)).collect();
+        let stream = stream + shape.end;
+        let mut governor = StreamGovernor::new(shape.protocol, scanner(), rules, false).marking(marks());
+        prop_assert_eq!(shape.sent(&mut governor, &stream, size), expected);
+        prop_assert!(governor.end().complete);
+    }
+
+    /// What went out as a token comes back as the value, however the stream cuts it, and the record keeps the token.
+    #[test]
+    fn tokens_come_back_to_the_caller(
+        text in "(<US_SSN_1>|<PASSWORD_1>|<US_SSN_2>|<|\"|\\\\|é|x| ){0,10}",
+        shape in proptest::sample::select(&SHAPES[..]),
+        places in proptest::collection::vec(any::<usize>(), 0..8),
+        size in 1usize..8,
+    ) {
+        let vault = vault();
+        let json = shape.key == "arguments" || shape.key == "partial_json";
+        let sent = if json { serde_json::json!({"q": text}).to_string() } else { text.clone() };
+        let stream: String = cut(&sent, &places).into_iter().map(|piece| shape.event(piece)).collect();
+        let stream = stream + shape.end;
+        let mut governor = StreamGovernor::new(shape.protocol, scanner(), redact(), false).restoring(vault);
+        let got = shape.sent(&mut governor, &stream, size);
+        let expected = text.replace("<US_SSN_1>", "123-45-6789").replace("<PASSWORD_1>", "p\"w\\\n");
+        if json {
+            prop_assert_eq!(&serde_json::from_str::<Value>(&got).unwrap()["q"], &Value::from(expected));
+        } else {
+            prop_assert_eq!(got, expected);
+        }
+        let record = String::from_utf8(governor.end().completion).unwrap();
+        prop_assert!(!record.contains("123-45") && record.contains("US_SSN_1") == text.contains("<US_SSN_1>"));
     }
 
     #[test]

@@ -175,7 +175,7 @@ async fn a_tool_gets_its_arguments_whole_under_flag_and_the_record_does_not() {
 #[tokio::test]
 async fn a_tool_gets_redacted_arguments_under_redact() {
     let harness = Harness::with(Upstream::json(200, "{}"), |settings| {
-        settings.tool_rules = Rules::new(RedactionAction::Redact);
+        settings.rules.tools = Rules::new(RedactionAction::Redact);
     })
     .await;
     let ask = Ask::post(&format!("/tools/ehr/patients/{SSN}?ssn={SSN}"), &format!(r#"{{"ssn":"{SSN}"}}"#));
@@ -188,7 +188,7 @@ async fn a_tool_gets_redacted_arguments_under_redact() {
 #[tokio::test]
 async fn blocked_content_goes_nowhere() {
     let harness = Harness::with(Upstream::json(200, REPLY), |settings| {
-        settings.model_rules = Rules::new(RedactionAction::Block);
+        settings.rules.models = Rules::new(RedactionAction::Block);
     })
     .await;
     let answer = harness.ask(Ask::post("/v1/chat/completions", &chat(SSN, false))).await;

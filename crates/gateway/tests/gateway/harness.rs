@@ -18,7 +18,7 @@ use greffier_gateway::{
 use greffier_ledger::{Appender, KeyRing, Ledger, LedgerConfig, Reader, verify};
 use greffier_policy::dev::{Claims, DevIssuer};
 use greffier_policy::{Policies, Tenants};
-use greffier_safety::Rules;
+use greffier_safety::{Rulebook, Rules};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -203,8 +203,12 @@ impl Harness {
                 kind: ActionKind::Tool,
             }],
             policy_dir,
-            model_rules: Rules::new(greffier_event::RedactionAction::Redact),
-            tool_rules: Rules::new(greffier_event::RedactionAction::Flag),
+            scanner: Arc::new(greffier_safety::Scanner::new()),
+            rules: Rulebook {
+                models: Rules::new(greffier_event::RedactionAction::Redact),
+                tools: Rules::new(greffier_event::RedactionAction::Flag),
+                rules: Vec::new(),
+            },
             prices: Prices::builtin().unwrap(),
             continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),

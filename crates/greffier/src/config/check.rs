@@ -6,20 +6,18 @@ mod destinations;
 mod failure;
 mod identity;
 mod retention;
+mod safety;
 mod timestamps;
 mod units;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
-use greffier_event::RedactionAction;
-use greffier_safety::{Entity, Rules};
 use toml::Spanned;
 
 use super::Config;
 use super::place::{Places, Problems};
-use super::raw::{Raw, RawSafety, Text};
+use super::raw::{Raw, Text};
 
 pub(crate) use units::duration;
 
@@ -48,7 +46,7 @@ pub(crate) fn check(
     let issuers = checker.issuers(&raw.issuer);
     let upstreams = checker.upstreams(&raw.upstream);
     let tools = checker.tools(&raw.tool);
-    let (model_rules, tool_rules) = checker.safety(&raw.safety);
+    let rules = checker.safety(&raw.safety);
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
@@ -73,8 +71,7 @@ pub(crate) fn check(
         upstreams,
         tools,
         policy_dir,
-        model_rules,
-        tool_rules,
+        rules,
         prices,
         continues,
         timestamps,
@@ -165,40 +162,6 @@ impl Checker<'_> {
         if !allowed.contains(&value.get_ref().as_str()) {
             let allowed: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
             self.problem(value, format!("expected {}", allowed.join(" or ")));
-        }
-    }
-
-    fn safety(&mut self, raw: &RawSafety) -> (Rules, Rules) {
-        (self.rules(&raw.default, &raw.rules), self.rules(&raw.tools, &raw.tool_rules))
-    }
-
-    fn rules(&mut self, default: &Text, exceptions: &BTreeMap<Text, Text>) -> Rules {
-        let mut rules = Rules::new(self.action(default));
-        for (name, action) in exceptions {
-            // Overrides come in lower case.
-            let Some(entity) = Entity::parse(&name.get_ref().to_ascii_uppercase()) else {
-                let known: Vec<&str> = Entity::ALL.iter().map(|entity| entity.name()).collect();
-                self.problem(name, format!("unknown type: expected one of {}", known.join(", ")));
-                continue;
-            };
-            let action = self.action(action);
-            if rules.by_type.insert(entity, action).is_some() {
-                self.problem(name, format!("`{entity}` stands twice"));
-            }
-        }
-        rules
-    }
-
-    fn action(&mut self, action: &Text) -> RedactionAction {
-        match action.get_ref().as_str() {
-            "allow" => RedactionAction::Allow,
-            "flag" => RedactionAction::Flag,
-            "redact" => RedactionAction::Redact,
-            "block" => RedactionAction::Block,
-            _ => {
-                self.problem(action, "expected `allow`, `flag`, `redact` or `block`");
-                RedactionAction::Block
-            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod anchor;
 mod failure;
+mod safety;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use toml::Spanned;
 
 pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
 pub(crate) use failure::{RawByClass, RawFailure};
+pub(crate) use safety::{RawRule, RawSafety};
 
 /// A text with its place.
 pub(crate) type Text = Spanned<String>;
@@ -141,27 +143,6 @@ pub(crate) struct RawPolicy {
 impl Default for RawPolicy {
     fn default() -> RawPolicy {
         RawPolicy { dir: text("policies") }
-    }
-}
-
-/// `[safety]`.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(default)]
-pub(crate) struct RawSafety {
-    pub(crate) default: Text,
-    pub(crate) tools: Text,
-    pub(crate) rules: BTreeMap<Text, Text>,
-    pub(crate) tool_rules: BTreeMap<Text, Text>,
-}
-
-impl Default for RawSafety {
-    fn default() -> RawSafety {
-        RawSafety {
-            default: text("redact"),
-            tools: text("flag"),
-            rules: BTreeMap::new(),
-            tool_rules: BTreeMap::new(),
-        }
     }
 }
 

@@ -259,8 +259,8 @@ entries = 65537
         greffier.toml:41:21: this header belongs to the connection
         greffier.toml:46:12: expected a URI, as in "ehr://{path}"; only `{path}` is replaced
         greffier.toml:47:21: a header without a value: add `credential_env` or `credential_file`
-        greffier.toml:49:11: expected `allow`, `flag`, `redact` or `block`
-        greffier.toml:50:11: unknown type: expected one of CREDIT_CARD, IBAN_CODE, EMAIL_ADDRESS, IP_ADDRESS, US_SSN, CRYPTO, PHONE_NUMBER, AWS_ACCESS_KEY, GITHUB_TOKEN, SLACK_TOKEN, OPENAI_KEY, ANTHROPIC_KEY, GOOGLE_API_KEY, STRIPE_KEY, GITLAB_TOKEN, NPM_TOKEN, PYPI_TOKEN, HUGGINGFACE_TOKEN, TWILIO_KEY, SENDGRID_KEY, PRIVATE_KEY, JWT, DATABASE_URL_PASSWORD
+        greffier.toml:49:11: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
+        greffier.toml:50:11: unknown type: did you mean `US_SSN`?
         greffier.toml:50:29: `US_SSN` stands twice
         greffier.toml:52:8: expected a size of at most 256 MiB, as in `512KiB` or `32MiB`
         greffier.toml:53:15: expected 1 to 65536
@@ -375,7 +375,7 @@ fn the_environment_lies_over_the_file() {
         idle_timeout = "120s"
     "#);
     assert_eq!(
-        config.model_rules.action(greffier_safety::Entity::UsSsn),
+        config.rules.models.action(greffier_safety::Entity::UsSsn),
         greffier_event::RedactionAction::Block
     );
     assert_eq!(config.upstreams.len(), 2);
@@ -473,7 +473,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__NODE__NAME: `node` is not a section
         environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, witness
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
-        environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact` or `block`
+        environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
     "#);
 }
@@ -517,4 +517,55 @@ fn witnesses_that_cannot_be_are_named() {
         let problems = problems(&text, &[]);
         assert!(problems.contains(said), "{text}{problems}");
     }
+}
+
+#[test]
+fn rules_say_what_they_are_about() {
+    let text = r#"
+[[safety.rule]]
+types = ["US_SSN", "EMAIL_ADDRES"]
+class = "secret"
+action = "mask"
+[[safety.rule]]
+action = "hide"
+[[safety.rule]]
+class = "secrets"
+direction = "in"
+tenant = "greffier corp"
+tool = ""
+field = "ssn"
+action = "hash"
+[[safety.rule]]
+types = []
+direction = "output"
+action = "tokenise"
+acton = "x"
+"#;
+    insta::assert_snapshot!(problems(text, &[]), @r#"
+    greffier.toml:4:9: `types` and `class` exclude each other
+    greffier.toml:6:1: a rule says what it is about: add `types`, `class`, `direction`, `tenant`, `tool` or `field`
+    greffier.toml:7:10: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
+    greffier.toml:9:9: expected `personal`, `health`, `payment` or `secret`
+    greffier.toml:10:13: expected `input` (towards the model or tool) or `output` (back)
+    greffier.toml:11:10: tenant must match [A-Za-z0-9][A-Za-z0-9._-]{0,63}
+    greffier.toml:12:8: expected the name of a tool, as in "crm:contacts:search" or "crm:*"
+    greffier.toml:13:9: expected a JSON pointer, in which `*` stands for one key and `**` for any number, or `path`, `query`, `body`, `header:NAME`
+    greffier.toml:15:1: expected at least one type, or no `types` for all of them
+    greffier.toml:18:10: only what goes out is tokenised, because the reply restores it
+    greffier.toml:19:1: unknown key `acton` in `rule`: did you mean `action`?
+    "#);
+}
+
+#[test]
+fn rules_become_a_book() {
+    use greffier_event::{RedactionAction, Stage};
+    let text = "[[safety.rule]]\ntypes = [\"US_SSN\"]\ntool = \"crm:*\"\naction = \"tokenise\"\n\
+                [[safety.rule]]\nclass = \"secret\"\naction = \"block\"\n";
+    let config = load(text, &[("SAFETY__RULE__1__ACTION", "mask")]).unwrap();
+    let way = |stage| greffier_safety::Way { stage, tenant: "acme", tool: Some("crm:contacts:search") };
+    let action = |stage, entity| config.rules.rules(way(stage)).action(entity);
+    assert_eq!(action(Stage::Input, greffier_safety::Entity::UsSsn), RedactionAction::Tokenise);
+    assert_eq!(action(Stage::Output, greffier_safety::Entity::UsSsn), RedactionAction::Redact);
+    assert_eq!(action(Stage::Input, greffier_safety::Entity::Jwt), RedactionAction::Mask);
+    assert_eq!(load(&config.text, &[]).unwrap().text, config.text);
 }
