@@ -13,6 +13,7 @@ mod entity;
 mod find;
 mod hints;
 pub mod json;
+mod labels;
 mod leaf;
 mod rules;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod shifts;
 mod span;
 mod stream;
 mod text;
+mod unfold;
 pub mod urlenc;
 
 pub use entity::{Class, Entity, Tier};
