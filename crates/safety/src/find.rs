@@ -1,19 +1,30 @@
 //! The finders: one kind of value per file, each a function from a place in the text to a hit that starts there.
 
 pub(crate) mod address;
+pub(crate) mod age;
+pub(crate) mod assign;
 pub(crate) mod card;
+mod checksum;
 pub(crate) mod crypto;
 pub(crate) mod database_url;
+pub(crate) mod date;
 pub(crate) mod email;
 pub(crate) mod groups;
 pub(crate) mod iban;
 pub(crate) mod ip;
 pub(crate) mod jwt;
+pub(crate) mod labelled;
+pub(crate) mod mac;
+pub(crate) mod mark;
+pub(crate) mod national;
 pub(crate) mod pem;
 pub(crate) mod person;
 pub(crate) mod phone;
 pub(crate) mod secret;
 pub(crate) mod ssn;
+mod swift;
+mod token;
+pub(crate) mod track;
 
 use crate::Entity;
 
@@ -49,7 +60,6 @@ impl Hit {
     }
 
     /// A hit that a label stands behind.
-    #[allow(dead_code, reason = "for finders that need a label")]
     pub(crate) fn said_by(self, label: &'static str) -> Self {
         Self { label: Some(label), ..self }
     }

@@ -14,6 +14,7 @@ mod tests;
 mod walk;
 
 pub use error::{JsonError, JsonFault};
+pub(crate) use inspect::unescaped;
 pub use inspect::{Inspection, JsonFinding, MAX_PLACES};
 pub use pointer::MAX_POINTER;
 pub use walk::MAX_DEPTH;

@@ -15,6 +15,7 @@ mod field;
 mod find;
 mod hints;
 pub mod json;
+mod labels;
 mod leaf;
 mod marks;
 mod restore;
@@ -27,6 +28,7 @@ mod shifts;
 mod span;
 mod stream;
 mod text;
+mod unfold;
 pub mod urlenc;
 mod vault;
 

@@ -19,7 +19,7 @@ const LONG_ENOUGH: usize = 8;
 const MASK: &str = "****";
 
 /// Characters of a hash that are shown: 64 bits, so that a billion values seldom meet.
-const HASH: usize = 16;
+pub(crate) const HASH: usize = 16;
 
 /// What makes the keyed hash of a value: lower case hex digits, equal for equal values.
 pub type Hasher = Arc<dyn Fn(Entity, &str) -> String + Send + Sync>;
@@ -61,7 +61,15 @@ impl Marks {
         match action {
             RedactionAction::Mask => Some(mask(value)),
             RedactionAction::Hash => {
-                let tag: String = self.hasher.as_ref()?(entity, &plain(value)).chars().take(HASH).collect();
+                let mut tag: String =
+                    self.hasher.as_ref()?(entity, &plain(value)).chars().take(HASH).collect();
+                if tag.is_empty() {
+                    return None;
+                }
+                // With a letter it is no number, whatever it is taken for.
+                if tag.bytes().all(|b| b.is_ascii_digit()) {
+                    tag.replace_range(..1, "a");
+                }
                 Some(format!("<{}:{tag}>", entity.name()))
             }
             RedactionAction::Tokenise => self.vault.as_ref()?.token(entity, value),

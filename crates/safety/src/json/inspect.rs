@@ -134,7 +134,8 @@ impl Hit {
     }
 }
 
-fn unescaped(text: &str) -> String {
+/// A piece of a JSON string without its escapes.
+pub(crate) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

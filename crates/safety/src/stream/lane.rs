@@ -5,10 +5,15 @@ use greffier_event::RedactionAction;
 use super::Sink;
 use crate::Entity;
 use crate::hints::Hints;
+use crate::json::unescaped;
 use crate::marks::{MAX_VALUE, needs_value};
 use crate::scan::{Machine, Step};
 use crate::shifts::Shifts;
 use crate::text::{LOOK_BEHIND, Text};
+use crate::unfold::{Target, Unfold};
+
+/// A value is kept raw until it ends: no escape has more than six bytes for one.
+const MAX_RAW_VALUE: usize = 6 * MAX_VALUE;
 
 /// A text of which a beginning has been released. It is scanned decoded and released raw.
 #[derive(Default)]
@@ -18,10 +23,13 @@ pub(super) struct Lane {
     /// What is held back, raw.
     raw: String,
     shifts: Shifts,
+    unfold: Unfold,
     /// The decoded place up to which everything was released or hidden.
     out: usize,
     machine: Machine,
     hints: Hints,
+    /// Whether JSON's escapes stand in what is raw.
+    escaped: bool,
     /// Whether the hit that the scan is in is hidden.
     hiding: bool,
     /// The hit that the scan is in, if what stands in its place depends on its value.
@@ -32,27 +40,30 @@ pub(super) struct Lane {
 struct Kept {
     entity: Entity,
     action: RedactionAction,
-    /// What is known of it: up to one byte more than can be used.
-    value: Vec<u8>,
+    /// What is known of it, raw: up to one piece more than can be used.
+    value: String,
 }
 
 impl Lane {
-    /// The beginning of a text at a place of which `hints` are known.
+    /// The beginning of a string of JSON, or of what stands between two, at a place of which `hints` are known.
     pub(super) fn new(hints: Hints) -> Self {
-        Self { hints, ..Self::default() }
+        Self { hints, escaped: true, ..Self::default() }
     }
 
     /// Adds text that stands for itself.
     pub(super) fn feed(&mut self, plain: &str) {
-        self.decoded.extend_from_slice(plain.as_bytes());
+        let behind = self.raw.len() - self.unfold.pending();
+        let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+        self.unfold.feed(plain, &mut target);
         self.raw.push_str(plain);
     }
 
     /// Adds a character and the escape that stands for it.
     pub(super) fn feed_escape(&mut self, character: char, raw: &str) {
-        self.decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        let behind = self.raw.len() - self.unfold.pending();
+        let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+        self.unfold.take(character, raw.len(), &mut target);
         self.raw.push_str(raw);
-        self.shifts.note(self.decoded.len(), self.raw.len());
     }
 
     pub(super) fn held(&self) -> usize {
@@ -67,6 +78,11 @@ impl Lane {
         out: &mut Sink<'_>,
         mut mark: impl FnMut(Entity, RedactionAction, &dyn Fn() -> Option<String>) -> String,
     ) {
+        if last {
+            let behind = self.raw.len() - self.unfold.pending();
+            let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+            self.unfold.finish(&mut target);
+        }
         let mut released = 0;
         loop {
             let mut text = Text::new(&self.decoded, last, self.hints);
@@ -79,7 +95,7 @@ impl Lane {
                     }
                     self.hiding = action.hides();
                     if needs_value(action) {
-                        self.kept = Some(Kept { entity, action, value: Vec::new() });
+                        self.kept = Some(Kept { entity, action, value: String::new() });
                     } else if self.hiding {
                         out.release.text.push_str(&mark(entity, action, &|| None));
                     }
@@ -88,7 +104,7 @@ impl Lane {
                     self.pass(end, &mut released, out);
                     self.hiding = false;
                     if let Some(Kept { entity, action, value }) = self.kept.take() {
-                        let value = String::from_utf8_lossy(&value);
+                        let value = if self.escaped { unescaped(&value) } else { value };
                         let of_value = || out.marks.of(action, entity, &value);
                         let mark = mark(entity, action, &of_value);
                         out.release.text.push_str(&mark);
@@ -109,9 +125,10 @@ impl Lane {
         if !self.hiding {
             out.release.text.push_str(self.raw.get(*released..end).unwrap_or_default());
         }
-        if let Some(Kept { value, .. }) = &mut self.kept {
-            let room = (MAX_VALUE + 1).saturating_sub(value.len());
-            value.extend(self.decoded.get(self.out..place).unwrap_or_default().iter().take(room));
+        if let Some(Kept { value, .. }) = &mut self.kept
+            && value.len() <= MAX_RAW_VALUE
+        {
+            value.push_str(self.raw.get(*released..end).unwrap_or_default());
         }
         *released = end;
         self.out = place;
