@@ -3,12 +3,14 @@
 pub(crate) mod address;
 pub(crate) mod age;
 pub(crate) mod assign;
+
 pub(crate) mod card;
 mod checksum;
 pub(crate) mod crypto;
 pub(crate) mod database_url;
 pub(crate) mod date;
 pub(crate) mod email;
+pub(crate) mod encoded;
 pub(crate) mod groups;
 pub(crate) mod iban;
 pub(crate) mod ip;
@@ -54,7 +56,6 @@ impl Hit {
     }
 
     /// A hit that `rule` decided, and not what the table of entities says.
-    #[allow(dead_code, reason = "for finders that know more than one rule")]
     pub(crate) fn by(self, rule: &'static str) -> Self {
         Self { rule, ..self }
     }
@@ -74,6 +75,8 @@ pub(crate) enum Tail {
     Jwt,
     /// Everything up to and including the END line.
     Pem,
+    /// More of the alphabet of base64.
+    Base64,
 }
 
 /// How far a tail reaches in the text at hand.
@@ -91,6 +94,7 @@ impl Tail {
         let end = match self {
             Self::Token => text.run(at, usize::MAX, is_token_byte),
             Self::Jwt => jwt::rest(text, at),
+            Self::Base64 => text.run(at, usize::MAX, encoded::is_base64),
             Self::Pem => return pem::swallow(text, at),
         };
         if text.take_starved() { Swallowed::GoesOn(end) } else { Swallowed::Ends(end) }

@@ -10,6 +10,7 @@
 //! - [`urlenc`] does the same for paths and queries;
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
+mod columns;
 mod entity;
 mod field;
 mod find;

@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 
+use crate::columns::Columns;
 use crate::find::assign::{self, Value};
 use crate::find::database_url::{self, UserInfo};
 use crate::find::{Hit, Swallowed, Tail};
 use crate::find::{
-    address, age, card, crypto, date, email, groups, iban, ip, jwt, labelled, mac, mark, national, pem,
-    person, phone, secret, ssn, track,
+    address, age, card, crypto, date, email, encoded, groups, iban, ip, jwt, labelled, mac, mark, national,
+    pem, person, phone, secret, ssn, track,
 };
 use crate::hints::Hints;
 use crate::labels;
@@ -101,6 +102,16 @@ impl<'t> Unfolded<'t> {
     }
 }
 
+/// The first kind found in a text that stands encoded in another, and is not searched for further such texts.
+pub(crate) fn first_within(bytes: &[u8]) -> Option<Entity> {
+    let unfolded = Unfolded::of(bytes);
+    let mut machine = Machine { decoded: usize::MAX, ..Machine::default() };
+    match machine.advance(&mut Text::new(&unfolded.bytes, true, Hints::default())) {
+        Step::Found { entity, .. } => Some(entity),
+        Step::Ended(_) | Step::Waiting(_) => None,
+    }
+}
+
 fn spans(text: &mut Text<'_>) -> Vec<Span> {
     let mut machine = Machine::default();
     let mut spans = Vec::new();
@@ -153,6 +164,10 @@ pub(crate) struct Machine {
     user_info: Option<UserInfo>,
     /// The secret that the scan comes to, by what stood before it.
     value: Option<Value>,
+    /// All runs of base64 before have been decoded.
+    decoded: usize,
+    /// The table that the scan is in.
+    columns: Columns,
 }
 
 impl Machine {
@@ -180,6 +195,7 @@ impl Machine {
                 }
             }
         }
+        self.columns.read(text.bytes(), self.at.min(text.len()));
         Step::Waiting(self.at)
     }
 
@@ -192,6 +208,7 @@ impl Machine {
             }
             Swallowed::GoesOn(at) => {
                 self.at = at;
+                self.columns.read(text.bytes(), at);
                 Step::Waiting(at)
             }
         }
@@ -208,6 +225,10 @@ impl Machine {
             return Turn::On(end);
         }
         let mut next = at + 1;
+        if first.is_ascii_digit() || first.is_ascii_uppercase() {
+            self.columns.read(text.bytes(), at);
+            text.set_cell(self.columns.said());
+        }
         let hit = match first {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
@@ -220,13 +241,30 @@ impl Machine {
             lead if email::is_latin_lead(lead) => self.email(text, at).or_else(|| person::find(text, at)),
             _ => None,
         };
-        match hit.or_else(|| self.announced(at)) {
+        let hit = hit.or_else(|| self.announced(at)).or_else(|| self.encoded(text, at, first));
+        match hit {
             Some(hit) => Turn::Hit(hit),
             // Nothing is skipped that was announced.
             None => Turn::On(
                 self.value.filter(|value| value.start > at).map_or(next, |value| next.min(value.start)),
             ),
         }
+    }
+
+    /// A value that stands encoded in a run of base64. Each run is decoded once.
+    fn encoded(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<Hit> {
+        if self.decoded > at || !first.is_ascii_alphanumeric() || !text.word_start(at) {
+            return None;
+        }
+        let run = encoded::read(text, at)?;
+        if !text.is_starved() {
+            self.decoded = run.end;
+        }
+        let entity = run.holds()?;
+        Some(
+            Hit::open(entity, run.end, run.goes_on.then_some(Tail::Base64))
+                .by("found in what base64 encodes"),
+        )
     }
 
     /// The secret that was announced for this place.
@@ -352,6 +390,8 @@ impl Machine {
         self.floor = self.floor.saturating_sub(count);
         self.user_info = self.user_info.and_then(|info| info.forget(count));
         self.value = self.value.and_then(|value| value.forget(count));
+        self.decoded = self.decoded.saturating_sub(count);
+        self.columns.forget(count);
     }
 }
 
@@ -363,7 +403,9 @@ fn goes_on(text: &Text<'_>, at: usize, end: usize) -> bool {
         Some(b'.' | b'-') => next(end + 1, |b| b.is_ascii_alphanumeric() || b >= 0x80),
         Some(b':') => next(end + 1, |b| b.is_ascii_hexdigit() || matches!(b, b'/' | b':')),
         // `QQ 12 34 56 C`, `D 123 4567`
-        Some(b' ') if end - at <= MAX_LETTERS => next(end + 1, |b| b.is_ascii_digit()),
+        Some(b' ') if end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase) => {
+            next(end + 1, |b| b.is_ascii_digit())
+        }
         Some(b) => email::is_latin_lead(b),
         None => false,
     }

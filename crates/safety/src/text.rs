@@ -42,6 +42,8 @@ pub(crate) struct Text<'a> {
     hit: Option<Last>,
     /// What the place of the text (a JSON key) says about it.
     pub(crate) hints: Hints,
+    /// What the head of the column at hand says.
+    cell: Cell<Option<Said>>,
     starved: Cell<bool>,
     #[cfg(test)]
     steps: Cell<u64>,
@@ -55,6 +57,7 @@ impl<'a> Text<'a> {
             floor: 0,
             hit: None,
             hints,
+            cell: Cell::new(None),
             starved: Cell::new(false),
             #[cfg(test)]
             steps: Cell::new(0),
@@ -97,7 +100,7 @@ impl<'a> Text<'a> {
         // In a list, what was said of the first is said of all.
         match self.hit.filter(|_| self.floor > 0 && is_list_gap(behind)) {
             Some(last) => last.said,
-            None => self.hints.said,
+            None => self.cell.get().unwrap_or(self.hints.said),
         }
     }
 
@@ -127,6 +130,15 @@ impl<'a> Text<'a> {
 
     pub(crate) fn set_floor(&mut self, floor: usize, hit: Option<Last>) {
         (self.floor, self.hit) = (floor, hit);
+    }
+
+    pub(crate) fn set_cell(&self, said: Option<Said>) {
+        self.cell.set(said);
+    }
+
+    /// All bytes that are there.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Whether the hit before was a card, or what is told with one, and stands close by.
