@@ -4,6 +4,7 @@ use greffier_event::{Call, Decision, DecisionKind, Principal, RedactionAction};
 use greffier_policy::{Policies, Question};
 
 use crate::inspect::{Redacted, is_json};
+use crate::remote::OnFailure;
 use crate::route::{Destination, NoDestination};
 
 /// A call that policy and content safety allow. Only [`decide`] makes one.
@@ -34,6 +35,8 @@ pub(crate) struct Verdict {
 pub(crate) enum Denial {
     /// Policy does not permit it.
     Policy,
+    /// Another analyser had to say what it holds, and did not.
+    Analyser,
     /// Content safety blocks it.
     Content,
     /// Nothing is configured that it could go to.
@@ -88,6 +91,10 @@ pub(crate) fn decide(
         .collect();
     let refusal = if decision.kind != DecisionKind::Allow {
         Some(Denial::Policy)
+    } else if let Some((error, OnFailure::Deny)) = redacted.unanswered() {
+        decision.rule = Some("content safety needs the other analyser".to_owned());
+        decision.reasons = vec![format!("the other analyser did not answer: {error}")];
+        Some(Denial::Analyser)
     } else if let Some(entity) = blocked.first() {
         decision.rule = Some(format!("content safety blocks {entity}"));
         decision.reasons = vec![format!("the request contains {entity}, which the rules block")];

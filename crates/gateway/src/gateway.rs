@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use greffier_event::{Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
+use greffier_event::{Call, Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
 use greffier_safety::Rulebook;
@@ -30,6 +30,7 @@ use crate::prices::Prices;
 use crate::record::Recorder;
 use crate::refusals::Refusals;
 use crate::refuse::Refused;
+use crate::remote::{OnFailure, Remote, Unanswered};
 use crate::route::Route;
 use crate::settings::{Limits, Secret, Settings, ToolServer, Upstream};
 use crate::site::Site;
@@ -68,6 +69,7 @@ pub(crate) struct Gateway {
     /// Cancelled when the gateway stops.
     pub(crate) stop: CancellationToken,
     rulebook: Rulebook,
+    remote: Option<Remote>,
     config_text: String,
     /// Whether the node's start is on record.
     on_record: AtomicBool,
@@ -115,6 +117,7 @@ impl Gateway {
             site,
             stop,
             rulebook: settings.rules,
+            remote: settings.remote,
             config_text: settings.config_text,
             on_record: AtomicBool::new(false),
             head_list: tokio::sync::Mutex::default(),
@@ -124,6 +127,19 @@ impl Gateway {
     /// What is done about findings in a call.
     pub(crate) fn handling(&self, tenant: &Tenant, target: &Target) -> Handling {
         Handling::new(&self.rulebook, &self.recorder.appender, tenant, target)
+    }
+
+    /// What inspects a call: our own detector, with what another analyser says about its texts, if one is asked; and why
+    /// it said nothing.
+    pub(crate) async fn analysed(&self, call: &Call) -> (Inspector, Option<(Unanswered, OnFailure)>) {
+        let Some(remote) = &self.remote else { return (self.inspector.clone(), None) };
+        match remote.analyse(&self.client, &call.contents).await {
+            Ok(others) => (Inspector::new(Arc::new(self.inspector.scanner().with_others(others))), None),
+            Err(error) => {
+                tracing::warn!(%error, "the other analyser did not answer");
+                (self.inspector.clone(), Some((error, remote.on_failure)))
+            }
+        }
     }
 
     /// Whether calls may be governed now; if not, why. The node's own start comes first on the record: until then

@@ -12,6 +12,7 @@ use greffier_event::{Call, Content, ContentSafety, Finding, Place, Redaction, Re
 use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, replace_text, urlenc};
 
 use crate::handling::Handling;
+use crate::remote::{OnFailure, Unanswered};
 use crate::settings::Secret;
 
 /// What stands where the caller's own token stood: it goes nowhere, under no rule.
@@ -45,6 +46,8 @@ pub(crate) struct Inspected {
 pub(crate) struct Redacted<C> {
     call: C,
     findings: Vec<Finding>,
+    /// Why another analyser, which was asked, said nothing.
+    unanswered: Option<(Unanswered, OnFailure)>,
     forward: Vec<Content>,
     record: Vec<Content>,
 }
@@ -58,6 +61,11 @@ impl Redacted<Call> {
     /// What was found.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Why another analyser, which was asked, said nothing, and what that means for the call.
+    pub(crate) fn unanswered(&self) -> Option<(Unanswered, OnFailure)> {
+        self.unanswered
     }
 
     /// What may be recorded.
@@ -77,11 +85,13 @@ pub(crate) fn inspect(
     mut call: Call,
     handling: &Handling,
     token: &Secret,
+    unanswered: Option<(Unanswered, OnFailure)>,
 ) -> Result<Redacted<Call>, Uninspectable> {
     let contents = std::mem::take(&mut call.contents);
     let mut redacted = Redacted {
         call,
         findings: Vec::new(),
+        unanswered,
         forward: Vec::new(),
         record: Vec::with_capacity(contents.len()),
     };

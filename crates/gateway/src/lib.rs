@@ -31,6 +31,7 @@ mod read;
 mod record;
 mod refusals;
 mod refuse;
+mod remote;
 mod reply;
 mod route;
 mod server;
@@ -53,6 +54,7 @@ pub use body::Body;
 pub use clock::{Clock, Shift};
 pub use continues::{Class, Continues};
 pub use policy_watch::read_dir as read_policies;
+pub use remote::{OnFailure, Remote};
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
 pub use site::{Access, Site, Visit};
 

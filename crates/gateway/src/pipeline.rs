@@ -77,7 +77,8 @@ async fn steps(
 
     // Inspected once: findings for the decision, one form to forward and one to record.
     let handling = gateway.handling(&principal.tenant, &call.target);
-    let redacted = inspect(&gateway.inspector, call, &handling, &token)
+    let (inspector, unanswered) = gateway.analysed(&call).await;
+    let redacted = inspect(&inspector, call, &handling, &token, unanswered)
         .map_err(|error| Refused::bad_request(error.to_string()).sent_by(&principal))?;
 
     // Policy and content safety decide, over the findings.
@@ -113,6 +114,7 @@ async fn steps(
 fn refused(denial: Denial, message: String) -> Refused {
     match denial {
         Denial::Policy => Refused::new(403, "denied_by_policy", message),
+        Denial::Analyser => Refused::new(503, "analyser_unavailable", message),
         Denial::Content => Refused::new(403, "content_blocked", message),
         Denial::Destination(NoDestination::Model) => Refused::new(404, "model_not_found", message),
         Denial::Destination(NoDestination::Tool) => Refused::new(404, "tool_not_found", message),

@@ -335,6 +335,11 @@ fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> Vec<Part> {
         greffier_event::Target::Model { .. } => parts.extend(body.map(|body| part("prompt", body))),
         greffier_event::Target::Tool { .. } => parts.push(parameters(redacted.record())),
     }
+    if let Some((error, _)) = redacted.unanswered() {
+        let content = serde_json::json!({ "content_safety": { "remote": error.to_string() } });
+        let (name, media) = ("metadata".to_owned(), "application/json".to_owned());
+        parts.push(Part { name, media, content: content.to_string().into_bytes() });
+    }
     if let Some(email) = &principal.email {
         parts.push(Part {
             name: "email".to_owned(),

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::continues::Continues;
 use crate::prices::Prices;
+use crate::remote::Remote;
 
 /// Everything `serve` needs to know.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub scanner: Arc<Scanner>,
     /// What to do about them.
     pub rules: Rulebook,
+    /// Another analyser that is asked about what calls carry.
+    pub remote: Option<Remote>,
     /// What tokens cost.
     pub prices: Prices,
     /// Which calls go on while nothing can be recorded.

@@ -30,9 +30,9 @@ pub(crate) struct Cli {
     /// Configuration file.
     #[arg(long, global = true, value_name = "FILE", env = "GREFFIER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Form of the data.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    /// Form of the data; a table by default.
+    #[arg(short, long, global = true, value_enum)]
+    pub(crate) output: Option<Format>,
     /// No remarks, only data and errors.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Say which entries expired, which would go now by the configured retention, and what keeps the others. Changes
     /// nothing.
     Retention,
-    /// Find sensitive data: JSONL {id,text} on stdin, {id,spans} on stdout, places in bytes.
+    /// Find sensitive data: JSONL {id,text} in, {id,spans} out, places in bytes; on a terminal the text with its hits.
     Scan(Scan),
     /// Look at the policies.
     #[command(subcommand)]
@@ -224,6 +224,17 @@ pub(crate) struct Verify {
 /// `scan`.
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
+    /// What to read; stdin by default.
+    pub(crate) file: Option<PathBuf>,
+    /// Each line is a text, not JSON.
+    #[arg(long)]
+    pub(crate) text: bool,
+    /// Say of each hit which rule decided, and which word beside it.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// List the types that are looked for.
+    #[arg(long, conflicts_with_all = ["file", "text", "explain", "fail_on"])]
+    pub(crate) types: bool,
     /// Exit with 6 if anything of this type (or `any`) is found; may be repeated.
     #[arg(long = "fail-on", value_name = "TYPE")]
     pub(crate) fail_on: Vec<String>,

@@ -46,7 +46,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
         Command::Retention => retention::run(config, output),
-        Command::Scan(args) => scan::run(&args, output),
+        Command::Scan(args) => scan::run(&args, config, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
         Command::Search(args) => search::run(&args, config, output),
         Command::Sql(args) => sql::run(&args, config, output),

@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{Continues, Limits, ToolServer, Upstream};
+use greffier_gateway::{Continues, Limits, Remote, ToolServer, Upstream};
 use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
-use greffier_safety::Rulebook;
+use greffier_safety::{Rulebook, Scanner};
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -79,6 +80,15 @@ pub(crate) struct AnchorConfig {
     pub(crate) require: Require,
 }
 
+/// What is looked for in contents, and what is done about it.
+#[derive(Debug)]
+pub(crate) struct SafetyConfig {
+    pub(crate) scanner: Arc<Scanner>,
+    pub(crate) rules: Rulebook,
+    /// Another analyser, if one is asked.
+    pub(crate) remote: Option<Remote>,
+}
+
 /// The checked configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -92,7 +102,7 @@ pub(crate) struct Config {
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) tools: Vec<ToolConfig>,
     pub(crate) policy_dir: PathBuf,
-    pub(crate) rules: Rulebook,
+    pub(crate) safety: SafetyConfig,
     pub(crate) prices: Option<PathBuf>,
     pub(crate) continues: Continues,
     /// Who stamps checkpoints with a time, if anybody does.

@@ -37,7 +37,8 @@ use crate::output::{Format, Output};
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(cli) => {
-            let output = Output::new(cli.output, cli.quiet, cli.no_color);
+            let output = Output::new(cli.output.unwrap_or_default(), cli.quiet, cli.no_color)
+                .asked(cli.output.is_some());
             cmd::run(cli, output).unwrap_or_else(|error| {
                 // Whoever read our output has enough of it: `greffier … | head`.
                 if is_broken_pipe(&error) { Exit::Ok } else { output.failed(&error) }

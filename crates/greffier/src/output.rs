@@ -43,6 +43,9 @@ pub(crate) struct Output {
     pub(crate) format: Format,
     /// Whether remarks are wanted.
     pub(crate) quiet: bool,
+    /// Whether the form was asked for.
+    pub(crate) asked: bool,
+    declined: bool,
     color: bool,
 }
 
@@ -50,7 +53,18 @@ impl Output {
     /// Colours only where a person looks on and did not decline them (`NO_COLOR`, `--no-color`).
     pub(crate) fn new(format: Format, quiet: bool, no_color: bool) -> Output {
         let declined = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Output { format, quiet, color: !declined && io::stderr().is_terminal() }
+        let color = !declined && io::stderr().is_terminal();
+        Output { format, quiet, asked: false, declined, color }
+    }
+
+    /// The same, knowing whether somebody asked for the form.
+    pub(crate) fn asked(self, asked: bool) -> Output {
+        Output { asked, ..self }
+    }
+
+    /// Whether the data may carry colours.
+    pub(crate) fn data_color(&self) -> bool {
+        !self.declined && self.on_terminal()
     }
 
     /// Whether stderr may carry colours.

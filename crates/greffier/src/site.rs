@@ -16,8 +16,14 @@ pub(crate) struct ReadSite(Api);
 impl ReadSite {
     /// Reads through `engine`; `appender` records every read and what is ingested, in the name of `node`, and `eraser`
     /// erases.
-    pub(crate) fn new(engine: Engine, appender: Appender, eraser: Eraser, node: String) -> ReadSite {
-        ReadSite(Api::new(engine, appender, node, Arc::new(Scanner::new())).erasing(eraser))
+    pub(crate) fn new(
+        engine: Engine,
+        appender: Appender,
+        eraser: Eraser,
+        node: String,
+        scanner: Arc<Scanner>,
+    ) -> ReadSite {
+        ReadSite(Api::new(engine, appender, node, scanner).erasing(eraser))
     }
 }
 

@@ -3,13 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_gateway::prices::Prices;
 use greffier_gateway::{Clock, KeySource, Secret, Settings, TrustedIssuer};
 use greffier_policy::Policies;
-use greffier_safety::Scanner;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, IssuerConfig, SecretSource, ToolConfig, UpstreamConfig};
@@ -41,8 +39,9 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
         upstreams: config.upstreams.into_iter().map(upstream).collect::<anyhow::Result<_>>()?,
         tools: config.tools.into_iter().map(tool).collect::<anyhow::Result<_>>()?,
         policy_dir: config.policy_dir,
-        scanner: Arc::new(Scanner::new()),
-        rules: config.rules,
+        scanner: config.safety.scanner,
+        rules: config.safety.rules,
+        remote: config.safety.remote,
         prices,
         continues: config.continues,
         limits: config.limits,

@@ -44,6 +44,9 @@ macro_rules! entities {
         #[expect(missing_docs, reason = "the names are the vocabulary")]
         pub enum Entity {
             $(#[serde(rename = $name)] $variant,)*
+            /// A kind that an installation defines, or another analyser names.
+            #[serde(untagged)]
+            Custom(crate::Custom),
         }
 
         impl Entity {
@@ -59,6 +62,13 @@ macro_rules! entities {
                         score: $score,
                         rule: $rule,
                     },)*
+                    Self::Custom(custom) => Facts {
+                        name: custom.name(),
+                        class: custom.class(),
+                        tier: Tier::Form,
+                        score: 0.9,
+                        rule: "own pattern",
+                    },
                 }
             }
         }

@@ -73,6 +73,11 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
+    /// The end of the nearest key.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.tail.get(..self.tail_length).unwrap_or_default()
+    }
+
     /// The hints below a key of an object that has these hints.
     pub(crate) fn with_key(self, key: &[u8]) -> Self {
         let key = key.get(..KEY_BYTES).unwrap_or(key);

@@ -14,8 +14,8 @@ mod tests;
 mod walk;
 
 pub use error::{JsonError, JsonFault};
-pub(crate) use inspect::unescaped;
 pub use inspect::{Inspection, JsonFinding, MAX_PLACES};
+pub(crate) use inspect::{MAX_NESTING, unescaped};
 pub use pointer::MAX_POINTER;
 pub use walk::MAX_DEPTH;
 

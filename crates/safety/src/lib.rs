@@ -11,6 +11,7 @@
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
 mod columns;
+mod custom;
 mod entity;
 mod field;
 mod find;
@@ -19,6 +20,7 @@ pub mod json;
 mod labels;
 mod leaf;
 mod marks;
+mod others;
 mod restore;
 mod rulebook;
 mod rules;
@@ -33,9 +35,11 @@ mod unfold;
 pub mod urlenc;
 mod vault;
 
+pub use custom::{BadDefinition, BadPattern, Custom, Definition, Line, MAX_CUSTOM, Validator};
 pub use entity::{Class, Entity, Tier};
 pub use field::{BadField, Field};
 pub use marks::{Hasher, Marks, replace_text};
+pub use others::{Others, TooMany, texts};
 pub use restore::Restorer;
 pub use rulebook::{Kinds, Rule, Rulebook, Way};
 pub use rules::Rules;

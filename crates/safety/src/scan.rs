@@ -5,8 +5,10 @@
 //! and places are never visited twice but for those bounds, so time grows with the length of the text only.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::columns::Columns;
+use crate::custom::{BadDefinition, Customs, Definition};
 use crate::find::assign::{self, Value};
 use crate::find::database_url::{self, UserInfo};
 use crate::find::{Hit, Swallowed, Tail};
@@ -16,6 +18,7 @@ use crate::find::{
 };
 use crate::hints::Hints;
 use crate::labels;
+use crate::others::Others;
 use crate::shifts::Shifts;
 use crate::text::{Last, Text};
 use crate::unfold::{self, Target, Unfold};
@@ -25,9 +28,10 @@ use crate::{Entity, Span};
 const MAX_WORD: usize = 72;
 
 /// Finds sensitive values in text. Make one and share it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Scanner {
-    _made_by_new: (),
+    pub(crate) customs: Option<Arc<Customs>>,
+    pub(crate) others: Option<Arc<Others>>,
 }
 
 impl Default for Scanner {
@@ -42,7 +46,40 @@ impl Scanner {
     pub fn new() -> Self {
         phone::warm_up();
         labels::warm_up();
-        Self { _made_by_new: () }
+        Self { customs: None, others: None }
+    }
+
+    /// A scanner that knows the kinds which an installation defines as well. Where one of them starts, it goes before
+    /// ours.
+    ///
+    /// # Errors
+    /// Says which definition cannot come into force, counted from 0, and why; all of them are told.
+    pub fn knowing(definitions: &[Definition]) -> Result<Self, Vec<(usize, BadDefinition)>> {
+        let (mut customs, mut bad) = (Customs::default(), Vec::new());
+        for (at, definition) in definitions.iter().enumerate() {
+            if let Err(error) = customs.define(definition) {
+                bad.push((at, error));
+            }
+        }
+        let customs = (!definitions.is_empty()).then(|| Arc::new(customs));
+        if bad.is_empty() { Ok(Self { customs, ..Self::new() }) } else { Err(bad) }
+    }
+
+    /// The kind of that name: one of ours, or of the installation's.
+    #[must_use]
+    pub fn entity(&self, name: &str) -> Option<Entity> {
+        Entity::parse(name).or_else(|| self.customs.as_ref()?.entity(name))
+    }
+
+    /// Every kind that is looked for.
+    #[must_use]
+    pub fn entities(&self) -> Vec<Entity> {
+        let customs = self.customs.iter().flat_map(|customs| customs.entities());
+        Entity::ALL.into_iter().chain(customs).collect()
+    }
+
+    pub(crate) fn customs(&self) -> Option<&Customs> {
+        self.customs.as_deref()
     }
 
     /// All hits, in order and without overlap.
@@ -61,17 +98,20 @@ impl Scanner {
     #[must_use]
     pub fn has_hit(&self, text: &str) -> bool {
         let unfolded = Unfolded::of(text.as_bytes());
-        let mut text = Text::new(&unfolded.bytes, true, Hints::default());
+        let mut text = Text::new(&unfolded.bytes, true, Hints::default()).knowing(self.customs());
         matches!(Machine::default().advance(&mut text), Step::Found { .. })
     }
 
     pub(crate) fn scan_bytes(&self, bytes: &[u8], hints: Hints) -> Vec<Span> {
         let unfolded = Unfolded::of(bytes);
-        let mut spans = spans(&mut Text::new(&unfolded.bytes, true, hints));
+        let mut spans = spans(&mut Text::new(&unfolded.bytes, true, hints).knowing(self.customs()));
         for span in &mut spans {
             (span.start, span.end) = (unfolded.shifts.raw(span.start), unfolded.shifts.raw(span.end));
         }
-        spans
+        match &self.others {
+            Some(others) => others.join(bytes, spans),
+            None => spans,
+        }
     }
 }
 
@@ -223,6 +263,9 @@ impl Machine {
         let Some(first) = text.get(at) else { return Turn::On(at + 1) };
         if let Some(end) = mark::end(text, at) {
             return Turn::On(end);
+        }
+        if let Some(hit) = text.customs.and_then(|customs| customs.find(text, at)) {
+            return Turn::Hit(hit);
         }
         let mut next = at + 1;
         if first.is_ascii_digit() || first.is_ascii_uppercase() {

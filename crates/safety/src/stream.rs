@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use greffier_event::RedactionAction;
 
+use crate::custom::Customs;
 use crate::{Entity, Marks, Rules, Scanner};
 use fragment::Fragment;
 use lane::Lane;
@@ -39,8 +40,7 @@ pub struct Release {
 
 /// Redacts one stream of text.
 pub struct StreamRedactor {
-    // Finders keep nothing of their own yet; holding the scanner keeps what it loaded alive.
-    _scanner: Arc<Scanner>,
+    scanner: Arc<Scanner>,
     rules: Rules,
     marks: Marks,
     state: State,
@@ -71,7 +71,7 @@ impl StreamRedactor {
             Mode::Text => State::Text(Lane::default()),
             Mode::JsonFragment => State::Json(Fragment::default()),
         };
-        Self { _scanner: scanner, rules, marks: Marks::default(), state, blocked: None }
+        Self { scanner, rules, marks: Marks::default(), state, blocked: None }
     }
 
     /// The same with what makes hashes and tokens.
@@ -113,7 +113,9 @@ impl StreamRedactor {
         if self.blocked.is_some() {
             return Release { blocked: self.blocked, ..Release::default() };
         }
-        let mut out = Sink { rules: &self.rules, marks: &self.marks, release: Release::default() };
+        let release = Release::default();
+        let customs = self.scanner.customs();
+        let mut out = Sink { rules: &self.rules, marks: &self.marks, customs, release };
         step(&mut self.state, &mut out);
         let release = out.release;
         if release.blocked.is_some() {
@@ -133,6 +135,7 @@ fn mark(entity: Entity, _: RedactionAction, of_value: &dyn Fn() -> Option<String
 struct Sink<'r> {
     rules: &'r Rules,
     marks: &'r Marks,
+    customs: Option<&'r Customs>,
     release: Release,
 }
 

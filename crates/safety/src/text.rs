@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use crate::Entity;
+use crate::custom::Customs;
 use crate::hints::{self, Hints, Said};
 
 /// How far behind a finder may look; a stream keeps this much of what it has already let go.
@@ -44,6 +45,8 @@ pub(crate) struct Text<'a> {
     pub(crate) hints: Hints,
     /// What the head of the column at hand says.
     cell: Cell<Option<Said>>,
+    /// Kinds that the installation defines.
+    pub(crate) customs: Option<&'a Customs>,
     starved: Cell<bool>,
     #[cfg(test)]
     steps: Cell<u64>,
@@ -58,10 +61,17 @@ impl<'a> Text<'a> {
             hit: None,
             hints,
             cell: Cell::new(None),
+            customs: None,
             starved: Cell::new(false),
             #[cfg(test)]
             steps: Cell::new(0),
         }
+    }
+
+    /// The same where the installation defines kinds of its own.
+    pub(crate) fn knowing(mut self, customs: Option<&'a Customs>) -> Self {
+        self.customs = customs;
+        self
     }
 
     /// The byte at `at`; `None` behind the end.

@@ -209,6 +209,7 @@ impl Harness {
                 tools: Rules::new(greffier_event::RedactionAction::Flag),
                 rules: Vec::new(),
             },
+            remote: None,
             prices: Prices::builtin().unwrap(),
             continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),

@@ -60,7 +60,13 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         tracing::info!(address = %listener.local_addr()?, "listening");
         // Whatever asks the trails is gone with the runtime, before the ledger closes.
         let engine = Engine::new(ledger.reader(), limits)?;
-        let site = ReadSite::new(engine, ledger.appender(), ledger.eraser(), settings.node.clone());
+        let site = ReadSite::new(
+            engine,
+            ledger.appender(),
+            ledger.eraser(),
+            settings.node.clone(),
+            Arc::clone(&settings.scanner),
+        );
         let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
         let watch = tokio::spawn(watch);
         let stamper = ledger.stamper();

@@ -13,6 +13,7 @@ mod units;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
+use greffier_safety::{Entity, Scanner};
 use toml::Spanned;
 
 use super::Config;
@@ -37,7 +38,8 @@ pub(crate) fn check(
 ) -> Result<Config, Problems> {
     // Only strings, numbers and booleans are in it: it is always written.
     let text = toml::to_string(&raw).unwrap_or_default();
-    let mut checker = Checker { base, places, problems };
+    let mut checker =
+        Checker { base, places, problems, scanner: Scanner::default(), remote_kinds: Vec::new() };
     let listen = checker.listen(&raw);
     let (data, keys) = checker.folders(&raw.data, &raw.keys);
     let continues = checker.on_record_failure(&raw);
@@ -46,7 +48,7 @@ pub(crate) fn check(
     let issuers = checker.issuers(&raw.issuer);
     let upstreams = checker.upstreams(&raw.upstream);
     let tools = checker.tools(&raw.tool);
-    let rules = checker.safety(&raw.safety);
+    let safety = checker.safety(&raw.safety);
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
     let seal = checker.ledger(&raw.ledger);
@@ -71,7 +73,7 @@ pub(crate) fn check(
         upstreams,
         tools,
         policy_dir,
-        rules,
+        safety,
         prices,
         continues,
         timestamps,
@@ -89,6 +91,10 @@ struct Checker<'a> {
     base: &'a Path,
     places: &'a Places<'a>,
     problems: Problems,
+    /// What is looked for, once that is known: rules name its types.
+    scanner: Scanner,
+    /// What another analyser is asked for.
+    remote_kinds: Vec<Entity>,
 }
 
 impl Checker<'_> {

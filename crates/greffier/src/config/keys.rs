@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawAnchor, RawByClass, RawClaims, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery,
-    RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
+    Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery,
+    RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -38,6 +38,8 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.section(root, "safety", fields::<RawSafety>());
     if let Some(safety) = root.get("safety").and_then(|value| value.get_ref().as_table()) {
         found.list(safety, "rule", fields::<RawRule>());
+        found.list(safety, "entity", fields::<RawEntity>());
+        found.section(safety, "remote", fields::<RawRemote>());
     }
     found.section(root, "prices", fields::<RawPrices>());
     found.section(root, "timestamp", fields::<RawTimestamp>());

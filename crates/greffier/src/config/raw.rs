@@ -14,7 +14,7 @@ use toml::Spanned;
 
 pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
 pub(crate) use failure::{RawByClass, RawFailure};
-pub(crate) use safety::{RawRule, RawSafety};
+pub(crate) use safety::{RawEntity, RawRemote, RawRule, RawSafety};
 
 /// A text with its place.
 pub(crate) type Text = Spanned<String>;

@@ -375,7 +375,7 @@ fn the_environment_lies_over_the_file() {
         idle_timeout = "120s"
     "#);
     assert_eq!(
-        config.rules.models.action(greffier_safety::Entity::UsSsn),
+        config.safety.rules.models.action(greffier_safety::Entity::UsSsn),
         greffier_event::RedactionAction::Block
     );
     assert_eq!(config.upstreams.len(), 2);
@@ -563,9 +563,64 @@ fn rules_become_a_book() {
                 [[safety.rule]]\nclass = \"secret\"\naction = \"block\"\n";
     let config = load(text, &[("SAFETY__RULE__1__ACTION", "mask")]).unwrap();
     let way = |stage| greffier_safety::Way { stage, tenant: "acme", tool: Some("crm:contacts:search") };
-    let action = |stage, entity| config.rules.rules(way(stage)).action(entity);
+    let action = |stage, entity| config.safety.rules.rules(way(stage)).action(entity);
     assert_eq!(action(Stage::Input, greffier_safety::Entity::UsSsn), RedactionAction::Tokenise);
     assert_eq!(action(Stage::Output, greffier_safety::Entity::UsSsn), RedactionAction::Redact);
     assert_eq!(action(Stage::Input, greffier_safety::Entity::Jwt), RedactionAction::Mask);
     assert_eq!(load(&config.text, &[]).unwrap().text, config.text);
+}
+
+const ENTITY: &str = r#"
+[[safety.entity]]
+name = "BADGE_ID"
+pattern = "B-[0-9]{4,6}"
+class = "personal"
+context = ["badge"]
+validator = "luhn"
+finds = ["badge B-18"]
+ignores = ["order B-1234"]
+"#;
+
+#[test]
+fn own_types_are_checked_at_load() {
+    insta::assert_snapshot!(problems(ENTITY, &[]), @"greffier.toml:8:10: nothing of this type is found in this text");
+    let more = "[[safety.entity]]\nname = \"US_SSN\"\npattern = \"x+\"\nvalidator = \"mod9\"\nfind = []\n\
+                [[safety.entity]]\nname = \"LONG_ID\"\npattern = \"x+\"\ncontext = [\"x\"]\n";
+    insta::assert_snapshot!(problems(more, &[]), @"
+    greffier.toml:2:8: this type is built in: choose another name
+    greffier.toml:4:13: unknown validator: expected one of luhn, mod97, iban, mod11, verhoeff
+    greffier.toml:5:1: unknown key `find` in `entity`: did you mean `finds`?
+    greffier.toml:8:11: it has no longest match: write `{1,20}` in place of `+` and `*`
+    ");
+    let good = ENTITY.replace("badge B-18", "badge B-1842")
+        + "[safety.rules]\nBADGE_ID = \"block\"\nBADGE_IDS = \"flag\"\n";
+    insta::assert_snapshot!(problems(&good, &[]), @"greffier.toml:12:1: unknown type: did you mean `BADGE_ID`?");
+    let good = good.replace("BADGE_IDS = \"flag\"\n", "");
+    let config = load(&good, &[]).unwrap();
+    assert_eq!(
+        config.safety.scanner.scan("badge B-1842").first().map(|span| span.entity.name()),
+        Some("BADGE_ID")
+    );
+    assert_eq!(load(&config.text, &[]).unwrap().text, config.text);
+}
+
+#[test]
+fn another_analyser_is_asked_for_what_it_is_configured_for() {
+    let text = "[safety.remote]\nurl = \"http://127.0.0.1:3000/analyze\"\nentities = [\"PERSON\", \"NRP\"]\n\
+                [safety.rules]\nNRP = \"block\"\n";
+    let config = load(text, &[]).unwrap();
+    let remote = config.safety.remote.unwrap();
+    assert_eq!((remote.timeout.as_secs(), remote.score), (1, 0.5));
+    assert_eq!(remote.entities.iter().map(|entity| entity.name()).collect::<Vec<_>>(), ["PERSON", "NRP"]);
+    let text = "[safety.remote]\nurl = \"ftp://x\"\nentities = [\"nrp\"]\ntimeout = \"5m\"\nscore = 1.5\nlanguage = \"\"\n\
+                on_failure = \"ignore\"\nreplies = true\n";
+    insta::assert_snapshot!(problems(text, &[]), @r#"
+    greffier.toml:2:7: expected an http or https URL
+    greffier.toml:3:13: expected a name in capital letters, as in PERSON
+    greffier.toml:4:11: expected at most 30s: every call waits for it
+    greffier.toml:5:9: expected a number from 0 to 1
+    greffier.toml:6:12: expected a language, as in "en"
+    greffier.toml:7:14: expected `deny` or `continue`
+    greffier.toml:8:1: unknown key `replies` in `remote`: expected one of url, timeout, entities, score, language, on_failure
+    "#);
 }

@@ -51,7 +51,13 @@ impl Node {
         settings.clock = clock;
         let policies = wire::policies(&settings.policy_dir)?;
         let engine = Engine::new(ledger.reader(), limits)?;
-        let site = ReadSite::new(engine.clone(), ledger.appender(), ledger.eraser(), settings.node.clone());
+        let site = ReadSite::new(
+            engine.clone(),
+            ledger.appender(),
+            ledger.eraser(),
+            settings.node.clone(),
+            Arc::clone(&settings.scanner),
+        );
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         let serving = tokio::spawn({
             let stop = stop.clone();

@@ -29,14 +29,18 @@ pub(crate) fn end(text: &Text<'_>, at: usize) -> Option<usize> {
         }
         _ => return None,
     };
-    let known = Entity::parse(written).is_some() || numbered(written);
+    let known = is_name(written) || numbered(written);
     known.then_some(close + 1)
 }
 
 fn numbered(written: &str) -> bool {
     let Some((name, number)) = written.rsplit_once('_') else { return false };
     let digits = (1..=MAX_NUMBER).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-    digits && Entity::parse(name).is_some()
+    digits && is_name(name)
+}
+
+fn is_name(written: &str) -> bool {
+    Entity::parse(written).is_some() || crate::custom::is_known(written)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{Entity, Marks, Rules, Scanner, Span, redact_text};
 pub const MAX_PLACES: usize = 256;
 
 /// JSON in a string in JSON, so many times. Each level is one more pass over what it holds.
-const MAX_NESTING: usize = 4;
+pub(crate) const MAX_NESTING: usize = 4;
 
 /// Hits of one kind at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ impl Lane {
         }
         let mut released = 0;
         loop {
-            let mut text = Text::new(&self.decoded, last, self.hints);
+            let mut text = Text::new(&self.decoded, last, self.hints).knowing(out.customs);
             match self.machine.advance(&mut text) {
                 Step::Found { entity, start, .. } => {
                     self.pass(start, &mut released, out);

@@ -11,7 +11,6 @@ use greffier_event::{Principal, Tenant, Timestamp};
 use greffier_ledger::{Ledger, LedgerConfig, LedgerError, SealPolicy};
 use greffier_policy::Policies;
 use greffier_query::{Engine, Limits};
-use greffier_safety::Scanner;
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -39,7 +38,7 @@ impl OwnLedger {
     /// Opens the data directory, which nobody else may have open.
     pub(super) async fn open(args: &cli::Import, named: Option<&Path>) -> anyhow::Result<OwnLedger> {
         let config = Config::load(named)?;
-        let node = config.node;
+        let (node, scanner) = (config.node, config.safety.scanner);
         // Whoever signs asks first whether somebody has signed more.
         let anchor = witnesses::anchor(config.anchor)?;
         let ledger_config = LedgerConfig {
@@ -74,7 +73,7 @@ impl OwnLedger {
             return Err(Failure::usage("--tenant must say whose events they are").into());
         }
         let engine = Engine::new(ledger.reader(), Limits::default())?;
-        let api = Api::new(engine, ledger.appender(), node, Arc::new(Scanner::new()));
+        let api = Api::new(engine, ledger.appender(), node, scanner);
         let policies = Arc::new(Policies::load(vec![("import.cedar".to_owned(), POLICY.to_owned())])?);
         Ok(OwnLedger { ledger, api, policies, caller: caller(tenant) })
     }

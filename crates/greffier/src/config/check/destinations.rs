@@ -133,7 +133,7 @@ impl Checker<'_> {
     }
 
     /// An address without anything that would end up in records or be lost on the way.
-    fn base_url(&mut self, text: &Text) -> Option<Uri> {
+    pub(super) fn base_url(&mut self, text: &Text) -> Option<Uri> {
         let uri: Result<Uri, _> = text.get_ref().parse();
         let uri = self.take(text, uri.map_err(|_| "expected a URL, as in \"https://api.example.com/v1\""))?;
         let web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
