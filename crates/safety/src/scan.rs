@@ -222,9 +222,13 @@ impl Machine {
         }
         let Some(first) = text.get(at) else { return Turn::On(at + 1) };
         let mut next = at + 1;
-        if first.is_ascii_digit() || first.is_ascii_uppercase() {
-            self.columns.read(text.bytes(), at);
-            text.set_cell(self.columns.said());
+        if first.is_ascii_digit() || first.is_ascii_uppercase() || first == b'\n' || self.columns.in_table() {
+            self.columns.read(text.bytes(), if first == b'\n' { at + 1 } else { at });
+            let cell = self.columns.cell();
+            text.set_cell(cell);
+            if let Some(cell) = cell.filter(|cell| cell.start == at && cell.said.secret().is_some()) {
+                self.expect(text, assign::cell(text, at, &cell.said));
+            }
         }
         let hit = match first {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
@@ -344,7 +348,9 @@ impl Machine {
         if aws && let Some(hit) = secret::beside_access_key(text, at) {
             return Some(hit);
         }
-        national::find(text, at).or_else(|| labelled::find(text, at, &said))
+        national::find(text, at)
+            .or_else(|| labelled::find(text, at, &said))
+            .or_else(|| assign::told(text, at, &said))
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.

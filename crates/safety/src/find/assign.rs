@@ -3,6 +3,7 @@
 //! The name says that a secret follows; the value has to look like one. A key's name, a reference, a placeholder, a
 //! hash or the identifier of something is none.
 
+use super::Hit;
 use crate::Entity;
 use crate::hints::{self, Said};
 use crate::labels::Label;
@@ -70,6 +71,23 @@ pub(crate) fn whole(text: &Text<'_>, said: &Said) -> Option<Value> {
     let end = text.run(0, MAX_VALUE + 1, |_| true);
     let start = behind_scheme(text, 0);
     (end <= MAX_VALUE).then(|| judge(text, start, end, label, Kept::Assigned))?
+}
+
+/// The secret that a cell of a table holds, below such a head.
+pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
+    let start = text.run(at, 4, |b| b == b' ');
+    let (start, end, _) = value_at(text, start)?;
+    judge(text, start, end, said.secret()?, Kept::Assigned)
+}
+
+/// A token of letters and digits in a sentence that speaks of a secret: `the password? Sure, it's …`.
+pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
+    let label = said.secret_at_all()?;
+    let glued = matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':'));
+    let (start, end, _) = value_at(text, at).filter(|_| !glued)?;
+    let value = judge(text, start, end, label, Kept::Spoken)?;
+    let strong = value.entity != Entity::Password || has_inner_capital(text.slice(start, end));
+    strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
 }
 
 fn bearer() -> &'static Label {
