@@ -197,11 +197,16 @@ impl Words {
             if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
                 continue;
             }
-            let numbered = text.get(end..).unwrap_or_default();
-            let digits = numbered.iter().take_while(|b| b.is_ascii_digit()).count();
-            let strange = text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit)
-                || digits > 1 && digits < numbered.len()
-                || numbered.get(digits).is_some_and(|b| digits > 0 && b.is_ascii_alphabetic());
+            // A token with digits in it names something, and is one word whatever it is made of.
+            let digits =
+                text.get(end..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+            let numbered = digits > 0
+                && (digits > 1 && end + digits < text.len()
+                    || text.get(end + digits).is_some_and(u8::is_ascii_alphabetic));
+            let strange = numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
+            if strange {
+                at = token_start(text, start);
+            }
             let letters = text.get(start..end).unwrap_or_default();
             *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
             for (to, from) in slot.letters.iter_mut().zip(letters) {
@@ -287,6 +292,12 @@ fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
         joined |= matches!(b, b'/' | b'&');
         at -= 1;
     }
+}
+
+/// Where the letters, digits, `_` and `-` around a place start.
+fn token_start(text: &[u8], at: usize) -> usize {
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    at - text.get(..at).unwrap_or_default().iter().rev().take_while(part).count()
 }
 
 /// Whether the digits at `at` belong to a token with letters in it, which is the name of something rather than a value.

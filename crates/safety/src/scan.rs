@@ -14,7 +14,7 @@ use crate::find::{
     address, age, card, crypto, date, email, encoded, groups, iban, ip, jwt, labelled, mac, national, pem,
     person, phone, secret, ssn, track,
 };
-use crate::hints::Hints;
+use crate::hints::{Hints, Said};
 use crate::labels;
 use crate::shifts::Shifts;
 use crate::text::{Last, Text};
@@ -308,6 +308,7 @@ impl Machine {
                 .or_else(|| card::told_with(text, at))
                 .or_else(|| age::find(text, &groups))
                 .or_else(|| national::find(text, at))
+                .or_else(|| assign::told(text, at, &said))
                 .or_else(|| phone::find(text, at).filter(|_| !other))
                 .or_else(|| address::find(text, at))
         })
@@ -340,8 +341,11 @@ impl Machine {
     /// Letters and digits in one token.
     fn identifier(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
         let digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_digit());
+        // `HH-MY 369`: capitals in groups, which only a label makes a plate.
+        let capitals = end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase);
         if !digit(end) && !digit(end + 1) {
-            return None;
+            let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
+            return labelled::find(text, at, &said);
         }
         let aws = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey);
         let said = text.said(at);

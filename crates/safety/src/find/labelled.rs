@@ -65,7 +65,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
         Entity::UsDriverLicense => free(&is_driver_license)
             .or_else(|| [12, 13, 14].into_iter().find_map(|n| exactly(n, &is_driver_license))),
-        Entity::LicensePlate => plate(text, token),
+        Entity::LicensePlate => plate(text, at, token),
         Entity::MedicalLicense => exactly(9, &check::dea),
         Entity::Cvv => {
             digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(|&end| stands_alone(text, end))
@@ -208,12 +208,13 @@ fn bank_number(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
 }
 
 /// A plate: both letters and digits, in capitals, in up to three groups.
-fn plate(text: &Text<'_>, token: &Token) -> Option<usize> {
+fn plate(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
     let fits = |id: &Id<'_>| {
         let digits = id.characters.iter().filter(|b| b.is_ascii_digit()).count();
         (4..=8).contains(&id.characters.len()) && digits > 0 && digits < id.characters.len()
     };
-    let whole = |id: &Id<'_>| text.word_end(id.end);
+    let whole =
+        |id: &Id<'_>| text.word_end(id.end) && !text.slice(at, id.end).iter().any(u8::is_ascii_lowercase);
     (4..=8).rev().find_map(|length| token.exactly(length).filter(fits).filter(whole)).map(|id| id.end)
 }
 
