@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use crate::Entity;
+use crate::columns;
 use crate::custom::Customs;
 use crate::hints::{self, Hints, Said};
 
@@ -43,8 +44,8 @@ pub(crate) struct Text<'a> {
     hit: Option<Last>,
     /// What the place of the text (a JSON key) says about it.
     pub(crate) hints: Hints,
-    /// What the head of the column at hand says.
-    cell: Cell<Option<Said>>,
+    /// The cell at hand, in a table.
+    column: Cell<Option<columns::Cell>>,
     /// Kinds that the installation defines.
     pub(crate) customs: Option<&'a Customs>,
     starved: Cell<bool>,
@@ -60,7 +61,7 @@ impl<'a> Text<'a> {
             floor: 0,
             hit: None,
             hints,
-            cell: Cell::new(None),
+            column: Cell::new(None),
             customs: None,
             starved: Cell::new(false),
             #[cfg(test)]
@@ -102,15 +103,20 @@ impl<'a> Text<'a> {
 
     /// What the words in front of `at`, or else the place of the text, say about a value there.
     pub(crate) fn said(&self, at: usize) -> Said {
-        let behind = self.slice(self.floor.max(at.saturating_sub(LOOK_BEHIND)), at);
+        let column = self.column.get();
+        let cell = column.map_or(0, |cell| cell.start.min(at));
+        let behind = self.slice(self.floor.max(cell).max(at.saturating_sub(LOOK_BEHIND)), at);
         let said = hints::before(behind);
         if said.something() {
             return said;
         }
+        if let Some(cell) = column.filter(|cell| cell.said.something()) {
+            return cell.said;
+        }
         // In a list, what was said of the first is said of all.
-        match self.hit.filter(|_| self.floor > 0 && is_list_gap(behind)) {
+        match self.hit.filter(|_| self.floor > 0 && column.is_none() && is_list_gap(behind)) {
             Some(last) => last.said,
-            None => self.cell.get().unwrap_or(self.hints.said),
+            None => self.hints.said,
         }
     }
 
@@ -142,8 +148,8 @@ impl<'a> Text<'a> {
         (self.floor, self.hit) = (floor, hit);
     }
 
-    pub(crate) fn set_cell(&self, said: Option<Said>) {
-        self.cell.set(said);
+    pub(crate) fn set_cell(&self, cell: Option<columns::Cell>) {
+        self.column.set(cell);
     }
 
     /// All bytes that are there.

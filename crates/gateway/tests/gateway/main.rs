@@ -1,5 +1,6 @@
 //! The gateway from outside: calls through it, visits at its door, and the time it goes by.
 
+mod actions;
 mod clock;
 mod goes_on;
 mod govern;
