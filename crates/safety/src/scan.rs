@@ -20,7 +20,7 @@ use crate::hints::{Hints, Said};
 use crate::labels;
 use crate::others::Others;
 use crate::shifts::Shifts;
-use crate::text::{Last, Text};
+use crate::text::{LOOK_BEHIND, Last, Text};
 use crate::unfold::{self, Target, Unfold};
 use crate::{Entity, Span};
 
@@ -204,6 +204,8 @@ pub(crate) struct Machine {
     user_info: Option<UserInfo>,
     /// The secret that the scan comes to, by what stood before it.
     value: Option<Value>,
+    /// Up to here a word behind speaks of a secret.
+    spoken: usize,
     /// All runs of base64 before have been decoded.
     decoded: usize,
     /// The table that the scan is in.
@@ -355,6 +357,7 @@ impl Machine {
                 .or_else(|| age::find(text, &groups))
                 .or_else(|| national::find(text, at))
                 .or_else(|| assign::told(text, at, &said))
+                .or_else(|| (!said.something()).then(|| labelled::find_before_label(text, at))?)
                 .or_else(|| phone::find(text, at).filter(|_| !other))
                 .or_else(|| address::find(text, at))
         })
@@ -362,6 +365,9 @@ impl Machine {
 
     /// A word; `next` becomes where the scan goes on, if that is not the next byte.
     fn word(&mut self, text: &Text<'_>, at: usize, next: &mut usize) -> Option<Hit> {
+        if let Some(hit) = self.told(text, at) {
+            return Some(hit);
+        }
         let end = text.run(at, MAX_WORD, |b| b.is_ascii_alphabetic());
         if !goes_on(text, at, end) {
             *next = end;
@@ -384,6 +390,19 @@ impl Machine {
             .or_else(|| self.plain_word(text, at, end))
     }
 
+    /// A secret in a sentence that speaks of one, or beside the id of an access key.
+    fn told(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        let beside = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey)
+            && at - self.floor <= LOOK_BEHIND;
+        if at >= self.spoken && !beside {
+            return None;
+        }
+        let specific = secret::find(text, at).or_else(|| jwt::find(text, at));
+        specific
+            .or_else(|| beside.then(|| secret::beside_access_key(text, at))?)
+            .or_else(|| (at < self.spoken).then(|| assign::told(text, at, &text.said(at)))?)
+    }
+
     /// Letters and digits in one token.
     fn identifier(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
         let digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_digit());
@@ -393,25 +412,19 @@ impl Machine {
             let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
             return labelled::find(text, at, &said);
         }
-        let aws = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey);
         let said = text.said(at);
-        if aws && let Some(hit) = secret::beside_access_key(text, at) {
-            return Some(hit);
-        }
-        national::find(text, at)
-            .or_else(|| labelled::find(text, at, &said))
-            .or_else(|| assign::told(text, at, &said))
+        national::find(text, at).or_else(|| labelled::find(text, at, &said))
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
     fn plain_word(&mut self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
-        let first = text.get(at)?;
-        if matches!(first | 0x20, b'a' | b'b' | b'c' | b'k' | b'p' | b's' | b't')
-            && (3..=14).contains(&(end - at))
-        {
-            self.expect(text, assign::spoken(text, at, end));
-        }
         let word = text.slice(at, end);
+        if labels::ends_secret(word) {
+            self.expect(text, assign::spoken(text, at, end));
+            if !text.is_starved() {
+                self.spoken = end + LOOK_BEHIND;
+            }
+        }
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) {
             let said = text.said(at);
@@ -443,6 +456,7 @@ impl Machine {
         self.floor = self.floor.saturating_sub(count);
         self.user_info = self.user_info.and_then(|info| info.forget(count));
         self.value = self.value.and_then(|value| value.forget(count));
+        self.spoken = self.spoken.saturating_sub(count);
         self.decoded = self.decoded.saturating_sub(count);
         self.columns.forget(count);
     }
