@@ -17,12 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greffier_event::{Finding, RedactionAction, Stage};
-use greffier_safety::{Entity, Marks, Rules, Scanner, Vault, json, replace_text};
+use greffier_safety::{Entity, Marks, Met, Rules, Scanner, Vault, json, replace_text};
 
 use crate::adapt::view::{View, splice};
 use crate::adapt::{Protocol, ReplyFacts};
 use crate::sse::{SseDecoder, SseEvent};
-use channel::{Channel, Passed};
+use channel::{Channel, Document, Passed};
 use completion::Completion;
 use event::{Kind, Reading, Slot};
 use field::{Field, is_word};
@@ -285,9 +285,13 @@ impl StreamGovernor {
             if self.channels.len() >= MAX_CHANNELS {
                 return Err(StreamError::TooManyFields);
             }
-            let rules = self.rules.at(&field.place(self.protocol));
-            let json = field.is_json_fragment();
-            let channel = Channel::new(&self.scanner, rules, &self.marks, &self.vault, json);
+            let place = field.place(self.protocol);
+            let (rules, document) = match (field.is_json_fragment(), self.protocol) {
+                (false, _) => (self.rules.at(&place), Document::None),
+                (true, Protocol::OpenAiChat) => (self.rules.at(&place), Document::InString),
+                (true, Protocol::AnthropicMessages) => (self.rules.clone(), Document::At(&place)),
+            };
+            let channel = Channel::new(&self.scanner, rules, &self.marks, &self.vault, document);
             self.channels.insert(field.clone(), channel);
         }
         let Some(channel) = self.channels.get_mut(field) else { return Ok(String::new()) };
@@ -326,8 +330,7 @@ impl StreamGovernor {
     /// Keeps the books of a piece of text that left its redactors.
     fn passed(&mut self, field: &Field, passed: Passed) -> String {
         self.completion.append(field, &passed.record);
-        for entity in passed.findings {
-            let action = self.rules.action_at(entity, &field.place(self.protocol));
+        for Met { entity, action } in passed.findings {
             self.found(entity, &field.pointer(self.protocol), action);
         }
         passed.forward

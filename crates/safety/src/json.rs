@@ -8,7 +8,7 @@ pub(crate) mod context;
 mod error;
 pub(crate) mod escape;
 mod inspect;
-mod pointer;
+pub(crate) mod pointer;
 #[cfg(test)]
 mod tests;
 mod walk;

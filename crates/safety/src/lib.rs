@@ -45,5 +45,5 @@ pub use rulebook::{Kinds, Rule, Rulebook, Way};
 pub use rules::Rules;
 pub use scan::Scanner;
 pub use span::{Span, placeholder, redact_text};
-pub use stream::{Mode, Release, StreamRedactor};
+pub use stream::{Met, Mode, Release, StreamRedactor};
 pub use vault::Vault;

@@ -102,6 +102,11 @@ impl Rules {
         self.entries.iter().all(|entry| entry.action == RedactionAction::Redact)
     }
 
+    /// Whether fields are told apart.
+    pub(crate) fn names_fields(&self) -> bool {
+        self.entries.iter().any(|entry| entry.field.is_some())
+    }
+
     fn decide(&self, entity: Entity, fits: impl Fn(&Field) -> Fits) -> RedactionAction {
         let there =
             |entry: &&Entry| entry.field.as_ref().is_none_or(|rule| applies(fits(rule), entry.action));

@@ -27,13 +27,22 @@ pub enum Mode {
     JsonFragment,
 }
 
+/// A value that a stream came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// What it is.
+    pub entity: Entity,
+    /// What is done about it.
+    pub action: RedactionAction,
+}
+
 /// What may go on its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
     /// Text, redacted.
     pub text: String,
     /// What was found since the last release, whatever the rules say about it.
-    pub findings: Vec<Entity>,
+    pub findings: Vec<Met>,
     /// A kind that the rules block: the text ends before it, and nothing follows.
     pub blocked: Option<Entity>,
 }
@@ -49,7 +58,8 @@ pub struct StreamRedactor {
 
 enum State {
     Text(Lane),
-    Json(Fragment),
+    // Boxed: it is twice a text's size.
+    Json(Box<Fragment>),
 }
 
 impl std::fmt::Debug for StreamRedactor {
@@ -69,9 +79,20 @@ impl StreamRedactor {
     pub fn new(scanner: Arc<Scanner>, rules: Rules, mode: Mode) -> Self {
         let state = match mode {
             Mode::Text => State::Text(Lane::default()),
-            Mode::JsonFragment => State::Json(Fragment::default()),
+            Mode::JsonFragment => State::Json(Box::default()),
         };
         Self { scanner, rules, marks: Marks::default(), state, blocked: None }
+    }
+
+    /// A document that stands at a field, below which rules tell fields apart.
+    #[must_use]
+    pub fn under(mut self, field: &str) -> Self {
+        if let State::Json(fragment) = &mut self.state
+            && self.rules.names_fields()
+        {
+            fragment.stand_under(field);
+        }
+        self
     }
 
     /// The same with what makes hashes and tokens.
@@ -115,7 +136,7 @@ impl StreamRedactor {
         }
         let release = Release::default();
         let customs = self.scanner.customs();
-        let mut out = Sink { rules: &self.rules, marks: &self.marks, customs, release };
+        let mut out = Sink { rules: &self.rules, marks: &self.marks, customs, field: None, release };
         step(&mut self.state, &mut out);
         let release = out.release;
         if release.blocked.is_some() {
@@ -136,14 +157,19 @@ struct Sink<'r> {
     rules: &'r Rules,
     marks: &'r Marks,
     customs: Option<&'r Customs>,
+    /// The field at hand, where rules tell fields apart.
+    field: Option<String>,
     release: Release,
 }
 
 impl Sink<'_> {
     /// Notes a hit; tells what is to be done about it.
     fn found(&mut self, entity: Entity) -> RedactionAction {
-        self.release.findings.push(entity);
-        let action = self.rules.action(entity);
+        let action = match &self.field {
+            Some(field) => self.rules.action_at(entity, field),
+            None => self.rules.action(entity),
+        };
+        self.release.findings.push(Met { entity, action });
         if action == RedactionAction::Block {
             self.release.blocked = Some(entity);
         }

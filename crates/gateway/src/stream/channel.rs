@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use greffier_safety::{Entity, Marks, Mode, Release, Restorer, Rules, Scanner, StreamRedactor, Vault};
+use greffier_event::RedactionAction;
+use greffier_safety::{Marks, Met, Mode, Release, Restorer, Rules, Scanner, StreamRedactor, Vault};
 
 /// The redactors of one field: one for the caller, under the rules, and one for the record, which never holds what
 /// was found. Where the rules say the same as the record's the two are one.
@@ -14,6 +15,17 @@ pub(super) struct Channel {
     closed: bool,
 }
 
+/// Whether the text is a document in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Document<'a> {
+    /// It is plain text.
+    None,
+    /// It is one in a string: the string is the field.
+    InString,
+    /// It is one at this field, and has fields of its own.
+    At(&'a str),
+}
+
 /// Text that left the redactors.
 #[derive(Default)]
 pub(super) struct Passed {
@@ -21,7 +33,7 @@ pub(super) struct Passed {
     pub(super) forward: String,
     /// For the record.
     pub(super) record: String,
-    pub(super) findings: Vec<Entity>,
+    pub(super) findings: Vec<Met>,
 }
 
 impl Channel {
@@ -30,12 +42,17 @@ impl Channel {
         rules: Rules,
         marks: &Marks,
         vault: &Vault,
-        json_fragment: bool,
+        document: Document<'_>,
     ) -> Channel {
-        let mode = if json_fragment { Mode::JsonFragment } else { Mode::Text };
+        let mode = if document == Document::None { Mode::Text } else { Mode::JsonFragment };
+        let forward = StreamRedactor::new(Arc::clone(scanner), rules.clone(), mode).marking(marks.clone());
+        let forward = match document {
+            Document::At(field) => forward.under(field),
+            _ => forward,
+        };
         let apart = !rules.only_redact();
         Channel {
-            forward: StreamRedactor::new(Arc::clone(scanner), rules, mode).marking(marks.clone()),
+            forward,
             restorer: (!vault.is_empty()).then(|| Restorer::new(vault.clone())),
             record: apart.then(|| StreamRedactor::new(Arc::clone(scanner), Rules::always_redact(), mode)),
             closed: false,
@@ -71,7 +88,8 @@ impl Channel {
 fn passed(forward: Release, record: Option<Release>) -> Passed {
     let mut findings = forward.findings;
     // A block must not go unmentioned, however the redactor lists it.
-    findings.extend(forward.blocked.filter(|entity| !findings.contains(entity)));
+    let missing = forward.blocked.filter(|entity| !findings.iter().any(|met| met.entity == *entity));
+    findings.extend(missing.map(|entity| Met { entity, action: RedactionAction::Block }));
     let record = record.map_or_else(|| forward.text.clone(), |record| record.text);
     Passed { forward: forward.text, record, findings }
 }

@@ -19,12 +19,12 @@ enum Part {
 
 /// The path to the token at hand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Path {
+pub(crate) struct Path {
     parts: Vec<Part>,
 }
 
 impl Path {
-    pub(super) fn open(&mut self, object: bool) {
+    pub(crate) fn open(&mut self, object: bool) {
         self.parts.push(if object { Part::Object } else { Part::Index(0) });
     }
 
@@ -33,21 +33,26 @@ impl Path {
         self.value_done();
     }
 
+    /// What was opened last ends; what is behind it is not yet begun.
+    pub(crate) fn end(&mut self) {
+        self.parts.pop();
+    }
+
     /// The key in force from now on, already free of hits.
-    pub(super) fn key(&mut self, key: &str) {
+    pub(crate) fn key(&mut self, key: &str) {
         if let Some(part) = self.parts.last_mut() {
             *part =
                 Part::Key(key.chars().take(MAX_KEY).map(|c| if c.is_control() { '?' } else { c }).collect());
         }
     }
 
-    pub(super) fn value_done(&mut self) {
+    pub(crate) fn value_done(&mut self) {
         if let Some(Part::Index(index)) = self.parts.last_mut() {
             *index += 1;
         }
     }
 
-    pub(super) fn pointer(&self) -> String {
+    pub(crate) fn pointer(&self) -> String {
         let mut pointer = String::new();
         for part in &self.parts {
             match part {

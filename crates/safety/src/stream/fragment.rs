@@ -1,5 +1,7 @@
 //! A JSON document on its way. What is no JSON passes as it is, inspected as text.
 
+use std::borrow::Cow;
+
 use greffier_event::RedactionAction;
 
 use super::Sink;
@@ -7,6 +9,7 @@ use super::lane::Lane;
 use crate::hints::KEY_BYTES;
 use crate::json::context::{Context, key_placeholder};
 use crate::json::escape::{self, Escape};
+use crate::json::pointer::Path;
 
 /// Where in the document the next character stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +35,23 @@ pub(super) struct Fragment {
     key: Vec<u8>,
     /// The number of that key, once it has a hit.
     key_number: Option<u32>,
+    /// Where it stands, and the way from there, if rules tell fields apart.
+    under: Option<(String, Path)>,
 }
 
 impl Fragment {
+    /// Follows the way to each value from here on, for rules that tell fields apart.
+    pub(super) fn stand_under(&mut self, field: &str) {
+        self.under = Some((field.to_owned(), Path::default()));
+    }
+
+    /// The field at hand. A key that is being read is not known yet.
+    fn field(&self) -> Option<String> {
+        let (base, path) = self.under.as_ref()?;
+        let end = if self.place == Place::Key { "/…" } else { "" };
+        Some(format!("{base}{}{end}", path.pointer()))
+    }
+
     pub(super) fn push(&mut self, piece: &str, out: &mut Sink<'_>) {
         let joined;
         let mut rest = piece;
@@ -77,6 +94,8 @@ impl Fragment {
                 self.turn(if key { Place::Key } else { Place::Value }, '"', out);
             }
             Some(&b) => {
+                // A number ends where it stands, before what follows changes that.
+                self.drain(true, out);
                 self.structure(b);
                 self.turn(Place::Outside, char::from(b), out);
             }
@@ -90,6 +109,14 @@ impl Fragment {
             b'{' | b'[' => self.context.open(b == b'{'),
             b'}' | b']' => self.context.close(),
             _ => {}
+        }
+        if let Some((_, path)) = &mut self.under {
+            match b {
+                b'{' | b'[' => path.open(b == b'{'),
+                b'}' | b']' => path.end(),
+                b',' => path.value_done(),
+                _ => {}
+            }
         }
         self.key_next = matches!(b, b'{' | b',');
     }
@@ -105,9 +132,14 @@ impl Fragment {
             let key = self.place == Place::Key;
             self.turn(Place::Outside, '"', out);
             if key {
-                match self.key_number.take() {
-                    Some(_) => self.context.hit_key(),
-                    None => self.context.key(&self.key),
+                let hit = self.key_number.take().is_some();
+                let shown = if hit { Cow::Borrowed("<>") } else { String::from_utf8_lossy(&self.key) };
+                if let Some((_, path)) = &mut self.under {
+                    path.key(&shown);
+                }
+                match hit {
+                    true => self.context.hit_key(),
+                    false => self.context.key(&self.key),
                 }
                 self.key.clear();
                 self.key_next = false;
@@ -159,6 +191,7 @@ impl Fragment {
     }
 
     fn drain(&mut self, last: bool, out: &mut Sink<'_>) {
+        out.field = self.field();
         let Self { context, place, lane, key_number, .. } = self;
         lane.drain(last, out, |entity, action, mark| match place {
             // A number stays one.

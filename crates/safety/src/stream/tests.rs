@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::marks::tests::{ACTIONS, marks};
-use crate::{Restorer, Vault, json, redact_text, replace_text, samples};
+use crate::{Field, Kinds, Restorer, Rule, Rulebook, Vault, Way, json, redact_text, replace_text, samples};
 
 /// Each piece that comes out, in brackets.
 fn check(mode: Mode, rules: &Rules, pieces: &[&str]) -> String {
@@ -19,6 +19,10 @@ fn check(mode: Mode, rules: &Rules, pieces: &[&str]) -> String {
             None => format!("[{}]", release.text),
         })
         .collect()
+}
+
+fn kinds(release: &Release) -> Vec<Entity> {
+    release.findings.iter().map(|met| met.entity).collect()
 }
 
 fn text(pieces: &[&str]) -> String {
@@ -56,10 +60,45 @@ fn rules_decide_what_passes() {
     let pieces = ["10.0.0.1 a@b.co ", "then 4111111111111111", " never ", "seen"];
     assert_snapshot!(check(Mode::Text, &rules, &pieces), @"[10.0.0.1 <EMAIL_ADDRESS> ][then ][]!CREDIT_CARD[]!CREDIT_CARD[]!CREDIT_CARD");
     let mut stream = StreamRedactor::new(Arc::new(Scanner::new()), rules, Mode::Text);
-    assert_eq!(stream.push(pieces[0]).findings, [Entity::IpAddress, Entity::EmailAddress]);
-    assert_eq!(stream.push(pieces[1]).findings, []);
-    assert_eq!(stream.push(pieces[2]).findings, [Entity::CreditCard]);
+    assert_eq!(kinds(&stream.push(pieces[0])), [Entity::IpAddress, Entity::EmailAddress]);
+    assert_eq!(kinds(&stream.push(pieces[1])), []);
+    assert_eq!(kinds(&stream.push(pieces[2])), [Entity::CreditCard]);
     assert_eq!((stream.held(), stream.push("x").blocked), (0, Some(Entity::CreditCard)));
+}
+
+/// Rules that tell fields apart say the same of a document in pieces as of the whole.
+#[test]
+fn fields_are_told_apart_in_documents_on_their_way() {
+    let mut book = Rulebook {
+        models: Rules::new(RedactionAction::Flag),
+        tools: Rules::new(RedactionAction::Flag),
+        rules: Vec::new(),
+    };
+    for (field, action) in [
+        ("/input/a/*", RedactionAction::Redact),
+        ("/input/b/1/c", RedactionAction::Mask),
+        ("/**/d", RedactionAction::Hash),
+        ("/input/n/1", RedactionAction::Redact),
+        ("/input/n/2/o", RedactionAction::Redact),
+    ] {
+        let field = Some(Field::parse(field).unwrap());
+        book.rules.push(Rule { kinds: Kinds::All, stage: None, tenant: None, tool: None, field, action });
+    }
+    let rules = book.rules(Way { stage: greffier_event::Stage::Output, tenant: "acme", tool: None });
+    let (mail, ssn) = ("a.b@example.com", "123-45-6789");
+    let document = serde_json::json!({"a":[ssn,{"x":ssn},mail],"b":[{"c":ssn},{"c":ssn,"d":[],"e":[{}, ssn]}],"d":mail,"f":ssn,"n":[4111111111111111u64,4111111111111111u64,{"o":4111111111111111u64}]});
+    let whole = serde_json::json!({ "input": document });
+    let whole = whole.to_string();
+    let inspection = json::inspect(whole.as_bytes(), &Scanner::new()).unwrap();
+    let expected = String::from_utf8(inspection.replace(whole.as_bytes(), &rules, &marks())).unwrap();
+    assert_snapshot!(expected, @r#"{"input":{"a":["<US_SSN>",{"x":"123-45-6789"},"<EMAIL_ADDRESS>"],"b":[{"c":"123-45-6789"},{"c":"****6789","d":[],"e":[{},"123-45-6789"]}],"d":"<EMAIL_ADDRESS:b84d6529cf7c8eeb>","f":"123-45-6789","n":[4111111111111111,0,{"o":0}]}}"#);
+    let text = document.to_string();
+    for size in 1..8 {
+        let mut stream = StreamRedactor::new(Arc::new(Scanner::new()), rules.clone(), Mode::JsonFragment);
+        stream = stream.marking(marks()).under("/input");
+        let out: String = pieces(&text, size).into_iter().map(|piece| stream.push(piece).text).collect();
+        assert_eq!(format!("{{\"input\":{}}}", out + &stream.finish().text), expected);
+    }
 }
 
 #[test]
@@ -126,7 +165,8 @@ fn run(mode: Mode, rules: Rules, pieces: &[&str]) -> (String, Vec<Entity>) {
         whole.text.push_str(&release.text);
         whole.findings.extend(release.findings);
     }
-    (whole.text, whole.findings)
+    let kinds = kinds(&whole);
+    (whole.text, kinds)
 }
 
 fn every_character(text: &str) -> Vec<&str> {
