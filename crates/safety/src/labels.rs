@@ -275,6 +275,16 @@ pub(crate) fn canonical(word: &[u8]) -> &[u8] {
 struct Index {
     /// Per slot, the labels whose last word hashes there.
     slots: Vec<Vec<Entry>>,
+    /// Per first letter, the last letters of words that end the label of a secret, as bits: most words are done
+    /// with here.
+    secret_ends: [u32; 32],
+}
+
+impl Index {
+    fn may_end_secret(&self, word: &[u8]) -> bool {
+        let (Some(&first), Some(&last)) = (word.first(), word.last()) else { return false };
+        self.secret_ends.get(usize::from(first & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
+    }
 }
 
 struct Entry {
@@ -303,7 +313,18 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     for slot in &mut slots {
         slot.sort_by_key(|entry| std::cmp::Reverse(entry.words.len()));
     }
-    Index { slots }
+    let mut secret_ends = [0_u32; 32];
+    for word in
+        slots.iter().flatten().filter(|entry| entry.label.is_secret()).filter_map(|entry| entry.words.first())
+    {
+        if let (Some(first), Some(last)) = (word.first(), word.last())
+            && let Some(ends) = secret_ends.get_mut(usize::from(first & 31))
+        {
+            // Also in the plural.
+            *ends |= 1 << (last & 31) | 1 << (b's' & 31);
+        }
+    }
+    Index { slots, secret_ends }
 });
 
 /// Builds the index, so that the first text does not wait for it.
@@ -331,6 +352,9 @@ pub(crate) fn ending<'w>(last: &[u8], before: impl Fn(usize) -> Option<&'w [u8]>
 
 /// Whether a label of a secret ends with this word, in whatever case.
 pub(crate) fn ends_secret(word: &[u8]) -> bool {
+    if !INDEX.may_end_secret(word) {
+        return false;
+    }
     let mut small = [0; MAX_WORD];
     let Some(small) = small.get_mut(..word.len()) else { return false };
     for (to, from) in small.iter_mut().zip(word) {

@@ -263,11 +263,16 @@ impl Machine {
             self.expect(text, assign::whole(text, &text.hints.said));
         }
         let Some(first) = text.get(at) else { return Turn::On(at + 1) };
-        if let Some(end) = mark::end(text, at) {
+        if first == b'<'
+            && let Some(end) = mark::end(text, at)
+        {
             return Turn::On(end);
         }
         if let Some(hit) = text.customs.and_then(|customs| customs.find(text, at)) {
             return Turn::Hit(hit);
+        }
+        if is_dull(first) && self.value.is_none() && self.user_info.is_none() && !self.columns.in_table() {
+            return Turn::On(at + 1);
         }
         let mut next = at + 1;
         if first.is_ascii_digit() || first.is_ascii_uppercase() || first == b'\n' || self.columns.in_table() {
@@ -290,7 +295,7 @@ impl Machine {
             lead if email::is_latin_lead(lead) => self.email(text, at).or_else(|| person::find(text, at)),
             _ => None,
         };
-        let hit = hit.or_else(|| self.announced(at)).or_else(|| self.encoded(text, at, first));
+        let hit = hit.or_else(|| self.announced(at));
         match hit {
             Some(hit) => Turn::Hit(hit),
             // Nothing is skipped that was announced.
@@ -301,8 +306,8 @@ impl Machine {
     }
 
     /// A value that stands encoded in a run of base64. Each run is decoded once.
-    fn encoded(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<Hit> {
-        if self.decoded > at || !first.is_ascii_alphanumeric() || !text.word_start(at) {
+    fn encoded(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        if self.decoded > at {
             return None;
         }
         let run = encoded::read(text, at)?;
@@ -340,27 +345,29 @@ impl Machine {
         None
     }
 
-    fn number(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+    fn number(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
         let other = crypto::find(text, at)
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
             .or_else(|| mac::find(text, at));
-        other.or_else(|| {
-            let groups = groups::Groups::read(text, at);
-            let said = text.said(at);
-            // Under a key for another number, what comes first is that.
-            let other = said.other() && (at == 0 || said != text.hints.said);
-            card::find(text, at, &groups)
-                .or_else(|| ssn::find(text, at, &groups))
-                .or_else(|| labelled::find(text, at, &said))
-                .or_else(|| card::told_with(text, at))
-                .or_else(|| age::find(text, &groups))
-                .or_else(|| national::find(text, at))
-                .or_else(|| assign::told(text, at, &said))
-                .or_else(|| (!said.something()).then(|| labelled::find_before_label(text, at))?)
-                .or_else(|| phone::find(text, at).filter(|_| !other))
-                .or_else(|| address::find(text, at))
-        })
+        other
+            .or_else(|| {
+                let groups = groups::Groups::read(text, at);
+                let said = if worth_a_label(text, &groups) { text.said(at) } else { Said::default() };
+                // Under a key for another number, what comes first is that.
+                let other = said.other() && (at == 0 || said != text.hints.said);
+                card::find(text, at, &groups)
+                    .or_else(|| ssn::find(text, at, &groups))
+                    .or_else(|| labelled::find(text, at, &said))
+                    .or_else(|| card::told_with(text, at))
+                    .or_else(|| age::find(text, &groups))
+                    .or_else(|| national::find(text, at))
+                    .or_else(|| assign::told(text, at, &said))
+                    .or_else(|| (!said.something()).then(|| labelled::find_before_label(text, at))?)
+                    .or_else(|| phone::find(text, at).filter(|_| !other))
+                    .or_else(|| address::find(text, at))
+            })
+            .or_else(|| self.encoded(text, at))
     }
 
     /// A word; `next` becomes where the scan goes on, if that is not the next byte.
@@ -371,7 +378,10 @@ impl Machine {
         let end = text.run(at, MAX_WORD, |b| b.is_ascii_alphabetic());
         if !goes_on(text, at, end) {
             *next = end;
-            return self.plain_word(text, at, end);
+            let hit = self.plain_word(text, at, end);
+            // Long enough to encode something.
+            let long = end - at >= encoded::MIN_RUN || matches!(text.get(end), Some(b'/' | b'+'));
+            return hit.or_else(|| long.then(|| self.encoded(text, at))?);
         }
         if self.user_info.is_none_or(|info| at > info.at_sign)
             && let Some(info) = database_url::read(text, at)
@@ -388,6 +398,7 @@ impl Machine {
             .or_else(|| mac::find(text, at))
             .or_else(|| self.identifier(text, at, end))
             .or_else(|| self.plain_word(text, at, end))
+            .or_else(|| self.encoded(text, at))
     }
 
     /// A secret in a sentence that speaks of one, or beside the id of an access key.
@@ -459,6 +470,33 @@ impl Machine {
         self.spoken = self.spoken.saturating_sub(count);
         self.decoded = self.decoded.saturating_sub(count);
         self.columns.forget(count);
+    }
+}
+
+/// Whether nothing starts with the byte, and it says nothing about what follows.
+fn is_dull(b: u8) -> bool {
+    !(b.is_ascii_alphanumeric()
+        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'\n')
+        || b >= 0x80)
+}
+
+/// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age.
+fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
+    let Some(first) = groups.as_slice().first() else { return false };
+    if first.len() > 2 || first.then.is_some() || text.slice(first.start, first.end).starts_with(b"9") {
+        return true;
+    }
+    match text.get(first.end) {
+        Some(b' ') => {
+            let word = first.end + 1;
+            text.get(word).is_some_and(|b| b.is_ascii_alphabetic())
+                && date::may_be_month(text.slice(word, text.run(word, 2, |b| b.is_ascii_alphabetic())))
+                || text.starts_with(word, b"de ")
+                || text.starts_with(word, b"of ")
+                || text.starts_with(word, b"/ ")
+        }
+        Some(b'/' | b'-' | b'.' | b's' | b'n' | b'r' | b't') => true,
+        _ => text.get(first.end).is_some_and(|b| b.is_ascii_alphabetic()),
     }
 }
 

@@ -137,7 +137,8 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     if !text.before(end, 1).is_some_and(|b| b.is_ascii_alphanumeric() || b >= 0x80) {
         return None;
     }
-    hints::before(text.slice(end.saturating_sub(LOOK_BEHIND), end)).secret()
+    let behind = text.slice(end.saturating_sub(LOOK_BEHIND), end);
+    hints::ends_secret(behind).then(|| hints::before(behind).secret())?
 }
 
 /// Where a value stands that may be quoted, and whether it is.
