@@ -16,7 +16,7 @@ use greffier_gateway::{
 use greffier_ledger::{Appender, KeyRing, Ledger, LedgerConfig, Startup};
 use greffier_policy::dev::{Claims, DevIssuer};
 use greffier_policy::{Issuer, KeySet, Policies, Question, Tenants};
-use greffier_safety::Rules;
+use greffier_safety::{Rulebook, Rules, Scanner};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -275,8 +275,13 @@ impl RunningGateway {
             }],
             tools: Vec::new(),
             policy_dir,
-            model_rules: Rules::new(RedactionAction::Redact),
-            tool_rules: Rules::new(RedactionAction::Flag),
+            scanner: Arc::new(Scanner::new()),
+            rules: Rulebook {
+                models: Rules::new(RedactionAction::Redact),
+                tools: Rules::new(RedactionAction::Flag),
+                rules: Vec::new(),
+            },
+            remote: None,
             prices: Prices::builtin().unwrap(),
             continues: greffier_gateway::Continues::default(),
             limits: Limits::default(),

@@ -57,8 +57,8 @@ pub struct StreamRedactor {
 }
 
 enum State {
-    Text(Lane),
-    // Boxed: it is twice a text's size.
+    // Boxed: both are large, and not of one size.
+    Text(Box<Lane>),
     Json(Box<Fragment>),
 }
 
@@ -78,7 +78,7 @@ impl StreamRedactor {
     #[must_use]
     pub fn new(scanner: Arc<Scanner>, rules: Rules, mode: Mode) -> Self {
         let state = match mode {
-            Mode::Text => State::Text(Lane::default()),
+            Mode::Text => State::Text(Box::default()),
             Mode::JsonFragment => State::Json(Box::default()),
         };
         Self { scanner, rules, marks: Marks::default(), state, blocked: None }
@@ -141,7 +141,7 @@ impl StreamRedactor {
         let release = out.release;
         if release.blocked.is_some() {
             self.blocked = release.blocked;
-            self.state = State::Text(Lane::default());
+            self.state = State::Text(Box::default());
         }
         release
     }

@@ -195,9 +195,9 @@ async fn types_of_ones_own_are_found_on_calls_and_streams() {
     );
 }
 
-fn remote(url: &str, on_failure: OnFailure) -> Remote {
+fn remote(url: &'static str, on_failure: OnFailure) -> Remote {
     Remote {
-        url: url.parse().unwrap(),
+        url: http::Uri::from_static(url),
         timeout: Duration::from_millis(500),
         entities: vec![Entity::Person],
         score: 0.5,
