@@ -108,6 +108,8 @@ fn main() {
         .filter(|case| wanted.as_ref().is_none_or(|w| case.name.contains(w.as_str())))
         .collect();
     let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::new()).collect();
+    // ext4 looks at each inode that was deleted in the last minutes before it makes a file: nothing goes before the end.
+    let mut dirs = Vec::new();
     let mut ceilings = Ceilings::default();
     let entry = Traffic::new(1, false).draft().event.canonical().unwrap();
     for pass in 0..passes {
@@ -117,7 +119,9 @@ fn main() {
         for turn in 0..cases.len() {
             let case = (turn + pass) % cases.len();
             eprintln!("pass {}/{passes}: {}", pass + 1, cases[case].name);
-            runs[case].push(run(&cases[case]));
+            let (done, dir) = run(&cases[case]);
+            runs[case].push(done);
+            dirs.push(dir);
         }
     }
     println!("{}", json!({ "entry_bytes": entry.len() }));
@@ -155,7 +159,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn run(case: &Case) -> Run {
+fn run(case: &Case) -> (Run, tempfile::TempDir) {
     let ledger = OpenLedger::new();
     // The peak of resident memory counts from here.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
@@ -191,7 +195,8 @@ fn run(case: &Case) -> Run {
         sealed: sealed(&trail),
     };
     let rate = |time: Duration| case.events as f64 / time.as_secs_f64();
-    Run { rate: rate(took), acked: rate(acked), latencies, rss_mib: peak_mib(), cpu_us, disk }
+    let run = Run { rate: rate(took), acked: rate(acked), latencies, rss_mib: peak_mib(), cpu_us, disk };
+    (run, ledger.stop())
 }
 
 /// One producer's share of the events; how long each answer took, in microseconds.

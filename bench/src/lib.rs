@@ -6,3 +6,7 @@
 pub mod samples;
 pub mod sealed;
 pub mod traffic;
+
+/// What the server allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

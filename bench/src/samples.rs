@@ -195,6 +195,11 @@ impl OpenLedger {
         &self.runtime
     }
 
+    /// Stops it and returns its directory, which goes with the value.
+    pub fn stop(self) -> tempfile::TempDir {
+        self.dir
+    }
+
     /// Its data directory.
     pub fn dir(&self) -> PathBuf {
         self.dir.path().join("data")

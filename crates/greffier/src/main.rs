@@ -34,6 +34,10 @@ use crate::cli::Cli;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Output};
 
+/// Recording is many small allocations on one thread that are given back on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(cli) => {

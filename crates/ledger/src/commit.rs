@@ -23,6 +23,9 @@ use crate::wal::{End, Spare, Writer};
 /// Trails of one node: each keeps its right edge in memory, some 20 KiB, and has a line in the trust file.
 pub(crate) const MAX_TRAILS: usize = 4_096;
 
+/// Longest group whose memory is kept: several of small events.
+const MAX_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
 /// An entry, hashed and encoded by its producer, waiting for its place.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -101,6 +104,8 @@ pub(crate) struct Committer {
     ids: Arc<Ids>,
     acknowledged: Acknowledged,
     spare: Spare,
+    /// The bytes of a group, kept for the next: memory that is asked for anew must be cleared anew.
+    bytes: Vec<u8>,
 }
 
 impl Committer {
@@ -118,7 +123,7 @@ impl Committer {
             .collect();
         acknowledged.set(end);
         let spare = Spare::default();
-        Committer { disk, writer: None, end, next, backlog, ids, acknowledged, spare }
+        Committer { disk, writer: None, end, next, backlog, ids, acknowledged, spare, bytes: Vec::new() }
     }
 
     /// Whether the log is open.
@@ -169,7 +174,9 @@ impl Committer {
         let writer = self.writer.take().ok_or_else(|| io::Error::other("the log is closed"))?;
         // Indexes are given on a copy of the state: only a durable group may change it.
         let mut next = Changes::of(&self.next);
-        let mut bytes = Vec::with_capacity(group.iter().map(|entry| entry.frame.len()).sum());
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        bytes.reserve(group.iter().map(|entry| entry.frame.len()).sum());
         let mut places = Vec::with_capacity(group.len());
         let mut submitted = HashMap::new();
         for (at, entry) in group.iter().enumerate() {
@@ -186,6 +193,9 @@ impl Committer {
         // the next file's header; if we die before there is one, it may come back as entries that nobody was
         // promised, which is allowed: it never takes a place that somebody was promised.
         let writer = if bytes.is_empty() { writer } else { writer.commit(&bytes)? };
+        if bytes.capacity() <= MAX_KEPT_BYTES {
+            self.bytes = bytes;
+        }
         // Durable. From here on the entries exist.
         let changed = next.into_changed();
         self.next.extend(changed);

@@ -356,7 +356,9 @@ impl Sealer {
             let file = LogFile::read(&self.disk, sequence, true)?.map_err(SealError::Log)?;
             for frame in file.frames() {
                 let (_, frame) = frame.map_err(SealError::Log)?;
-                if let Some(peek) = Peek::of(frame.entry) {
+                if open.may_change(frame.entry)
+                    && let Some(peek) = Peek::of(frame.entry)
+                {
                     open.note(frame.trail, frame.index, frame.entry, &peek);
                 }
                 if Notice::read(frame.trail, frame.index, frame.entry).is_some() {

@@ -6,6 +6,7 @@ mod check;
 pub(crate) mod columns;
 mod entries;
 mod error;
+mod line;
 mod opened;
 mod parts;
 #[cfg(test)]

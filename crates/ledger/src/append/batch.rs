@@ -81,13 +81,14 @@ impl Appender {
         let results = Results((0..asked.len()).map(|_| None).collect());
         let (sent, order) = (VecDeque::new(), Order::default());
         let mut batch = Batch { appender: self, results, sent, order, tries: 0 };
-        let mut rest = asked.into_iter().enumerate().peekable();
-        while rest.peek().is_some() {
-            let chunk = take_chunk(&mut rest);
-            let places: Vec<usize> = chunk.iter().map(|(at, _)| *at).collect();
-            if let Err(error) = batch.record(chunk).await {
-                batch.results.refuse(places.into_iter(), &error);
+        let (mut rest, mut at) = (asked.into_iter(), 0);
+        while !rest.as_slice().is_empty() {
+            let count = chunk_len(rest.as_slice());
+            let chunk = rest.by_ref().take(count).collect();
+            if let Err(error) = batch.record(at, chunk).await {
+                batch.results.refuse(at..at + count, &error);
             }
+            at += count;
         }
         while !batch.sent.is_empty() {
             batch.land().await;
@@ -97,13 +98,13 @@ impl Appender {
 }
 
 impl Batch<'_> {
-    /// Prepares and sends one chunk.
-    async fn record(&mut self, chunk: Vec<At<Asked>>) -> Result<(), AppendError> {
+    /// Prepares and sends one chunk, which begins at place `first`.
+    async fn record(&mut self, first: usize, chunk: Vec<Asked>) -> Result<(), AppendError> {
         self.appender.is_recording().map_err(AppendError::NotRecording)?;
         // An erasure waits for whoever holds room, and takes it before it destroys a key: so before keys are taken.
         let entries = self.room(&self.appender.waiting, chunk.len()).await?;
         let (keys, gaps) = (Arc::clone(&self.appender.keys), self.appender.gaps.clone());
-        let prepared = tokio::task::spawn_blocking(move || prepare_chunk(&keys, &gaps, chunk)).await;
+        let prepared = tokio::task::spawn_blocking(move || prepare_chunk(&keys, &gaps, first, chunk)).await;
         let (prepared, refused) = prepared.map_err(|_| AppendError::Closed)?;
         self.results.settle(refused);
         let bytes = prepared.iter().map(|(_, entry)| entry.frame.len()).sum();
@@ -223,22 +224,26 @@ fn content(draft: &Draft) -> usize {
     draft.parts.iter().map(|part| part.content.len().min(MAX_PART_BYTES)).sum()
 }
 
-/// The next events, as many as a chunk may hold.
-fn take_chunk(rest: &mut impl Iterator<Item = At<Asked>>) -> Vec<At<Asked>> {
+/// How many of the next events make a chunk.
+fn chunk_len(rest: &[Asked]) -> usize {
     let mut bytes = 0;
-    let mut chunk = Vec::new();
-    while chunk.len() < CHUNK_ENTRIES && bytes < CHUNK_BYTES {
-        let Some((at, asked)) = rest.next() else { break };
+    let fits = |asked: &&Asked| {
+        let fits = bytes < CHUNK_BYTES;
         bytes += content(&asked.draft);
-        chunk.push((at, asked));
-    }
-    chunk
+        fits
+    };
+    rest.iter().take(CHUNK_ENTRIES).take_while(fits).count()
 }
 
 /// Seals the events of a chunk. Returns it, and what cannot be recorded.
-fn prepare_chunk(keys: &KeyRing, gaps: &Gaps, chunk: Vec<At<Asked>>) -> (Vec<At<Entry>>, Vec<At<Answer>>) {
+fn prepare_chunk(
+    keys: &KeyRing,
+    gaps: &Gaps,
+    first: usize,
+    chunk: Vec<Asked>,
+) -> (Vec<At<Entry>>, Vec<At<Answer>>) {
     let (mut entries, mut refused) = (Vec::with_capacity(chunk.len()), Vec::new());
-    for (at, asked) in chunk {
+    for (at, asked) in (first..).zip(chunk) {
         match prepare_one(keys, gaps, asked) {
             Ok(entry) => entries.push((at, entry)),
             Err(error) => refused.push((at, Err(error))),

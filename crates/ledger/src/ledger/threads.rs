@@ -50,6 +50,8 @@ pub(super) enum ToPublisher {
 pub(super) enum ToSealer {
     /// The directory is open.
     Adopt(Box<Sealer>),
+    /// More may be signed than before; said once per pace.
+    Signed,
     /// Empty the log and take parts out.
     Erase(Box<Erasure>),
     /// Stop after the segment under way.
@@ -362,6 +364,7 @@ pub(super) fn run_publisher(
                 if let Err(error) = &result {
                     tracing::error!(%error, "not recording: checkpoints cannot be written");
                 }
+                let _ = to_sealer.send(ToSealer::Signed);
                 let fault = result.err().map(|error| format!("checkpoints cannot be written: {error}"));
                 faults.set_publishing(fault);
             }
@@ -370,7 +373,8 @@ pub(super) fn run_publisher(
     }
 }
 
-/// Seals what is due, looking once per pace. Returns the sealer only from an orderly stop.
+/// Seals what is due, looking whenever more is signed and once per pace. Returns the sealer only from an orderly
+/// stop.
 pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Duration) -> Option<Sealer> {
     let mut sealer: Option<Box<Sealer>> = None;
     let mut wait = pace;
@@ -382,7 +386,7 @@ pub(super) fn run_sealer(inbox: &Receiver<ToSealer>, faults: &Faults, pace: Dura
                 None => erasure.fail(&"starting"),
             },
             Ok(ToSealer::Finish) => return sealer.map(|sealer| *sealer),
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(ToSealer::Signed) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         // A segment counts by a signature, and whoever forked signs nothing more.

@@ -14,6 +14,9 @@ pub(crate) enum SegmentError {
     /// The file holds as much as it may; seal it and begin another.
     #[error("the segment is full")]
     Full,
+    /// An entry before this one was refused.
+    #[error("the segment is given up")]
+    GivenUp,
     /// A segment without entries would be a name for nothing.
     #[error("a segment has at least one entry")]
     Empty,
@@ -29,6 +32,9 @@ pub(crate) enum SegmentError {
     /// The bytes do not decode, or cannot be read.
     #[error("the file cannot be read: {0}")]
     Unreadable(String),
+    /// The work cannot be shared.
+    #[error("no thread can be started: {0}")]
+    Thread(#[source] std::io::Error),
     /// The bytes cannot be made.
     #[error("the file cannot be written: {0}")]
     Unwritable(ParquetError),

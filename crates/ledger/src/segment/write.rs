@@ -14,6 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::columns::{ENTRY, INDEX, project, schema};
 use super::error::SegmentError;
+use super::line::Line;
 use super::opened::{binary, integers};
 
 /// Entries of one segment: those of one full level-1 tile, and one row group.
@@ -78,37 +79,91 @@ pub(super) fn checksum(entries: &BinaryArray) -> u32 {
     hasher.finalize()
 }
 
-/// Writes one file of entries.
-pub(crate) struct EntriesWriter {
-    parquet: ArrowWriter<Vec<u8>>,
-    trail: Tenant,
+/// Consecutive entries, as many as are parsed at once.
+pub(super) struct Chunk {
     first: u64,
-    end: u64,
-    /// Entries that are not encoded yet, up to `end`.
-    waiting: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    /// Where each entry ends in `bytes`.
+    ends: Vec<usize>,
+}
+
+impl Chunk {
+    fn new(first: u64) -> Chunk {
+        Chunk { first, bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    fn push(&mut self, entry: &[u8]) {
+        self.bytes.extend_from_slice(entry);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn is_full(&self) -> bool {
+        self.ends.len() == ROWS_PER_BATCH
+    }
+
+    /// Makes its rows.
+    pub(super) fn rows(&self) -> Result<RecordBatch, SegmentError> {
+        let mut start = 0;
+        let entries = self.ends.iter().enumerate().map(|(row, end)| {
+            let entry = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            (self.first + row as u64, entry)
+        });
+        Ok(project(entries, Event::from_entry)?)
+    }
+}
+
+/// Encodes rows.
+pub(super) struct Encoder {
+    parquet: ArrowWriter<Vec<u8>>,
     time: Span,
     recorded_at: Span,
     rows: Vec<Rows>,
 }
 
+impl Encoder {
+    fn new() -> Result<Encoder, SegmentError> {
+        let options = ArrowWriterOptions::new().with_properties(settings()?).with_skip_arrow_metadata(true);
+        let parquet = ArrowWriter::try_new_with_options(Vec::new(), schema(), options).map_err(unwritable)?;
+        Ok(Encoder { parquet, time: Span::default(), recorded_at: Span::default(), rows: Vec::new() })
+    }
+
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
+        self.time.add(batch, TIME)?;
+        self.recorded_at.add(batch, RECORDED_AT)?;
+        self.parquet.write(batch).map_err(unwritable)?;
+        self.rows.push(Rows::of(batch)?);
+        Ok(())
+    }
+}
+
+/// Writes one file of entries.
+pub(crate) struct EntriesWriter {
+    trail: Tenant,
+    first: u64,
+    end: u64,
+    /// Entries that are not encoded yet, up to `end`.
+    waiting: Chunk,
+    work: Work,
+}
+
+/// Who makes rows and encodes them: this thread while there are few.
+enum Work {
+    Here(Box<Encoder>),
+    Line(Line),
+    /// It failed.
+    Ended,
+}
+
 impl EntriesWriter {
     /// A file whose first entry is `first`.
     pub(crate) fn new(trail: &Tenant, first: u64) -> Result<EntriesWriter, SegmentError> {
-        let options = ArrowWriterOptions::new().with_properties(settings()?).with_skip_arrow_metadata(true);
-        let parquet = ArrowWriter::try_new_with_options(Vec::new(), schema(), options).map_err(unwritable)?;
-        Ok(EntriesWriter {
-            parquet,
-            trail: trail.clone(),
-            first,
-            end: first,
-            waiting: Vec::new(),
-            time: Span::default(),
-            recorded_at: Span::default(),
-            rows: Vec::new(),
-        })
+        let work = Work::Here(Box::new(Encoder::new()?));
+        Ok(EntriesWriter { trail: trail.clone(), first, end: first, waiting: Chunk::new(first), work })
     }
 
-    /// Adds the next entry.
+    /// Adds the next entry. That an earlier one is no event may be said here, and is said by
+    /// [`EntriesWriter::finish`] at last.
     pub(crate) fn push(&mut self, index: u64, entry: &[u8]) -> Result<(), SegmentError> {
         if index != self.end {
             return Err(SegmentError::OutOfOrder { expected: self.end, found: index });
@@ -116,29 +171,38 @@ impl EntriesWriter {
         if self.end - self.first == MAX_ROWS as u64 {
             return Err(SegmentError::Full);
         }
-        self.waiting.push(entry.to_vec());
+        self.waiting.push(entry);
         self.end += 1;
-        if self.waiting.len() == ROWS_PER_BATCH { self.encode() } else { Ok(()) }
+        if self.waiting.is_full() { self.hand_over() } else { Ok(()) }
     }
 
-    fn encode(&mut self) -> Result<(), SegmentError> {
-        let first = self.end - self.waiting.len() as u64;
-        let rows = self.waiting.iter().enumerate().map(|(row, entry)| (first + row as u64, entry.as_slice()));
-        let batch = project(rows, Event::from_entry)?;
-        self.time.add(&batch, TIME)?;
-        self.recorded_at.add(&batch, RECORDED_AT)?;
-        self.parquet.write(&batch).map_err(unwritable)?;
-        self.rows.push(Rows::of(&batch)?);
-        self.waiting.clear();
-        Ok(())
+    /// Gives a full chunk away.
+    fn hand_over(&mut self) -> Result<(), SegmentError> {
+        let chunk = std::mem::replace(&mut self.waiting, Chunk::new(self.end));
+        let line = match std::mem::replace(&mut self.work, Work::Ended) {
+            Work::Here(encoder) => Line::start(*encoder)?,
+            Work::Line(line) => line,
+            Work::Ended => return Err(SegmentError::GivenUp),
+        };
+        if line.push(chunk) {
+            self.work = Work::Line(line);
+            return Ok(());
+        }
+        line.finish().map(drop)
     }
 
     /// The file.
-    pub(crate) fn finish(mut self) -> Result<Written, SegmentError> {
-        self.encode()?;
-        let time = self.time.0.ok_or(SegmentError::Empty)?;
+    pub(crate) fn finish(self) -> Result<Written, SegmentError> {
+        let mut encoder = match self.work {
+            Work::Here(encoder) => *encoder,
+            Work::Line(line) => line.finish()?,
+            Work::Ended => return Err(SegmentError::GivenUp),
+        };
+        encoder.add(&self.waiting.rows()?)?;
+        let Encoder { mut parquet, time, recorded_at, rows } = encoder;
+        let time = time.0.ok_or(SegmentError::Empty)?;
         // The ledger stamps every entry; what another hand wrote may lack the stamp.
-        let recorded_at = self.recorded_at.0.unwrap_or(time);
+        let recorded_at = recorded_at.0.unwrap_or(time);
         let remarks = [
             (FORMAT_KEY, FORMAT.to_owned()),
             (TRAIL_KEY, self.trail.to_string()),
@@ -146,10 +210,10 @@ impl EntriesWriter {
             (END_KEY, self.end.to_string()),
         ];
         for (key, value) in remarks {
-            self.parquet.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+            parquet.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
-        let bytes = self.parquet.into_inner().map_err(unwritable)?;
-        Ok(Written { bytes, first: self.first, time, recorded_at, rows: self.rows })
+        let bytes = parquet.into_inner().map_err(unwritable)?;
+        Ok(Written { bytes, first: self.first, time, recorded_at, rows })
     }
 }
 
