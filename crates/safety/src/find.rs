@@ -1,5 +1,6 @@
 //! The finders: one kind of value per file, each a function from a place in the text to a hit that starts there.
 
+pub(crate) mod address;
 pub(crate) mod card;
 pub(crate) mod crypto;
 pub(crate) mod database_url;
@@ -9,6 +10,7 @@ pub(crate) mod iban;
 pub(crate) mod ip;
 pub(crate) mod jwt;
 pub(crate) mod pem;
+pub(crate) mod person;
 pub(crate) mod phone;
 pub(crate) mod secret;
 pub(crate) mod ssn;
@@ -23,12 +25,33 @@ pub(crate) struct Hit {
     pub(crate) end: usize,
     /// What more belongs to it, if its end is not known yet.
     pub(crate) tail: Option<Tail>,
+    /// What decided, for people who ask why.
+    pub(crate) rule: &'static str,
+    /// The label that said so, where the value alone does not.
+    pub(crate) label: Option<&'static str>,
 }
 
 impl Hit {
     /// A hit whose end is known.
     pub(crate) fn closed(entity: Entity, end: usize) -> Self {
-        Self { entity, end, tail: None }
+        Self { entity, end, tail: None, rule: entity.rule(), label: None }
+    }
+
+    /// A hit that goes on as `tail` says.
+    pub(crate) fn open(entity: Entity, end: usize, tail: Option<Tail>) -> Self {
+        Self { tail, ..Self::closed(entity, end) }
+    }
+
+    /// A hit that `rule` decided, and not what the table of entities says.
+    #[allow(dead_code, reason = "for finders that know more than one rule")]
+    pub(crate) fn by(self, rule: &'static str) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// A hit that a label stands behind.
+    #[allow(dead_code, reason = "for finders that need a label")]
+    pub(crate) fn said_by(self, label: &'static str) -> Self {
+        Self { label: Some(label), ..self }
     }
 }
 

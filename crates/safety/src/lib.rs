@@ -24,7 +24,7 @@ mod stream;
 mod text;
 pub mod urlenc;
 
-pub use entity::Entity;
+pub use entity::{Class, Entity, Tier};
 pub use rules::Rules;
 pub use scan::Scanner;
 pub use span::{Span, placeholder, redact_text};

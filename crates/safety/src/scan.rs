@@ -8,7 +8,7 @@ use crate::find::database_url::UserInfo;
 use crate::find::{
     Hit, Swallowed, Tail, card, crypto, database_url, email, groups, iban, ip, jwt, pem, phone,
 };
-use crate::find::{secret, ssn};
+use crate::find::{address, person, secret, ssn};
 use crate::hints::Hints;
 use crate::text::Text;
 use crate::{Entity, Span};
@@ -64,12 +64,10 @@ fn spans(text: &mut Text<'_>) -> Vec<Span> {
     let mut found = None;
     loop {
         match machine.advance(text) {
-            Step::Found { entity, start } => found = Some((entity, start)),
-            Step::Ended(end) => {
-                if let Some((entity, start)) = found.take() {
-                    spans.push(Span { entity, start, end, score: entity.score() });
-                }
+            Step::Found { entity, start, rule, label } => {
+                found = Some(Span { entity, start, end: start, score: entity.score(), rule, label });
             }
+            Step::Ended(end) => spans.extend(found.take().map(|span| Span { end, ..span })),
             Step::Waiting(_) => return spans,
         }
     }
@@ -79,7 +77,7 @@ fn spans(text: &mut Text<'_>) -> Vec<Span> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A hit starts here.
-    Found { entity: Entity, start: usize },
+    Found { entity: Entity, start: usize, rule: &'static str, label: Option<&'static str> },
     /// The hit found last ends here.
     Ended(usize),
     /// All before this place is decided; at the end of a text that is everything.
@@ -116,7 +114,7 @@ impl Machine {
                 let start = self.at;
                 self.at = hit.end;
                 self.open = Some(hit.tail);
-                return Step::Found { entity: hit.entity, start };
+                return Step::Found { entity: hit.entity, start, rule: hit.rule, label: hit.label };
             }
             self.at += 1;
         }
@@ -151,7 +149,7 @@ impl Machine {
             b':' => ip::find(text, at),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at),
-            lead if email::is_latin_lead(lead) => self.email(text, at),
+            lead if email::is_latin_lead(lead) => self.email(text, at).or_else(|| person::find(text, at)),
             _ => None,
         }
     }
@@ -163,6 +161,7 @@ impl Machine {
             card::find(text, at, &groups)
                 .or_else(|| ssn::find(text, at, &groups))
                 .or_else(|| phone::find(text, at))
+                .or_else(|| address::find(text, at))
         })
     }
 
@@ -182,6 +181,13 @@ impl Machine {
             .or_else(|| crypto::find(text, at))
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
+            .or_else(|| self.people(text, at))
+    }
+
+    /// A name or an address, which start with a capital wherever no key says that one stands here.
+    fn people(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        let may_start = at == 0 || text.get(at).is_some_and(|b| b.is_ascii_uppercase());
+        may_start.then(|| address::find(text, at).or_else(|| person::find(text, at)))?
     }
 
     /// An address, unless its `@` ends the user part of a URL.

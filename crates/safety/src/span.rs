@@ -13,6 +13,10 @@ pub struct Span {
     pub end: usize,
     /// How sure we are, 0 to 1.
     pub score: f32,
+    /// What decided: a checksum, a form, a numbering plan.
+    pub rule: &'static str,
+    /// The word or key beside it that said what it is, where the value alone does not.
+    pub label: Option<&'static str>,
 }
 
 /// What stands in place of a redacted value: `<US_SSN>`.

@@ -23,7 +23,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
             && text.get(end + 1).is_some_and(|b| is_token_byte(b) || b == b'.')
             && has_alg(header)
     };
-    is_jwt.then_some(Hit { entity: Entity::Jwt, end, tail: Some(Tail::Jwt) })
+    is_jwt.then(|| Hit::open(Entity::Jwt, end, Some(Tail::Jwt)))
 }
 
 fn has_alg(header: &[u8]) -> bool {

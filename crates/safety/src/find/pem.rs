@@ -29,7 +29,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     let end = label_end + DASHES.len();
-    has_body(text, end).then_some(Hit { entity: Entity::PrivateKey, end, tail: Some(Tail::Pem) })
+    has_body(text, end).then(|| Hit::open(Entity::PrivateKey, end, Some(Tail::Pem)))
 }
 
 /// Whether key material follows, so that a sentence about PEM files is not swallowed.

@@ -103,7 +103,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
             (end, end - start == least, Some(Tail::Token))
         }
     };
-    (whole && (form.holds)(text.slice(start, end))).then_some(Hit { entity: form.entity, end, tail })
+    (whole && (form.holds)(text.slice(start, end))).then(|| Hit::open(form.entity, end, tail))
 }
 
 fn is_alnum(b: u8) -> bool {

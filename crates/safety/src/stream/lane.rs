@@ -53,7 +53,7 @@ impl Lane {
         loop {
             let mut text = Text::new(&self.decoded, last, self.hints);
             match self.machine.advance(&mut text) {
-                Step::Found { entity, start } => {
+                Step::Found { entity, start, .. } => {
                     self.pass(start, &mut released, out);
                     let mark = mark(entity);
                     self.hiding = out.found(entity);
