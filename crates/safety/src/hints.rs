@@ -3,6 +3,8 @@
 //! Nine plain digits are a social security number only where something says so, and `1.2.3.4` is a version
 //! where something says that.
 
+use crate::find::person::label::Said;
+
 /// How much of a key is read for hints; a key that says what it holds says it early.
 pub(crate) const KEY_BYTES: usize = 64;
 
@@ -16,6 +18,8 @@ pub(crate) struct Hints {
     pub(crate) ssn: bool,
     /// The nearest key says version.
     pub(crate) version: bool,
+    /// What the nearest key says of people and where they live.
+    pub(crate) people: Said,
 }
 
 impl Hints {
@@ -32,7 +36,7 @@ impl Hints {
             social = word.eq_ignore_ascii_case(b"social");
             version |= says_version(word);
         }
-        Self { ssn, version }
+        Self { ssn, version, people: self.people.under(key) }
     }
 }
 

@@ -30,6 +30,7 @@ impl Scanner {
     #[must_use]
     pub fn new() -> Self {
         phone::warm_up();
+        person::warm_up();
         Self { _made_by_new: () }
     }
 
@@ -149,7 +150,9 @@ impl Machine {
             b':' => ip::find(text, at),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at),
-            lead if email::is_latin_lead(lead) => self.email(text, at).or_else(|| person::find(text, at)),
+            lead if email::is_latin_lead(lead) => {
+                self.email(text, at).or_else(|| address::find(text, at)).or_else(|| person::find(text, at))
+            }
             _ => None,
         }
     }
@@ -186,7 +189,12 @@ impl Machine {
 
     /// A name or an address, which start with a capital wherever no key says that one stands here.
     fn people(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let may_start = at == 0 || text.get(at).is_some_and(|b| b.is_ascii_uppercase());
+        let valued = match text.before(at, 1) {
+            None | Some(b'"' | b'\'' | b'>') => true,
+            // `Mr. van Dijk`
+            before => before == Some(b' ') && text.before(at, 2) == Some(b'.'),
+        };
+        let may_start = valued || text.get(at).is_some_and(|b| b.is_ascii_uppercase());
         may_start.then(|| address::find(text, at).or_else(|| person::find(text, at)))?
     }
 

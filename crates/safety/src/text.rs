@@ -64,6 +64,11 @@ impl<'a> Text<'a> {
         self.slice(at.saturating_sub(LOOK_BEHIND), at)
     }
 
+    /// The same without the hit before, or anything in front of it.
+    pub(crate) fn near(&self, at: usize) -> &'a [u8] {
+        self.slice(at.saturating_sub(LOOK_BEHIND).max(self.floor), at)
+    }
+
     /// Whether these bytes stand at `at`. Asks no further than the first difference.
     pub(crate) fn starts_with(&self, at: usize, prefix: &[u8]) -> bool {
         prefix.iter().enumerate().all(|(i, &want)| self.get(at + i) == Some(want))
