@@ -96,7 +96,7 @@ entities! {
     UkUtr "UK_UTR" Personal Label 0.9 "ten digits, modulo 11"
     DeTaxId "DE_TAX_ID" Personal Label 0.95 "one digit repeated, ISO 7064 modulo 11, 10"
     FrNir "FR_NIR" Personal Form 1.0 "sex, month, department, modulo 97"
-    EsNif "ES_NIF" Personal Form 0.95 "control letter"
+    EsNif "ES_NIF" Personal Label 0.95 "control letter"
     EsNie "ES_NIE" Personal Form 0.95 "control letter"
     ItFiscalCode "IT_FISCAL_CODE" Personal Form 1.0 "positions, control letter"
     PlPesel "PL_PESEL" Personal Label 0.95 "a day of birth, check digit"

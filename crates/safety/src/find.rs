@@ -1,19 +1,31 @@
 //! The finders: one kind of value per file, each a function from a place in the text to a hit that starts there.
 
 pub(crate) mod address;
+pub(crate) mod age;
+pub(crate) mod assign;
+
 pub(crate) mod card;
+mod checksum;
 pub(crate) mod crypto;
 pub(crate) mod database_url;
+pub(crate) mod date;
 pub(crate) mod email;
+pub(crate) mod encoded;
 pub(crate) mod groups;
 pub(crate) mod iban;
 pub(crate) mod ip;
 pub(crate) mod jwt;
+pub(crate) mod labelled;
+pub(crate) mod mac;
+pub(crate) mod national;
 pub(crate) mod pem;
 pub(crate) mod person;
 pub(crate) mod phone;
 pub(crate) mod secret;
 pub(crate) mod ssn;
+mod swift;
+mod token;
+pub(crate) mod track;
 
 use crate::Entity;
 
@@ -43,13 +55,11 @@ impl Hit {
     }
 
     /// A hit that `rule` decided, and not what the table of entities says.
-    #[allow(dead_code, reason = "for finders that know more than one rule")]
     pub(crate) fn by(self, rule: &'static str) -> Self {
         Self { rule, ..self }
     }
 
     /// A hit that a label stands behind.
-    #[allow(dead_code, reason = "for finders that need a label")]
     pub(crate) fn said_by(self, label: &'static str) -> Self {
         Self { label: Some(label), ..self }
     }
@@ -64,6 +74,8 @@ pub(crate) enum Tail {
     Jwt,
     /// Everything up to and including the END line.
     Pem,
+    /// More of the alphabet of base64.
+    Base64,
 }
 
 /// How far a tail reaches in the text at hand.
@@ -81,6 +93,7 @@ impl Tail {
         let end = match self {
             Self::Token => text.run(at, usize::MAX, is_token_byte),
             Self::Jwt => jwt::rest(text, at),
+            Self::Base64 => text.run(at, usize::MAX, encoded::is_base64),
             Self::Pem => return pem::swallow(text, at),
         };
         if text.take_starved() { Swallowed::GoesOn(end) } else { Swallowed::Ends(end) }

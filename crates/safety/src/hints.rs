@@ -1,25 +1,78 @@
 //! What the surroundings of a value say about it: the JSON keys above it, the words before it.
 //!
 //! Nine plain digits are a social security number only where something says so, and `1.2.3.4` is a version
-//! where something says that.
+//! where something says that. The nearest label decides: what follows `order id` is no social security number,
+//! whatever was said before.
 
-use crate::find::person::label::Said;
+use crate::find::person::label::Subject;
+use crate::labels::{self, Label, MAX_WORD, Says};
 
 /// How much of a key is read for hints; a key that says what it holds says it early.
 pub(crate) const KEY_BYTES: usize = 64;
 
-/// Words between the label and the number it speaks of ("SSN on file is ...").
-const LABEL_DISTANCE: usize = 5;
+/// Words that may stand between a label and its value ("SSN on file was last checked 2020: ..."), besides those
+/// that say nothing.
+const MAX_UNKNOWN: usize = 4;
+
+/// Words that are looked at in all.
+const MAX_WORDS: usize = 12;
+
+/// Digits that make a value of their own: a label in front of them speaks of them.
+const VALUE_DIGITS: usize = 4;
+
+/// How much of the key above is remembered: enough for `account` in `{"account":{"number":…}}`.
+const TAIL_BYTES: usize = 24;
+
+/// What has been said about a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The nearest label.
+    pub(crate) label: Option<&'static Label>,
+    /// One that is joined to it: `routing and account number`.
+    pub(crate) also: Option<&'static Label>,
+    /// Words between the label and the value that are no fillers.
+    pub(crate) distance: usize,
+}
+
+impl Said {
+    /// Whether anything was said at all.
+    pub(crate) fn something(&self) -> bool {
+        self.label.is_some()
+    }
+
+    /// Whether the label names a number of another kind, right in front of it.
+    pub(crate) fn other(&self) -> bool {
+        self.distance == 0 && self.label.is_some_and(|label| label.says == Says::Other)
+    }
+
+    /// The labels, each with the kinds it announces.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &'static Label> {
+        self.label.into_iter().chain(self.also)
+    }
+
+    /// The phrase by which this kind was announced.
+    pub(crate) fn announces(&self, entity: crate::Entity) -> Option<&'static str> {
+        self.labels().find(|label| label.kinds().contains(&entity)).map(|label| label.phrase)
+    }
+
+    /// The label of a secret right in front.
+    pub(crate) fn secret(&self) -> Option<&'static Label> {
+        self.label.filter(|label| self.distance == 0 && label.is_secret())
+    }
+}
 
 /// What is known about the place where a text stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hints {
-    /// A key above says social security number.
-    pub(crate) ssn: bool,
+    /// What the keys above say.
+    pub(crate) said: Said,
     /// The nearest key says version.
     pub(crate) version: bool,
-    /// What the nearest key says of people and where they live.
-    pub(crate) people: Said,
+    /// The end of the nearest key.
+    tail: [u8; TAIL_BYTES],
+    tail_length: usize,
+    /// Whom or what place the nearest key speaks of.
+    pub(crate) people: Subject,
 }
 
 impl Hints {
@@ -28,34 +81,41 @@ impl Hints {
         let key = key.get(..KEY_BYTES).unwrap_or(key);
         // A placeholder: the key is data that was redacted before, and says nothing.
         let key = if key.contains(&b'<') { &[] } else { key };
-        let (mut ssn, mut version, mut social) = (self.ssn, false, false);
-        for (_, word) in words(key) {
-            ssn |= says_ssn(word) || (social && starts_with(word, b"sec"));
-            // `socialsecuritynumber`, written without a hump.
-            ssn |= starts_with(word, b"socialsec");
-            social = word.eq_ignore_ascii_case(b"social");
-            version |= says_version(word);
+        let mut path = [0; TAIL_BYTES + 1 + KEY_BYTES];
+        let above = self.tail.get(..self.tail_length).unwrap_or_default();
+        let (mut end, start) = (0, above.len() + 1);
+        for &b in above.iter().chain(b"_").chain(key) {
+            if let Some(slot) = path.get_mut(end) {
+                *slot = b;
+                end += 1;
+            }
         }
-        Self { ssn, version, people: self.people.under(key) }
+        let words = Words::behind(path.get(..end).unwrap_or_default());
+        let own = words.count_from(start);
+        let said = match words.said(own) {
+            said if said.something() => said,
+            // `{"password":{"value":…}}`, but not `{"password":{"hint":…}}`.
+            _ if self.said.label.is_none_or(|label| label.is_secret()) && !words.are_fillers(own) => {
+                Said::default()
+            }
+            _ => self.said,
+        };
+        let mut below =
+            Self { said, version: says_version_key(key), people: self.people.under(key), ..Self::default() };
+        for (slot, &b) in
+            below.tail.iter_mut().zip(key.get(key.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default())
+        {
+            *slot = b;
+            below.tail_length += 1;
+        }
+        below
     }
 }
 
-/// Whether the words behind say that a social security number follows.
-pub(crate) fn announces_ssn(behind: &[u8]) -> bool {
-    let mut since: Option<usize> = None;
-    let mut social = false;
-    for (at, word) in words(behind) {
-        let announced = says_ssn(word) && !follows_placeholder_start(behind, at)
-            || (social && starts_with(word, b"sec"))
-            || starts_with(word, b"socialsec");
-        social = word.eq_ignore_ascii_case(b"social");
-        since = match since {
-            _ if announced => Some(0),
-            Some(n) if n < LABEL_DISTANCE && !says_other_id(word) => Some(n + 1),
-            _ => None,
-        };
-    }
-    since.is_some()
+/// What the words at the end of `behind` say about the value that follows.
+pub(crate) fn before(behind: &[u8]) -> Said {
+    let words = Words::behind(behind);
+    words.said(words.count)
 }
 
 /// Whether one of the two words behind says that a version or another dotted number follows.
@@ -65,13 +125,12 @@ pub(crate) fn announces_version(behind: &[u8]) -> bool {
     words.take(2).any(says_version)
 }
 
-/// `<US_SSN>`, which an earlier redaction left, announces nothing.
-fn follows_placeholder_start(text: &[u8], at: usize) -> bool {
-    text.get(..at).is_some_and(|before| before.ends_with(b"<US_"))
-}
-
-fn says_ssn(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"ssn") || word.eq_ignore_ascii_case(b"ssns")
+fn says_version_key(key: &[u8]) -> bool {
+    key.chunk_by(|a, b| {
+        a.is_ascii_alphabetic() == b.is_ascii_alphabetic()
+            && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
+    })
+    .any(says_version)
 }
 
 fn says_version(word: &[u8]) -> bool {
@@ -98,79 +157,251 @@ fn says_version(word: &[u8]) -> bool {
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Labels of other numbers: what follows them is theirs.
-fn says_other_id(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 14] = [
-        b"order",
-        b"invoice",
-        b"id",
-        b"ticket",
-        b"case",
-        b"account",
-        b"routing",
-        b"phone",
-        b"zip",
-        b"ein",
-        b"ref",
-        b"reference",
-        b"tracking",
-        b"claim",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+/// A word, in small letters.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    letters: [u8; MAX_WORD],
+    length: usize,
+    start: usize,
+    /// Part of a token with digits in it, or too long: no word of a language.
+    strange: bool,
+    /// A `/` or `&` stands behind it.
+    joined: bool,
 }
 
-fn starts_with(word: &[u8], prefix: &[u8]) -> bool {
-    word.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+impl Word {
+    fn canonical(&self) -> &[u8] {
+        labels::canonical(self.letters.get(..self.length).unwrap_or_default())
+    }
 }
 
-/// Words of letters with their places, split at humps (`customerSsn`) as well.
-fn words(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let together = |a: &u8, b: &u8| {
-        a.is_ascii_alphabetic() == b.is_ascii_alphabetic()
-            && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
-    };
-    text.chunk_by(together)
-        .scan(0, |at, word| {
-            let start = *at;
-            *at += word.len();
-            Some((start, word))
-        })
-        .filter(|(_, word)| word.first().is_some_and(u8::is_ascii_alphabetic))
+/// The words at the end of a text, the last first.
+struct Words {
+    list: [Word; MAX_WORDS],
+    count: usize,
+}
+
+impl Words {
+    fn behind(text: &[u8]) -> Self {
+        let mut words = Self { list: [Word::default(); MAX_WORDS], count: 0 };
+        let mut at = text.len();
+        while let Some(slot) = words.list.get_mut(words.count) {
+            let Some((end, joined)) = skip_gap(text, at) else { break };
+            let start = word_start(text, end);
+            at = start;
+            // The `s` of `driver's` is no word.
+            if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
+                continue;
+            }
+            let numbered = text.get(end..).unwrap_or_default();
+            let digits = numbered.iter().take_while(|b| b.is_ascii_digit()).count();
+            let strange = text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit)
+                || digits > 1 && digits < numbered.len()
+                || numbered.get(digits).is_some_and(|b| digits > 0 && b.is_ascii_alphabetic());
+            let letters = text.get(start..end).unwrap_or_default();
+            *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
+            for (to, from) in slot.letters.iter_mut().zip(letters) {
+                *to = from.to_ascii_lowercase();
+                slot.length += 1;
+            }
+            words.count += 1;
+        }
+        words
+    }
+
+    fn as_slice(&self) -> &[Word] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+
+    /// How many of the words start at or behind a place.
+    fn count_from(&self, start: usize) -> usize {
+        self.as_slice().iter().take_while(|word| word.start >= start).count()
+    }
+
+    fn canonical(&self, index: usize) -> Option<&[u8]> {
+        self.as_slice().get(index).filter(|word| !word.strange).map(Word::canonical)
+    }
+
+    /// The label that ends with this word.
+    fn label(&self, index: usize) -> Option<&'static Label> {
+        labels::ending(self.canonical(index)?, |n| self.canonical(index + n))
+    }
+
+    fn are_fillers(&self, count: usize) -> bool {
+        (0..count).all(|index| self.label(index).is_some_and(|label| label.says == Says::Filler))
+    }
+
+    /// What the nearest label among the last `count` words says.
+    fn said(&self, count: usize) -> Said {
+        let mut distance = 0;
+        for index in 0..count.min(self.count) {
+            match self.label(index) {
+                Some(label) if label.says == Says::Filler => {}
+                Some(label) if distance == 0 || !label.near && !label.is_secret() => {
+                    let also = self.joined(index + label.words());
+                    return Said { label: Some(label), also, distance };
+                }
+                _ => distance += 1,
+            }
+            if distance > MAX_UNKNOWN {
+                break;
+            }
+        }
+        Said::default()
+    }
+
+    /// The label in front of another, if `and`, `or` or a `/` joins them.
+    fn joined(&self, index: usize) -> Option<&'static Label> {
+        let joint = matches!(self.canonical(index)?, b"and" | b"or");
+        let index = if joint { index + 1 } else { index };
+        let slash = self.as_slice().get(index).is_some_and(|word| word.joined);
+        (joint || slash).then(|| self.label(index)).flatten().filter(|label| !label.kinds().is_empty())
+    }
+}
+
+/// Skips back over what stands between words. `None` at a barrier: the end of a sentence, another value, a
+/// placeholder that stands for one.
+fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
+    let (mut at, mut joined, mut digits) = (end, false, 0);
+    loop {
+        let b = *text.get(at.checked_sub(1)?)?;
+        if is_letter_at(text, at - 1) {
+            return Some((at, joined));
+        }
+        digits = if b.is_ascii_digit() { digits + 1 } else { 0 };
+        let ends_sentence = match b {
+            b'.' | b'?' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),
+            b'!' | b';' => true,
+            b'>' => {
+                text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            }
+            _ => digits == VALUE_DIGITS,
+        };
+        if ends_sentence {
+            return None;
+        }
+        joined |= matches!(b, b'/' | b'&');
+        at -= 1;
+    }
+}
+
+/// Whether the word that ends at a full stop is short enough for an abbreviation: `no.`, `acct.`
+fn abbreviates(text: &[u8], end: usize) -> bool {
+    end - word_start(text, end) <= 4
+}
+
+/// Where the word that ends at `end` starts: at a letter behind none, or at a hump (`customerSsn`).
+fn word_start(text: &[u8], end: usize) -> usize {
+    let mut at = end;
+    while at > 0 && is_letter_at(text, at - 1) {
+        let (here, next, after) = (text.get(at - 1), text.get(at), text.get(at + 1));
+        let upper = |b: Option<&u8>| b.is_some_and(u8::is_ascii_uppercase);
+        let lower = |b: Option<&u8>| b.is_some_and(u8::is_ascii_lowercase);
+        let hump = lower(here) && upper(next) || upper(here) && upper(next) && at + 1 < end && lower(after);
+        if at < end && hump {
+            break;
+        }
+        at -= 1;
+    }
+    at
+}
+
+/// Whether a letter, or a part of one, stands at `at`: of ASCII, Latin, Greek or Cyrillic.
+fn is_letter_at(text: &[u8], at: usize) -> bool {
+    match text.get(at) {
+        Some(0xC3..=0xD3) => true,
+        Some(0x80..=0xBF) => matches!(text.get(at.wrapping_sub(1)), Some(0xC3..=0xD3)),
+        Some(b) => b.is_ascii_alphabetic(),
+        None => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Entity;
+
+    fn key(key: &str) -> String {
+        show(Hints::default().with_key(key.as_bytes()).said)
+    }
+
+    fn words(text: &str) -> String {
+        show(before(text.as_bytes()))
+    }
+
+    fn show(said: Said) -> String {
+        let mut shown = String::new();
+        for label in said.labels() {
+            let kind = label.kinds().first().map_or("-", |kind| kind.name());
+            shown.push_str(&format!("{}{kind}", if shown.is_empty() { "" } else { "+" }));
+        }
+        shown
+    }
 
     #[test]
     fn keys_are_read_by_words() {
-        let ssn = |key: &str| Hints::default().with_key(key.as_bytes()).ssn;
-        for key in ["ssn", "SSN", "patient_ssn", "customerSsn", "ssnNumber", "social_security_number"] {
-            assert!(ssn(key), "{key}");
+        for k in
+            ["ssn", "SSN", "patient_ssn", "customerSsn", "ssnNumber", "social_security_number", "userSSN"]
+        {
+            assert_eq!(key(k), "US_SSN", "{k}");
         }
-        for key in ["socialSecurityNumber", "socialsecurity", "Social Security #"] {
-            assert!(ssn(key), "{key}");
+        for k in [
+            "socialSecurityNumber",
+            "socialsecurity",
+            "socialsecuritynumber",
+            "Social Security #",
+            "SSNumber2",
+        ] {
+            assert!(key(k) == "US_SSN" || k == "SSNumber2", "{k}");
         }
-        for key in ["className", "classname", "sessn", "social", "security", "ssn <US_SSN>", ""] {
-            assert!(!ssn(key), "{key}");
+        for k in
+            ["className", "classname", "sessn", "social", "security", "ssn <US_SSN>", "", "password_hint"]
+        {
+            assert_eq!(key(k), "", "{k}");
         }
+        assert_eq!(key("driver's_license_no"), "US_DRIVER_LICENSE");
+        assert_eq!(key("cvv2"), "CVV");
+        assert_eq!(key("patientOrderId"), "-");
     }
 
     #[test]
     fn a_key_above_speaks_for_all_below_but_a_version_only_for_its_own() {
-        let below = Hints::default().with_key(b"ssn").with_key(b"value");
-        assert!(below.ssn);
+        let said = |path: &[&str]| {
+            show(path.iter().fold(Hints::default(), |hints, key| hints.with_key(key.as_bytes())).said)
+        };
+        assert_eq!(said(&["ssn", "value"]), "US_SSN");
+        assert_eq!(said(&["ssn", "v"]), "US_SSN");
+        assert_eq!(said(&["ssn", "order_id"]), "-");
+        assert_eq!(said(&["account", "number"]), "US_BANK_NUMBER");
+        assert_eq!(said(&["password", "hint"]), "");
+        assert_eq!(said(&["password", "value"]), "PASSWORD");
         assert!(!Hints::default().with_key(b"version").with_key(b"host").version);
     }
 
     #[test]
     fn words_before_announce_what_follows() {
-        for text in ["SSN: ", "my social security number is ", "ssn=", "SSN (last checked) "] {
-            assert!(announces_ssn(text.as_bytes()), "{text}");
+        for text in
+            ["SSN: ", "my social security number is ", "ssn=", "SSN (last checked) ", "\"SSN\": \"", "ssn"]
+        {
+            assert_eq!(words(text), "US_SSN", "{text}");
         }
-        for text in ["order ", "SSN verified, order id ", "<US_SSN> ", "ssn one two three four five six "] {
-            assert!(!announces_ssn(text.as_bytes()), "{text}");
+        for text in ["order ", "SSN verified, order id ", "order #"] {
+            assert_eq!(words(text), "-", "{text}");
         }
+        for text in [
+            "<US_SSN> ",
+            "ssn one two three four five six ",
+            "We took the passport. ",
+            "ssn 1234 to ",
+            "x9ssn ",
+        ] {
+            assert_eq!(words(text), "", "{text}");
+        }
+        assert_eq!(words("routing and account number: "), "US_BANK_NUMBER+ABA_ROUTING");
+        assert_eq!(words("Acct. No. "), "US_BANK_NUMBER");
+        assert_eq!(words("D.O.B. "), "DATE_OF_BIRTH");
+        assert_eq!(words("NHS/"), "UK_NHS");
+        assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());
         assert!(announces_version(b"version: ") && announces_version(b"release is "));
         assert!(!announces_version(b"version of the host at ") && !announces_version(b"x9vW "));
     }

@@ -9,10 +9,12 @@
 //! - [`urlenc`] does the same for paths and queries;
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
+mod columns;
 mod entity;
 mod find;
 mod hints;
 pub mod json;
+mod labels;
 mod leaf;
 mod rules;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod shifts;
 mod span;
 mod stream;
 mod text;
+mod unfold;
 pub mod urlenc;
 
 pub use entity::{Class, Entity, Tier};

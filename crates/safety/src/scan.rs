@@ -4,14 +4,25 @@
 //! construction: see [`crate::text`] for how it waits. Everything a finder asks about is bounded by constants,
 //! and places are never visited twice but for those bounds, so time grows with the length of the text only.
 
-use crate::find::database_url::UserInfo;
+use std::borrow::Cow;
+
+use crate::columns::Columns;
+use crate::find::assign::{self, Value};
+use crate::find::database_url::{self, UserInfo};
+use crate::find::{Hit, Swallowed, Tail};
 use crate::find::{
-    Hit, Swallowed, Tail, card, crypto, database_url, email, groups, iban, ip, jwt, pem, phone,
+    address, age, card, crypto, date, email, encoded, groups, iban, ip, jwt, labelled, mac, national, pem,
+    person, phone, secret, ssn, track,
 };
-use crate::find::{address, person, secret, ssn};
 use crate::hints::Hints;
-use crate::text::Text;
+use crate::labels;
+use crate::shifts::Shifts;
+use crate::text::{Last, Text};
+use crate::unfold::{self, Target, Unfold};
 use crate::{Entity, Span};
+
+/// The longest run of letters that is taken for a word; the local part of an e-mail address has 64 at most.
+const MAX_WORD: usize = 72;
 
 /// Finds sensitive values in text. Make one and share it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +42,7 @@ impl Scanner {
     pub fn new() -> Self {
         phone::warm_up();
         person::warm_up();
+        labels::warm_up();
         Self { _made_by_new: () }
     }
 
@@ -49,13 +61,55 @@ impl Scanner {
     /// Whether there is any hit; stops at the first.
     #[must_use]
     pub fn has_hit(&self, text: &str) -> bool {
-        let mut text = Text::new(text.as_bytes(), true, Hints::default());
+        let unfolded = Unfolded::of(text.as_bytes());
+        let mut text = Text::new(&unfolded.bytes, true, Hints::default());
         matches!(Machine::default().advance(&mut text), Step::Found { .. })
     }
 
     pub(crate) fn scan_bytes(&self, bytes: &[u8], hints: Hints) -> Vec<Span> {
-        let mut text = Text::new(bytes, true, hints);
-        spans(&mut text)
+        let unfolded = Unfolded::of(bytes);
+        let mut spans = spans(&mut Text::new(&unfolded.bytes, true, hints));
+        for span in &mut spans {
+            (span.start, span.end) = (unfolded.shifts.raw(span.start), unfolded.shifts.raw(span.end));
+        }
+        spans
+    }
+}
+
+/// A whole text with what hides values undone.
+struct Unfolded<'t> {
+    bytes: Cow<'t, [u8]>,
+    shifts: Shifts,
+}
+
+impl<'t> Unfolded<'t> {
+    fn of(raw: &'t [u8]) -> Self {
+        let mut shifts = Shifts::default();
+        if unfold::is_plain(raw) {
+            return Self { bytes: Cow::Borrowed(raw), shifts };
+        }
+        let (mut decoded, mut unfold) = (Vec::with_capacity(raw.len()), Unfold::default());
+        let mut target = Target { decoded: &mut decoded, shifts: &mut shifts, raw: 0 };
+        for chunk in raw.utf8_chunks() {
+            unfold.feed(chunk.valid(), &mut target);
+            // What is no text stands for itself.
+            if !chunk.invalid().is_empty() {
+                unfold.finish(&mut target);
+                target.bytes(chunk.invalid());
+            }
+        }
+        unfold.finish(&mut target);
+        Self { bytes: Cow::Owned(decoded), shifts }
+    }
+}
+
+/// The first kind found in a text that stands encoded in another, and is not searched for further such texts.
+pub(crate) fn first_within(bytes: &[u8]) -> Option<Entity> {
+    let unfolded = Unfolded::of(bytes);
+    let mut machine = Machine { decoded: usize::MAX, ..Machine::default() };
+    match machine.advance(&mut Text::new(&unfolded.bytes, true, Hints::default())) {
+        Step::Found { entity, .. } => Some(entity),
+        Step::Ended(_) | Step::Waiting(_) => None,
     }
 }
 
@@ -74,6 +128,9 @@ fn spans(text: &mut Text<'_>) -> Vec<Span> {
     }
 }
 
+/// Letters that an identifier may start with, set apart by a space.
+const MAX_LETTERS: usize = 3;
+
 /// What the machine came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -85,6 +142,14 @@ pub(crate) enum Step {
     Waiting(usize),
 }
 
+/// What a place came to.
+enum Turn {
+    /// A hit starts here.
+    Hit(Hit),
+    /// Nothing does, nor before this place.
+    On(usize),
+}
+
 /// The scan between two steps. Places count from the start of the bytes that it is given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Machine {
@@ -92,33 +157,46 @@ pub(crate) struct Machine {
     at: usize,
     /// The end of the last hit.
     floor: usize,
+    /// What the last hit was.
+    last: Option<Last>,
     /// A hit that has begun: what more belongs to it, or nothing.
     open: Option<Option<Tail>>,
     /// The user part of the URL that the scan is in.
     user_info: Option<UserInfo>,
+    /// The secret that the scan comes to, by what stood before it.
+    value: Option<Value>,
+    /// All runs of base64 before have been decoded.
+    decoded: usize,
+    /// The table that the scan is in.
+    columns: Columns,
 }
 
 impl Machine {
     /// Scans on until something is to be told.
     pub(crate) fn advance(&mut self, text: &mut Text<'_>) -> Step {
-        text.set_floor(self.floor);
+        text.set_floor(self.floor, self.last);
         if let Some(tail) = self.open {
             return self.close(text, tail);
         }
         let _ = text.take_starved();
         while self.at < text.len() {
-            let found = self.find(text);
+            let turn = self.turn(text);
             if text.take_starved() {
                 break;
             }
-            if let Some(hit) = found {
-                let start = self.at;
-                self.at = hit.end;
-                self.open = Some(hit.tail);
-                return Step::Found { entity: hit.entity, start, rule: hit.rule, label: hit.label };
+            match turn {
+                Turn::On(at) => self.at = at,
+                Turn::Hit(hit) => {
+                    let start = self.at;
+                    self.last = Some(Last { entity: hit.entity, said: text.said(start) });
+                    self.value = None;
+                    self.at = hit.end;
+                    self.open = Some(hit.tail);
+                    return Step::Found { entity: hit.entity, start, rule: hit.rule, label: hit.label };
+                }
             }
-            self.at += 1;
         }
+        self.columns.read(text.bytes(), self.at.min(text.len()));
         Step::Waiting(self.at)
     }
 
@@ -131,46 +209,115 @@ impl Machine {
             }
             Swallowed::GoesOn(at) => {
                 self.at = at;
+                self.columns.read(text.bytes(), at);
                 Step::Waiting(at)
             }
         }
     }
 
-    /// The hit that starts at this place.
-    fn find(&mut self, text: &Text<'_>) -> Option<Hit> {
+    /// What this place comes to.
+    fn turn(&mut self, text: &Text<'_>) -> Turn {
         let at = self.at;
-        if let Some((start, end)) = self.user_info.and_then(|info| info.password)
-            && (start..end).contains(&at)
-        {
-            return Some(Hit::closed(Entity::DatabaseUrlPassword, end));
+        if at == 0 && text.hints.said.secret().is_some() {
+            self.expect(text, assign::whole(text, &text.hints.said));
         }
-        match text.get(at)? {
+        let Some(first) = text.get(at) else { return Turn::On(at + 1) };
+        let mut next = at + 1;
+        if first.is_ascii_digit() || first.is_ascii_uppercase() {
+            self.columns.read(text.bytes(), at);
+            text.set_cell(self.columns.said());
+        }
+        let hit = match first {
+            b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
+            b'0'..=b'9' if text.word_start(at) => self.number(text, at),
+            b'0'..=b'9' if text.glued(at) => labelled::find(text, at, &text.said(at)),
             b'-' => pem::find(text, at),
             b'+' | b'(' => phone::find(text, at),
-            b':' => ip::find(text, at),
-            b'0'..=b'9' if text.word_start(at) => self.number(text, at),
-            b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at),
+            b'=' => self.mark(text, at),
+            b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
+            b'%' | b';' => track::find(text, at),
             lead if email::is_latin_lead(lead) => {
                 self.email(text, at).or_else(|| address::find(text, at)).or_else(|| person::find(text, at))
             }
             _ => None,
+        };
+        let hit = hit.or_else(|| self.announced(at)).or_else(|| self.encoded(text, at, first));
+        match hit {
+            Some(hit) => Turn::Hit(hit),
+            // Nothing is skipped that was announced.
+            None => Turn::On(
+                self.value.filter(|value| value.start > at).map_or(next, |value| next.min(value.start)),
+            ),
         }
     }
 
+    /// A value that stands encoded in a run of base64. Each run is decoded once.
+    fn encoded(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<Hit> {
+        if self.decoded > at || !first.is_ascii_alphanumeric() || !text.word_start(at) {
+            return None;
+        }
+        let run = encoded::read(text, at)?;
+        if !text.is_starved() {
+            self.decoded = run.end;
+        }
+        let entity = run.holds()?;
+        Some(
+            Hit::open(entity, run.end, run.goes_on.then_some(Tail::Base64))
+                .by("found in what base64 encodes"),
+        )
+    }
+
+    /// The secret that was announced for this place.
+    fn announced(&self, at: usize) -> Option<Hit> {
+        if let Some((start, end)) = self.user_info.and_then(|info| info.password)
+            && (start..end).contains(&at)
+        {
+            return Some(Hit::closed(self.user_info.map_or(Entity::Password, |info| info.entity), end));
+        }
+        let value = self.value.filter(|value| (value.start..value.end).contains(&at))?;
+        Some(Hit::closed(value.entity, value.end).said_by(value.label))
+    }
+
+    /// Remembers a secret to come, unless the text may still change what it is.
+    fn expect(&mut self, text: &Text<'_>, value: Option<Value>) {
+        if value.is_some() && !text.is_starved() {
+            self.value = value;
+        }
+    }
+
+    /// What a `:` or `=` announces stands behind it.
+    fn mark(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        self.expect(text, assign::behind_mark(text, at));
+        None
+    }
+
     fn number(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let other = crypto::find(text, at).or_else(|| self.email(text, at)).or_else(|| ip::find(text, at));
+        let other = crypto::find(text, at)
+            .or_else(|| self.email(text, at))
+            .or_else(|| ip::find(text, at))
+            .or_else(|| mac::find(text, at));
         other.or_else(|| {
             let groups = groups::Groups::read(text, at);
+            let said = text.said(at);
+            // Under a key for another number, what comes first is that.
+            let other = said.other() && (at == 0 || said != text.hints.said);
             card::find(text, at, &groups)
                 .or_else(|| ssn::find(text, at, &groups))
-                .or_else(|| phone::find(text, at))
+                .or_else(|| labelled::find(text, at, &said))
+                .or_else(|| card::told_with(text, at))
+                .or_else(|| age::find(text, &groups))
+                .or_else(|| national::find(text, at))
+                .or_else(|| phone::find(text, at).filter(|_| !other))
                 .or_else(|| address::find(text, at))
         })
     }
 
-    fn word(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        if text.before(at, 1) == Some(b'\\') && matches!(text.get(at), Some(b'n' | b'r' | b't')) {
-            return None; // A written-out line break, whose letter belongs to no word.
+    /// A word; `next` becomes where the scan goes on, if that is not the next byte.
+    fn word(&mut self, text: &Text<'_>, at: usize, next: &mut usize) -> Option<Hit> {
+        let end = text.run(at, MAX_WORD, |b| b.is_ascii_alphabetic());
+        if !goes_on(text, at, end) {
+            *next = end;
+            return self.plain_word(text, at, end);
         }
         if self.user_info.is_none_or(|info| at > info.at_sign)
             && let Some(info) = database_url::read(text, at)
@@ -184,7 +331,44 @@ impl Machine {
             .or_else(|| crypto::find(text, at))
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
-            .or_else(|| self.people(text, at))
+            .or_else(|| mac::find(text, at))
+            .or_else(|| self.identifier(text, at, end))
+            .or_else(|| self.plain_word(text, at, end))
+    }
+
+    /// Letters and digits in one token.
+    fn identifier(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
+        let digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_digit());
+        if !digit(end) && !digit(end + 1) {
+            return None;
+        }
+        let aws = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey);
+        let said = text.said(at);
+        if aws && let Some(hit) = secret::beside_access_key(text, at) {
+            return Some(hit);
+        }
+        national::find(text, at).or_else(|| labelled::find(text, at, &said))
+    }
+
+    /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
+    fn plain_word(&mut self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
+        let first = text.get(at)?;
+        if matches!(first | 0x20, b'a' | b'b' | b'c' | b'k' | b'p' | b's' | b't')
+            && (3..=14).contains(&(end - at))
+        {
+            self.expect(text, assign::spoken(text, at, end));
+        }
+        let word = text.slice(at, end);
+        let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
+        if code || (3..=10).contains(&word.len()) && date::is_month(word) {
+            let said = text.said(at);
+            if said.something()
+                && let Some(hit) = labelled::find(text, at, &said)
+            {
+                return Some(hit);
+            }
+        }
+        self.people(text, at)
     }
 
     /// A name or an address, which start with a capital wherever no key says that one stands here.
@@ -210,6 +394,25 @@ impl Machine {
         self.at -= count;
         self.floor = self.floor.saturating_sub(count);
         self.user_info = self.user_info.and_then(|info| info.forget(count));
+        self.value = self.value.and_then(|value| value.forget(count));
+        self.decoded = self.decoded.saturating_sub(count);
+        self.columns.forget(count);
+    }
+}
+
+/// Whether what stands behind a run of letters may make it a part of something longer.
+fn goes_on(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let next = |at: usize, class: fn(u8) -> bool| text.get(at).is_some_and(class);
+    match text.get(end) {
+        Some(b'@' | b'_' | b'+' | b'%' | b'0'..=b'9') => true,
+        Some(b'.' | b'-') => next(end + 1, |b| b.is_ascii_alphanumeric() || b >= 0x80),
+        Some(b':') => next(end + 1, |b| b.is_ascii_hexdigit() || matches!(b, b'/' | b':')),
+        // `QQ 12 34 56 C`, `D 123 4567`
+        Some(b' ') if end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase) => {
+            next(end + 1, |b| b.is_ascii_digit())
+        }
+        Some(b) => email::is_latin_lead(b),
+        None => false,
     }
 }
 

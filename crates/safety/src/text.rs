@@ -6,10 +6,30 @@
 
 use std::cell::Cell;
 
-use crate::hints::Hints;
+use crate::Entity;
+use crate::hints::{self, Hints, Said};
 
 /// How far behind a finder may look; a stream keeps this much of what it has already let go.
-pub(crate) const LOOK_BEHIND: usize = 64;
+pub(crate) const LOOK_BEHIND: usize = 96;
+
+/// Between a card and its expiry or code.
+const CARD_DISTANCE: usize = 24;
+
+/// The longest label that runs into its value.
+const MAX_GLUED: usize = 12;
+
+/// The hit before: its kind, and what had been said about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Last {
+    pub(crate) entity: Entity,
+    pub(crate) said: Said,
+}
+
+/// Whether nothing but commas and the like stands between two values of a list.
+fn is_list_gap(between: &[u8]) -> bool {
+    const WORDS: [&[u8]; 3] = [b"and", b"or", b""];
+    between.len() <= 8 && between.split(|b| b" ,/&|".contains(b)).all(|word| WORDS.contains(&word))
+}
 
 /// The bytes under inspection.
 pub(crate) struct Text<'a> {
@@ -18,8 +38,12 @@ pub(crate) struct Text<'a> {
     last: bool,
     /// The end of the hit before: no neighbour stands in front of it.
     floor: usize,
+    /// What that hit was.
+    hit: Option<Last>,
     /// What the place of the text (a JSON key) says about it.
     pub(crate) hints: Hints,
+    /// What the head of the column at hand says.
+    cell: Cell<Option<Said>>,
     starved: Cell<bool>,
     #[cfg(test)]
     steps: Cell<u64>,
@@ -31,7 +55,9 @@ impl<'a> Text<'a> {
             bytes,
             last,
             floor: 0,
+            hit: None,
             hints,
+            cell: Cell::new(None),
             starved: Cell::new(false),
             #[cfg(test)]
             steps: Cell::new(0),
@@ -69,6 +95,20 @@ impl<'a> Text<'a> {
         self.slice(at.saturating_sub(LOOK_BEHIND).max(self.floor), at)
     }
 
+    /// What the words in front of `at`, or else the place of the text, say about a value there.
+    pub(crate) fn said(&self, at: usize) -> Said {
+        let behind = self.slice(self.floor.max(at.saturating_sub(LOOK_BEHIND)), at);
+        let said = hints::before(behind);
+        if said.something() {
+            return said;
+        }
+        // In a list, what was said of the first is said of all.
+        match self.hit.filter(|_| self.floor > 0 && is_list_gap(behind)) {
+            Some(last) => last.said,
+            None => self.cell.get().unwrap_or(self.hints.said),
+        }
+    }
+
     /// Whether these bytes stand at `at`. Asks no further than the first difference.
     pub(crate) fn starts_with(&self, at: usize, prefix: &[u8]) -> bool {
         prefix.iter().enumerate().all(|(i, &want)| self.get(at + i) == Some(want))
@@ -83,20 +123,9 @@ impl<'a> Text<'a> {
         end
     }
 
-    /// Whether a word can start at `at`: no letter or digit stands before it, unless it is the end of an
-    /// escape (`\n` in doubly encoded JSON, `%20` in a URL).
+    /// Whether a word can start at `at`: no letter or digit stands before it.
     pub(crate) fn word_start(&self, at: usize) -> bool {
-        let Some(previous) = self.before(at, 1) else { return true };
-        if !previous.is_ascii_alphanumeric() {
-            return true;
-        }
-        let second = self.before(at, 2);
-        if matches!(previous, b'n' | b'r' | b't') && second == Some(b'\\') {
-            return true;
-        }
-        previous.is_ascii_hexdigit()
-            && second.is_some_and(|b| b.is_ascii_hexdigit())
-            && self.before(at, 3) == Some(b'%')
+        !self.before(at, 1).is_some_and(|b| b.is_ascii_alphanumeric())
     }
 
     /// Whether a word can end before `at`: neither letter nor digit follows.
@@ -104,8 +133,39 @@ impl<'a> Text<'a> {
         !self.get(at).is_some_and(|b| b.is_ascii_alphanumeric())
     }
 
-    pub(crate) fn set_floor(&mut self, floor: usize) {
-        self.floor = floor;
+    pub(crate) fn set_floor(&mut self, floor: usize, hit: Option<Last>) {
+        (self.floor, self.hit) = (floor, hit);
+    }
+
+    pub(crate) fn set_cell(&self, said: Option<Said>) {
+        self.cell.set(said);
+    }
+
+    /// All bytes that are there.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Whether the hit before was a card, or what is told with one, and stands close by.
+    pub(crate) fn follows_card(&self, at: usize) -> bool {
+        let card = |last: Last| matches!(last.entity, Entity::CreditCard | Entity::CardExpiry | Entity::Cvv);
+        self.hit.is_some_and(card) && at - self.floor.min(at) <= CARD_DISTANCE
+    }
+
+    /// Whether nothing but a space or comma stands between a card and `at`.
+    pub(crate) fn right_behind_card(&self, at: usize) -> bool {
+        self.follows_card(at) && is_list_gap(self.slice(self.floor, at))
+    }
+
+    /// Whether a number may start at `at` although a letter stands before it: a label does, `ssn536904399`.
+    pub(crate) fn glued(&self, at: usize) -> bool {
+        let letter = |back| self.before(at, back).is_some_and(|b| b.is_ascii_alphabetic());
+        let length = (1..=MAX_GLUED + 1).take_while(|&back| letter(back)).count();
+        (2..=MAX_GLUED).contains(&length)
+            && self.before(at, length + 1).is_none_or(|b| !b.is_ascii_alphanumeric())
+            && hints::before(self.slice(at - length, at))
+                .label
+                .is_some_and(|label| !label.kinds().is_empty() && !label.is_secret())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -147,10 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn words_start_behind_escapes() {
+    fn words_start_behind_neither_letter_nor_digit() {
         let start = |text: &str, at| Text::new(text.as_bytes(), true, Hints::default()).word_start(at);
         assert!(start("4111", 0) && start(" 4111", 1) && start("é4111", 2));
-        assert!(start(r"\n4111", 2) && start("%204111", 3));
         assert!(!start("n4111", 1) && !start("204111", 2));
     }
 }

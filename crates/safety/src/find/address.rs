@@ -8,7 +8,7 @@ mod words;
 use self::street::{Form, Street};
 use self::words::{UNITS, digits, ends, is_one_of, skip_stop, space, word};
 use super::Hit;
-use super::person::label::Said;
+use super::person::label::Subject;
 use super::person::label_before;
 use crate::{Entity, text::Text};
 
@@ -25,7 +25,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !starts(text, at) {
         return None;
     }
-    let labelled = label_before(text, at) == Said::Address;
+    let labelled = label_before(text, at) == Subject::Address;
     let plain = plain(text, at, labelled);
     let (end, rule) = if labelled { value(text, at, plain).or(plain)? } else { plain? };
     Some(Hit::closed(Entity::Address, end).by(rule))

@@ -28,6 +28,14 @@ pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
     LAYOUTS.iter().find_map(|layout| laid_out(text, at, groups, layout))
 }
 
+/// The expiry and the code that people write behind a card: `4111 1111 1111 1111 12/27 123`.
+pub(crate) fn told_with(text: &Text<'_>, at: usize) -> Option<Hit> {
+    if !text.right_behind_card(at) {
+        return None;
+    }
+    super::labelled::expiry(text, at).map(|end| Hit::closed(Entity::CardExpiry, end).said_by("a card before"))
+}
+
 fn laid_out(text: &Text<'_>, at: usize, groups: &Groups, layout: &[usize]) -> Option<Hit> {
     if !groups.begin_with(layout) {
         return None;

@@ -1,5 +1,6 @@
-//! Passwords in the URLs of databases and brokers, and where the user part of any URL ends.
+//! Passwords in URLs, of databases and brokers above all, and where the user part of any URL ends.
 
+use crate::Entity;
 use crate::text::Text;
 
 /// Scheme, user and password together; what is longer is no URL that a driver takes.
@@ -11,8 +12,9 @@ const MAX_AUTHORITY: usize = 512;
 pub(crate) struct UserInfo {
     /// Where its `@` stands: no e-mail address ends there.
     pub(crate) at_sign: usize,
-    /// Where the password of a database stands.
+    /// Where a password stands in it, and what that is of.
     pub(crate) password: Option<(usize, usize)>,
+    pub(crate) entity: Entity,
 }
 
 /// Reads the URL whose scheme starts at `at`.
@@ -29,13 +31,15 @@ pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<UserInfo> {
     let end = text.run(start, MAX_AUTHORITY, is_authority_byte);
     let authority = text.slice(start, end);
     let at_sign = authority.iter().rposition(|&b| b == b'@')?;
-    let password = is_database(text.slice(at, scheme_end))
-        .then(|| authority.iter().position(|&b| b == b':'))
-        .flatten()
+    let entity =
+        if is_database(text.slice(at, scheme_end)) { Entity::DatabaseUrlPassword } else { Entity::Password };
+    let password = authority
+        .iter()
+        .position(|&b| b == b':')
         .map(|colon| (colon + 1, at_sign))
         .filter(|&(from, to)| authority.get(from..to).is_some_and(is_password))
         .map(|(from, to)| (start + from, start + to));
-    Some(UserInfo { at_sign: start + at_sign, password })
+    Some(UserInfo { at_sign: start + at_sign, password, entity })
 }
 
 fn is_authority_byte(b: u8) -> bool {
@@ -84,6 +88,6 @@ impl UserInfo {
         let at_sign = self.at_sign.checked_sub(count)?;
         let password =
             self.password.map(|(start, end)| (start.saturating_sub(count), end.saturating_sub(count)));
-        Some(Self { at_sign, password })
+        Some(Self { at_sign, password, ..self })
     }
 }

@@ -16,16 +16,14 @@ const MAX_TOP: usize = 24;
 const MAX_LEADING: usize = 8;
 
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if continues(text, at) || escaped(text, at) {
+    if continues(text, at) {
         return None;
     }
     let local_end = text.run(at, MAX_LOCAL + 1, is_local);
-    let domain = match text.get(local_end)? {
-        b'@' => local_end + 1,
-        // As a URL writes it.
-        b'%' if text.starts_with(local_end, b"%40") => local_end + 3,
-        _ => return None,
-    };
+    if text.get(local_end)? != b'@' {
+        return None;
+    }
+    let domain = local_end + 1;
     let local = text.slice(at, local_end);
     if local.is_empty() || local.len() > MAX_LOCAL || local.ends_with(b".") {
         return None;
@@ -42,19 +40,13 @@ pub(crate) fn at_sign(text: &Text<'_>, at: usize) -> usize {
 /// Whether `at` stands within a local part that starts earlier.
 fn continues(text: &Text<'_>, at: usize) -> bool {
     if text.before(at, 1).is_none_or(|b| b.is_ascii_alphanumeric()) {
-        return false; // The start of the text, or (see `Text::word_start`) the end of an escape.
+        return false;
     }
     let joint = |b: u8| matches!(b, b'.' | b'_' | b'+' | b'-');
     let leading = (1..=MAX_LEADING).take_while(|&back| text.before(at, back).is_some_and(joint)).count();
     let Some(previous) = text.before(at, leading + 1) else { return false };
     let latin = is_latin_tail(previous) && text.before(at, leading + 2).is_some_and(is_latin_lead);
     previous.is_ascii_alphanumeric() || latin
-}
-
-/// Whether `at` is within the `%3D` of a URL.
-fn escaped(text: &Text<'_>, at: usize) -> bool {
-    let hex = |i| text.get(i).is_some_and(|b: u8| b.is_ascii_hexdigit());
-    text.before(at, 1) == Some(b'%') && hex(at) && hex(at + 1)
 }
 
 /// Where the domain ends: behind the last label that can be a top-level domain. A file's extension cannot,

@@ -9,7 +9,7 @@ mod shape;
 
 use self::cue::Cue;
 pub(crate) use self::cue::label_before;
-use self::label::Said;
+use self::label::Subject;
 use self::lexicon::Kind;
 pub(crate) use self::lexicon::{is_everyday, warm_up};
 use self::shape::{Part, Token, Tokens};
@@ -40,7 +40,7 @@ fn vouched(text: &Text<'_>, at: usize) -> bool {
     let back = |n| text.before(at, n);
     let titled = back(1) == Some(b' ')
         && back(2).is_some_and(|b| matches!(b, b'.' | b'r' | b's' | b':' | b'=' | b'|'));
-    (at == 0 && text.hints.people != Said::Nothing)
+    (at == 0 && text.hints.people != Subject::Nothing)
         || titled
         || back(1).is_some_and(|b| matches!(b, b'"' | b'\'' | b':' | b'=' | b'>' | b'|'))
 }
@@ -88,7 +88,7 @@ impl Name<'_, '_> {
     /// Leaves out the first word that is none of names, and all behind it. Behind a label and a title the first
     /// word may be anything.
     fn cut_at_everyday_words(&mut self) {
-        let first = usize::from(matches!(self.cue, Cue::Title | Cue::Label(Said::NamePart)));
+        let first = usize::from(matches!(self.cue, Cue::Title | Cue::Label(Subject::NamePart)));
         let upper = self.tokens.get(0).is_some_and(|token| token.upper);
         let stop = self.tokens.as_slice().iter().enumerate().position(|(i, token)| {
             let everyday = i >= first && token.part == Part::Word && token.kind.is_no_name();
@@ -121,21 +121,21 @@ impl Name<'_, '_> {
         end
     }
 
-    fn labelled(&self, said: Said, cut: bool) -> Option<usize> {
+    fn labelled(&self, said: Subject, cut: bool) -> Option<usize> {
         let end = self.tokens.end()?;
         let count = self.words().count();
         let alone = !cut && ends_value(self.text, end);
         let named = self.words().any(|token| token.kind.is_name());
         let fits = match said {
-            Said::NamePart => alone && count <= 3,
-            Said::FullName => {
+            Subject::NamePart => alone && count <= 3,
+            Subject::FullName => {
                 alone && (count >= 2 || self.has_initial() || self.tokens.get(0)?.kind.surely_given())
                     || self.is_reversed(end)
             }
-            Said::Name | Said::Role => {
+            Subject::Name | Subject::Role => {
                 alone && named && count >= 2 && !self.is_brand() || self.is_reversed(end)
             }
-            Said::Nothing | Said::Address => false,
+            Subject::Nothing | Subject::Address => false,
         };
         if fits && self.is_reversed(end) {
             return self.reversed_end(end);

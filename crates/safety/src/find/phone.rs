@@ -55,6 +55,28 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     Some(Hit::closed(Entity::PhoneNumber, end))
 }
 
+/// Where a number ends that a label announces: without country code and punctuation too.
+pub(crate) fn announced(text: &Text<'_>, at: usize) -> Option<usize> {
+    if !text.get(at)?.is_ascii_digit() || is_continuation(text, at, false) {
+        return None;
+    }
+    let number = Written::read(text, at, false, false)?;
+    (1..=number.count).rev().find_map(|count| {
+        let end = number.end(text, count)?;
+        let digits = number.prefix(count);
+        let plausible = match (digits.as_bytes(), digits.len()) {
+            // North America, and what is dialled within a town.
+            ([b'2'..=b'9', ..], 10) | ([b'1', b'2'..=b'9', ..], 11) => true,
+            ([b'2'..=b'9', ..], 7) => number.lengths(count) == [3, 4],
+            ([b'0', b'0', ..], _) => digits.get(2..).and_then(with_code).is_some_and(|n| n.is_valid()),
+            ([b'0', ..], 9..=12) => true,
+            (_, 9..=15) => with_code(digits).is_some_and(|number| number.is_valid()),
+            _ => false,
+        };
+        (plausible && !super::checksum::uniform(digits.as_bytes())).then_some(end)
+    })
+}
+
 /// Whether what stands before makes this a part of something else.
 fn is_continuation(text: &Text<'_>, at: usize, plus: bool) -> bool {
     match text.before(at, 1) {

@@ -106,6 +106,14 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     (whole && (form.holds)(text.slice(start, end))).then(|| Hit::open(form.entity, end, tail))
 }
 
+/// The secret that stands beside the id of an access key, with nothing to announce it.
+pub(crate) fn beside_access_key(text: &Text<'_>, at: usize) -> Option<Hit> {
+    let end = text.run(at, 41, |b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'));
+    let value = text.slice(at, end);
+    super::assign::is_aws_secret(value)
+        .then(|| Hit::closed(Entity::AwsSecretKey, end).said_by("an access key before"))
+}
+
 fn is_alnum(b: u8) -> bool {
     b.is_ascii_alphanumeric()
 }

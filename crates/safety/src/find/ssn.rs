@@ -2,20 +2,30 @@
 
 use super::Hit;
 use super::groups::{Groups, Separator};
-use crate::{Entity, hints, text::Text};
+use crate::{Entity, text::Text};
 
+/// Numbers that were printed in advertisements, and are nobody's.
+const ADVERTISED: [&[u8]; 3] = [b"078051120", b"219099999", b"457555462"];
+
+/// `123-45-6789`; without separators it takes a label, see [`super::labelled`].
 pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
-    let (count, end) = if groups.begin_with(&[3, 2, 4]) {
-        (3, separated(text, at, groups)?)
-    } else if groups.begin_with(&[9]) {
-        (1, plain(text, at, groups)?)
-    } else {
+    if !groups.begin_with(&[3, 2, 4]) {
         return None;
-    };
-    let digits = groups.digits(text, count);
-    let area = digits.value(0, 3)?;
-    let issued = !matches!(area, 0 | 666 | 900..) && digits.value(3, 5)? != 0 && digits.value(5, 9)? != 0;
-    (issued && text.word_end(end)).then(|| Hit::closed(Entity::UsSsn, end))
+    }
+    let end = separated(text, at, groups)?;
+    let digits = groups.digits(text, 3);
+    (is_issued(digits.as_slice()) && text.word_end(end)).then(|| Hit::closed(Entity::UsSsn, end))
+}
+
+/// Whether nine digits may have been issued: no area 000, 666 or 900 and above, no group 00, no serial 0000.
+pub(super) fn is_issued(digits: &[u8]) -> bool {
+    let [area @ .., g1, g2, s1, s2, s3, s4] = digits else { return false };
+    area.len() == 3
+        && !matches!(area, b"000" | b"666" | [b'9', ..])
+        && (*g1, *g2) != (b'0', b'0')
+        && [s1, s2, s3, s4].iter().any(|&&b| b != b'0')
+        && !ADVERTISED.contains(&digits)
+        && !super::checksum::uniform(digits)
 }
 
 /// The end of `123-45-6789`, unless it is a part of something longer.
@@ -30,13 +40,4 @@ fn separated(text: &Text<'_>, at: usize, groups: &Groups) -> Option<usize> {
 /// After `123 45 6789`, a group of up to four digits is more of the same number; a longer one is another.
 fn short_group_follows(groups: &Groups) -> bool {
     groups.as_slice().get(3).is_some_and(|next| next.len() <= 4)
-}
-
-/// The end of `123456789`, where something says that it is one.
-fn plain(text: &Text<'_>, at: usize, groups: &Groups) -> Option<usize> {
-    let first = groups.as_slice().first()?;
-    let alone = !matches!(super::groups::joined(text, at), Some(Separator::Dash | Separator::Dot))
-        && !matches!(first.then, Some(Separator::Dash | Separator::Dot));
-    let said = text.hints.ssn || hints::announces_ssn(text.behind(at));
-    (alone && said).then_some(first.end)
 }

@@ -43,7 +43,7 @@ fn cards() {
         diners [CREDIT_CARD] and [CREDIT_CARD]; jcb [CREDIT_CARD]
         discover [CREDIT_CARD]; unionpay [CREDIT_CARD]; mir [CREDIT_CARD]
         19 digits [CREDIT_CARD] 0 and maestro [CREDIT_CARD]
-        with code [CREDIT_CARD] 123, expiry [CREDIT_CARD] 12/27 or [CREDIT_CARD] 1227
+        with code [CREDIT_CARD] 123, expiry [CREDIT_CARD] [CARD_EXPIRY] or [CREDIT_CARD] 1227
         file statement_[CREDIT_CARD].pdf, card-[CREDIT_CARD].txt, /pay/[CREDIT_CARD]/x?c=[CREDIT_CARD]
         卡号[CREDIT_CARD]。 "[CREDIT_CARD]" [CREDIT_CARD].0 [CREDIT_CARD]
         [CREDIT_CARD] nested \n[CREDIT_CARD] url %20[CREDIT_CARD]
@@ -126,7 +126,7 @@ fn emails() {
         @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
     "), @r"
         icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
-        https://user:pw@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
+        https://user:[PASSWORD]@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
         @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
     ");
 }
@@ -151,7 +151,7 @@ fn ip_addresses() {
         127.0.0.1 0.0.0.0 255.255.255.0 255.255.255.255 ::1 :: ::ffff:127.0.0.1
         version 1.2.3.4, v1.2.3.4, release: 2.0.1.7, pkg==1.2.3.4 foo-1.2.3.4.tar.gz Chrome/120.0.0.0 Safari
         1.3.6.1.4.1.311 2.5.29.17 oid 1.2.3.4 1.2.3.4.5 1.2.3 256.1.1.1 01.02.03.04 1.2.3.4-beta
-        12:30:45 00:1a:2b:3c:4d:5e std::vec a::b face::bee abc::def x::1 1::2
+        12:30:45 [MAC_ADDRESS] std::vec a::b face::bee abc::def x::1 1::2
     ");
 }
 
@@ -305,7 +305,7 @@ fn passwords_in_database_urls() {
         https://user:pw@example.com mysql://host:3306/x postgres://db.example.com/a@b
     "), @r"
         postgres://app@db/x postgres://app:${DB_PASS}@db/x postgres://app:****@db postgres://app:<PASSWORD>@db
-        https://user:pw@example.com mysql://host:3306/x postgres://db.example.com/a@b
+        https://user:[PASSWORD]@example.com mysql://host:3306/x postgres://db.example.com/a@b
     ");
 }
 

@@ -6,6 +6,7 @@ use crate::hints::Hints;
 use crate::scan::{Machine, Step};
 use crate::shifts::Shifts;
 use crate::text::{LOOK_BEHIND, Text};
+use crate::unfold::{Target, Unfold};
 
 /// A text of which a beginning has been released. It is scanned decoded and released raw.
 #[derive(Default)]
@@ -15,6 +16,7 @@ pub(super) struct Lane {
     /// What is held back, raw.
     raw: String,
     shifts: Shifts,
+    unfold: Unfold,
     /// The decoded place up to which everything was released or hidden.
     out: usize,
     machine: Machine,
@@ -31,15 +33,18 @@ impl Lane {
 
     /// Adds text that stands for itself.
     pub(super) fn feed(&mut self, plain: &str) {
-        self.decoded.extend_from_slice(plain.as_bytes());
+        let behind = self.raw.len() - self.unfold.pending();
+        let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+        self.unfold.feed(plain, &mut target);
         self.raw.push_str(plain);
     }
 
     /// Adds a character and the escape that stands for it.
     pub(super) fn feed_escape(&mut self, character: char, raw: &str) {
-        self.decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        let behind = self.raw.len() - self.unfold.pending();
+        let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+        self.unfold.take(character, raw.len(), &mut target);
         self.raw.push_str(raw);
-        self.shifts.note(self.decoded.len(), self.raw.len());
     }
 
     pub(super) fn held(&self) -> usize {
@@ -49,6 +54,11 @@ impl Lane {
     /// Releases what is decided; everything, if this is the `last` of the text. A hidden hit is replaced by
     /// what `mark` gives.
     pub(super) fn drain(&mut self, last: bool, out: &mut Sink<'_>, mut mark: impl FnMut(Entity) -> String) {
+        if last {
+            let behind = self.raw.len() - self.unfold.pending();
+            let mut target = Target { decoded: &mut self.decoded, shifts: &mut self.shifts, raw: behind };
+            self.unfold.finish(&mut target);
+        }
         let mut released = 0;
         loop {
             let mut text = Text::new(&self.decoded, last, self.hints);

@@ -1,6 +1,6 @@
 //! What stands before a name and says that one follows: a label, a form of address, a closing line.
 
-use super::label::{self, LABEL_BYTES, Said};
+use super::label::{self, LABEL_BYTES, Subject};
 use crate::text::Text;
 
 /// What the text before a place says about a name there.
@@ -20,11 +20,11 @@ pub(super) enum Cue {
     /// A line after `Best regards,`.
     Signature,
     /// A key or label.
-    Label(Said),
+    Label(Subject),
 }
 
 /// What the label right before `at` says, if there is one: costs little where there is none.
-pub(crate) fn label_before(text: &Text<'_>, at: usize) -> Said {
+pub(crate) fn label_before(text: &Text<'_>, at: usize) -> Subject {
     if at == 0 {
         return text.hints.people;
     }
@@ -35,10 +35,10 @@ pub(crate) fn label_before(text: &Text<'_>, at: usize) -> Said {
         || separated(back(1))
         || back(1) == Some(b' ') && (separated(back(2)) || back(2) == Some(b'*')))
     {
-        return Said::Nothing;
+        return Subject::Nothing;
     }
     let behind = value_start(text.near(at));
-    if matches!(behind.last(), Some(b':' | b'=' | b'>' | b'|')) { labelled(behind) } else { Said::Nothing }
+    if matches!(behind.last(), Some(b':' | b'=' | b'>' | b'|')) { labelled(behind) } else { Subject::Nothing }
 }
 
 /// The bytes before the quotes and spaces in front of a value.
@@ -51,7 +51,7 @@ fn value_start(near: &[u8]) -> &[u8] {
 
 /// Reads what stands before `at`.
 pub(super) fn before(text: &Text<'_>, at: usize) -> Cue {
-    if at == 0 && text.hints.people != Said::Nothing {
+    if at == 0 && text.hints.people != Subject::Nothing {
         return Cue::Label(text.hints.people);
     }
     let near = text.near(at);
@@ -61,7 +61,7 @@ pub(super) fn before(text: &Text<'_>, at: usize) -> Cue {
         Some(b'\n') => closing(behind),
         Some(b'n') if behind.ends_with(b"\\n") => closing(behind),
         Some(b':' | b'=' | b'>' | b'|') => match labelled(behind) {
-            Said::Nothing | Said::Address => Cue::None,
+            Subject::Nothing | Subject::Address => Cue::None,
             said => Cue::Label(said),
         },
         Some(b',') if thanks(behind) => Cue::Soft,
@@ -76,7 +76,7 @@ fn trim(bytes: &[u8], unwanted: impl Fn(u8) -> bool) -> &[u8] {
 }
 
 /// `"customer_name": "`, `Patient: `, `<fullName>`, `| Name | `.
-fn labelled(behind: &[u8]) -> Said {
+fn labelled(behind: &[u8]) -> Subject {
     let tag = behind.ends_with(b">");
     let label = trim(behind, |b| {
         matches!(b, b':' | b'=' | b'>' | b'|' | b' ' | b'"' | b'\'' | b'`' | b'*' | b'\\' | b']')
@@ -92,7 +92,7 @@ fn labelled(behind: &[u8]) -> Said {
     let says_nothing = tag
         && (label.starts_with(b"/")
             || label.iter().any(u8::is_ascii_uppercase) && !label.iter().any(u8::is_ascii_lowercase));
-    if says_nothing { Said::Nothing } else { label::read(label) }
+    if says_nothing { Subject::Nothing } else { label::read(label) }
 }
 
 /// Whether the line before is one that a signature follows.
@@ -208,21 +208,21 @@ fn words(behind: &[u8]) -> Cue {
         return Cue::Soft;
     }
     match label::read(last) {
-        Said::FullName if last.first().is_some_and(u8::is_ascii_lowercase) || is(last, &[b"Patient"]) => {
+        Subject::FullName if last.first().is_some_and(u8::is_ascii_lowercase) || is(last, &[b"Patient"]) => {
             Cue::Firm
         }
-        Said::Role
+        Subject::Role
             if is(last, &[b"customer", b"client", b"contact", b"tenant", b"owner", b"agent", b"user"]) =>
         {
             Cue::Soft
         }
-        Said::Name => {
+        Subject::Name => {
             match label::read(behind.get(behind.len().saturating_sub(LABEL_BYTES)..).unwrap_or_default()) {
-                Said::FullName => Cue::Firm,
+                Subject::FullName => Cue::Firm,
                 _ => Cue::Soft,
             }
         }
-        Said::NamePart if !is(last, &[b"given", b"family"]) => Cue::Firm,
+        Subject::NamePart if !is(last, &[b"given", b"family"]) => Cue::Firm,
         _ if is(last, &AGAINST) => Cue::Against,
         _ => Cue::None,
     }

@@ -8,7 +8,7 @@ const MAX_WORDS: usize = 6;
 
 /// What a label says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum Subject {
     #[default]
     Nothing,
     /// `name`: of anything.
@@ -23,7 +23,7 @@ pub(crate) enum Said {
     Address,
 }
 
-impl Said {
+impl Subject {
     /// What stands under `key` in an object of which this is said.
     pub(crate) fn under(self, key: &[u8]) -> Self {
         let said = read(key);
@@ -45,49 +45,49 @@ fn is_plain(key: &[u8]) -> bool {
 }
 
 /// What this label says: its last word, in the light of those before.
-pub(crate) fn read(label: &[u8]) -> Said {
+pub(crate) fn read(label: &[u8]) -> Subject {
     let words = Words::of(label);
     let words = words.as_slice();
-    let Some((last, before)) = words.split_last() else { return Said::Nothing };
+    let Some((last, before)) = words.split_last() else { return Subject::Nothing };
     let previous = before.last().map(Word::as_slice).unwrap_or_default();
     let last = last.as_slice();
     if let Some(glued) = last.strip_suffix(b"name").or_else(|| last.strip_suffix(b"names")) {
         return of_name(before, if glued.is_empty() { previous } else { glued });
     }
     if PARTS.contains(&last) {
-        return if is_thing(before) { Said::Nothing } else { Said::NamePart };
+        return if is_thing(before) { Subject::Nothing } else { Subject::NamePart };
     }
     if NAMES.contains(&last) {
         return of_name(before, previous);
     }
     if is_address(last, before) {
-        return Said::Address;
+        return Subject::Address;
     }
     if last == b"by" && ACTS.contains(&previous) || last == b"to" && SENT.contains(&previous) {
-        return Said::FullName;
+        return Subject::FullName;
     }
     let last = last.strip_suffix(b"s").filter(|one| PEOPLE.contains(one)).unwrap_or(last);
     match last {
-        _ if is_thing(before) => Said::Nothing,
-        _ if PEOPLE.contains(&last) => Said::FullName,
-        _ if PARTIES.contains(&last) => Said::Role,
-        _ => Said::Nothing,
+        _ if is_thing(before) => Subject::Nothing,
+        _ if PEOPLE.contains(&last) => Subject::FullName,
+        _ if PARTIES.contains(&last) => Subject::Role,
+        _ => Subject::Nothing,
     }
 }
 
 /// `name` behind other words: `customer_name`, `product_name`.
-fn of_name(before: &[Word], previous: &[u8]) -> Said {
+fn of_name(before: &[Word], previous: &[u8]) -> Subject {
     if THINGS.contains(&previous) || is_thing(before) {
-        return Said::Nothing;
+        return Subject::Nothing;
     }
     if NAME_PARTS.contains(&previous) {
-        return Said::NamePart;
+        return Subject::NamePart;
     }
     let whose = |word: &[u8]| PEOPLE.contains(&word) || PARTIES.contains(&word) || WHOLE.contains(&word);
     if whose(previous) || before.iter().any(|word| whose(word.as_slice())) {
-        Said::FullName
+        Subject::FullName
     } else {
-        Said::Name
+        Subject::Name
     }
 }
 
@@ -618,9 +618,9 @@ mod tests {
 
     #[test]
     fn what_is_above_speaks_for_what_only_says_name() {
-        assert_eq!(Said::Role.under(b"name"), Said::FullName);
-        assert_eq!(Said::Nothing.under(b"name"), Said::Name);
-        assert_eq!(Said::Name.under(b"text"), Said::Name);
-        assert_eq!(Said::FullName.under(b"id"), Said::Nothing);
+        assert_eq!(Subject::Role.under(b"name"), Subject::FullName);
+        assert_eq!(Subject::Nothing.under(b"name"), Subject::Name);
+        assert_eq!(Subject::Name.under(b"text"), Subject::Name);
+        assert_eq!(Subject::FullName.under(b"id"), Subject::Nothing);
     }
 }

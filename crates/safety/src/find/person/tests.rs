@@ -122,5 +122,5 @@ fn keys_of_a_document_say_what_stands_below() {
     ADDRESS /shipping_address
     "
     );
-    assert_eq!(Hints::default().people, super::Said::Nothing);
+    assert_eq!(Hints::default().people, super::Subject::Nothing);
 }

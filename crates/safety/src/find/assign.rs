@@ -1,0 +1,377 @@
+//! Secrets that only their name gives away: `password=…`, `"api_key": "…"`, `my password is …`.
+//!
+//! The name says that a secret follows; the value has to look like one. A key's name, a reference, a placeholder, a
+//! hash or the identifier of something is none.
+
+use crate::Entity;
+use crate::hints::{self, Said};
+use crate::labels::Label;
+use crate::text::{LOOK_BEHIND, Text};
+
+/// The longest value that is judged; what is longer is a document.
+const MAX_VALUE: usize = 512;
+/// The shortest password worth the name, and the shortest that prose is believed.
+const MIN_PASSWORD: usize = 4;
+const MIN_SPOKEN: usize = 6;
+/// The shortest key that a machine makes.
+const MIN_SECRET: usize = 16;
+/// Bits per character below which a text says something, or repeats itself.
+const MIN_ENTROPY: f32 = 2.8;
+
+/// A value that is announced as a secret, and looks like one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Value {
+    pub(crate) entity: Entity,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) label: &'static str,
+}
+
+impl Value {
+    /// The same counted from `count` bytes later; nothing once it lies behind.
+    pub(crate) fn forget(self, count: usize) -> Option<Self> {
+        Some(Self { start: self.start.checked_sub(count)?, end: self.end.checked_sub(count)?, ..self })
+    }
+}
+
+/// The value behind the `:` or `=` at `at`.
+pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
+    let mark = text.get(at)?;
+    let label = name_before(text, at)?;
+    let next = text.get(at + 1)?;
+    if next == b'=' || mark == b':' && next == b':' {
+        return None;
+    }
+    let mut start = at + 1 + usize::from(mark == b'=' && next == b'>');
+    start = text.run(start, 4, |b| b == b' ' || b == b'\t');
+    let (start, end, quoted) = value_at(text, start)?;
+    judge(text, start, end, label, if quoted || mark == b'=' { Kept::Assigned } else { Kept::Written })
+}
+
+/// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
+pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
+    const VERBS: [&[u8]; 6] = [b" is: ", b" is ", b" was ", b" to ", b" = ", b" as "];
+    let word = text.slice(at, end);
+    if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
+        let (start, end, _) = value_at(text, end + 1)?;
+        return judge(text, start, end, bearer(), Kept::Written)
+            .filter(|value| value.entity == Entity::GenericSecret);
+    }
+    let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
+    let label = said.secret()?;
+    let verb = VERBS.iter().find(|verb| text.starts_with(end, verb))?;
+    let (start, end, quoted) = value_at(text, end + verb.len())?;
+    judge(text, start, end, label, if quoted { Kept::Quoted } else { Kept::Spoken })
+}
+
+/// A text that is a secret as a whole, because its key says so.
+pub(crate) fn whole(text: &Text<'_>, said: &Said) -> Option<Value> {
+    let label = said.secret()?;
+    let end = text.run(0, MAX_VALUE + 1, |_| true);
+    let start = behind_scheme(text, 0);
+    (end <= MAX_VALUE).then(|| judge(text, start, end, label, Kept::Assigned))?
+}
+
+fn bearer() -> &'static Label {
+    const BEARER: Label =
+        Label { phrase: "bearer", says: crate::labels::Says::Kinds(&[Entity::GenericSecret]), near: true };
+    &BEARER
+}
+
+/// The label of a secret whose last word ends right before the mark, quotes and spaces aside.
+fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
+    let mut end = at;
+    for _ in 0..4 {
+        match text.before(end, 1) {
+            Some(b' ' | b'"' | b'\'' | b'`' | b'*' | b'\\' | b':' | b']') => end -= 1,
+            _ => break,
+        }
+    }
+    if !text.before(end, 1).is_some_and(|b| b.is_ascii_alphanumeric() || b >= 0x80) {
+        return None;
+    }
+    hints::before(text.slice(end.saturating_sub(LOOK_BEHIND), end)).secret()
+}
+
+/// Where a value stands that may be quoted, and whether it is.
+fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool)> {
+    match text.get(at)? {
+        quote @ (b'"' | b'\'' | b'`') => {
+            let start = behind_scheme(text, at + 1);
+            let end = text.run(start, MAX_VALUE, |b| b != quote && b != b'\n');
+            (text.get(end) == Some(quote)).then_some((start, end, true))
+        }
+        _ => {
+            let start = behind_scheme(text, at);
+            let mut end = start;
+            while end - start < MAX_VALUE && text.get(end).is_some_and(|b| !ends_value(b)) {
+                if text.get(end) == Some(b'&') && names_follow(text, end + 1) {
+                    break;
+                }
+                end += 1;
+            }
+            // The full stop of a sentence, the bracket around it.
+            while end > start
+                && matches!(text.get(end - 1), Some(b'.' | b'!' | b'?' | b':' | b')' | b']' | b'}' | b'*'))
+            {
+                end -= 1;
+            }
+            (end > start).then_some((start, end, false))
+        }
+    }
+}
+
+/// Behind `Bearer ` and the like, which say how a value is used.
+fn behind_scheme(text: &Text<'_>, at: usize) -> usize {
+    const SCHEMES: [&[u8]; 5] = [b"Bearer ", b"bearer ", b"Token ", b"token ", b"ApiKey "];
+    SCHEMES.iter().find(|scheme| text.starts_with(at, scheme)).map_or(at, |scheme| at + scheme.len())
+}
+
+fn ends_value(b: u8) -> bool {
+    b <= b' ' || matches!(b, b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'\\' | b'|')
+}
+
+/// Whether the next parameter of a query starts here.
+fn names_follow(text: &Text<'_>, at: usize) -> bool {
+    let end = text.run(at, 24, |b| b.is_ascii_alphanumeric() || b == b'_');
+    end > at && text.get(end) == Some(b'=')
+}
+
+/// How a value is given, which says how much of a secret it has to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// As the value of a key.
+    Assigned,
+    /// Behind a colon in a text.
+    Written,
+    /// In a sentence, between quotes.
+    Quoted,
+    /// In a sentence.
+    Spoken,
+}
+
+fn judge(text: &Text<'_>, start: usize, end: usize, label: &'static Label, kept: Kept) -> Option<Value> {
+    let value = text.slice(start, end);
+    if stands_for_another(value) {
+        return None;
+    }
+    let entity = label.kinds().iter().copied().find(|kind| match kind {
+        Entity::AwsSecretKey => is_aws_secret(value),
+        Entity::GenericSecret => is_key(value),
+        _ => is_password(value, kept),
+    })?;
+    Some(Value { entity, start, end, label: label.phrase })
+}
+
+/// Forty characters of base64, of all sorts.
+pub(crate) fn is_aws_secret(value: &[u8]) -> bool {
+    let sort = |sort: fn(&u8) -> bool| value.iter().any(sort);
+    value.len() == 40
+        && value.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
+        && sort(u8::is_ascii_uppercase)
+        && sort(u8::is_ascii_lowercase)
+        && sort(u8::is_ascii_digit)
+        && entropy(value) > 3.5
+}
+
+/// Whether a machine made the value to be a key.
+fn is_key(value: &[u8]) -> bool {
+    let printable = value.iter().all(|b| b.is_ascii_graphic());
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    (MIN_SECRET..=MAX_VALUE).contains(&value.len())
+        && printable
+        && (digits > 0 || letters > 0 && has_inner_capital(value))
+        && letters > 0
+        && !is_uuid(value)
+        && !is_name(value)
+        && entropy(value) >= MIN_ENTROPY
+}
+
+/// Whether a person may have chosen the value as a password.
+fn is_password(value: &[u8], kept: Kept) -> bool {
+    let least = if matches!(kept, Kept::Spoken | Kept::Written) { MIN_SPOKEN } else { MIN_PASSWORD };
+    let digits = value.iter().any(u8::is_ascii_digit);
+    let letters = value.iter().any(u8::is_ascii_alphabetic);
+    let symbols =
+        value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
+    let strong = letters && (digits || symbols || has_inner_capital(value)) || digits && symbols;
+    let plain =
+        kept == Kept::Assigned && value.len() >= MIN_SPOKEN && letters || kept == Kept::Assigned && digits;
+    (least..=128).contains(&value.len())
+        && !value.iter().any(|b| *b <= b' ')
+        && (strong || plain)
+        && !is_uuid(value)
+        && !is_hash(value)
+        && !is_name(value)
+        && !is_stop_word(value)
+}
+
+/// A capital behind a small letter or a digit: no word of a sentence has one.
+fn has_inner_capital(value: &[u8]) -> bool {
+    value.windows(2).any(|w| matches!(w, [a, b] if !a.is_ascii_uppercase() && a.is_ascii_alphanumeric() && b.is_ascii_uppercase()))
+}
+
+/// Whether the value points at the secret, or stands in its place: `${X}`, `<password>`, `****`, `your-key-here`,
+/// `vault:secret/x`, `os.environ["X"]`, `get_secret()`.
+fn stands_for_another(value: &[u8]) -> bool {
+    const STARTS: [&[u8]; 22] = [
+        b"$",
+        b"<",
+        b"{",
+        b"[",
+        b"(",
+        b"%(",
+        b"%s",
+        b"#{",
+        b"@",
+        b"&",
+        b"arn:",
+        b"vault:",
+        b"env:",
+        b"ssm:",
+        b"file:",
+        b"ref:",
+        b"secretref:",
+        b"http:",
+        b"https:",
+        b"./",
+        b"~/",
+        b"op:",
+    ];
+    const PARTS: [&[u8]; 26] = [
+        b"your",
+        b"placeholder",
+        b"changeme",
+        b"change_me",
+        b"change-me",
+        b"redacted",
+        b"insert",
+        b"example",
+        b"xxxx",
+        b"****",
+        b"....",
+        b"environ",
+        b"getenv",
+        b"process.env",
+        b"secrets.",
+        b"secrets/",
+        b"config.",
+        b"settings.",
+        b"${",
+        b"{{",
+        b"_here",
+        b"-here",
+        b"<",
+        b"dummy",
+        b"sample",
+        b"()",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let path =
+        value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1 && !is_aws_secret(value);
+    STARTS.iter().any(|start| lower.starts_with(start))
+        || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
+        || path
+        || lower.ends_with(b")")
+        || super::checksum::uniform(value)
+        || memchr::memmem::find(&lower, b"://").is_some()
+}
+
+fn is_stop_word(value: &[u8]) -> bool {
+    const WORDS: [&[u8]; 44] = [
+        b"password",
+        b"passwd",
+        b"secret",
+        b"null",
+        b"none",
+        b"nil",
+        b"true",
+        b"false",
+        b"undefined",
+        b"string",
+        b"text",
+        b"required",
+        b"optional",
+        b"empty",
+        b"unset",
+        b"hidden",
+        b"masked",
+        b"missing",
+        b"invalid",
+        b"incorrect",
+        b"wrong",
+        b"expired",
+        b"reset",
+        b"changed",
+        b"updated",
+        b"enabled",
+        b"disabled",
+        b"unknown",
+        b"varchar",
+        b"bytes",
+        b"value",
+        b"object",
+        b"number",
+        b"boolean",
+        b"integer",
+        b"token",
+        b"todo",
+        b"encrypted",
+        b"hashed",
+        b"rotated",
+        b"strong",
+        b"prompt",
+        b"stdin",
+        b"default",
+    ];
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Whether the value names something: words joined by `-`, `_`, `.` or `/`, in one case, and no more than a short
+/// number among them (`prod-db-password-2`, `DB_PASSWORD`, `billing.api.key`).
+fn is_name(value: &[u8]) -> bool {
+    let parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
+    let mut count = 0;
+    let words = parts.filter(|part| !part.is_empty()).all(|part| {
+        count += 1;
+        let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let digits = part.get(letters..).unwrap_or_default();
+        let tail = part.get(1..letters).unwrap_or_default();
+        let one_case =
+            tail.iter().all(u8::is_ascii_lowercase) || part.iter().all(|b| !b.is_ascii_lowercase());
+        digits.len() <= 2 && super::checksum::all_digits(digits) && one_case
+            || part.len() <= 4 && super::checksum::all_digits(part)
+    });
+    words && count > 1
+}
+
+fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => *b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether the value is a digest, in hexadecimal, of a length in use, or in the form of `crypt`.
+fn is_hash(value: &[u8]) -> bool {
+    matches!(value.len(), 32 | 40 | 56 | 64 | 96 | 128) && value.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Shannon's entropy in bits per byte.
+fn entropy(value: &[u8]) -> f32 {
+    let mut counts = [0_u16; 256];
+    for &b in value {
+        if let Some(count) = counts.get_mut(usize::from(b)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let length = f32::from(u16::try_from(value.len()).unwrap_or(u16::MAX));
+    counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| f32::from(count) / length)
+        .map(|share| -share * share.log2())
+        .sum()
+}

@@ -1,0 +1,266 @@
+//! Days of the calendar, in all common written forms.
+
+use crate::text::Text;
+
+/// The years in which somebody may have been born, been a patient or died: before, nobody is left to protect.
+const YEARS: std::ops::RangeInclusive<u32> = 1890..=2035;
+
+/// `September`, `septiembre`, with one letter to show that a word is longer.
+const MAX_MONTH: usize = 12;
+
+/// The beginnings of the months' names in the languages of Western Europe.
+const MONTHS: [(&[u8], u32); 34] = [
+    (b"jan", 1),
+    (b"ene", 1),
+    (b"gen", 1),
+    (b"feb", 2),
+    (b"f\xc3\xa9v", 2),
+    (b"mar", 3),
+    (b"mrz", 3),
+    (b"m\xc3\xa4r", 3),
+    (b"maa", 3),
+    (b"apr", 4),
+    (b"avr", 4),
+    (b"abr", 4),
+    (b"may", 5),
+    (b"mai", 5),
+    (b"mei", 5),
+    (b"maj", 5),
+    (b"mag", 5),
+    (b"jun", 6),
+    (b"giu", 6),
+    (b"juin", 6),
+    (b"jul", 7),
+    (b"lug", 7),
+    (b"juil", 7),
+    (b"aug", 8),
+    (b"ago", 8),
+    (b"ao\xc3\xbb", 8),
+    (b"sep", 9),
+    (b"set", 9),
+    (b"oct", 10),
+    (b"okt", 10),
+    (b"ott", 10),
+    (b"nov", 11),
+    (b"dec", 12),
+    (b"dic", 12),
+];
+const MORE_MONTHS: [(&[u8], u32); 3] = [(b"dez", 12), (b"d\xc3\xa9c", 12), (b"out", 10)];
+
+/// Where the day that starts at `at` ends.
+pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
+    let first = number(text, at);
+    match first {
+        Some((_, 8, end)) => compact(text, at, end),
+        Some((year, 4, end)) => year_first(text, year, end),
+        Some((day, 1 | 2, end)) => numeric(text, day, end).or_else(|| day_first(text, day, end)),
+        Some(_) => None,
+        None => month_first(text, at),
+    }
+}
+
+/// Whether a month's name starts here.
+pub(crate) fn is_month(word: &[u8]) -> bool {
+    month_of(word).is_some()
+}
+
+/// `19800102`, and the same from the other end.
+fn compact(text: &Text<'_>, at: usize, end: usize) -> Option<usize> {
+    let part = |from: usize, to: usize| value(text.slice(at + from, at + to));
+    let orders = [((0, 4), (4, 6), (6, 8)), ((4, 8), (0, 2), (2, 4)), ((4, 8), (2, 4), (0, 2))];
+    let fits = orders
+        .into_iter()
+        .any(|(year, month, day)| is_day(part(year.0, year.1), part(month.0, month.1), part(day.0, day.1)));
+    (fits && ends(text, end)).then_some(end)
+}
+
+/// `1980-01-02`, `1980/1/2`, `1980.01.02`, `1980-01-02T00:00:00Z`.
+fn year_first(text: &Text<'_>, year: u32, end: usize) -> Option<usize> {
+    let joint = joint(text, end)?;
+    let (month, 1..=2, month_end) = number(text, end + 1)? else { return None };
+    if text.get(month_end) != Some(joint) {
+        return None;
+    }
+    let (day, 1..=2, day_end) = number(text, month_end + 1)? else { return None };
+    let time = text.get(day_end) == Some(b'T') && text.get(day_end + 1).is_some_and(|b| b.is_ascii_digit());
+    (is_day(Some(year), Some(month), Some(day)) && (time || ends(text, day_end))).then_some(day_end)
+}
+
+/// `01/02/1980`, `1-2-80`, `02.01.1980`: the month first or second.
+fn numeric(text: &Text<'_>, first: u32, end: usize) -> Option<usize> {
+    let joint = joint(text, end).filter(|&joint| joint != b' ')?;
+    // `02. 01. 1980`
+    let gap = usize::from(joint == b'.' && text.get(end + 1) == Some(b' '));
+    let (second, 1..=2, second_end) = number(text, end + 1 + gap)? else { return None };
+    if text.get(second_end) != Some(joint) {
+        return None;
+    }
+    let (year, year_end) = year(text, second_end + 1 + gap)?;
+    let fits = is_day(Some(year), Some(first), Some(second)) || is_day(Some(year), Some(second), Some(first));
+    (fits && ends(text, year_end)).then_some(year_end)
+}
+
+/// `2 January 1980`, `2nd of Jan., 80`, `02-Jan-1980`, `2. Januar 1980`, `2 de enero de 1980`.
+fn day_first(text: &Text<'_>, day: u32, end: usize) -> Option<usize> {
+    let end = ordinal(text, end);
+    let at = gap(text, end)?;
+    let at = filler(text, at);
+    let (month, end) = month(text, at)?;
+    let at = filler(text, gap(text, end)?);
+    let (year, end) = year(text, at)?;
+    (is_day(Some(year), Some(month), Some(day)) && ends(text, end)).then_some(end)
+}
+
+/// `January 2, 1980`, `Jan. 2nd 1980`.
+fn month_first(text: &Text<'_>, at: usize) -> Option<usize> {
+    let (month, end) = month(text, at)?;
+    let (day, 1..=2, end) = number(text, gap(text, end)?)? else { return None };
+    let (year, end) = year(text, gap(text, ordinal(text, end))?)?;
+    (is_day(Some(year), Some(month), Some(day)) && ends(text, end)).then_some(end)
+}
+
+/// A number of up to eight digits: its value, how many digits, and where it ends.
+fn number(text: &Text<'_>, at: usize) -> Option<(u32, usize, usize)> {
+    let end = text.run(at, 9, |b| b.is_ascii_digit());
+    (end > at && end - at < 9).then(|| Some((value(text.slice(at, end))?, end - at, end)))?
+}
+
+fn value(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |value, &b| Some(value * 10 + char::from(b).to_digit(10)?))
+}
+
+/// A year of four digits, or of two.
+fn year(text: &Text<'_>, at: usize) -> Option<(u32, usize)> {
+    let at = at + usize::from(text.get(at) == Some(b'\''));
+    match number(text, at)? {
+        (year, 4, end) => Some((year, end)),
+        (year, 2, end) => Some((1900 + year, end)),
+        _ => None,
+    }
+}
+
+fn month(text: &Text<'_>, at: usize) -> Option<(u32, usize)> {
+    let end = text.run(at, MAX_MONTH, |b| b.is_ascii_alphabetic() || b >= 0x80);
+    let month = month_of(text.slice(at, end))?;
+    Some((month, end + usize::from(text.get(end) == Some(b'.'))))
+}
+
+fn month_of(word: &[u8]) -> Option<u32> {
+    if !(3..MAX_MONTH).contains(&word.len()) {
+        return None;
+    }
+    let starts = |stem: &[u8]| word.get(..stem.len()).is_some_and(|head| head.eq_ignore_ascii_case(stem));
+    MONTHS.iter().chain(&MORE_MONTHS).rev().find(|(stem, _)| starts(stem)).map(|&(_, month)| month)
+}
+
+/// Behind `st`, `nd`, `rd`, `th`, `.`
+fn ordinal(text: &Text<'_>, at: usize) -> usize {
+    const SUFFIXES: [&[u8]; 5] = [b"st", b"nd", b"rd", b"th", b"."];
+    SUFFIXES.iter().find(|suffix| text.starts_with(at, suffix)).map_or(at, |suffix| at + suffix.len())
+}
+
+/// Behind `of ` or `de `.
+fn filler(text: &Text<'_>, at: usize) -> usize {
+    if text.starts_with(at, b"of ") || text.starts_with(at, b"de ") { at + 3 } else { at }
+}
+
+/// Behind a comma, a dash or a space between the parts of a day.
+fn gap(text: &Text<'_>, at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b',' => Some(at + 1 + usize::from(text.get(at + 1) == Some(b' '))),
+        b' ' | b'-' | b'/' => Some(at + 1),
+        _ => None,
+    }
+}
+
+fn joint(text: &Text<'_>, at: usize) -> Option<u8> {
+    text.get(at).filter(|b| matches!(b, b'-' | b'/' | b'.'))
+}
+
+/// Whether the day is all: neither a letter nor a further group follows.
+fn ends(text: &Text<'_>, at: usize) -> bool {
+    let more = joint(text, at).is_some() && text.get(at + 1).is_some_and(|b| b.is_ascii_digit());
+    text.word_end(at) && !more
+}
+
+fn is_day(year: Option<u32>, month: Option<u32>, day: Option<u32>) -> bool {
+    let (Some(year), Some(month), Some(day)) = (year, month, day) else { return false };
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        _ => 0,
+    };
+    YEARS.contains(&year) && (1..=days).contains(&day)
+}
+
+/// Whether six digits are a day, a month and two digits of a year, in one of the orders that countries use.
+pub(super) fn is_short_day(day: &[u8], month: &[u8]) -> bool {
+    matches!(value(day), Some(1..=31)) && matches!(value(month), Some(1..=12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hints::Hints;
+
+    fn whole(text: &str) -> bool {
+        find(&Text::new(text.as_bytes(), true, Hints::default()), 0) == Some(text.len())
+    }
+
+    #[test]
+    fn days_are_read_in_every_common_form() {
+        for text in [
+            "1980-01-02",
+            "1980/1/2",
+            "1980.01.02",
+            "19800102",
+            "01021980",
+            "01/02/1980",
+            "1/2/80",
+            "31.12.1999",
+            "12-31-1999",
+            "31-12-1999",
+            "02. 01. 1980",
+            "January 2, 1980",
+            "Jan 2nd 1980",
+            "Jan. 2, 1980",
+            "2 January 1980",
+            "2nd of January, 1980",
+            "02-Jan-1980",
+            "2. Januar 1980",
+            "2 de enero de 1980",
+            "29 Feb 2000",
+            "14 Sept 1961",
+            "3 août 1975",
+            "7 de outubro de 1990",
+            "Sep 3 '84",
+        ] {
+            assert!(whole(text), "{text}");
+        }
+        for text in [
+            "1980-13-02",
+            "1980-02-30",
+            "2023-02-29",
+            "1700-01-01",
+            "2150-01-01",
+            "32/01/1980",
+            "13/13/1980",
+            "1980-01",
+            "1/2",
+            "1.2.3",
+            "1/2/1980/3",
+            "01/02/19805",
+            "January 1980",
+            "Janus 2",
+            "19801302",
+            "31.04.1999",
+            "1-2/1980",
+            "may be 2 1980",
+            "2 cars 1980",
+        ] {
+            assert!(!whole(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What is known by a label: an identifier that keeps the rules of the kind which a word or a key in front announces.
+
+use super::checksum as check;
+use super::groups::{Separator, joined};
+use super::token::{Id, Token};
+use super::{Hit, date, phone, swift};
+use crate::hints::Said;
+use crate::text::{LOOK_BEHIND, Text};
+use crate::{Class, Entity};
+
+/// The hit that starts at `at`, of a kind that was announced: of more than one the surest.
+pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
+    let digit = text.get(at).is_some_and(|b| b.is_ascii_digit());
+    if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
+        return None;
+    }
+    let token = Token::read(text, at);
+    let mut best: Option<Hit> = None;
+    for label in said.labels() {
+        for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {
+            if entity == Entity::UsBankNumber && label.phrase == "account" && !speaks_of_money(text, at) {
+                continue;
+            }
+            if best.is_none_or(|best| best.entity.score() < entity.score())
+                && let Some(end) = end_of(text, at, &token, entity)
+            {
+                best = Some(Hit::closed(entity, end).said_by(label.phrase));
+            }
+        }
+    }
+    best
+}
+
+/// Where a value of this kind that starts at `at` ends.
+fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<usize> {
+    let exactly = |length: usize, holds: &dyn Fn(&[u8]) -> bool| {
+        let id = token.exactly(length).filter(|id| holds(id.characters))?;
+        text.word_end(id.end).then_some(id.end)
+    };
+    let digits =
+        |length: usize, holds: &dyn Fn(&[u8]) -> bool| exactly(length, &|c| check::all_digits(c) && holds(c));
+    let free = |holds: &dyn Fn(&[u8]) -> bool| {
+        let id = token.unspaced().filter(|id| holds(id.characters) && !is_day(text, at, id))?;
+        text.word_end(id.end).then_some(id.end)
+    };
+    match entity {
+        Entity::UsSsn => digits(9, &super::ssn::is_issued),
+        Entity::UsItin => digits(9, &is_itin),
+        Entity::PhoneNumber => phone::announced(text, at),
+        Entity::UsNpi => digits(10, &|c| matches!(c, [b'1' | b'2', ..]) && check::luhn(b"80840", c)),
+        Entity::UsMbi => exactly(11, &is_mbi),
+        Entity::MedicalRecordNumber => free(&|c| is_record(c, 4, 15)),
+        Entity::DateOfBirth | Entity::AdmissionDate | Entity::DischargeDate | Entity::DeathDate => {
+            date::find(text, at)
+        }
+        Entity::Age => digits(2, &|c| c.starts_with(b"9")).or_else(|| digits(3, &is_great_age)),
+        Entity::AbaRouting => digits(9, &check::aba),
+        Entity::UsBankNumber => bank_number(text, at, token),
+        Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
+        Entity::UsDriverLicense => free(&is_driver_license)
+            .or_else(|| [12, 13, 14].into_iter().find_map(|n| exactly(n, &is_driver_license))),
+        Entity::LicensePlate => plate(text, token),
+        Entity::MedicalLicense => exactly(9, &check::dea),
+        Entity::Cvv => {
+            digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(|&end| stands_alone(text, end))
+        }
+        Entity::CardExpiry => expiry(text, at).filter(|_| speaks_of_a_card(text, at)),
+        Entity::Vin => exactly(17, &check::vin),
+        Entity::Imei => digits(15, &|c| check::luhn(b"", c) && !check::uniform(c)),
+        Entity::MemberId => free(&|c| is_record(c, 5, 16)),
+        Entity::DeviceSerial => free(&|c| is_record(c, 4, 20)),
+        Entity::SwiftCode => swift::end(text, at),
+        Entity::UkNino => exactly(9, &is_nino),
+        Entity::UkNhs => digits(10, &check::nhs),
+        Entity::UkUtr => digits(10, &check::utr),
+        Entity::DeTaxId => digits(11, &check::de_tax),
+        Entity::FrNir => exactly(15, &check::nir),
+        Entity::EsNif | Entity::EsNie => {
+            let foreign = matches!(text.get(at), Some(b'X' | b'Y' | b'Z' | b'x' | b'y' | b'z'));
+            (foreign == (entity == Entity::EsNie)).then(|| exactly(9, &check::spanish))?
+        }
+        Entity::ItFiscalCode => exactly(16, &check::fiscal_code),
+        Entity::PlPesel => digits(11, &check::pesel),
+        Entity::NlBsn => digits(9, &check::bsn),
+        Entity::SePersonnummer => digits(10, &|c| is_swedish(c)).or_else(|| digits(12, &is_swedish)),
+        Entity::DkCpr => digits(10, &|c| is_short(c) && !check::uniform(c)),
+        Entity::NoFodselsnummer => digits(11, &check::norwegian),
+        Entity::BeNationalNumber => digits(11, &check::belgian),
+        Entity::ChAhv => digits(13, &|c| c.starts_with(b"756") && check::ean13(c)),
+        Entity::CaSin => digits(9, &|c| !c.starts_with(b"0") && check::luhn(b"", c) && !check::uniform(c)),
+        Entity::BrCpf => digits(11, &check::cpf),
+        Entity::InAadhaar => digits(12, &|c| !matches!(c, [b'0' | b'1', ..]) && check::verhoeff(c)),
+        Entity::AuTfn => digits(9, &check::tfn),
+        _ => None,
+    }
+}
+
+/// Day and month in front, as in Denmark and Norway.
+pub(super) fn is_short(characters: &[u8]) -> bool {
+    date::is_short_day(characters.get(..2).unwrap_or_default(), characters.get(2..4).unwrap_or_default())
+}
+
+/// Year, month and day in front, the century perhaps before them, and Luhn over the last ten digits. Numbers that
+/// stand in for a missing one have 60 added to the day.
+pub(super) fn is_swedish(characters: &[u8]) -> bool {
+    let ten = characters.get(characters.len().saturating_sub(10)..).unwrap_or_default();
+    let century = characters.len() == 10 || characters.starts_with(b"19") || characters.starts_with(b"20");
+    let day = match ten.get(4..6) {
+        Some(&[tens @ b'6'..=b'9', ones]) => [tens - 6, ones],
+        Some(&[tens, ones]) => [tens, ones],
+        _ => return false,
+    };
+    century && date::is_short_day(&day, ten.get(2..4).unwrap_or_default()) && check::luhn(b"", ten)
+}
+
+/// Individual taxpayer numbers: a 9, and the groups that the IRS issues.
+fn is_itin(digits: &[u8]) -> bool {
+    let group = check::number(digits.get(3..5).unwrap_or_default());
+    digits.starts_with(b"9") && matches!(group, Some(50..=65 | 70..=88 | 90..=92 | 94..=99))
+}
+
+/// Medicare numbers: the class of each of the eleven positions, without letters that look like digits.
+pub(super) fn is_mbi(characters: &[u8]) -> bool {
+    let letter = |b: u8| b.is_ascii_uppercase() && !matches!(b, b'S' | b'L' | b'O' | b'I' | b'B' | b'Z');
+    let classes = b"1A#0A#0AA00";
+    characters.len() == classes.len()
+        && characters.iter().zip(classes).all(|(&b, class)| match class {
+            b'1' => b.is_ascii_digit() && b != b'0',
+            b'A' => letter(b),
+            b'#' => letter(b) || b.is_ascii_digit(),
+            _ => b.is_ascii_digit(),
+        })
+}
+
+/// National insurance numbers: a prefix that is issued, six digits, `A` to `D`.
+pub(super) fn is_nino(characters: &[u8]) -> bool {
+    let [first, second, digits @ .., suffix] = characters else { return false };
+    let prefix = [*first, *second];
+    characters.len() == 9
+        && prefix.iter().all(|b| b.is_ascii_uppercase() && !b"DFIQUV".contains(b))
+        && *second != b'O'
+        && !matches!(&prefix, b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ")
+        && check::all_digits(digits)
+        && (b'A'..=b'D').contains(suffix)
+}
+
+/// Letters and digits of a number that an organisation gives as it likes.
+fn is_record(characters: &[u8], digits: usize, most: usize) -> bool {
+    let have = characters.iter().filter(|b| b.is_ascii_digit()).count();
+    (digits.max(5)..=most).contains(&characters.len())
+        && have >= digits
+        && have * 2 >= characters.len()
+        && !check::uniform(characters)
+}
+
+fn is_great_age(digits: &[u8]) -> bool {
+    matches!(check::number(digits), Some(100..=125))
+}
+
+/// Nine digits, a letter and eight, and two letters and seven or six abroad.
+fn is_passport(characters: &[u8]) -> bool {
+    let letters = characters.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let digits = characters.get(letters..).unwrap_or_default();
+    let length = matches!((letters, digits.len()), (0, 9) | (1, 7 | 8) | (2, 6 | 7));
+    length && check::all_digits(digits) && !check::uniform(digits)
+}
+
+/// The forms of the states, as letters and digits in a row.
+fn is_driver_license(characters: &[u8]) -> bool {
+    const FORMS: [&str; 26] = [
+        "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "AA6", "AA7", "AAA6", "7", "8", "9", "10",
+        "12", "7A", "8A", "8AA", "9A", "AA6A", "3AA4", "2AAA5", "A1A1A", "3A6",
+    ];
+    let mut form = String::new();
+    for run in characters.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()) {
+        match run {
+            [b, ..] if b.is_ascii_digit() => form.push_str(&run.len().to_string()),
+            _ => form.push('A'),
+        }
+    }
+    // Washington: five letters of a name, two initials, and five more.
+    let washington = characters.len() == 12
+        && characters.iter().take(3).all(u8::is_ascii_uppercase)
+        && characters.iter().filter(|b| b.is_ascii_digit()).count() >= 2;
+    (FORMS.contains(&form.as_str()) || washington) && !check::uniform(characters)
+}
+
+/// An account: digits in one piece, or in groups of three or more.
+fn bank_number(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
+    let id = token
+        .digits()
+        .filter(|id| (6..=17).contains(&id.characters.len()) && !check::uniform(id.characters))?;
+    let grouped = id.end - at == id.characters.len() || token.first() >= 3;
+    (grouped && text.word_end(id.end) && !is_day(text, at, &id)).then_some(id.end)
+}
+
+/// A plate: both letters and digits, in capitals, in up to three groups.
+fn plate(text: &Text<'_>, token: &Token) -> Option<usize> {
+    let fits = |id: &Id<'_>| {
+        let digits = id.characters.iter().filter(|b| b.is_ascii_digit()).count();
+        (4..=8).contains(&id.characters.len()) && digits > 0 && digits < id.characters.len()
+    };
+    let whole = |id: &Id<'_>| text.word_end(id.end);
+    (4..=8).rev().find_map(|length| token.exactly(length).filter(fits).filter(whole)).map(|id| id.end)
+}
+
+/// `12/27`, `12/2027`, `12-27`: a month and a year.
+pub(super) fn expiry(text: &Text<'_>, at: usize) -> Option<usize> {
+    let month = text.slice(at, text.run(at, 3, |b| b.is_ascii_digit()));
+    let joint = at + month.len();
+    if !matches!(check::number(month), Some(1..=12)) || month.len() > 2 {
+        return None;
+    }
+    // ` / ` as forms print it.
+    let spaced = usize::from(text.starts_with(joint, b" / "));
+    if !matches!(text.get(joint + spaced), Some(b'/' | b'-')) {
+        return None;
+    }
+    let year = joint + 1 + 2 * spaced;
+    let end = text.run(year, 5, |b| b.is_ascii_digit());
+    let value = check::number(text.slice(year, end))?;
+    let fits = matches!((end - year, value), (2, 10..=59) | (4, 2010..=2059));
+    (fits && text.word_end(end) && stands_alone(text, end)).then_some(end)
+}
+
+/// Whether no further group follows, as in a date or an amount.
+fn stands_alone(text: &Text<'_>, end: usize) -> bool {
+    !(matches!(text.get(end), Some(b'/' | b'-' | b'.' | b','))
+        && text.get(end + 1).is_some_and(|b| b.is_ascii_digit()))
+}
+
+/// Whether the identifier is a day rather than a number.
+fn is_day(text: &Text<'_>, at: usize, id: &Id<'_>) -> bool {
+    id.end - at > id.characters.len() && date::find(text, at) == Some(id.end)
+}
+
+/// An account is one at a bank where the words before it speak of money.
+fn speaks_of_money(text: &Text<'_>, at: usize) -> bool {
+    const WORDS: [&[u8]; 14] = [
+        b"bank",
+        b"rout",
+        b"transfer",
+        b"wire",
+        b"ach ",
+        b"deposit",
+        b"checking",
+        b"saving",
+        b"payment",
+        b"payout",
+        b"refund",
+        b"iban",
+        b"swift",
+        b"aba ",
+    ];
+    says_one_of(text, at, &WORDS)
+}
+
+/// An expiry is that of a card where the words before it speak of cards.
+fn speaks_of_a_card(text: &Text<'_>, at: usize) -> bool {
+    const WORDS: [&[u8]; 9] =
+        [b"card", b"visa", b"amex", b"mastercard", b"cvv", b"cvc", b"valid thru", b"good thru", b"pan"];
+    let key = text.hints.said.announces(Entity::CardExpiry).is_some();
+    key || text.follows_card(at) || says_one_of(text, at, &WORDS)
+}
+
+fn says_one_of(text: &Text<'_>, at: usize, words: &[&[u8]]) -> bool {
+    let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at).to_ascii_lowercase();
+    words.iter().any(|word| memchr::memmem::find(&behind, word).is_some())
+}

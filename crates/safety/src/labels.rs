@@ -1,0 +1,368 @@
+//! The words that say what stands beside them: one table for keys of documents, heads of columns and words in prose.
+
+use std::sync::LazyLock;
+
+use crate::Entity::{self, *};
+
+/// What a label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// One of these kinds.
+    Kinds(&'static [Entity]),
+    /// A number of another kind, which is none of ours.
+    Other,
+    /// Nothing: it stands between a label and its value (`is`, `number`).
+    Filler,
+}
+
+/// A label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Its words.
+    pub(crate) phrase: &'static str,
+    pub(crate) says: Says,
+    /// Whether it speaks for what follows at once only: its words have other uses.
+    pub(crate) near: bool,
+}
+
+/// Longer labels are not read.
+pub(crate) const MAX_WORD: usize = 28;
+
+const NATIONAL: &[Entity] = &[
+    FrNir,
+    EsNif,
+    EsNie,
+    ItFiscalCode,
+    FiPersonalIdentityCode,
+    NoFodselsnummer,
+    DeTaxId,
+    PlPesel,
+    NlBsn,
+    SePersonnummer,
+    InAadhaar,
+    UkNino,
+    CaSin,
+    DkCpr,
+    UsSsn,
+];
+const TAX: &[Entity] = &[DeTaxId, UkUtr, EsNif, EsNie, ItFiscalCode, AuTfn, UsItin, UsSsn];
+
+/// Phrases by what they say. A `!` in front: for what follows at once only.
+#[rustfmt::skip]
+const TABLE: &[(Says, &[&str])] = &[
+    (Says::Kinds(&[UsSsn]), &[
+        "ssn", "social security", "socialsecurity", "socialsecuritynumber", "soc sec", "social sec",
+        "!ss number",
+    ]),
+    (Says::Kinds(&[UsItin, UsSsn]), &[
+        "itin", "individual taxpayer", "taxpayer identification", "taxpayer id", "!tin",
+    ]),
+    (Says::Kinds(TAX), &[
+        "tax id", "tax identification", "tax identifier", "taxid", "tax number", "vat id",
+    ]),
+    (Says::Kinds(NATIONAL), &[
+        "national id", "national identification", "national identity", "national identifier",
+        "national number", "identity number", "identity card", "id card", "citizen id", "personal id",
+        "personal identity", "personal number", "nationalid",
+    ]),
+    (Says::Kinds(&[PhoneNumber]), &[
+        "phone", "telephone", "!tel", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms", "!ph",
+        "dial", "landline", "msisdn", "callback", "call", "text me at", "reach me at", "reach me on",
+        "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
+        "telefoon", "phonenumber", "mobilephone",
+    ]),
+    (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
+    (Says::Kinds(&[UsMbi, MemberId]), &[
+        "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
+    ]),
+    (Says::Kinds(&[MedicalRecordNumber]), &[
+        "mrn", "medical record", "med rec", "medrec", "medical rec", "patient id", "patient number",
+        "patient identifier", "patient record", "patient mrn", "patientid", "!patient", "pt id", "!pt",
+        "chart", "chart id", "chart number", "hospital number", "hospital id", "health record", "ehr id",
+        "emr id", "!mr number", "!mr",
+    ]),
+    (Says::Kinds(&[DateOfBirth]), &[
+        "dob", "d o b", "date of birth", "dateofbirth", "birth date", "birthdate", "birthday", "bday",
+        "born", "birth", "geburtsdatum", "geboren", "geb", "date de naissance", "naissance", "né le",
+        "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
+        "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
+        "fodselsdato", "födelsedatum", "syntymäaika",
+    ]),
+    (Says::Kinds(&[AdmissionDate]), &[
+        "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",
+        "admitted at", "admit", "admissiondate", "hospitalized", "hospitalised",
+    ]),
+    (Says::Kinds(&[DischargeDate]), &[
+        "discharge", "discharge date", "date of discharge", "discharged", "discharged on", "discharged at",
+        "dischargedate",
+    ]),
+    (Says::Kinds(&[DeathDate]), &[
+        "death", "date of death", "death date", "died", "died on", "deceased", "deceased on",
+        "passed away", "!dod", "deathdate", "time of death",
+    ]),
+    (Says::Kinds(&[Age]), &["!age", "!aged", "!turned", "!turning", "patient age"]),
+    (Says::Kinds(&[AbaRouting]), &[
+        "routing", "routing number", "aba", "aba routing", "rtn", "routing transit", "transit number",
+        "fedwire", "routingnumber", "aba number",
+    ]),
+    (Says::Kinds(&[UsBankNumber]), &[
+        "account number", "bank account", "bank account number", "checking", "checking account", "saving",
+        "saving account", "deposit account", "acct", "acct number", "bank acct", "accountnumber",
+        "bankaccount", "beneficiary account", "direct deposit", "current account", "payee account",
+        "account ending", "bank number", "!a c number", "!account",
+    ]),
+    (Says::Kinds(&[UsPassport]), &[
+        "passport", "passport number", "travel document", "passeport", "pasaporte", "reisepass",
+        "passportnumber",
+    ]),
+    (Says::Kinds(&[UsDriverLicense]), &[
+        "driver license", "driver license number", "driving license", "driver lic", "driver id",
+        "driver permit", "operator license", "dmv", "!dl", "dln", "driverlicense", "driverslicense",
+        "license dl", "license number", "drv lic", "driving permit",
+    ]),
+    (Says::Kinds(&[LicensePlate]), &[
+        "license plate", "plate number", "number plate", "!plate", "registration plate", "vehicle plate",
+        "plate", "kennzeichen", "vehicle registration", "vehicle reg", "license tag", "licenseplate",
+        "car registration",
+    ]),
+    (Says::Kinds(&[MedicalLicense]), &[
+        "dea", "dea number", "dea registration", "medical license", "physician license", "prescriber",
+        "controlled substance", "prescriber id", "prescriber dea",
+    ]),
+    (Says::Kinds(&[Cvv]), &[
+        "cvv", "cvc", "csc", "security code", "card verification", "card code", "!cid", "card security",
+        "cvv code", "cvc code", "card verification value", "card verification code",
+    ]),
+    (Says::Kinds(&[CardExpiry]), &[
+        "!exp", "expiry", "expiration", "!expires", "!expire", "valid thru", "valid through", "good thru",
+        "valid until", "exp date", "expiry date", "expiration date", "card expiry", "card exp",
+        "card expiration", "!exp month",
+    ]),
+    (Says::Kinds(&[Vin]), &[
+        "vin", "vehicle identification", "vehicle id", "chassis", "chassis number", "vin number",
+    ]),
+    (Says::Kinds(&[Imei]), &["imei", "imei number", "device imei", "imeisv"]),
+    (Says::Kinds(&[MemberId]), &[
+        "member id", "member number", "memberid", "subscriber id", "subscriber number", "!subscriber",
+        "insurance id", "insurance number", "insurance member", "health plan", "health plan id",
+        "health plan number", "insurance policy", "insurance policy number", "policy holder id",
+        "policyholder id", "beneficiary id", "beneficiary number", "medicaid", "medicaid id",
+        "medicaid number", "health insurance", "health insurance id", "health insurance number",
+        "health plan beneficiary", "plan member", "group member", "enrollee id", "!member",
+    ]),
+    (Says::Kinds(&[DeviceSerial]), &[
+        "device serial", "serial number", "!serial", "implant serial", "device identifier",
+        "device serial number", "serialnumber", "pacemaker", "udi", "!sn", "!s n",
+    ]),
+    (Says::Kinds(&[SwiftCode]), &[
+        "swift", "bic", "swift code", "bic code", "swift bic", "bic swift", "bank identifier",
+        "bank identifier code", "swiftcode", "swiftbic",
+    ]),
+    (Says::Kinds(&[UkNino]), &[
+        "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin",
+    ]),
+    (Says::Kinds(&[UkNhs]), &["nhs", "nhs number", "nhs id"]),
+    (Says::Kinds(&[UkUtr]), &[
+        "utr", "utr number", "unique taxpayer", "unique taxpayer reference", "taxpayer reference",
+        "tax reference",
+    ]),
+    (Says::Kinds(&[DeTaxId]), &[
+        "steuer id", "steuerid", "steueridentifikationsnummer", "steuer identifikationsnummer",
+        "steueridnr", "idnr", "steuernummer", "tin germany", "identifikationsnummer", "german tax",
+    ]),
+    (Says::Kinds(&[FrNir]), &[
+        "nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécurité sociale",
+    ]),
+    (Says::Kinds(&[EsNif, EsNie]), &["dni", "nif", "nie"]),
+    (Says::Kinds(&[ItFiscalCode]), &["codice fiscale", "fiscal code", "!cf"]),
+    (Says::Kinds(&[PlPesel]), &["pesel"]),
+    (Says::Kinds(&[NlBsn]), &[
+        "bsn", "burgerservicenummer", "sofinummer", "citizen service number", "citizen service",
+    ]),
+    (Says::Kinds(&[SePersonnummer, NoFodselsnummer, DkCpr]), &[
+        "personnummer", "personnr", "person nummer", "samordningsnummer",
+    ]),
+    (Says::Kinds(&[FiPersonalIdentityCode]), &["hetu", "henkilötunnus", "henkilotunnus"]),
+    (Says::Kinds(&[DkCpr]), &["cpr", "cpr number", "cprnummer", "cpr nummer"]),
+    (Says::Kinds(&[NoFodselsnummer]), &["fødselsnummer", "fodselsnummer", "fnr"]),
+    (Says::Kinds(&[BeNationalNumber]), &[
+        "rijksregisternummer", "registre national", "national register", "insz", "niss",
+    ]),
+    (Says::Kinds(&[ChAhv]), &["ahv", "avs"]),
+    (Says::Kinds(&[CaSin]), &["!sin", "social insurance", "social insurance number"]),
+    (Says::Kinds(&[BrCpf]), &["cpf"]),
+    (Says::Kinds(&[InAadhaar]), &["aadhaar", "aadhar", "uidai", "adhaar"]),
+    (Says::Kinds(&[AuTfn]), &["tfn", "tax file", "tax file number"]),
+    (Says::Kinds(&[Password]), &[
+        "password", "passwd", "pwd", "passcode", "passphrase", "!pass", "!pw", "passwort", "kennwort",
+        "contraseña", "mot de passe", "userpassword", "dbpassword", "passwordvalue", "pgpassword",
+        "adminpassword", "rootpassword",
+    ]),
+    (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
+        "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",
+        "secretaccesskey", "awssecretkey",
+    ]),
+    (Says::Kinds(&[AwsSecretKey, GenericSecret]), &["secret key", "!secretkey"]),
+    (Says::Kinds(&[GenericSecret]), &[
+        "secret", "api key", "apikey", "client secret", "clientsecret", "api secret", "apisecret",
+        "app secret", "consumer secret", "webhook secret", "shared secret", "signing secret", "jwt secret",
+        "session secret", "secret token", "master key", "private key", "privatekey", "signing key",
+        "encryption key", "hmac key", "account key", "sharedaccesskey", "accountkey", "subscription key",
+        "service key", "license key", "auth key", "authkey", "authtoken", "auth token", "api token",
+        "apitoken", "access token", "accesstoken", "refresh token", "refreshtoken", "session token",
+        "sessiontoken", "id token", "bearer", "bearer token", "bot token", "deploy token",
+        "personal access token", "oauth token", "security token", "token", "credential", "authorization",
+        "access key", "accesskey", "api credential", "x api key", "x auth token", "app key",
+        "application key", "deploy key", "integration key", "write key", "dsn key", "passkey",
+        "csrf token", "xsrf token", "session key", "token secret", "recovery key", "seed phrase",
+    ]),
+    (Says::Other, &[
+        "order", "order id", "order number", "invoice", "invoice number", "ticket", "ticket number",
+        "case", "case number", "reference", "ref", "reference number", "tracking", "tracking number",
+        "claim", "claim number", "zip", "zip code", "zipcode", "postal", "postcode", "ein", "sku", "part",
+        "part number", "model", "model number", "po", "po number", "purchase order", "transaction",
+        "transaction id", "txn", "shipment", "batch", "lot", "lot number", "item", "product", "product id",
+        "commit", "uuid", "guid", "epoch", "timestamp", "isbn", "issn", "room", "ext", "extension",
+        "employee", "employee id", "customer id", "customer number", "user id", "userid", "port", "pid",
+        "seq", "sequence", "job", "job id", "request", "request id", "trace", "trace id", "span",
+        "session id", "session", "event", "event id", "build", "amount", "total", "price", "qty",
+        "quantity", "balance", "confirmation", "booking", "reservation", "flight", "incident", "issue",
+        "bug", "error", "status", "id", "account id", "account name", "account manager", "account type",
+        "user account", "account holder", "upc", "ean", "gtin", "asin", "barcode", "message id", "size",
+        "byte", "hash", "sha", "checksum", "digest", "etag", "md5", "count", "version", "release",
+        "firmware", "revision", "certificate serial", "cert serial", "serial hex", "verified at",
+        "created", "created at", "updated", "updated at", "updated on", "modified", "modified at", "due",
+        "due date", "start date", "end date", "issued", "issue date", "shipped", "delivered", "scheduled",
+        "appointment", "visit", "meeting", "deadline", "effective", "signed", "hired", "hire date",
+        "joined", "merged", "deployed", "released", "node", "process", "thread", "score", "population",
+        "weight", "height", "license key id", "device model", "container", "page token", "next token",
+        "nexttoken", "next page token", "nextpagetoken", "continuation token", "prompt token",
+        "completion token", "input token", "output token", "total token", "max token", "maxtoken",
+        "cached token", "token count", "public key", "primary key", "foreign key", "cache key",
+        "partition key", "sort key", "object key", "idempotency key", "key id", "secret name", "secret id",
+        "secret arn", "token type", "password hash", "password policy", "sync token", "page key", "cursor",
+        "nonce", "api version", "sort code", "call id", "tool call", "tool call id", "call sid",
+        "call duration", "call center", "phone model", "phone type", "cell b", "chart version",
+        "helm chart", "chart js", "birth certificate", "card", "credit card", "debit card", "group",
+        "group number", "plan", "tracking id", "merchant", "merchant id", "store", "warehouse", "bin",
+        "vat", "vat number", "company number", "registration", "ledger", "gl account", "cost center",
+        "contract", "contract number", "agreement", "docket", "parcel", "permit", "loan", "loan number",
+        "policy", "policy number", "rma", "return", "voucher", "coupon", "promo", "gift card",
+        "device model",
+    ]),
+    (Says::Filler, &[
+        "number", "is", "was", "are", "were", "be", "on", "of", "the", "a", "an", "my", "your", "his",
+        "her", "their", "our", "its", "this", "that", "for", "with", "as", "to", "it", "at", "date",
+        "value", "field", "in", "record", "code", "de", "le", "la", "el", "il", "der", "die", "das", "ist",
+        "es", "est", "and", "or", "s", "d",
+    ]),
+];
+
+/// Words that stand for others.
+pub(crate) fn canonical(word: &[u8]) -> &[u8] {
+    match word {
+        b"no" | b"num" | b"nr" | b"nbr" | b"numero" | b"nummer" | b"identifier_number" => b"number",
+        b"licence" | b"licenc" | b"lic" => b"license",
+        b"driving" => b"driver",
+        _ if word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss") => {
+            word.get(..word.len() - 1).unwrap_or(word)
+        }
+        _ => word,
+    }
+}
+
+/// The labels by their last word.
+struct Index {
+    /// Per slot, the labels whose last word hashes there.
+    slots: Vec<Vec<Entry>>,
+}
+
+struct Entry {
+    /// The canonical words, the last first.
+    words: Vec<Vec<u8>>,
+    label: Label,
+}
+
+/// About four times as many as there are last words, so that a word that is none is seldom compared.
+const SLOTS: usize = 2048;
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut slots: Vec<Vec<Entry>> = (0..SLOTS).map(|_| Vec::new()).collect();
+    for &(says, phrases) in TABLE {
+        for &written in phrases {
+            let phrase = written.trim_start_matches('!');
+            let words: Vec<Vec<u8>> =
+                phrase.split(' ').rev().map(|word| canonical(word.as_bytes()).to_vec()).collect();
+            let label = Label { phrase, says, near: written.starts_with('!') };
+            if let Some(slot) = words.first().and_then(|last| slots.get_mut(slot(last))) {
+                slot.push(Entry { words, label });
+            }
+        }
+    }
+    // The longest phrase decides.
+    for slot in &mut slots {
+        slot.sort_by_key(|entry| std::cmp::Reverse(entry.words.len()));
+    }
+    Index { slots }
+});
+
+/// Builds the index, so that the first text does not wait for it.
+pub(crate) fn warm_up() {
+    LazyLock::force(&INDEX);
+}
+
+fn slot(word: &[u8]) -> usize {
+    let hash = word.iter().fold(0x811c_9dc5_u32, |hash, &b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    usize::try_from((hash ^ (hash >> 15)) & 2047).unwrap_or_default()
+}
+
+/// The longest label that ends with `last`; `before(n)` is the canonical word `n` places before it.
+pub(crate) fn ending<'w>(last: &[u8], before: impl Fn(usize) -> Option<&'w [u8]>) -> Option<&'static Label> {
+    let entries = INDEX.slots.get(slot(last))?;
+    let fits = |entry: &&Entry| {
+        entry
+            .words
+            .iter()
+            .enumerate()
+            .all(|(n, word)| if n == 0 { word == last } else { before(n) == Some(word) })
+    };
+    entries.iter().find(fits).map(|entry| &entry.label)
+}
+
+impl Label {
+    /// How many words it has.
+    pub(crate) fn words(&self) -> usize {
+        self.phrase.split(' ').count()
+    }
+
+    pub(crate) fn kinds(&self) -> &'static [Entity] {
+        match self.says {
+            Says::Kinds(kinds) => kinds,
+            _ => &[],
+        }
+    }
+
+    /// Whether it announces what must stay secret.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.kinds().first().is_some_and(|kind| kind.class() == crate::Class::Secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_phrase_says_two_things_and_all_words_fit() {
+        let mut seen = std::collections::BTreeMap::new();
+        for (says, phrases) in TABLE {
+            for phrase in *phrases {
+                let phrase = phrase.trim_start_matches('!');
+                let words: Vec<_> = phrase.split(' ').map(|w| canonical(w.as_bytes()).to_vec()).collect();
+                assert!(words.iter().all(|word| word.len() <= MAX_WORD), "{phrase}");
+                let before = seen.insert(words, *says);
+                assert!(before.is_none_or(|before| before == *says), "{phrase}");
+            }
+        }
+    }
+}
