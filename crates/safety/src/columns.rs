@@ -3,7 +3,8 @@
 //! A line of labels with separators between them (`name,ssn,dob`, `| Name | SSN |`) is the head of the lines below,
 //! as long as they have the separator as well.
 
-use crate::hints::{Hints, Said};
+use crate::find::person::label::Subject;
+use crate::hints::Hints;
 
 /// The longest line that is taken for a head.
 const MAX_HEAD: usize = 512;
@@ -22,7 +23,7 @@ pub(crate) struct Columns {
     /// The length of the line at hand.
     length: usize,
     /// The separator of the table, and what its columns hold.
-    table: Option<(u8, Vec<Said>)>,
+    table: Option<(u8, Vec<Hints>)>,
     /// Separators seen in the line at hand.
     column: usize,
     /// Within quotes, where a separator is none.
@@ -46,9 +47,9 @@ impl Columns {
     }
 
     /// What the head of the column at hand says.
-    pub(crate) fn said(&self) -> Option<Said> {
+    pub(crate) fn head(&self) -> Option<Hints> {
         let (_, heads) = self.table.as_ref().filter(|_| self.column > 0 || self.length < MAX_HEAD)?;
-        heads.get(self.column).copied().filter(Said::something)
+        heads.get(self.column).copied()
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.
@@ -84,7 +85,7 @@ impl Columns {
 
 /// The separator and the labels of a line, if it is the head of a table: two cells or more, short, without values,
 /// and one at least that says something.
-fn head(line: &[u8]) -> Option<(u8, Vec<Said>)> {
+fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
     let separator = *[b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator))?;
     let cells = line.split(|&b| b == separator);
     let mut heads = Vec::new();
@@ -98,10 +99,12 @@ fn head(line: &[u8]) -> Option<(u8, Vec<Said>)> {
         if words.len() > MAX_CELL || digits > letters || sentence || !named {
             return None;
         }
-        heads.push(Hints::default().with_key(words).said);
+        heads.push(Hints::default().with_key(words));
     }
-    let labels =
-        heads.iter().filter(|said| said.label.is_some_and(|label| !label.kinds().is_empty())).count();
+    let announces = |head: &&Hints| {
+        head.people != Subject::Nothing || head.said.label.is_some_and(|label| !label.kinds().is_empty())
+    };
+    let labels = heads.iter().filter(announces).count();
     let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
     (filled > 1 && labels > 0).then_some((separator, heads))
 }
@@ -118,8 +121,8 @@ mod tests {
         }
         let mut whole = Columns::default();
         whole.read(text.as_bytes(), text.len());
-        assert_eq!(columns.said(), whole.said());
-        columns.said().and_then(|said| said.label).map_or("", |label| label.phrase)
+        assert_eq!(columns.head(), whole.head());
+        columns.head().and_then(|head| head.said.label).map_or("", |label| label.phrase)
     }
 
     #[test]

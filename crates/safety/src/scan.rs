@@ -225,7 +225,7 @@ impl Machine {
         let mut next = at + 1;
         if first.is_ascii_digit() || first.is_ascii_uppercase() {
             self.columns.read(text.bytes(), at);
-            text.set_cell(self.columns.said());
+            text.set_cell(self.columns.head());
         }
         let hit = match first {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
@@ -368,17 +368,18 @@ impl Machine {
                 return Some(hit);
             }
         }
-        self.people(text, at)
+        self.people(text, at, word)
     }
 
     /// A name or an address, which start with a capital wherever no key says that one stands here.
-    fn people(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+    fn people(&self, text: &Text<'_>, at: usize, word: &[u8]) -> Option<Hit> {
         let valued = match text.before(at, 1) {
             None | Some(b'"' | b'\'' | b'>') => true,
             // `Mr. van Dijk`
             before => before == Some(b' ') && text.before(at, 2) == Some(b'.'),
         };
-        let may_start = valued || text.get(at).is_some_and(|b| b.is_ascii_uppercase());
+        let capital = word.first().is_some_and(u8::is_ascii_uppercase);
+        let may_start = capital || valued || address::starts_small(word);
         may_start.then(|| address::find(text, at).or_else(|| person::find(text, at)))?
     }
 

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use crate::Entity;
+use crate::find::person::label::Subject;
 use crate::hints::{self, Hints, Said};
 
 /// How far behind a finder may look; a stream keeps this much of what it has already let go.
@@ -44,6 +45,7 @@ pub(crate) struct Text<'a> {
     pub(crate) hints: Hints,
     /// What the head of the column at hand says.
     cell: Cell<Option<Said>>,
+    cell_subject: Cell<Subject>,
     starved: Cell<bool>,
     #[cfg(test)]
     steps: Cell<u64>,
@@ -58,6 +60,7 @@ impl<'a> Text<'a> {
             hit: None,
             hints,
             cell: Cell::new(None),
+            cell_subject: Cell::new(Subject::Nothing),
             starved: Cell::new(false),
             #[cfg(test)]
             steps: Cell::new(0),
@@ -88,6 +91,30 @@ impl<'a> Text<'a> {
     /// All bytes in front of `at` that may be looked at for words, at most [`LOOK_BEHIND`].
     pub(crate) fn behind(&self, at: usize) -> &'a [u8] {
         self.slice(at.saturating_sub(LOOK_BEHIND), at)
+    }
+
+    /// Whether `at` goes on with a list whose last item was of this kind.
+    pub(crate) fn continues_list(&self, at: usize, entity: Entity) -> bool {
+        self.hit.is_some_and(|last| last.entity == entity)
+            && self.floor > 0
+            && at > self.floor
+            && is_list_gap(self.near(at))
+    }
+
+    /// What the key above, or the head of the column at hand, says of people and places.
+    pub(crate) fn subject(&self, at: usize) -> Subject {
+        match self.cell_subject.get() {
+            Subject::Nothing if at == 0 => self.hints.people,
+            subject
+                if at == 0
+                    || self
+                        .before(at, 1)
+                        .is_some_and(|b| matches!(b, b',' | b'|' | b';' | b'\t' | b'\n' | b' ' | b'"')) =>
+            {
+                subject
+            }
+            _ => Subject::Nothing,
+        }
     }
 
     /// The same without the hit before, or anything in front of it.
@@ -137,8 +164,9 @@ impl<'a> Text<'a> {
         (self.floor, self.hit) = (floor, hit);
     }
 
-    pub(crate) fn set_cell(&self, said: Option<Said>) {
-        self.cell.set(said);
+    pub(crate) fn set_cell(&self, head: Option<Hints>) {
+        self.cell.set(head.map(|head| head.said).filter(Said::something));
+        self.cell_subject.set(head.map_or(Subject::Nothing, |head| head.people));
     }
 
     /// All bytes that are there.

@@ -31,6 +31,33 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     Some(Hit::closed(Entity::Address, end).by(rule))
 }
 
+/// Whether an address can start with this word although it has no capital: `rue`, `ul.`
+pub(crate) fn starts_small(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"ul"
+            | b"ulica"
+            | b"al"
+            | b"aleja"
+            | b"os"
+            | b"pl"
+            | b"calle"
+            | b"avenida"
+            | b"via"
+            | b"viale"
+            | b"rue"
+            | b"avenue"
+            | b"boulevard"
+            | b"chemin"
+            | b"rua"
+            | b"plaza"
+            | b"corso"
+            | b"piazza"
+            | b"place"
+            | b"impasse"
+    )
+}
+
 /// Whether an address can start at `at`: not within a number, a path or an identifier.
 fn starts(text: &Text<'_>, at: usize) -> bool {
     match text.before(at, 1) {
@@ -60,11 +87,11 @@ fn plain(text: &Text<'_>, at: usize, labelled: bool) -> Option<(usize, &'static 
 
 fn with_tail(text: &Text<'_>, street: Street, labelled: bool) -> Option<(usize, &'static str)> {
     let tail = tail::read(text, street.end);
-    if tail.sure {
+    if tail.code || tail.sure && street.form != Form::Unknown {
         return Some((tail.end, WITH_CITY));
     }
     let holds = match street.form {
-        Form::Bare => false,
+        Form::Bare | Form::Unknown => false,
         Form::Sure | Form::Doubtful => labelled || street::ends_well(text, street.end, street.form),
     };
     holds.then_some((tail.end, STREET))

@@ -40,7 +40,7 @@ fn vouched(text: &Text<'_>, at: usize) -> bool {
     let back = |n| text.before(at, n);
     let titled = back(1) == Some(b' ')
         && back(2).is_some_and(|b| matches!(b, b'.' | b'r' | b's' | b':' | b'=' | b'|'));
-    (at == 0 && text.hints.people != Subject::Nothing)
+    text.subject(at) != Subject::Nothing
         || titled
         || back(1).is_some_and(|b| matches!(b, b'"' | b'\'' | b':' | b'=' | b'>' | b'|'))
 }

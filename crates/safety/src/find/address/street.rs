@@ -26,6 +26,8 @@ pub(super) enum Form {
     Doubtful,
     /// `1200 Broadway`, which needs a city with a state or a code.
     Bare,
+    /// `Kremnická 7`, which needs a code and a city.
+    Unknown,
 }
 
 /// A house number and the name of a street.
@@ -164,18 +166,57 @@ fn name(text: &Text<'_>, at: usize) -> Option<usize> {
 
 /// A street whose number stands behind it.
 pub(super) fn number_last(text: &Text<'_>, at: usize) -> Option<Street> {
-    let first = word(text, at).filter(|w| w.capital)?;
-    let (end, form) = german(text, first).or_else(|| romance(text, first))?;
-    let number =
-        space(text, end).or_else(|| if text.get(end)? == b',' { space(text, end + 1) } else { None })?;
-    let end = house(text, number, 4)?;
-    Some(Street { end, form })
+    let first = word(text, at)?;
+    let (end, form) = if first.capital {
+        german(text, first).or_else(|| romance(text, first))?
+    } else {
+        romance(text, first)?
+    };
+    let number = space(text, end)
+        .or_else(|| if text.get(end)? == b',' { space(text, end + 1) } else { None })
+        .and_then(|number| house(text, number, 4));
+    match number {
+        Some(end) => Some(Street { end, form }),
+        // `rue des Lilas, 75020 Paris`
+        None => is_one_of(text, first, &RUES).then_some(Street { end, form: Form::Unknown }),
+    }
 }
 
+/// A street by its last word (`Lindenstraße 12`, `Berliner Straße 12`), or else whatever stands before a number
+/// with a postcode behind it. All of this is for words that no list knows as everyday ones.
 fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
+    /// Words before the number.
+    const MOST: usize = 3;
+    let mut next = first;
+    for i in 0..MOST {
+        let stop = skip_stop(text, next.end);
+        let comma = text.get(stop) == Some(b',');
+        let behind = space(text, stop + usize::from(comma))?;
+        if text.get(behind)?.is_ascii_digit() {
+            return Some((stop, kind(text, next, i > 0)))
+                .filter(|(_, form)| !comma || *form == Form::Unknown);
+        }
+        if i == 0 && is_one_of(text, first, &PREPOSITIONS) {
+            return name(text, behind).map(|end| (end, Form::Bare));
+        }
+        // A sentence is not held up for its first word.
+        if comma || is_everyday(text.slice(next.start, next.end)) {
+            return None;
+        }
+        next = word(text, behind)?;
+        if !next.capital && !GERMANIC.iter().any(|known| known.as_bytes() == text.slice(next.start, next.end))
+        {
+            return None;
+        }
+    }
+    None
+}
+
+/// What the last word before a number says of it.
+fn kind(text: &Text<'_>, last: Word, further: bool) -> Form {
     /// Letters before the ending.
     const LEAST: usize = 3;
-    let bytes = text.slice(first.start, first.end);
+    let bytes = text.slice(last.start, last.end);
     let ends_in = |list: &[&str]| {
         list.iter().any(|ending| {
             bytes.len() >= ending.len() + LEAST
@@ -184,26 +225,14 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
                     .is_some_and(|tail| tail.eq_ignore_ascii_case(ending.as_bytes()))
         })
     };
-    let stop = skip_stop(text, first.end);
-    if ends_in(&ENDINGS) {
-        return Some((stop, Form::Sure));
+    let whole = further && GERMANIC.iter().any(|known| known.as_bytes() == bytes);
+    if ends_in(&ENDINGS) || whole && bytes.len() > 5 {
+        Form::Sure
+    } else if ends_in(&WEAK_ENDINGS) || whole {
+        Form::Bare
+    } else {
+        Form::Unknown
     }
-    if ends_in(&WEAK_ENDINGS) {
-        return Some((stop, Form::Bare));
-    }
-    if is_one_of(text, first, &PREPOSITIONS) {
-        let end = name(text, space(text, first.end)?)?;
-        return Some((end, Form::Bare));
-    }
-    // `Berliner Straße`, `Kongens gate`; but a sentence is not held up for its first word.
-    if is_everyday(bytes) {
-        return None;
-    }
-    let second = word(text, space(text, first.end)?)?;
-    let known = GERMANIC.iter().any(|known| known.as_bytes() == text.slice(second.start, second.end));
-    known.then(|| {
-        (skip_stop(text, second.end), if second.end - second.start > 5 { Form::Sure } else { Form::Bare })
-    })
 }
 
 fn romance(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
@@ -212,12 +241,16 @@ fn romance(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
         b'/' if text.slice(first.start, first.end) == b"C" => {
             space(text, first.end + 1).unwrap_or(first.end + 1)
         }
-        _ if is_one_of(text, first, &CALLES) || is_one_of(text, first, &VIAS) => {
+        _ if [&CALLES[..], &VIAS, &RUES].iter().any(|list| is_one_of(text, first, list)) => {
             space(text, skip_stop(text, first.end))?
         }
         _ => return None,
     };
-    let form = if is_one_of(text, first, &VIAS) { Form::Doubtful } else { Form::Sure };
+    let form = match () {
+        () if !first.capital => Form::Bare,
+        () if is_one_of(text, first, &VIAS) => Form::Doubtful,
+        () => Form::Sure,
+    };
     name(text, start).map(|end| (end, form))
 }
 

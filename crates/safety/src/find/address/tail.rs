@@ -16,31 +16,35 @@ pub(super) struct Tail {
     pub(super) end: usize,
     /// There is a flat, a state or a postcode.
     pub(super) sure: bool,
+    /// There is a postcode before the city, which cannot be a year.
+    pub(super) code: bool,
 }
 
 /// Reads on behind the street that ends at `at`.
 pub(super) fn read(text: &Text<'_>, at: usize) -> Tail {
-    let mut tail = Tail { end: at, sure: false };
+    let mut tail = Tail { end: at, sure: false, code: false };
     for _ in 0..MAX_LINES {
         let Some(end) =
             gap(text, tail.end).and_then(|start| unit(text, start)).or_else(|| hash(text, tail.end))
         else {
             break;
         };
-        tail = Tail { end, sure: true };
+        tail = Tail { end, sure: true, ..tail };
     }
     // A district may stand before the city.
     for _ in 0..2 {
         let Some(start) = gap(text, tail.end) else { break };
-        if let Some(end) = code_first(text, start) {
-            tail = Tail { end, sure: true };
-            break;
-        }
         let comma = text.get(tail.end) != Some(b' ');
         let city = city(text, start);
-        let behind = city.and_then(|city| gap(text, city)).and_then(|next| state_and_code(text, next));
-        if let Some(end) = behind.or_else(|| state_and_code(text, start)) {
-            tail = Tail { end, sure: true };
+        let behind = city.and_then(|city| gap(text, city));
+        if let Some((end, year)) = code_first(text, start).or_else(|| code_first(text, behind?)) {
+            tail = Tail { end, sure: true, code: !year };
+            break;
+        }
+        if let Some(end) =
+            behind.and_then(|next| state_and_code(text, next)).or_else(|| state_and_code(text, start))
+        {
+            tail = Tail { end, sure: true, ..tail };
             break;
         }
         let Some(city) = city else { break };
@@ -206,38 +210,52 @@ fn canadian(text: &Text<'_>, at: usize) -> Option<usize> {
     triple(next, u8::is_ascii_digit, u8::is_ascii_uppercase).filter(|&end| ends(text, end))
 }
 
-/// `10115 Berlin`, `1015 AB Amsterdam`, `111 22 Stockholm`, `00-950 Warszawa`, `D-10115 Berlin`, `20121 Milano (MI)`.
-fn code_first(text: &Text<'_>, at: usize) -> Option<usize> {
+/// `10115 Berlin`, `1015 AB Amsterdam`, `111 22 Stockholm`, `00-950 Warszawa`, `D-10115 Berlin`, `20121 Milano (MI)`,
+/// `49054-278 Moreira / SP`: where it ends, and whether the number could be a year.
+fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
     let country = text.run(at, 3, |b| b.is_ascii_uppercase());
     let at = if country > at && text.get(country) == Some(b'-') { country + 1 } else { at };
     let first = digits(text, at, 2, 5)?;
+    let dash = text.get(first) == Some(b'-');
+    let mut year = false;
     let code = match first - at {
-        5 | 4 => first,
+        // Brazil and Portugal have three digits more.
+        4 | 5 if dash => digits(text, first + 1, 3, 3)?,
+        5 => first,
+        4 => {
+            let dutch = letters(text, first).or_else(|| letters(text, space(text, first)?));
+            year = dutch.is_none() && matches!(text.slice(at, first), [b'1', b'9', ..] | [b'2', b'0', ..]);
+            dutch.unwrap_or(first)
+        }
         // Sweden, the Czech Republic: `111 22`.
         3 => digits(text, space(text, first)?, 2, 2)?,
         // Poland.
-        _ if text.get(first)? == b'-' => digits(text, first + 1, 3, 3)?,
+        2 if dash => digits(text, first + 1, 3, 3)?,
         _ => return None,
     };
-    // Portugal: `1000-205`.
-    let code =
-        if first - at == 4 && text.get(code) == Some(b'-') { digits(text, code + 1, 3, 3)? } else { code };
-    let mut next = space(text, code)?;
-    // The Netherlands.
-    if first - at == 4
-        && let Some(letters) = word(text, next)
-            .filter(|w| w.end - w.start == 2 && text.slice(w.start, w.end).iter().all(u8::is_ascii_uppercase))
-        && let Some(behind) = space(text, letters.end)
-    {
-        next = behind;
-    }
-    let end = city(text, next)?;
-    let province = space(text, end).filter(|&open| {
-        text.get(open) == Some(b'(')
-            && (1..=2).all(|i| text.get(open + i).is_some_and(|b| b.is_ascii_uppercase()))
-            && text.get(open + 3) == Some(b')')
-    });
-    Some(province.map_or(end, |open| open + 4))
+    let comma = text.get(code) == Some(b',');
+    let city = city(text, space(text, code + usize::from(comma))?)?;
+    Some((province(text, city).unwrap_or(city), year))
+}
+
+/// The two letters of a Dutch postcode.
+fn letters(text: &Text<'_>, at: usize) -> Option<usize> {
+    let end = text.run(at, 3, |b| b.is_ascii_uppercase());
+    (end - at == 2 && ends(text, end)).then_some(end)
+}
+
+/// ` (MI)`, ` / SP`
+fn province(text: &Text<'_>, at: usize) -> Option<usize> {
+    let brackets = text.starts_with(at, b" (");
+    let open = if brackets {
+        at + 2
+    } else if text.starts_with(at, b" / ") {
+        at + 3
+    } else {
+        return None;
+    };
+    let end = letters(text, open)?;
+    if brackets { (text.get(end) == Some(b')')).then_some(end + 1) } else { Some(end) }
 }
 
 /// `Dublin 4`: cities whose districts have numbers.

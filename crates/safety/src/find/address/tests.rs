@@ -47,6 +47,8 @@ fn streets_before_their_number() {
         ⟦Lindenstraße 12a, 10115 Berlin⟧, ⟦Berliner Straße 7, 04109 Leipzig⟧, ⟦Gartenstr. 5⟧; ⟦Am Rosengarten 3, 79098 Freiburg im Breisgau⟧
         ⟦Calle Mayor 12, 3º B, 28013 Madrid⟧; ⟦C/ Alcalá, 45, 28014 Madrid⟧; ⟦Via Garibaldi 12, 20121 Milano (MI)⟧
         ⟦Keizersgracht 235-2, 1016 EA Amsterdam⟧; ⟦Storgatan 5, 111 22 Stockholm⟧; ⟦Kongens gate 6, 0153 Oslo⟧
+        mieszka przy ⟦ul. Zielona 37/3, 48-843 Opole⟧; ⟦rue des Lilas, 75020 Paris⟧; ⟦Kremnicka 7, 219 22 Kolin⟧
+        ⟦Rua Aurora, 96, Bela Vista, 01209-001 Osasco / SP⟧; ⟦Davidpad 7, 8926AB Leek⟧; ⟦Hans-Sachs-Platz 9, 09281 Aue⟧
         ",
     );
 }
@@ -72,6 +74,7 @@ fn no_addresses() {
         Bowtie 3, Decade 2, Colgate 5, Via Email 3 times, 1.5 Main Street, 3/4 of Main Street, v2 Main Street
         Main Street Bank, New York, NY; Portland, OR 97201; Austin, Texas
         Sprint 5 Review, Table 4 Place settings, Form 1040 Street cleaning schedule, 90 Days
+        Ryzen 5, 2020 Update; Boeing 737, 2019 Report; Item 5, Unit 3; via Email 5 of 7; rue the day 5
         ",
     );
 }

@@ -205,7 +205,23 @@ pub(super) const RUES: [&str; 15] = [
 ];
 
 /// Spanish, Italian, Portuguese and Polish kinds of streets.
-pub(super) const CALLES: [&str; 18] = [
+pub(super) const CALLES: [&str; 34] = [
+    "Pasaje",
+    "Alameda",
+    "Rambla",
+    "Glorieta",
+    "Callej\u{f3}n",
+    "Rodovia",
+    "Ladeira",
+    "Estrada",
+    "Viela",
+    "Borgo",
+    "Contrada",
+    "Piazzetta",
+    "Lungomare",
+    "Salita",
+    "aleja",
+    "al",
     "Calle",
     "Avenida",
     "Avda",
@@ -227,7 +243,7 @@ pub(super) const CALLES: [&str; 18] = [
 ];
 
 /// The same, where the word means other things as well.
-pub(super) const VIAS: [&str; 7] = ["Via", "Plaza", "Camino", "Largo", "Strada", "Av", "Rue"];
+pub(super) const VIAS: [&str; 9] = ["os", "pl", "Via", "Plaza", "Camino", "Largo", "Strada", "Av", "Rue"];
 
 /// Small words within names of streets and cities.
 pub(super) const SMALL: [&str; 36] = [
@@ -237,7 +253,10 @@ pub(super) const SMALL: [&str; 36] = [
 ];
 
 /// Endings of German, Dutch and Nordic streets in one word.
-pub(super) const ENDINGS: [&str; 22] = [
+pub(super) const ENDINGS: [&str; 25] = [
+    "dreef",
+    "steeg",
+    "plantsoen",
     "stra\u{df}e",
     "strasse",
     "str",

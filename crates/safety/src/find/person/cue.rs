@@ -1,6 +1,7 @@
 //! What stands before a name and says that one follows: a label, a form of address, a closing line.
 
 use super::label::{self, LABEL_BYTES, Subject};
+use crate::Entity;
 use crate::text::Text;
 
 /// What the text before a place says about a name there.
@@ -25,8 +26,9 @@ pub(super) enum Cue {
 
 /// What the label right before `at` says, if there is one: costs little where there is none.
 pub(crate) fn label_before(text: &Text<'_>, at: usize) -> Subject {
-    if at == 0 {
-        return text.hints.people;
+    let above = text.subject(at);
+    if at == 0 || above != Subject::Nothing {
+        return above;
     }
     let back = |n| text.before(at, n);
     let separated = |b: Option<u8>| matches!(b, Some(b':' | b'=' | b'>' | b'|'));
@@ -51,8 +53,12 @@ fn value_start(near: &[u8]) -> &[u8] {
 
 /// Reads what stands before `at`.
 pub(super) fn before(text: &Text<'_>, at: usize) -> Cue {
-    if at == 0 && text.hints.people != Subject::Nothing {
-        return Cue::Label(text.hints.people);
+    let above = text.subject(at);
+    if above != Subject::Nothing {
+        return Cue::Label(above);
+    }
+    if text.continues_list(at, Entity::Person) {
+        return Cue::Soft;
     }
     let near = text.near(at);
     let behind = value_start(near);
@@ -92,7 +98,12 @@ fn labelled(behind: &[u8]) -> Subject {
     let says_nothing = tag
         && (label.starts_with(b"/")
             || label.iter().any(u8::is_ascii_uppercase) && !label.iter().any(u8::is_ascii_lowercase));
-    if says_nothing { Subject::Nothing } else { label::read(label) }
+    match label::read(label) {
+        _ if says_nothing => Subject::Nothing,
+        // `Name:` in a form, where a key would be `name`.
+        Subject::Name if label.trim_ascii() == b"Name" && behind.ends_with(b":") => Subject::FullName,
+        subject => subject,
+    }
 }
 
 /// Whether the line before is one that a signature follows.

@@ -116,16 +116,35 @@ pub(crate) fn is_everyday(word: &[u8]) -> bool {
     kind(folded.as_slice()).is_no_name()
 }
 
-/// `Scheduling`, `Validation`: no names, whatever the word.
+/// Endings of what is in no list: `Scheduling` is no name whatever the word, `Wawrzyniewski` is one.
 fn by_ending(folded: &[u8]) -> Kind {
-    const ENDINGS: [&[u8]; 17] = [
+    const COMMON: [&[u8]; 17] = [
         b"ing", b"tion", b"sion", b"ment", b"ness", b"ship", b"ships", b"tions", b"ments", b"ware", b"able",
         b"ility", b"ized", b"ised", b"ology", b"ings", b"soft",
     ];
-    /// Shorter words with such an ending are often names: `Ming`, `Clement`.
+    /// Of family names, and of nothing else that is written with a capital.
+    const FAMILY: [&[u8]; 21] = [
+        b"wski", b"wska", b"nski", b"nska", b"cki", b"cka", b"wicz", b"czyk", b"czak", b"ovic", b"evic",
+        b"enko", b"chuk", b"sson", b"dottir", b"qvist", b"kvist", b"oglu", b"poulos", b"shvili", b"strom",
+    ];
+    /// Of family names for the most part.
+    const LIKELY: [&[u8]; 23] = [
+        b"ski", b"ska", b"sky", b"ova", b"sen", b"nen", b"mann", b"meier", b"meyer", b"maier", b"hofer",
+        b"berger", b"gaard", b"gren", b"lund", b"stra", b"sma", b"akis", b"idis", b"elli", b"etti", b"ucci",
+        b"ez",
+    ];
+    /// Shorter words with such an ending can be anything: `Ming`, `Clement`, `Cortez`.
     const LEAST: usize = 7;
-    let common = folded.len() >= LEAST && ENDINGS.iter().any(|ending| folded.ends_with(ending));
-    if common { Kind::COMMON } else { Kind::default() }
+    let ends = |list: &[&[u8]]| list.iter().any(|ending| folded.ends_with(ending));
+    if folded.len() < LEAST {
+        return Kind::default();
+    }
+    match () {
+        () if ends(&FAMILY) => Kind::FAMILY,
+        () if ends(&COMMON) => Kind::COMMON,
+        () if ends(&LIKELY) => Kind::FAMILY.with(Kind::AMBIGUOUS),
+        () => Kind::default(),
+    }
 }
 
 /// A word in small letters without accents, as the lists have it.
@@ -205,6 +224,8 @@ mod tests {
         assert!(of("Wiśniewski").surely_family() && of("Weiß") == of("weiss"));
         assert!(of("Report").is_no_name() && of("Scheduling").is_no_name() && of("Bank").is_no_name());
         assert!(of("Victoria").is_name() && !of("Victoria").surely_given());
+        assert!(of("Wawrzyniewski").surely_family() && of("Hörnkvist").surely_family());
+        assert!(of("Pennastra").likely_family() && !of("Pennastra").surely_family());
         assert_eq!(of("Xyzzyq"), Kind::default());
     }
 
