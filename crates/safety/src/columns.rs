@@ -4,7 +4,7 @@
 //! as long as they have the separator as well.
 
 use crate::find::person::label::Subject;
-use crate::hints::Hints;
+use crate::hints::{Hints, Said};
 
 /// The longest line that is taken for a head.
 const MAX_HEAD: usize = 512;
@@ -28,33 +28,53 @@ pub(crate) struct Columns {
     column: usize,
     /// Within quotes, where a separator is none.
     quoted: bool,
+    /// Where the cell at hand starts.
+    cell: usize,
     /// Up to here the text has been read.
     seen: usize,
+}
+
+/// The cell that the scan is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) start: usize,
+    /// What the head of its column says.
+    pub(crate) said: Said,
+    /// Of whom or what place it speaks.
+    pub(crate) subject: Subject,
 }
 
 impl Columns {
     /// Reads on up to `to`.
     pub(crate) fn read(&mut self, bytes: &[u8], to: usize) {
-        let mut rest = bytes.get(self.seen..to).unwrap_or_default();
-        self.seen = self.seen.max(to);
-        loop {
+        while self.seen < to {
+            let rest = bytes.get(self.seen..to).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest);
             self.piece(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
-            let Some(end) = end else { return };
+            self.seen += end.unwrap_or(rest.len());
+            if end.is_none() {
+                return;
+            }
+            self.seen += 1;
             self.end_line();
-            rest = rest.get(end + 1..).unwrap_or_default();
         }
     }
 
-    /// What the head of the column at hand says.
-    pub(crate) fn head(&self) -> Option<Hints> {
-        let (_, heads) = self.table.as_ref().filter(|_| self.column > 0 || self.length < MAX_HEAD)?;
-        heads.get(self.column).copied()
+    /// The cell at hand, if this is a table.
+    pub(crate) fn cell(&self) -> Option<Cell> {
+        let (_, heads) = self.table.as_ref()?;
+        let head = heads.get(self.column).copied().unwrap_or_default();
+        Some(Cell { start: self.cell, said: head.said, subject: head.people })
+    }
+
+    pub(crate) fn in_table(&self) -> bool {
+        self.table.is_some()
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.
     pub(crate) fn forget(&mut self, count: usize) {
         self.seen = self.seen.saturating_sub(count);
+        self.cell = self.cell.saturating_sub(count);
     }
 
     /// A piece of a line.
@@ -63,9 +83,12 @@ impl Columns {
         self.line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
         self.length = self.length.saturating_add(piece.len());
         if let Some((separator, _)) = &self.table {
-            for &b in piece {
+            for (place, &b) in piece.iter().enumerate() {
                 self.quoted ^= b == b'"';
-                self.column += usize::from(b == *separator && !self.quoted);
+                if b == *separator && !self.quoted {
+                    self.column += 1;
+                    self.cell = self.seen + place + 1;
+                }
             }
         }
     }
@@ -79,7 +102,7 @@ impl Columns {
             self.table = None;
         }
         self.line.clear();
-        (self.length, self.column, self.quoted) = (0, 0, false);
+        (self.length, self.column, self.quoted, self.cell) = (0, 0, false, self.seen);
     }
 }
 
@@ -101,8 +124,11 @@ fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
         }
         heads.push(Hints::default().with_key(words));
     }
+    // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
+    let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
     let announces = |head: &&Hints| {
-        head.people != Subject::Nothing || head.said.label.is_some_and(|label| !label.kinds().is_empty())
+        (head.people != Subject::Nothing && !prose)
+            || head.said.label.is_some_and(|label| !label.kinds().is_empty())
     };
     let labels = heads.iter().filter(announces).count();
     let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
@@ -121,8 +147,8 @@ mod tests {
         }
         let mut whole = Columns::default();
         whole.read(text.as_bytes(), text.len());
-        assert_eq!(columns.head(), whole.head());
-        columns.head().and_then(|head| head.said.label).map_or("", |label| label.phrase)
+        assert_eq!(columns.cell(), whole.cell());
+        columns.cell().and_then(|cell| cell.said.label).map_or("", |label| label.phrase)
     }
 
     #[test]

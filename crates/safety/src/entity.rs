@@ -68,7 +68,6 @@ macro_rules! entities {
 // Name, class, tier, how sure a hit is (1 where a checksum or a full parse stands behind it), what decides.
 entities! {
     CreditCard "CREDIT_CARD" Payment Form 1.0 "prefix and length of a network, Luhn"
-    CardTrack "CARD_TRACK" Payment Form 1.0 "layout of a magnetic stripe, Luhn"
     Cvv "CVV" Payment Label 0.9 "three or four digits"
     CardExpiry "CARD_EXPIRY" Payment Label 0.85 "a month and a year"
     IbanCode "IBAN_CODE" Payment Form 1.0 "length of a country, modulo 97"

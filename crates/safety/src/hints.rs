@@ -55,6 +55,11 @@ impl Said {
         self.labels().find(|label| label.kinds().contains(&entity)).map(|label| label.phrase)
     }
 
+    /// The label of a secret, also where words stand between it and the value.
+    pub(crate) fn secret_at_all(&self) -> Option<&'static Label> {
+        self.label.filter(|label| label.is_secret())
+    }
+
     /// The label of a secret right in front.
     pub(crate) fn secret(&self) -> Option<&'static Label> {
         self.label.filter(|label| self.distance == 0 && label.is_secret())
@@ -93,7 +98,7 @@ impl Hints {
         let words = Words::behind(path.get(..end).unwrap_or_default());
         let own = words.count_from(start);
         let said = match words.said(own) {
-            said if said.something() => said,
+            said if said.something() && (said.distance == 0 || said.secret_at_all().is_none()) => said,
             // `{"password":{"value":…}}`, but not `{"password":{"hint":…}}`.
             _ if self.said.label.is_none_or(|label| label.is_secret()) && !words.are_fillers(own) => {
                 Said::default()
@@ -121,8 +126,11 @@ pub(crate) fn before(behind: &[u8]) -> Said {
 /// Whether one of the two words behind says that a version or another dotted number follows.
 pub(crate) fn announces_version(behind: &[u8]) -> bool {
     // Whole words only: in the middle of a random token, any letter would do.
-    let words = behind.split(|b| !b.is_ascii_alphanumeric()).rev().filter(|word| !word.is_empty());
-    words.take(2).any(says_version)
+    // Of `upgrade from 1.2.3.4 to 1.2.3.5`, the second is one as well.
+    let links = |word: &&[u8]| {
+        !word.iter().all(u8::is_ascii_digit) && !matches!(*word, b"to" | b"from" | b"and" | b"or" | b"is")
+    };
+    behind.split(|b| !b.is_ascii_alphanumeric()).rev().filter(links).take(2).any(says_version)
 }
 
 fn says_version_key(key: &[u8]) -> bool {
@@ -193,11 +201,16 @@ impl Words {
             if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
                 continue;
             }
-            let numbered = text.get(end..).unwrap_or_default();
-            let digits = numbered.iter().take_while(|b| b.is_ascii_digit()).count();
-            let strange = text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit)
-                || digits > 1 && digits < numbered.len()
-                || numbered.get(digits).is_some_and(|b| digits > 0 && b.is_ascii_alphabetic());
+            // A token with digits in it names something, and is one word whatever it is made of.
+            let digits =
+                text.get(end..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+            let numbered = digits > 0
+                && (digits > 1 && end + digits < text.len()
+                    || text.get(end + digits).is_some_and(u8::is_ascii_alphabetic));
+            let strange = numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
+            if strange {
+                at = token_start(text, start);
+            }
             let letters = text.get(start..end).unwrap_or_default();
             *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
             for (to, from) in slot.letters.iter_mut().zip(letters) {
@@ -237,7 +250,7 @@ impl Words {
         for index in 0..count.min(self.count) {
             match self.label(index) {
                 Some(label) if label.says == Says::Filler => {}
-                Some(label) if distance == 0 || !label.near && !label.is_secret() => {
+                Some(label) if distance == 0 || !label.near => {
                     let also = self.joined(index + label.words());
                     return Said { label: Some(label), also, distance };
                 }
@@ -270,12 +283,12 @@ fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
         }
         digits = if b.is_ascii_digit() { digits + 1 } else { 0 };
         let ends_sentence = match b {
-            b'.' | b'?' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),
+            b'.' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),
             b'!' | b';' => true,
             b'>' => {
                 text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             }
-            _ => digits == VALUE_DIGITS,
+            _ => digits >= VALUE_DIGITS && !mixed(text, at - 1),
         };
         if ends_sentence {
             return None;
@@ -283,6 +296,22 @@ fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
         joined |= matches!(b, b'/' | b'&');
         at -= 1;
     }
+}
+
+/// Where the letters, digits, `_` and `-` around a place start.
+fn token_start(text: &[u8], at: usize) -> usize {
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    at - text.get(..at).unwrap_or_default().iter().rev().take_while(part).count()
+}
+
+/// Whether the digits at `at` belong to a token with letters in it, which is the name of something rather than a value.
+fn mixed(text: &[u8], at: usize) -> bool {
+    let start =
+        at - text.get(..at).unwrap_or_default().iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let behind = text.get(at..).unwrap_or_default();
+    let end = at + behind.iter().take_while(|b| b.is_ascii_digit()).count();
+    let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphabetic);
+    letter(text.get(start.wrapping_sub(1))) || letter(text.get(end))
 }
 
 /// Whether the word that ends at a full stop is short enough for an abbreviation: `no.`, `acct.`

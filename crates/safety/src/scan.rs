@@ -14,7 +14,7 @@ use crate::find::{
     address, age, card, crypto, date, email, encoded, groups, iban, ip, jwt, labelled, mac, national, pem,
     person, phone, secret, ssn, track,
 };
-use crate::hints::Hints;
+use crate::hints::{Hints, Said};
 use crate::labels;
 use crate::shifts::Shifts;
 use crate::text::{Last, Text};
@@ -223,9 +223,13 @@ impl Machine {
         }
         let Some(first) = text.get(at) else { return Turn::On(at + 1) };
         let mut next = at + 1;
-        if first.is_ascii_digit() || first.is_ascii_uppercase() {
-            self.columns.read(text.bytes(), at);
-            text.set_cell(self.columns.head());
+        if first.is_ascii_digit() || first.is_ascii_uppercase() || first == b'\n' || self.columns.in_table() {
+            self.columns.read(text.bytes(), if first == b'\n' { at + 1 } else { at });
+            let cell = self.columns.cell();
+            text.set_cell(cell);
+            if let Some(cell) = cell.filter(|cell| cell.start == at && cell.said.secret().is_some()) {
+                self.expect(text, assign::cell(text, at, &cell.said));
+            }
         }
         let hit = match first {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
@@ -307,6 +311,7 @@ impl Machine {
                 .or_else(|| card::told_with(text, at))
                 .or_else(|| age::find(text, &groups))
                 .or_else(|| national::find(text, at))
+                .or_else(|| assign::told(text, at, &said))
                 .or_else(|| phone::find(text, at).filter(|_| !other))
                 .or_else(|| address::find(text, at))
         })
@@ -339,15 +344,20 @@ impl Machine {
     /// Letters and digits in one token.
     fn identifier(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
         let digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_digit());
+        // `HH-MY 369`: capitals in groups, which only a label makes a plate.
+        let capitals = end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase);
         if !digit(end) && !digit(end + 1) {
-            return None;
+            let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
+            return labelled::find(text, at, &said);
         }
         let aws = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey);
         let said = text.said(at);
         if aws && let Some(hit) = secret::beside_access_key(text, at) {
             return Some(hit);
         }
-        national::find(text, at).or_else(|| labelled::find(text, at, &said))
+        national::find(text, at)
+            .or_else(|| labelled::find(text, at, &said))
+            .or_else(|| assign::told(text, at, &said))
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.

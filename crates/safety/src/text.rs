@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use crate::Entity;
+use crate::columns;
 use crate::find::person::label::Subject;
 use crate::hints::{self, Hints, Said};
 
@@ -15,6 +16,9 @@ pub(crate) const LOOK_BEHIND: usize = 96;
 
 /// Between a card and its expiry or code.
 const CARD_DISTANCE: usize = 24;
+
+/// Spaces and quotes between the start of a cell and its value.
+const MAX_INDENT: usize = 16;
 
 /// The longest label that runs into its value.
 const MAX_GLUED: usize = 12;
@@ -43,9 +47,8 @@ pub(crate) struct Text<'a> {
     hit: Option<Last>,
     /// What the place of the text (a JSON key) says about it.
     pub(crate) hints: Hints,
-    /// What the head of the column at hand says.
-    cell: Cell<Option<Said>>,
-    cell_subject: Cell<Subject>,
+    /// The cell at hand, in a table.
+    column: Cell<Option<columns::Cell>>,
     starved: Cell<bool>,
     #[cfg(test)]
     steps: Cell<u64>,
@@ -59,8 +62,7 @@ impl<'a> Text<'a> {
             floor: 0,
             hit: None,
             hints,
-            cell: Cell::new(None),
-            cell_subject: Cell::new(Subject::Nothing),
+            column: Cell::new(None),
             starved: Cell::new(false),
             #[cfg(test)]
             steps: Cell::new(0),
@@ -101,19 +103,17 @@ impl<'a> Text<'a> {
             && is_list_gap(self.near(at))
     }
 
-    /// What the key above, or the head of the column at hand, says of people and places.
+    /// What the key above, or the head of the column at hand, says of people and places: of a value that starts
+    /// here.
     pub(crate) fn subject(&self, at: usize) -> Subject {
-        match self.cell_subject.get() {
-            Subject::Nothing if at == 0 => self.hints.people,
-            subject
-                if at == 0
-                    || self
-                        .before(at, 1)
-                        .is_some_and(|b| matches!(b, b',' | b'|' | b';' | b'\t' | b'\n' | b' ' | b'"')) =>
-            {
-                subject
-            }
-            _ => Subject::Nothing,
+        let starts = |cell: &columns::Cell| {
+            let gap = self.slice(cell.start, at);
+            cell.start <= at && gap.len() <= MAX_INDENT && gap.iter().all(|b| matches!(b, b' ' | b'"' | b'*'))
+        };
+        match self.column.get().filter(starts) {
+            Some(cell) => cell.subject,
+            None if at == 0 => self.hints.people,
+            None => Subject::Nothing,
         }
     }
 
@@ -124,15 +124,20 @@ impl<'a> Text<'a> {
 
     /// What the words in front of `at`, or else the place of the text, say about a value there.
     pub(crate) fn said(&self, at: usize) -> Said {
-        let behind = self.slice(self.floor.max(at.saturating_sub(LOOK_BEHIND)), at);
+        let column = self.column.get();
+        let cell = column.map_or(0, |cell| cell.start.min(at));
+        let behind = self.slice(self.floor.max(cell).max(at.saturating_sub(LOOK_BEHIND)), at);
         let said = hints::before(behind);
         if said.something() {
             return said;
         }
+        if let Some(cell) = column.filter(|cell| cell.said.something()) {
+            return cell.said;
+        }
         // In a list, what was said of the first is said of all.
-        match self.hit.filter(|_| self.floor > 0 && is_list_gap(behind)) {
+        match self.hit.filter(|_| self.floor > 0 && column.is_none() && is_list_gap(behind)) {
             Some(last) => last.said,
-            None => self.cell.get().unwrap_or(self.hints.said),
+            None => self.hints.said,
         }
     }
 
@@ -164,9 +169,8 @@ impl<'a> Text<'a> {
         (self.floor, self.hit) = (floor, hit);
     }
 
-    pub(crate) fn set_cell(&self, head: Option<Hints>) {
-        self.cell.set(head.map(|head| head.said).filter(Said::something));
-        self.cell_subject.set(head.map_or(Subject::Nothing, |head| head.people));
+    pub(crate) fn set_cell(&self, cell: Option<columns::Cell>) {
+        self.column.set(cell);
     }
 
     /// All bytes that are there.

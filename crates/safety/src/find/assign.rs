@@ -3,9 +3,10 @@
 //! The name says that a secret follows; the value has to look like one. A key's name, a reference, a placeholder, a
 //! hash or the identifier of something is none.
 
+use super::Hit;
 use crate::Entity;
 use crate::hints::{self, Said};
-use crate::labels::Label;
+use crate::labels::{Label, Says};
 use crate::text::{LOOK_BEHIND, Text};
 
 /// The longest value that is judged; what is longer is a document.
@@ -37,6 +38,10 @@ impl Value {
 /// The value behind the `:` or `=` at `at`.
 pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     let mark = text.get(at)?;
+    if mark == b':' && logs_in(text, at) {
+        let (start, end, _) = value_at(text, at + 1)?;
+        return judge(text, start, end, &LOGIN, Kept::Assigned);
+    }
     let label = name_before(text, at)?;
     let next = text.get(at + 1)?;
     if next == b'=' || mark == b':' && next == b':' {
@@ -54,8 +59,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     let word = text.slice(at, end);
     if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
         let (start, end, _) = value_at(text, end + 1)?;
-        return judge(text, start, end, bearer(), Kept::Written)
-            .filter(|value| value.entity == Entity::GenericSecret);
+        return judge(text, start, end, &BEARER, Kept::Written);
     }
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
     let label = said.secret()?;
@@ -72,10 +76,38 @@ pub(crate) fn whole(text: &Text<'_>, said: &Said) -> Option<Value> {
     (end <= MAX_VALUE).then(|| judge(text, start, end, label, Kept::Assigned))?
 }
 
-fn bearer() -> &'static Label {
-    const BEARER: Label =
-        Label { phrase: "bearer", says: crate::labels::Says::Kinds(&[Entity::GenericSecret]), near: true };
-    &BEARER
+/// The secret that a cell of a table holds, below such a head.
+pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
+    let start = text.run(at, 4, |b| b == b' ');
+    let (start, end, _) = value_at(text, start)?;
+    judge(text, start, end, said.secret()?, Kept::Assigned)
+}
+
+/// A token of letters and digits in a sentence that speaks of a secret: `the password? Sure, it's …`.
+pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
+    let label = said.secret_at_all()?;
+    let glued = matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':'));
+    let (start, end, _) = value_at(text, at).filter(|_| !glued)?;
+    let value = judge(text, start, end, label, Kept::Spoken)?;
+    let strong = value.entity != Entity::Password || has_inner_capital(text.slice(start, end));
+    strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+}
+
+/// `Bearer …` and `-u name:…` announce secrets by themselves.
+static BEARER: Label = Label { phrase: "bearer", says: Says::Kinds(&[Entity::GenericSecret]), near: true };
+static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
+
+/// The longest name of a user in front of a password.
+const MAX_NAME: usize = 40;
+
+/// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.
+fn logs_in(text: &Text<'_>, at: usize) -> bool {
+    let name =
+        |back| text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b));
+    let length = (1..=MAX_NAME).take_while(|&back| name(back)).count();
+    let quoted = usize::from(matches!(text.before(at, length + 1), Some(b'"' | b'\'')));
+    let before = text.slice(at.saturating_sub(length + quoted + 8), at - length - quoted.min(at - length));
+    length > 0 && (before.ends_with(b" -u ") || before.ends_with(b"--user "))
 }
 
 /// The label of a secret whose last word ends right before the mark, quotes and spaces aside.

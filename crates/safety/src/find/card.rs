@@ -5,9 +5,10 @@ use super::groups::{Digits, Groups, Separator};
 use crate::{Entity, text::Text};
 
 /// How cards print their number. The first group alone is tried before these.
-const LAYOUTS: [&[usize]; 8] = [
+const LAYOUTS: [&[usize]; 9] = [
     &[4, 4, 4, 4, 3],
     &[4, 4, 4, 4, 2],
+    &[4, 4, 4, 4, 1],
     &[4, 4, 4, 4],
     &[4, 6, 5],
     &[4, 6, 4],

@@ -14,6 +14,12 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;
     }
+    // The rest of a name with another beginning, `req_5a465bf589`.
+    let joined_to_word = matches!(text.before(at, 1), Some(b'_' | b'-'))
+        && text.before(at, 2).is_some_and(|b| b.is_ascii_alphanumeric());
+    if joined_to_word && said.distance > 0 {
+        return None;
+    }
     let token = Token::read(text, at);
     let mut best: Option<Hit> = None;
     for label in said.labels() {
@@ -59,7 +65,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
         Entity::UsDriverLicense => free(&is_driver_license)
             .or_else(|| [12, 13, 14].into_iter().find_map(|n| exactly(n, &is_driver_license))),
-        Entity::LicensePlate => plate(text, token),
+        Entity::LicensePlate => plate(text, at, token),
         Entity::MedicalLicense => exactly(9, &check::dea),
         Entity::Cvv => {
             digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(|&end| stands_alone(text, end))
@@ -68,7 +74,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::Vin => exactly(17, &check::vin),
         Entity::Imei => digits(15, &|c| check::luhn(b"", c) && !check::uniform(c)),
         Entity::MemberId => free(&|c| is_record(c, 5, 16)),
-        Entity::DeviceSerial => free(&|c| is_record(c, 4, 20)),
+        Entity::DeviceSerial => free(&is_serial),
         Entity::SwiftCode => swift::end(text, at),
         Entity::UkNino => exactly(9, &is_nino),
         Entity::UkNhs => digits(10, &check::nhs),
@@ -79,6 +85,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
             let foreign = matches!(text.get(at), Some(b'X' | b'Y' | b'Z' | b'x' | b'y' | b'z'));
             (foreign == (entity == Entity::EsNie)).then(|| exactly(9, &check::spanish))?
         }
+        Entity::FiPersonalIdentityCode => super::national::finnish(text, at).map(|hit| hit.end),
         Entity::ItFiscalCode => exactly(16, &check::fiscal_code),
         Entity::PlPesel => digits(11, &check::pesel),
         Entity::NlBsn => digits(9, &check::bsn),
@@ -153,6 +160,12 @@ fn is_record(characters: &[u8], digits: usize, most: usize) -> bool {
         && !check::uniform(characters)
 }
 
+/// Letters and digits that a maker stamps on a device.
+fn is_serial(characters: &[u8]) -> bool {
+    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
+    (6..=20).contains(&characters.len()) && digits >= 2 && !check::uniform(characters)
+}
+
 fn is_great_age(digits: &[u8]) -> bool {
     matches!(check::number(digits), Some(100..=125))
 }
@@ -195,12 +208,13 @@ fn bank_number(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
 }
 
 /// A plate: both letters and digits, in capitals, in up to three groups.
-fn plate(text: &Text<'_>, token: &Token) -> Option<usize> {
+fn plate(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
     let fits = |id: &Id<'_>| {
         let digits = id.characters.iter().filter(|b| b.is_ascii_digit()).count();
         (4..=8).contains(&id.characters.len()) && digits > 0 && digits < id.characters.len()
     };
-    let whole = |id: &Id<'_>| text.word_end(id.end);
+    let whole =
+        |id: &Id<'_>| text.word_end(id.end) && !text.slice(at, id.end).iter().any(u8::is_ascii_lowercase);
     (4..=8).rev().find_map(|length| token.exactly(length).filter(fits).filter(whole)).map(|id| id.end)
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 }
 
 /// `131052-308T`: the sign tells the century.
-fn finnish(text: &Text<'_>, at: usize) -> Option<Hit> {
+pub(super) fn finnish(text: &Text<'_>, at: usize) -> Option<Hit> {
     let digit = |i: usize| text.get(at + i).is_some_and(|b| b.is_ascii_digit());
     if !(0..6).all(digit)
         || !text.get(at + 6).is_some_and(|b| b"+-ABCDEFYXWVU".contains(&b))

@@ -99,6 +99,8 @@ struct Written {
     joints: [Option<Separator>; MAX_GROUPS],
     count: usize,
     parenthesis: bool,
+    /// Two capitals stand before it, as the abbreviation of a state does before a ZIP code.
+    follows_state: bool,
 }
 
 impl Written {
@@ -111,6 +113,8 @@ impl Written {
             joints: [None; MAX_GROUPS],
             count: 0,
             parenthesis: open,
+            follows_state: text.before(at, 1) == Some(b' ')
+                && (2..=3).all(|back| text.before(at, back).is_some_and(|b| b.is_ascii_uppercase())),
         };
         let mut next = at + usize::from(open) + usize::from(plus);
         let mut joint = None;
@@ -256,6 +260,10 @@ fn number(code: i32, national: &str) -> Option<PhoneNumber> {
 }
 
 fn national(text: &Text<'_>, number: &Written) -> Option<usize> {
+    // `UT 84101-1234`: a place in a state.
+    if number.lengths(2) == [5, 4] && number.follows_state {
+        return None;
+    }
     (2..=number.count).rev().find_map(|count| {
         let end = number.end(text, count)?;
         is_national(number, count).then_some(end)

@@ -23,5 +23,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     // Behind the separator (and a name between two of them) come the expiry and the service code.
     let data = text.slice(pan + 1, end).rsplit(|&b| b == separator).next().unwrap_or_default();
     let dated = data.len() >= 7 && data.iter().take(7).all(u8::is_ascii_digit);
-    dated.then(|| Hit::closed(Entity::CardTrack, end + usize::from(text.get(end) == Some(b'?'))))
+    dated.then(|| {
+        let end = end + usize::from(text.get(end) == Some(b'?'));
+        Hit::closed(Entity::CreditCard, end).by("layout of a magnetic stripe, Luhn")
+    })
 }

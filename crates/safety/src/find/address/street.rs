@@ -33,11 +33,10 @@ pub(super) enum Form {
 /// A house number and the name of a street.
 pub(super) fn number_first(text: &Text<'_>, at: usize) -> Option<Street> {
     let number = house(text, at, 5)?;
-    let start = space(text, number)
-        .or_else(|| if text.get(number)? == b',' { space(text, number + 1) } else { None })?;
-    french(text, start).or_else(|| english(text, start)).filter(|street| {
-        street.form == Form::Bare || !counted(text, at) || street.form == Form::Sure && !counted(text, at)
-    })
+    let comma = text.get(number) == Some(b',');
+    let start = space(text, number + usize::from(comma))?;
+    let street = french(text, start).or_else(|| if comma { None } else { english(text, start) });
+    street.filter(|_| !counted(text, at))
 }
 
 /// The end of `12`, `12a`, `12-14`, `12/3`, `12 bis`.
@@ -187,20 +186,25 @@ pub(super) fn number_last(text: &Text<'_>, at: usize) -> Option<Street> {
 fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
     /// Words before the number.
     const MOST: usize = 3;
+    let capitals = |w: Word| text.slice(w.start, w.end).iter().all(u8::is_ascii_uppercase);
+    // A sentence is not held up for its first word.
+    let preposition = is_one_of(text, first, &PREPOSITIONS);
+    if !preposition && (is_everyday(text.slice(first.start, first.end)) || capitals(first)) {
+        return None;
+    }
     let mut next = first;
     for i in 0..MOST {
         let stop = skip_stop(text, next.end);
         let comma = text.get(stop) == Some(b',');
         let behind = space(text, stop + usize::from(comma))?;
+        if preposition {
+            return name(text, behind).map(|end| (end, Form::Bare));
+        }
         if text.get(behind)?.is_ascii_digit() {
             return Some((stop, kind(text, next, i > 0)))
                 .filter(|(_, form)| !comma || *form == Form::Unknown);
         }
-        if i == 0 && is_one_of(text, first, &PREPOSITIONS) {
-            return name(text, behind).map(|end| (end, Form::Bare));
-        }
-        // A sentence is not held up for its first word.
-        if comma || is_everyday(text.slice(next.start, next.end)) {
+        if comma || i > 0 && is_everyday(text.slice(next.start, next.end)) {
             return None;
         }
         next = word(text, behind)?;

@@ -10,6 +10,9 @@ const MAX_CITY: usize = 4;
 /// Lines between the street and the city: a flat, a floor, a district.
 const MAX_LINES: usize = 3;
 
+/// Letters of what is written in capitals and is no name.
+const MAX_INITIALS: usize = 4;
+
 /// How far an address goes on, and whether something in it says that it is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tail {
@@ -121,7 +124,10 @@ pub(super) fn city(text: &Text<'_>, at: usize) -> Option<usize> {
     for _ in 0..MAX_CITY {
         let Some(next) = word(text, start) else { break };
         let small = !next.capital && is_one_of(text, next, &SMALL);
-        if !next.capital && (!small || end.is_none()) {
+        // `HTTP`, `PDF` are no cities.
+        let letters = text.slice(next.start, next.end);
+        let short = letters.len() <= MAX_INITIALS && letters.iter().all(u8::is_ascii_uppercase);
+        if !next.capital && (!small || end.is_none()) || short && end.is_none() {
             break;
         }
         // `LS` is the head of a postcode.
@@ -217,7 +223,7 @@ fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
     let at = if country > at && text.get(country) == Some(b'-') { country + 1 } else { at };
     let first = digits(text, at, 2, 5)?;
     let dash = text.get(first) == Some(b'-');
-    let mut year = false;
+    let (mut year, mut comma) = (false, first - at == 5);
     let code = match first - at {
         // Brazil and Portugal have three digits more.
         4 | 5 if dash => digits(text, first + 1, 3, 3)?,
@@ -225,6 +231,7 @@ fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         4 => {
             let dutch = letters(text, first).or_else(|| letters(text, space(text, first)?));
             year = dutch.is_none() && matches!(text.slice(at, first), [b'1', b'9', ..] | [b'2', b'0', ..]);
+            comma = dutch.is_some();
             dutch.unwrap_or(first)
         }
         // Sweden, the Czech Republic: `111 22`.
@@ -233,7 +240,7 @@ fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         2 if dash => digits(text, first + 1, 3, 3)?,
         _ => return None,
     };
-    let comma = text.get(code) == Some(b',');
+    comma &= text.get(code) == Some(b',');
     let city = city(text, space(text, code + usize::from(comma))?)?;
     Some((province(text, city).unwrap_or(city), year))
 }
