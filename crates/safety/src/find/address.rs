@@ -87,11 +87,16 @@ fn plain(text: &Text<'_>, at: usize, labelled: bool) -> Option<(usize, &'static 
 
 fn with_tail(text: &Text<'_>, street: Street, labelled: bool) -> Option<(usize, &'static str)> {
     let tail = tail::read(text, street.end);
-    if tail.code || tail.sure && street.form != Form::Unknown {
+    let needed = match street.form {
+        Form::Unknown => tail.code,
+        Form::Unnamed => tail.sure && !tail.short,
+        Form::Sure | Form::Doubtful | Form::Bare => tail.sure,
+    };
+    if needed {
         return Some((tail.end, WITH_CITY));
     }
     let holds = match street.form {
-        Form::Bare | Form::Unknown => false,
+        Form::Bare | Form::Unnamed | Form::Unknown => false,
         Form::Sure | Form::Doubtful => labelled || street::ends_well(text, street.end, street.form),
     };
     holds.then_some((tail.end, STREET))
@@ -122,7 +127,7 @@ fn behind_a_unit(text: &Text<'_>, at: usize) -> Option<Street> {
     let end = text.run(number, 5, |b| b.is_ascii_alphanumeric());
     let comma = text.get(end)? == b',' && text.slice(number, end).iter().any(u8::is_ascii_digit);
     let street = if comma { street::number_first(text, space(text, end + 1)?)? } else { return None };
-    (street.form != Form::Bare).then_some(street)
+    matches!(street.form, Form::Sure | Form::Doubtful).then_some(street)
 }
 
 /// The whole value behind a label, if it looks like an address.

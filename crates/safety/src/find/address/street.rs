@@ -24,8 +24,10 @@ pub(super) enum Form {
     Sure,
     /// `12 Harbour Way`, which could be the start of a title.
     Doubtful,
-    /// `1200 Broadway`, which needs a city with a state or a code.
+    /// `Am Rosengarten 3`, which needs a city with a state or a code.
     Bare,
+    /// `1200 Broadway`, which needs a state or a longer code.
+    Unnamed,
     /// `Kremnická 7`, which needs a code and a city.
     Unknown,
 }
@@ -102,7 +104,7 @@ fn english(text: &Text<'_>, at: usize) -> Option<Street> {
     }
     // `1200 Broadway`, `5 Avenue of the Americas`.
     let end = bare(text, at)?;
-    (capitals > 0).then_some(Street { end, form: Form::Bare })
+    (capitals > 0).then_some(Street { end, form: Form::Unnamed })
 }
 
 /// Up to three words with capitals.

@@ -21,11 +21,13 @@ pub(super) struct Tail {
     pub(super) sure: bool,
     /// There is a postcode before the city, which cannot be a year.
     pub(super) code: bool,
+    /// All that says so is a number of four digits.
+    pub(super) short: bool,
 }
 
 /// Reads on behind the street that ends at `at`.
 pub(super) fn read(text: &Text<'_>, at: usize) -> Tail {
-    let mut tail = Tail { end: at, sure: false, code: false };
+    let mut tail = Tail { end: at, sure: false, code: false, short: false };
     for _ in 0..MAX_LINES {
         let Some(end) =
             gap(text, tail.end).and_then(|start| unit(text, start)).or_else(|| hash(text, tail.end))
@@ -40,8 +42,10 @@ pub(super) fn read(text: &Text<'_>, at: usize) -> Tail {
         let comma = text.get(tail.end) != Some(b' ');
         let city = city(text, start);
         let behind = city.and_then(|city| gap(text, city));
-        if let Some((end, year)) = code_first(text, start).or_else(|| code_first(text, behind?)) {
-            tail = Tail { end, sure: true, code: !year };
+        if let Some((end, Digits { year, short })) =
+            code_first(text, start).or_else(|| code_first(text, behind?))
+        {
+            tail = Tail { end, sure: true, code: !year, short: short && !tail.sure };
             break;
         }
         if let Some(end) =
@@ -217,20 +221,21 @@ fn canadian(text: &Text<'_>, at: usize) -> Option<usize> {
 }
 
 /// `10115 Berlin`, `1015 AB Amsterdam`, `111 22 Stockholm`, `00-950 Warszawa`, `D-10115 Berlin`, `20121 Milano (MI)`,
-/// `49054-278 Moreira / SP`: where it ends, and whether the number could be a year.
-fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
+/// `49054-278 Moreira / SP`: where it ends, and what its digits are worth.
+fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, Digits)> {
     let country = text.run(at, 3, |b| b.is_ascii_uppercase());
     let at = if country > at && text.get(country) == Some(b'-') { country + 1 } else { at };
     let first = digits(text, at, 2, 5)?;
     let dash = text.get(first) == Some(b'-');
-    let (mut year, mut comma) = (false, first - at == 5);
+    let (mut worth, mut comma) = (Digits::default(), first - at == 5);
     let code = match first - at {
         // Brazil and Portugal have three digits more.
         4 | 5 if dash => digits(text, first + 1, 3, 3)?,
         5 => first,
         4 => {
             let dutch = letters(text, first).or_else(|| letters(text, space(text, first)?));
-            year = dutch.is_none() && matches!(text.slice(at, first), [b'1', b'9', ..] | [b'2', b'0', ..]);
+            worth.short = dutch.is_none();
+            worth.year = worth.short && matches!(text.slice(at, first), [b'1', b'9', ..] | [b'2', b'0', ..]);
             comma = dutch.is_some();
             dutch.unwrap_or(first)
         }
@@ -242,7 +247,15 @@ fn code_first(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
     };
     comma &= text.get(code) == Some(b',');
     let city = city(text, space(text, code + usize::from(comma))?)?;
-    Some((province(text, city).unwrap_or(city), year))
+    Some((province(text, city).unwrap_or(city), worth))
+}
+
+/// What the digits of a code could be instead.
+#[derive(Clone, Copy, Debug, Default)]
+struct Digits {
+    year: bool,
+    /// Any number of four digits.
+    short: bool,
 }
 
 /// The two letters of a Dutch postcode.

@@ -75,6 +75,7 @@ fn no_addresses() {
         Main Street Bank, New York, NY; Portland, OR 97201; Austin, Texas
         Sprint 5 Review, Table 4 Place settings, Form 1040 Street cleaning schedule, 90 Days
         Ryzen 5, 2020 Update; Boeing 737, 2019 Report; Item 5, Unit 3; via Email 5 of 7; rue the day 5
+        6008 Application Error, 3003 Authorize Session, 2004 Detection
         ",
     );
 }

@@ -195,7 +195,11 @@ fn words(behind: &[u8]) -> Cue {
     let (last, previous, third) = (next(), next(), next());
     let bare = last.strip_suffix(b".").unwrap_or(last);
     let is = |word: &[u8], list: &[&[u8]]| list.iter().any(|known| word.eq_ignore_ascii_case(known));
-    if is(bare, &TITLES) {
+    // `Ms`, but neither `MS` nor `ms`.
+    let written = bare.first().is_some_and(u8::is_ascii_uppercase)
+        && bare.last().is_some_and(|b| !b.is_ascii_uppercase());
+    let spelled_out = bare.len() > MAX_SHORT_TITLE && bare.first().is_some_and(u8::is_ascii_lowercase);
+    if (written || spelled_out) && is(bare, &TITLES) {
         return Cue::Title;
     }
     if is(last, &GREETINGS) {
@@ -238,6 +242,9 @@ fn words(behind: &[u8]) -> Cue {
         _ => Cue::None,
     }
 }
+
+/// Longer titles are words, also in small letters.
+const MAX_SHORT_TITLE: usize = 5;
 
 const TITLES: [&[u8]; 33] = [
     b"Mr",

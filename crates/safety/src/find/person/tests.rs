@@ -92,6 +92,7 @@ fn no_names() {
         Best Regards and Thank You
         Hey Siri, open Turing Test with Jenkins Pipeline
         {\"name\":\"Visual Studio Code\",\"city\":\"San Francisco\",\"company\":\"Whitfield Partners\"}
+        an MS Dosbox, took 5 ms Linux,
         <PERSON> Anna, <PERSON>: Smith
         ",
     );
