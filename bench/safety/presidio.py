@@ -46,9 +46,9 @@ def engine(kind):
 
 
 def timed(analyzer, text):
-    start = time.perf_counter()
+    start = time.thread_time()
     found = analyzer.analyze(text=text, language="en")
-    return found, (time.perf_counter() - start) * 1e6
+    return found, (time.thread_time() - start) * 1e6
 
 
 def main():
