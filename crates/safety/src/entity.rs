@@ -118,7 +118,7 @@ entities! {
     UkNhs "UK_NHS" Health Label 0.95 "ten digits, modulo 11"
     AdmissionDate "ADMISSION_DATE" Health Label 0.9 "a day of the calendar"
     DischargeDate "DISCHARGE_DATE" Health Label 0.9 "a day of the calendar"
-    DeathDate "DEATH_DATE" Health Label 0.9 "a day of the calendar"
+    DateOfDeath "DATE_OF_DEATH" Health Label 0.9 "a day of the calendar"
     AwsAccessKey "AWS_ACCESS_KEY" Secret Form 0.9 "prefix and length"
     AwsSecretKey "AWS_SECRET_KEY" Secret Label 0.9 "40 characters of base64"
     GithubToken "GITHUB_TOKEN" Secret Form 1.0 "prefix, CRC-32"

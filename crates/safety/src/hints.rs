@@ -17,6 +17,9 @@ const MAX_UNKNOWN: usize = 4;
 /// Words that are looked at in all.
 const MAX_WORDS: usize = 12;
 
+/// The longest label and one that is joined to it.
+const MAX_PHRASE: usize = 6;
+
 /// Digits that make a value of their own: a label in front of them speaks of them.
 const VALUE_DIGITS: usize = 4;
 
@@ -95,7 +98,8 @@ impl Hints {
                 end += 1;
             }
         }
-        let words = Words::behind(path.get(..end).unwrap_or_default());
+        let mut words = Words::behind(path.get(..end).unwrap_or_default());
+        words.gather(MAX_WORDS);
         let own = words.count_from(start);
         let said = match words.said(own) {
             said if said.something() && (said.distance == 0 || said.secret_at_all().is_none()) => said,
@@ -119,8 +123,14 @@ impl Hints {
 
 /// What the words at the end of `behind` say about the value that follows.
 pub(crate) fn before(behind: &[u8]) -> Said {
-    let words = Words::behind(behind);
-    words.said(words.count)
+    Words::behind(behind).said(MAX_WORDS)
+}
+
+/// Whether the word right at the end may end the label of a secret.
+pub(crate) fn ends_secret(behind: &[u8]) -> bool {
+    let digits = behind.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let end = behind.len() - digits;
+    labels::ends_secret(behind.get(word_start(behind, end)..end).unwrap_or_default())
 }
 
 /// Whether one of the two words behind says that a version or another dotted number follows.
@@ -183,20 +193,34 @@ impl Word {
     }
 }
 
-/// The words at the end of a text, the last first.
-struct Words {
+/// The words at the end of a text, the last first, as far as they were asked for.
+struct Words<'t> {
+    text: &'t [u8],
     list: [Word; MAX_WORDS],
     count: usize,
+    /// Where the next word is looked for; nothing once there is none.
+    rest: Option<usize>,
 }
 
-impl Words {
-    fn behind(text: &[u8]) -> Self {
-        let mut words = Self { list: [Word::default(); MAX_WORDS], count: 0 };
-        let mut at = text.len();
-        while let Some(slot) = words.list.get_mut(words.count) {
-            let Some((end, joined)) = skip_gap(text, at) else { break };
+impl<'t> Words<'t> {
+    fn behind(text: &'t [u8]) -> Self {
+        Self { text, list: [Word::default(); MAX_WORDS], count: 0, rest: Some(text.len()) }
+    }
+
+    /// Reads words until there are `count`.
+    fn gather(&mut self, count: usize) {
+        let text = self.text;
+        while self.count < count
+            && let Some(mut at) = self.rest
+            && let Some(slot) = self.list.get_mut(self.count)
+        {
+            let Some((end, joined)) = skip_gap(text, at) else {
+                self.rest = None;
+                break;
+            };
             let start = word_start(text, end);
             at = start;
+            self.rest = Some(at);
             // The `s` of `driver's` is no word.
             if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
                 continue;
@@ -210,6 +234,7 @@ impl Words {
             let strange = numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
             if strange {
                 at = token_start(text, start);
+                self.rest = Some(at);
             }
             let letters = text.get(start..end).unwrap_or_default();
             *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
@@ -217,9 +242,8 @@ impl Words {
                 *to = from.to_ascii_lowercase();
                 slot.length += 1;
             }
-            words.count += 1;
+            self.count += 1;
         }
-        words
     }
 
     fn as_slice(&self) -> &[Word] {
@@ -245,9 +269,13 @@ impl Words {
     }
 
     /// What the nearest label among the last `count` words says.
-    fn said(&self, count: usize) -> Said {
+    fn said(&mut self, count: usize) -> Said {
         let mut distance = 0;
-        for index in 0..count.min(self.count) {
+        for index in 0..count {
+            self.gather(index + MAX_PHRASE);
+            if index >= self.count {
+                break;
+            }
             match self.label(index) {
                 Some(label) if label.says == Says::Filler => {}
                 Some(label) if distance == 0 || !label.near => {

@@ -78,7 +78,7 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[MedicalRecordNumber]), &[
         "mrn", "medical record", "med rec", "medrec", "medical rec", "patient id", "patient number",
         "patient identifier", "patient record", "patient mrn", "patientid", "!patient", "pt id", "!pt",
-        "chart", "chart id", "chart number", "hospital number", "hospital id", "health record", "ehr id",
+        "!chart", "chart id", "chart number", "hospital number", "hospital id", "health record", "ehr id",
         "emr id", "!mr number", "!mr",
     ]),
     (Says::Kinds(&[DateOfBirth]), &[
@@ -96,7 +96,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "discharge", "discharge date", "date of discharge", "discharged", "discharged on", "discharged at",
         "dischargedate",
     ]),
-    (Says::Kinds(&[DeathDate]), &[
+    (Says::Kinds(&[DateOfDeath]), &[
         "death", "date of death", "death date", "died", "died on", "deceased", "deceased on",
         "passed away", "!dod", "deathdate", "time of death",
     ]),
@@ -106,7 +106,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "fedwire", "routingnumber", "aba number",
     ]),
     (Says::Kinds(&[UsBankNumber]), &[
-        "account number", "bank account", "bank account number", "checking", "checking account", "saving",
+        "account number", "bank account", "bank account number", "checking account", "saving",
         "saving account", "deposit account", "acct", "acct number", "bank acct", "accountnumber",
         "bankaccount", "beneficiary account", "direct deposit", "current account", "payee account",
         "account ending", "bank number", "!a c number", "!account",
@@ -275,6 +275,16 @@ pub(crate) fn canonical(word: &[u8]) -> &[u8] {
 struct Index {
     /// Per slot, the labels whose last word hashes there.
     slots: Vec<Vec<Entry>>,
+    /// Per first letter, the last letters of words that end the label of a secret, as bits: most words are done
+    /// with here.
+    secret_ends: [u32; 32],
+}
+
+impl Index {
+    fn may_end_secret(&self, word: &[u8]) -> bool {
+        let (Some(&first), Some(&last)) = (word.first(), word.last()) else { return false };
+        self.secret_ends.get(usize::from(first & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
+    }
 }
 
 struct Entry {
@@ -303,7 +313,18 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     for slot in &mut slots {
         slot.sort_by_key(|entry| std::cmp::Reverse(entry.words.len()));
     }
-    Index { slots }
+    let mut secret_ends = [0_u32; 32];
+    for word in
+        slots.iter().flatten().filter(|entry| entry.label.is_secret()).filter_map(|entry| entry.words.first())
+    {
+        if let (Some(first), Some(last)) = (word.first(), word.last())
+            && let Some(ends) = secret_ends.get_mut(usize::from(first & 31))
+        {
+            // Also in the plural.
+            *ends |= 1 << (last & 31) | 1 << (b's' & 31);
+        }
+    }
+    Index { slots, secret_ends }
 });
 
 /// Builds the index, so that the first text does not wait for it.
@@ -327,6 +348,23 @@ pub(crate) fn ending<'w>(last: &[u8], before: impl Fn(usize) -> Option<&'w [u8]>
             .all(|(n, word)| if n == 0 { word == last } else { before(n) == Some(word) })
     };
     entries.iter().find(fits).map(|entry| &entry.label)
+}
+
+/// Whether a label of a secret ends with this word, in whatever case.
+pub(crate) fn ends_secret(word: &[u8]) -> bool {
+    if !INDEX.may_end_secret(word) {
+        return false;
+    }
+    let mut small = [0; MAX_WORD];
+    let Some(small) = small.get_mut(..word.len()) else { return false };
+    for (to, from) in small.iter_mut().zip(word) {
+        *to = from.to_ascii_lowercase();
+    }
+    let word = canonical(small);
+    let entries = INDEX.slots.get(slot(word)).map(Vec::as_slice).unwrap_or_default();
+    entries
+        .iter()
+        .any(|entry| entry.label.is_secret() && entry.words.first().is_some_and(|last| last == word))
 }
 
 impl Label {

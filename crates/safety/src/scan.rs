@@ -17,7 +17,7 @@ use crate::find::{
 use crate::hints::{Hints, Said};
 use crate::labels;
 use crate::shifts::Shifts;
-use crate::text::{Last, Text};
+use crate::text::{LOOK_BEHIND, Last, Text};
 use crate::unfold::{self, Target, Unfold};
 use crate::{Entity, Span};
 
@@ -165,6 +165,8 @@ pub(crate) struct Machine {
     user_info: Option<UserInfo>,
     /// The secret that the scan comes to, by what stood before it.
     value: Option<Value>,
+    /// Up to here a word behind speaks of a secret.
+    spoken: usize,
     /// All runs of base64 before have been decoded.
     decoded: usize,
     /// The table that the scan is in.
@@ -222,6 +224,9 @@ impl Machine {
             self.expect(text, assign::whole(text, &text.hints.said));
         }
         let Some(first) = text.get(at) else { return Turn::On(at + 1) };
+        if is_dull(first) && self.value.is_none() && self.user_info.is_none() && !self.columns.in_table() {
+            return Turn::On(at + 1);
+        }
         let mut next = at + 1;
         if first.is_ascii_digit() || first.is_ascii_uppercase() || first == b'\n' || self.columns.in_table() {
             self.columns.read(text.bytes(), if first == b'\n' { at + 1 } else { at });
@@ -245,7 +250,7 @@ impl Machine {
             }
             _ => None,
         };
-        let hit = hit.or_else(|| self.announced(at)).or_else(|| self.encoded(text, at, first));
+        let hit = hit.or_else(|| self.announced(at));
         match hit {
             Some(hit) => Turn::Hit(hit),
             // Nothing is skipped that was announced.
@@ -256,8 +261,8 @@ impl Machine {
     }
 
     /// A value that stands encoded in a run of base64. Each run is decoded once.
-    fn encoded(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<Hit> {
-        if self.decoded > at || !first.is_ascii_alphanumeric() || !text.word_start(at) {
+    fn encoded(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        if self.decoded > at {
             return None;
         }
         let run = encoded::read(text, at)?;
@@ -295,34 +300,43 @@ impl Machine {
         None
     }
 
-    fn number(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+    fn number(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
         let other = crypto::find(text, at)
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
             .or_else(|| mac::find(text, at));
-        other.or_else(|| {
-            let groups = groups::Groups::read(text, at);
-            let said = text.said(at);
-            // Under a key for another number, what comes first is that.
-            let other = said.other() && (at == 0 || said != text.hints.said);
-            card::find(text, at, &groups)
-                .or_else(|| ssn::find(text, at, &groups))
-                .or_else(|| labelled::find(text, at, &said))
-                .or_else(|| card::told_with(text, at))
-                .or_else(|| age::find(text, &groups))
-                .or_else(|| national::find(text, at))
-                .or_else(|| assign::told(text, at, &said))
-                .or_else(|| phone::find(text, at).filter(|_| !other))
-                .or_else(|| address::find(text, at))
-        })
+        other
+            .or_else(|| {
+                let groups = groups::Groups::read(text, at);
+                let said = if worth_a_label(text, &groups) { text.said(at) } else { Said::default() };
+                // Under a key for another number, what comes first is that.
+                let other = said.other() && (at == 0 || said != text.hints.said);
+                card::find(text, at, &groups)
+                    .or_else(|| ssn::find(text, at, &groups))
+                    .or_else(|| labelled::find(text, at, &said))
+                    .or_else(|| card::told_with(text, at))
+                    .or_else(|| age::find(text, &groups))
+                    .or_else(|| national::find(text, at))
+                    .or_else(|| assign::told(text, at, &said))
+                    .or_else(|| (!said.something()).then(|| labelled::find_before_label(text, at))?)
+                    .or_else(|| phone::find(text, at).filter(|_| !other))
+                    .or_else(|| address::find(text, at))
+            })
+            .or_else(|| self.encoded(text, at))
     }
 
     /// A word; `next` becomes where the scan goes on, if that is not the next byte.
     fn word(&mut self, text: &Text<'_>, at: usize, next: &mut usize) -> Option<Hit> {
+        if let Some(hit) = self.told(text, at) {
+            return Some(hit);
+        }
         let end = text.run(at, MAX_WORD, |b| b.is_ascii_alphabetic());
         if !goes_on(text, at, end) {
             *next = end;
-            return self.plain_word(text, at, end);
+            let hit = self.plain_word(text, at, end);
+            // Long enough to encode something.
+            let long = end - at >= encoded::MIN_RUN || matches!(text.get(end), Some(b'/' | b'+'));
+            return hit.or_else(|| long.then(|| self.encoded(text, at))?);
         }
         if self.user_info.is_none_or(|info| at > info.at_sign)
             && let Some(info) = database_url::read(text, at)
@@ -339,6 +353,20 @@ impl Machine {
             .or_else(|| mac::find(text, at))
             .or_else(|| self.identifier(text, at, end))
             .or_else(|| self.plain_word(text, at, end))
+            .or_else(|| self.encoded(text, at))
+    }
+
+    /// A secret in a sentence that speaks of one, or beside the id of an access key.
+    fn told(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
+        let beside = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey)
+            && at - self.floor <= LOOK_BEHIND;
+        if at >= self.spoken && !beside {
+            return None;
+        }
+        let specific = secret::find(text, at).or_else(|| jwt::find(text, at));
+        specific
+            .or_else(|| beside.then(|| secret::beside_access_key(text, at))?)
+            .or_else(|| (at < self.spoken).then(|| assign::told(text, at, &text.said(at)))?)
     }
 
     /// Letters and digits in one token.
@@ -350,25 +378,19 @@ impl Machine {
             let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
             return labelled::find(text, at, &said);
         }
-        let aws = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey);
         let said = text.said(at);
-        if aws && let Some(hit) = secret::beside_access_key(text, at) {
-            return Some(hit);
-        }
-        national::find(text, at)
-            .or_else(|| labelled::find(text, at, &said))
-            .or_else(|| assign::told(text, at, &said))
+        national::find(text, at).or_else(|| labelled::find(text, at, &said))
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
     fn plain_word(&mut self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
-        let first = text.get(at)?;
-        if matches!(first | 0x20, b'a' | b'b' | b'c' | b'k' | b'p' | b's' | b't')
-            && (3..=14).contains(&(end - at))
-        {
-            self.expect(text, assign::spoken(text, at, end));
-        }
         let word = text.slice(at, end);
+        if labels::ends_secret(word) {
+            self.expect(text, assign::spoken(text, at, end));
+            if !text.is_starved() {
+                self.spoken = end + LOOK_BEHIND;
+            }
+        }
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) {
             let said = text.said(at);
@@ -406,8 +428,36 @@ impl Machine {
         self.floor = self.floor.saturating_sub(count);
         self.user_info = self.user_info.and_then(|info| info.forget(count));
         self.value = self.value.and_then(|value| value.forget(count));
+        self.spoken = self.spoken.saturating_sub(count);
         self.decoded = self.decoded.saturating_sub(count);
         self.columns.forget(count);
+    }
+}
+
+/// Whether nothing starts with the byte, and it says nothing about what follows.
+fn is_dull(b: u8) -> bool {
+    !(b.is_ascii_alphanumeric()
+        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'\n')
+        || b >= 0x80)
+}
+
+/// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age.
+fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
+    let Some(first) = groups.as_slice().first() else { return false };
+    if first.len() > 2 || first.then.is_some() || text.slice(first.start, first.end).starts_with(b"9") {
+        return true;
+    }
+    match text.get(first.end) {
+        Some(b' ') => {
+            let word = first.end + 1;
+            text.get(word).is_some_and(|b| b.is_ascii_alphabetic())
+                && date::may_be_month(text.slice(word, text.run(word, 2, |b| b.is_ascii_alphabetic())))
+                || text.starts_with(word, b"de ")
+                || text.starts_with(word, b"of ")
+                || text.starts_with(word, b"/ ")
+        }
+        Some(b'/' | b'-' | b'.' | b's' | b'n' | b'r' | b't') => true,
+        _ => text.get(first.end).is_some_and(|b| b.is_ascii_alphabetic()),
     }
 }
 

@@ -148,11 +148,15 @@ impl<'a> Text<'a> {
 
     /// Where a run of bytes of a class ends, looking at no more than `limit` of them.
     pub(crate) fn run(&self, at: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
-        let mut end = at;
-        while end - at < limit && self.get(end).is_some_and(&class) {
-            end += 1;
+        let ahead = self.bytes.get(at..).unwrap_or_default();
+        let seen = ahead.get(..limit).unwrap_or(ahead);
+        let length = seen.iter().position(|&b| !class(b)).unwrap_or(seen.len());
+        if length == ahead.len() && length < limit && !self.last {
+            self.starved.set(true);
         }
-        end
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1 + u64::try_from(length).unwrap_or(u64::MAX));
+        at + length
     }
 
     /// Whether a word can start at `at`: no letter or digit stands before it.

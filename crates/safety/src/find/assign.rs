@@ -55,7 +55,22 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 6] = [b" is: ", b" is ", b" was ", b" to ", b" = ", b" as "];
+    const VERBS: [&[u8]; 14] = [
+        b" is: ",
+        b" is now ",
+        b" is ",
+        b" was changed to ",
+        b" was reset to ",
+        b" was set to ",
+        b" was ",
+        b" changed to ",
+        b" reset to ",
+        b" set to ",
+        b" should be ",
+        b" to ",
+        b" = ",
+        b" as ",
+    ];
     let word = text.slice(at, end);
     if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
         let (start, end, _) = value_at(text, end + 1)?;
@@ -122,7 +137,8 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     if !text.before(end, 1).is_some_and(|b| b.is_ascii_alphanumeric() || b >= 0x80) {
         return None;
     }
-    hints::before(text.slice(end.saturating_sub(LOOK_BEHIND), end)).secret()
+    let behind = text.slice(end.saturating_sub(LOOK_BEHIND), end);
+    hints::ends_secret(behind).then(|| hints::before(behind).secret())?
 }
 
 /// Where a value stands that may be quoted, and whether it is.
@@ -155,7 +171,7 @@ fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool)> {
 
 /// Behind `Bearer ` and the like, which say how a value is used.
 fn behind_scheme(text: &Text<'_>, at: usize) -> usize {
-    const SCHEMES: [&[u8]; 5] = [b"Bearer ", b"bearer ", b"Token ", b"token ", b"ApiKey "];
+    const SCHEMES: [&[u8]; 6] = [b"Basic ", b"Bearer ", b"bearer ", b"Token ", b"token ", b"ApiKey "];
     SCHEMES.iter().find(|scheme| text.starts_with(at, scheme)).map_or(at, |scheme| at + scheme.len())
 }
 
@@ -305,7 +321,7 @@ fn stands_for_another(value: &[u8]) -> bool {
     STARTS.iter().any(|start| lower.starts_with(start))
         || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
         || path
-        || lower.ends_with(b")")
+        || matches!(lower.last(), Some(b'(' | b')'))
         || super::checksum::uniform(value)
         || memchr::memmem::find(&lower, b"://").is_some()
 }

@@ -59,9 +59,27 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
     }
 }
 
-/// Whether a month's name starts here.
+/// Whether a word is a month's name, or begins like one.
 pub(crate) fn is_month(word: &[u8]) -> bool {
-    month_of(word).is_some()
+    may_be_month(word) && month_of(word).is_some()
+}
+
+/// Whether the first two letters are those of a month.
+pub(crate) fn may_be_month(word: &[u8]) -> bool {
+    let &[first, second, ..] = word else { return false };
+    match first | 0x20 {
+        b'j' => matches!(second | 0x20, b'a' | b'u'),
+        b'f' | b's' => matches!(second | 0x20, b'e' | 0xE3),
+        b'm' => matches!(second | 0x20, b'a' | b'r' | b'e' | 0xE3),
+        b'a' => matches!(second | 0x20, b'p' | b'v' | b'b' | b'u' | b'g' | b'o'),
+        b'o' => matches!(second | 0x20, b'c' | b'k' | b't' | b'u'),
+        b'n' => second | 0x20 == b'o',
+        b'd' => matches!(second | 0x20, b'e' | b'i' | 0xE3),
+        b'e' => second | 0x20 == b'n',
+        b'g' => matches!(second | 0x20, b'e' | b'i'),
+        b'l' => second | 0x20 == b'u',
+        _ => false,
+    }
 }
 
 /// `19800102`, and the same from the other end.

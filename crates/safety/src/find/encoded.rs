@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::{Entity, text::Text};
 
 /// The shortest run worth decoding: nothing that is looked for is shorter than nine bytes.
-const MIN_RUN: usize = 12;
+pub(crate) const MIN_RUN: usize = 12;
 
 /// Of a longer run, this much is decoded; a stream holds back no more.
 const MAX_RUN: usize = 1024;

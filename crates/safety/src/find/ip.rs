@@ -109,5 +109,7 @@ fn is_path(run: &[u8]) -> bool {
     let groups = run.split(|&b| b == b':').filter(|group| !group.is_empty()).count();
     let first = run.iter().position(|&b| b == b':').unwrap_or_default();
     let digits = run.iter().any(u8::is_ascii_digit);
-    !digits || groups < 2 && first < 3 || groups < 4 && (1..=2).contains(&first)
+    // Eight pairs: the longer form of a hardware address.
+    let pairs = groups == 8 && run.len() == 23;
+    pairs || !digits || groups < 2 && first < 3 || groups < 4 && (1..=2).contains(&first)
 }

@@ -4,7 +4,7 @@ use super::checksum as check;
 use super::groups::{Separator, joined};
 use super::token::{Id, Token};
 use super::{Hit, date, phone, swift};
-use crate::hints::Said;
+use crate::hints::{self, Said};
 use crate::text::{LOOK_BEHIND, Text};
 use crate::{Class, Entity};
 
@@ -37,6 +37,33 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     best
 }
 
+/// Digits that a plain number has at least, to be looked at for a label behind it.
+const MIN_PLAIN: usize = 7;
+
+/// The longest label behind a value.
+const MAX_LABEL: usize = 32;
+
+/// A plain number whose label stands behind it: `536904399 (SSN)`, `2125550123 is my phone number`.
+pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
+    const LINKS: [&[u8]; 5] = [b" (", b" is ", b" was ", b" as ", b" = "];
+    let end = text.run(at, 18, |b| b.is_ascii_digit());
+    if end - at < MIN_PLAIN || end - at > 17 {
+        return None;
+    }
+    let link = LINKS.iter().find(|link| text.starts_with(end, link))?;
+    let start = end + link.len();
+    let label_end = text.run(start, MAX_LABEL, |b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\''));
+    // What a value or a mark follows is the label of something else.
+    if text
+        .get(label_end)
+        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b':' | b'=' | b'#' | b'_' | b'-'))
+    {
+        return None;
+    }
+    let said = hints::before(text.slice(start, label_end));
+    find(text, at, &said).filter(|_| said.distance == 0)
+}
+
 /// Where a value of this kind that starts at `at` ends.
 fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<usize> {
     let exactly = |length: usize, holds: &dyn Fn(&[u8]) -> bool| {
@@ -56,7 +83,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::UsNpi => digits(10, &|c| matches!(c, [b'1' | b'2', ..]) && check::luhn(b"80840", c)),
         Entity::UsMbi => exactly(11, &is_mbi),
         Entity::MedicalRecordNumber => free(&|c| is_record(c, 4, 15)),
-        Entity::DateOfBirth | Entity::AdmissionDate | Entity::DischargeDate | Entity::DeathDate => {
+        Entity::DateOfBirth | Entity::AdmissionDate | Entity::DischargeDate | Entity::DateOfDeath => {
             date::find(text, at)
         }
         Entity::Age => digits(2, &|c| c.starts_with(b"9")).or_else(|| digits(3, &is_great_age)),
@@ -94,7 +121,7 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::NoFodselsnummer => digits(11, &check::norwegian),
         Entity::BeNationalNumber => digits(11, &check::belgian),
         Entity::ChAhv => digits(13, &|c| c.starts_with(b"756") && check::ean13(c)),
-        Entity::CaSin => digits(9, &|c| !c.starts_with(b"0") && check::luhn(b"", c) && !check::uniform(c)),
+        Entity::CaSin => digits(9, &|c| check::luhn(b"", c) && !check::uniform(c)),
         Entity::BrCpf => digits(11, &check::cpf),
         Entity::InAadhaar => digits(12, &|c| !matches!(c, [b'0' | b'1', ..]) && check::verhoeff(c)),
         Entity::AuTfn => digits(9, &check::tfn),

@@ -57,7 +57,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// Where a number ends that a label announces: without country code and punctuation too.
 pub(crate) fn announced(text: &Text<'_>, at: usize) -> Option<usize> {
-    if !text.get(at)?.is_ascii_digit() || is_continuation(text, at, false) {
+    let amount = matches!(text.before(at, 1), Some(b'$' | b'+'));
+    if !text.get(at)?.is_ascii_digit() || amount || joined(text, at).is_some() {
         return None;
     }
     let number = Written::read(text, at, false, false)?;
@@ -284,8 +285,8 @@ fn is_national(number: &Written, count: usize) -> bool {
         ([3, 3, 4], b'2'..=b'9') if joint != Some(Separator::Space) || number.parenthesis => true,
         ([3, 3, 4], b'2'..=b'9') => digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO]),
         ([1, 3, 3, 4], b'1') => second > b'1',
-        // A zero first: most of the world. Not a date, not `0123-45-6789`, not a number padded with zeros.
-        ([2, 2, 4, ..] | [4, 2, 4], b'0') => false,
+        // A zero first: most of the world. Not a date, not `0123-45-6789` or `012-34-5678`, not a number padded with zeros.
+        ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => false,
         ([2..=5, ..], b'0') => {
             second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO)
         }

@@ -51,7 +51,11 @@ impl Token {
                 Some(b @ (b' ' | b'-' | b'.' | b'/')) => b,
                 _ => break,
             };
-            if length == MAX_CHARACTERS || !text.get(end + 1).is_some_and(|b| b.is_ascii_alphanumeric()) {
+            // Behind a space, what starts small is a word.
+            let more = text
+                .get(end + 1)
+                .is_some_and(|b| b.is_ascii_alphanumeric() && !(joint == b' ' && b.is_ascii_lowercase()));
+            if length == MAX_CHARACTERS || !more {
                 break;
             }
             if let Some(slot) = token.joints.get_mut(token.count) {
