@@ -5,6 +5,7 @@
 mod cue;
 pub(crate) mod label;
 mod lexicon;
+mod roles;
 mod shape;
 
 use self::cue::Cue;

@@ -1,5 +1,7 @@
 //! What a key or a label says about the value behind it: that it names somebody, or where somebody lives.
 
+use super::roles::{self, Roles};
+
 /// How much of a label is read.
 pub(crate) const LABEL_BYTES: usize = 48;
 
@@ -47,397 +49,47 @@ fn is_plain(key: &[u8]) -> bool {
 /// What this label says: its last word, in the light of those before.
 pub(crate) fn read(label: &[u8]) -> Subject {
     let words = Words::of(label);
-    let words = words.as_slice();
-    let Some((last, before)) = words.split_last() else { return Subject::Nothing };
-    let previous = before.last().map(Word::as_slice).unwrap_or_default();
+    let Some((last, before)) = words.as_slice().split_last() else { return Subject::Nothing };
     let last = last.as_slice();
+    let said = roles::of(last);
+    let previous = before.last().map(|word| roles::of(word.as_slice())).unwrap_or_default();
+    let all = before.iter().fold(Roles::default(), |all, word| all.with(roles::of(word.as_slice())));
     if let Some(glued) = last.strip_suffix(b"name").or_else(|| last.strip_suffix(b"names")) {
-        return of_name(before, if glued.is_empty() { previous } else { glued });
+        return of_name(all, if glued.is_empty() { previous } else { roles::of(glued) });
     }
-    if PARTS.contains(&last) {
-        return if is_thing(before) { Subject::Nothing } else { Subject::NamePart };
+    if said.is(Roles::NAME) {
+        return of_name(all, previous);
     }
-    if NAMES.contains(&last) {
-        return of_name(before, previous);
+    // `address_line_1`
+    if said.is(Roles::ADDRESS) || last == b"line" && previous.is(Roles::ADDRESS) {
+        return if all.is(Roles::NETWORK) { Subject::Nothing } else { Subject::Address };
     }
-    if is_address(last, before) {
-        return Subject::Address;
-    }
-    if last == b"by" && ACTS.contains(&previous) || last == b"to" && SENT.contains(&previous) {
+    if last == b"by" && previous.is(Roles::ACT) || last == b"to" && previous.is(Roles::SENT) {
         return Subject::FullName;
     }
-    let last = last.strip_suffix(b"s").filter(|one| PEOPLE.contains(one)).unwrap_or(last);
-    match last {
-        _ if is_thing(before) => Subject::Nothing,
-        _ if PEOPLE.contains(&last) => Subject::FullName,
-        _ if PARTIES.contains(&last) => Subject::Role,
-        _ => Subject::Nothing,
+    if all.is(Roles::THING) {
+        return Subject::Nothing;
+    }
+    // `attendees`
+    let one = last.strip_suffix(b"s").map(roles::of).unwrap_or_default();
+    match () {
+        () if said.is(Roles::PART) => Subject::NamePart,
+        () if said.is(Roles::PERSON) || one.is(Roles::PERSON) => Subject::FullName,
+        () if said.is(Roles::PARTY) => Subject::Role,
+        () => Subject::Nothing,
     }
 }
 
 /// `name` behind other words: `customer_name`, `product_name`.
-fn of_name(before: &[Word], previous: &[u8]) -> Subject {
-    if THINGS.contains(&previous) || is_thing(before) {
-        return Subject::Nothing;
-    }
-    if NAME_PARTS.contains(&previous) {
-        return Subject::NamePart;
-    }
-    let whose = |word: &[u8]| PEOPLE.contains(&word) || PARTIES.contains(&word) || WHOLE.contains(&word);
-    if whose(previous) || before.iter().any(|word| whose(word.as_slice())) {
-        Subject::FullName
-    } else {
-        Subject::Name
+fn of_name(all: Roles, previous: Roles) -> Subject {
+    let whose = Roles::PERSON.with(Roles::PARTY).with(Roles::WHOLE);
+    match () {
+        () if all.with(previous).is(Roles::THING) => Subject::Nothing,
+        () if previous.is(Roles::BEFORE_PART) => Subject::NamePart,
+        () if all.with(previous).is(whose) => Subject::FullName,
+        () => Subject::Name,
     }
 }
-
-fn is_thing(before: &[Word]) -> bool {
-    before.iter().any(|word| THINGS.contains(&word.as_slice()))
-}
-
-fn is_address(last: &[u8], before: &[Word]) -> bool {
-    let line = |word: &[u8]| matches!(word, b"address" | b"addr" | b"street");
-    let word = match before.last() {
-        // `address_line_1`, `address1`
-        Some(previous) if last == b"line" && line(previous.as_slice()) => previous.as_slice(),
-        _ => last,
-    };
-    ADDRESSES.contains(&word) && !before.iter().any(|word| NETWORK.contains(&word.as_slice()))
-}
-
-/// Words for a name as such.
-const NAMES: [&[u8]; 8] = [b"nombre", b"nom", b"nome", b"naam", b"namn", b"navn", b"nimi", b"nazwisko"];
-
-/// Before `name`: a part of one.
-const NAME_PARTS: [&[u8]; 10] =
-    [b"first", b"last", b"middle", b"given", b"family", b"sur", b"fore", b"maiden", b"nick", b"vor"];
-
-/// Words for a part of a name.
-const PARTS: [&[u8]; 19] = [
-    b"given",
-    b"family",
-    b"firstname",
-    b"vorname",
-    b"nachname",
-    b"familienname",
-    b"prenom",
-    b"apellido",
-    b"apellidos",
-    b"cognome",
-    b"achternaam",
-    b"voornaam",
-    b"efternamn",
-    b"fornamn",
-    b"fornavn",
-    b"etternavn",
-    b"etunimi",
-    b"sukunimi",
-    b"imie",
-];
-
-/// Before `name`: all of it, and a person's.
-const WHOLE: [&[u8]; 8] =
-    [b"full", b"legal", b"real", b"preferred", b"person", b"people", b"complete", b"individual"];
-
-/// People and nobody else.
-const PEOPLE: [&[u8]; 72] = [
-    b"patient",
-    b"assignee",
-    b"author",
-    b"requester",
-    b"requestor",
-    b"reporter",
-    b"attendee",
-    b"participant",
-    b"employee",
-    b"candidate",
-    b"applicant",
-    b"cardholder",
-    b"accountholder",
-    b"attending",
-    b"physician",
-    b"doctor",
-    b"prescriber",
-    b"nurse",
-    b"surgeon",
-    b"therapist",
-    b"dentist",
-    b"radiologist",
-    b"guardian",
-    b"spouse",
-    b"husband",
-    b"wife",
-    b"mother",
-    b"father",
-    b"son",
-    b"daughter",
-    b"parent",
-    b"child",
-    b"kin",
-    b"passenger",
-    b"student",
-    b"teacher",
-    b"guest",
-    b"speaker",
-    b"interviewer",
-    b"interviewee",
-    b"witness",
-    b"signatory",
-    b"signer",
-    b"recipient",
-    b"addressee",
-    b"attn",
-    b"caller",
-    b"beneficiary",
-    b"insured",
-    b"subscriber",
-    b"guarantor",
-    b"manager",
-    b"supervisor",
-    b"reviewer",
-    b"approver",
-    b"resident",
-    b"member",
-    b"driver",
-    b"traveler",
-    b"traveller",
-    b"claimant",
-    b"defendant",
-    b"plaintiff",
-    b"lawyer",
-    b"attorney",
-    b"colleague",
-    b"mitarbeiter",
-    b"paciente",
-    b"patientin",
-    b"empleado",
-    b"salesperson",
-    b"caregiver",
-];
-
-/// People or firms.
-const PARTIES: [&[u8]; 36] = [
-    b"customer",
-    b"client",
-    b"contact",
-    b"owner",
-    b"holder",
-    b"sender",
-    b"from",
-    b"to",
-    b"cc",
-    b"bcc",
-    b"tenant",
-    b"landlord",
-    b"buyer",
-    b"seller",
-    b"payee",
-    b"payer",
-    b"provider",
-    b"user",
-    b"lead",
-    b"host",
-    b"agent",
-    b"admin",
-    b"borrower",
-    b"donor",
-    b"kunde",
-    b"cliente",
-    b"klant",
-    b"debtor",
-    b"creditor",
-    b"consultant",
-    b"representative",
-    b"rep",
-    b"organizer",
-    b"organiser",
-    b"submitter",
-    b"debitor",
-];
-
-/// Before `name` or a person: what is meant is a thing.
-const THINGS: [&[u8]; 92] = [
-    b"product",
-    b"file",
-    b"tool",
-    b"function",
-    b"class",
-    b"method",
-    b"variable",
-    b"var",
-    b"column",
-    b"table",
-    b"field",
-    b"database",
-    b"db",
-    b"schema",
-    b"server",
-    b"service",
-    b"domain",
-    b"company",
-    b"organization",
-    b"organisation",
-    b"org",
-    b"business",
-    b"brand",
-    b"city",
-    b"country",
-    b"state",
-    b"region",
-    b"project",
-    b"repo",
-    b"repository",
-    b"branch",
-    b"package",
-    b"module",
-    b"app",
-    b"application",
-    b"event",
-    b"campaign",
-    b"list",
-    b"group",
-    b"team",
-    b"department",
-    b"plan",
-    b"device",
-    b"model",
-    b"drug",
-    b"medication",
-    b"test",
-    b"task",
-    b"job",
-    b"role",
-    b"policy",
-    b"rule",
-    b"index",
-    b"key",
-    b"secret",
-    b"bucket",
-    b"queue",
-    b"topic",
-    b"channel",
-    b"course",
-    b"school",
-    b"hospital",
-    b"hotel",
-    b"font",
-    b"theme",
-    b"node",
-    b"pod",
-    b"container",
-    b"image",
-    b"label",
-    b"tag",
-    b"category",
-    b"type",
-    b"template",
-    b"report",
-    b"document",
-    b"folder",
-    b"page",
-    b"screen",
-    b"menu",
-    b"item",
-    b"sku",
-    b"user",
-    b"host",
-    b"log",
-    b"code",
-    b"bank",
-    b"host",
-    b"cluster",
-    b"short",
-    b"space",
-    b"path",
-];
-
-/// `approved by`.
-const ACTS: [&[u8]; 22] = [
-    b"approved",
-    b"created",
-    b"signed",
-    b"reviewed",
-    b"written",
-    b"prepared",
-    b"requested",
-    b"reported",
-    b"submitted",
-    b"sent",
-    b"authored",
-    b"updated",
-    b"modified",
-    b"assigned",
-    b"seen",
-    b"ordered",
-    b"called",
-    b"booked",
-    b"prescribed",
-    b"completed",
-    b"verified",
-    b"issued",
-];
-
-/// `bill to`.
-const SENT: [&[u8]; 8] =
-    [b"assigned", b"bill", b"billed", b"ship", b"shipped", b"invoice", b"sold", b"deliver"];
-
-const ADDRESSES: [&[u8]; 17] = [
-    b"address",
-    b"addresses",
-    b"addr",
-    b"street",
-    b"adresse",
-    b"anschrift",
-    b"direccion",
-    b"domicilio",
-    b"indirizzo",
-    b"adres",
-    b"residence",
-    b"adress",
-    b"endereco",
-    b"homeaddress",
-    b"streetaddress",
-    b"postanschrift",
-    b"strasse",
-];
-
-/// Addresses of machines and accounts.
-const NETWORK: [&[u8]; 34] = [
-    b"email",
-    b"mail",
-    b"e",
-    b"ip",
-    b"ipv",
-    b"mac",
-    b"wallet",
-    b"btc",
-    b"eth",
-    b"bitcoin",
-    b"ethereum",
-    b"crypto",
-    b"web",
-    b"url",
-    b"server",
-    b"host",
-    b"contract",
-    b"memory",
-    b"bind",
-    b"listen",
-    b"remote",
-    b"source",
-    b"destination",
-    b"http",
-    b"site",
-    b"base",
-    b"port",
-    b"network",
-    b"node",
-    b"peer",
-    b"payout",
-    b"deposit",
-    b"token",
-    b"broadcast",
-];
 
 /// Longest word that the lists hold.
 const MAX_WORD: usize = 16;

@@ -61,7 +61,7 @@ impl Kind {
 
 /// FNV-1a: the words are ours, so nobody can make them collide.
 #[derive(Clone, Copy)]
-struct Fnv(u64);
+pub(super) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -102,6 +102,7 @@ static WORDS: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = 
 /// Loads the lists.
 pub(crate) fn warm_up() {
     LazyLock::force(&WORDS);
+    super::roles::warm_up();
 }
 
 /// What is known of a folded word; endings say what a word is that no list has.
