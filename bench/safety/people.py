@@ -36,7 +36,19 @@ for culture, (given, family) in CULTURES.items():
     SPLIT[culture] = (given.split(), families)
 
 
+ONSETS = "B Br C Ch D Dr F G Gr H J K Kr L M N P Pr Qu R S Sh St T Th Tr V W Y Z".split()
+RIMES = "a al an ar ath e el en er et i in is ith o on or oss u ul un ay ea ia".split()
+
+
+def invented(r):
+    """A name that no list has, of two or three syllables."""
+    count = r.choice([2, 2, 3])
+    return "".join(r.choice(ONSETS) + r.choice(RIMES) for _ in range(count)).capitalize()
+
+
 def parts(r):
+    if r.random() < 0.25:
+        return invented(r), invented(r)
     culture = r.choices(sorted(SPLIT), weights=[8 if c == "anglo" else 2 if c in ("german", "french", "spanish", "indian") else 1 for c in sorted(SPLIT)])[0]
     given, families = SPLIT[culture]
     return r.choice(given), r.choice(families)

@@ -99,6 +99,10 @@ LABELLED = {
     "JWT": (14, 22, ["session token", "JWT"], ["id_token", "jwt", "access_token"]),
     "PASSWORD": (45, 0, ["password", "temporary password"], ["password", "db_password", "admin_passwd"]),
     "GENERIC_SECRET": (40, 0, ["client secret", "API secret"], ["client_secret", "api_secret", "webhook_secret"]),
+    "CREDIT_CARD.hidden": (12, 12, ["card number"], ["card_number"]),
+    "US_SSN.hidden": (20, 0, ["SSN"], ["ssn"]),
+    "IBAN_CODE.hidden": (10, 10, ["IBAN"], ["iban"]),
+    "EMAIL_ADDRESS.hidden": (10, 10, ["e-mail"], ["email"]),
     "PERSON": (90, 0, ["customer name", "full name", "patient name", "account holder"], ["customer_name", "full_name", "patient_name", "name", "contact_name"]),
     "ADDRESS": (90, 50, ["shipping address", "home address", "mailing address"], ["shipping_address", "address", "billing_address", "street_address"]),
 }

@@ -476,6 +476,20 @@ MAKERS = {
 MAKERS.update({name: (lambda r, form=None, make=make: make(r)) for name, make in PLAIN_SECRETS.items()})
 
 
+def hidden(r, text):
+    """The value as somebody writes it who wants it to pass: other digits, nothing between, escapes."""
+    way = r.choice(["wide", "zero", "entity", "percent"])
+    if way == "wide":
+        return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
+    if way == "zero":
+        return r.choice(["\u200b", "\u200d", "\u00ad"]).join((text[:3], text[3:7], text[7:]))
+    chosen = set(r.sample(range(len(text)), 4))
+    escape = "&#{};" if way == "entity" else "%{:02X}"
+    return "".join(escape.format(ord(c)) if i in chosen and c.isascii() else c for i, c in enumerate(text))
+
+
 def make(r, kind):
     name, _, form = kind.partition(".")
+    if form == "hidden":
+        return hidden(r, MAKERS[name](r, None))
     return MAKERS[name](r, form or None)
