@@ -3,6 +3,8 @@
 //! A line of labels with separators between them (`name,ssn,dob`, `| Name | SSN |`) is the head of the lines below,
 //! as long as they have the separator as well.
 
+use crate::Entity;
+use crate::entity::Class;
 use crate::find::person::label::Subject;
 use crate::hints::{Hints, Said};
 
@@ -123,6 +125,16 @@ fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
             return None;
         }
         heads.push(Hints::default().with_key(words));
+    }
+    // A name beside a telephone number or a day of birth is a person's.
+    let personal = |head: &Hints| {
+        let personal = |kind: &Entity| matches!(kind.class(), Class::Personal | Class::Health);
+        head.said.label.is_some_and(|label| label.kinds().iter().any(personal))
+    };
+    if heads.iter().any(personal) {
+        for head in heads.iter_mut().filter(|head| head.people == Subject::Name) {
+            head.people = Subject::FullName;
+        }
     }
     // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
     let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();

@@ -73,6 +73,7 @@ impl Name<'_, '_> {
             Cue::Greeting => self.greeted().map(|end| (end, ADDRESSED)),
             Cue::Signature => self.signed(cut).map(|end| (end, SIGNED)),
             Cue::Firm => self.firm().map(|end| (end, INTRODUCED)),
+            Cue::List => self.listed().or_else(|| self.soft()).map(|end| (end, INTRODUCED)),
             Cue::Soft => self.soft().map(|end| (end, INTRODUCED)),
             Cue::Against | Cue::None => None,
         }
@@ -130,11 +131,13 @@ impl Name<'_, '_> {
         let fits = match said {
             Subject::NamePart => alone && count <= 3,
             Subject::FullName => {
-                alone && (count >= 2 || self.has_initial() || self.tokens.get(0)?.kind.surely_given())
-                    || self.is_reversed(end)
+                let whole =
+                    count >= 2 || alone && (self.has_initial() || self.tokens.get(0)?.kind.surely_given());
+                whole && !(cut && self.is_brand()) || self.is_reversed(end)
             }
             Subject::Name | Subject::Role => {
-                alone && named && count >= 2 && !self.is_brand() || self.is_reversed(end)
+                alone && (named || self.has_initial()) && count >= 2 && !self.is_brand()
+                    || self.is_reversed(end)
             }
             Subject::Nothing | Subject::Address => false,
         };
@@ -146,6 +149,15 @@ impl Name<'_, '_> {
 
     fn has_initial(&self) -> bool {
         self.tokens.as_slice().iter().any(|token| token.part == Part::Initial)
+    }
+
+    /// `Quillon L. Vantree`
+    fn has_dotted_initial(&self) -> bool {
+        let parts = self.tokens.as_slice();
+        parts.len() == 3
+            && parts.get(1).is_some_and(|token| {
+                token.part == Part::Initial && self.text.slice(token.end - 1, token.end) == b"."
+            })
     }
 
     /// `Lee, Anna`, where the name behind the comma is a given one.
@@ -193,6 +205,11 @@ impl Name<'_, '_> {
             return self.first(MAX_UNKNOWN);
         }
         (first.kind.is(Kind::GIVEN) || first.part != Part::Word).then(|| self.tokens.end())?
+    }
+
+    /// The next of several names.
+    fn listed(&self) -> Option<usize> {
+        self.firm().filter(|&end| self.words().count() >= 2 && ends_value(self.text, end))
     }
 
     /// `met with Anna`, `assigned to Jordan Banks`: a word must be known as a name.
@@ -246,7 +263,9 @@ impl Name<'_, '_> {
         } else if first.kind.surely_family() {
             second.kind.surely_given() || (second.kind.surely_family() && between.is_empty())
         } else {
-            first.kind == Kind::default() && last.kind.surely_family()
+            let unknown = first.kind == Kind::default();
+            unknown
+                && (last.kind.surely_family() || last.kind == Kind::default() && self.has_dotted_initial())
         };
         holds.then(|| self.known_end(index))?
     }

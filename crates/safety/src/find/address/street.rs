@@ -2,7 +2,7 @@
 
 use super::words::{
     CALLES, COUNTED, DIRECTIONS, ENDINGS, FOLLOWERS, GERMANIC, PLACES, PREPOSITIONS, RUES, SMALL, STREETS,
-    VIAS, WEAK_ENDINGS, Word, digits, ends, is_one_of, skip_stop, space, word,
+    UNITS, VIAS, WEAK_ENDINGS, Word, digits, ends, is_one_of, skip_stop, space, word,
 };
 use crate::find::person::is_everyday;
 use crate::text::Text;
@@ -111,7 +111,9 @@ fn english(text: &Text<'_>, at: usize) -> Option<Street> {
 fn bare(text: &Text<'_>, at: usize) -> Option<usize> {
     let (mut start, mut end) = (at, None);
     for _ in 0..3 {
-        let Some(next) = word(text, start).filter(|w| w.capital) else { break };
+        let Some(next) = word(text, start).filter(|&w| w.capital && !is_one_of(text, w, &UNITS)) else {
+            break;
+        };
         end = Some(next.end);
         let Some(behind) = space(text, next.end) else { break };
         start = behind;

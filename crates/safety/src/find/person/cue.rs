@@ -12,6 +12,8 @@ pub(super) enum Cue {
     Against,
     /// `met with`: somebody, or a firm.
     Soft,
+    /// The comma behind another name.
+    List,
     /// `my name is`.
     Firm,
     /// `Mr.`
@@ -58,7 +60,7 @@ pub(super) fn before(text: &Text<'_>, at: usize) -> Cue {
         return Cue::Label(above);
     }
     if text.continues_list(at, Entity::Person) {
-        return Cue::Soft;
+        return Cue::List;
     }
     let near = text.near(at);
     let behind = value_start(near);
@@ -71,7 +73,7 @@ pub(super) fn before(text: &Text<'_>, at: usize) -> Cue {
             said => Cue::Label(said),
         },
         Some(b',') if thanks(behind) => Cue::Soft,
-        Some(_) if near.last() == Some(&b' ') => words(behind),
+        Some(_) if spaced(near) => words(behind),
         Some(_) => Cue::None,
     }
 }
@@ -167,6 +169,11 @@ fn closing(behind: &[u8]) -> Cue {
     if closes { Cue::Signature } else { Cue::None }
 }
 
+/// Whether a space stands before the value and its quotes.
+fn spaced(near: &[u8]) -> bool {
+    trim(near, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b'(')).last() == Some(&b' ')
+}
+
 /// `Thank you, Anna`
 fn thanks(behind: &[u8]) -> bool {
     let words = trim(behind, |b| b == b',');
@@ -223,9 +230,7 @@ fn words(behind: &[u8]) -> Cue {
         return Cue::Soft;
     }
     match label::read(last) {
-        Subject::FullName if last.first().is_some_and(u8::is_ascii_lowercase) || is(last, &[b"Patient"]) => {
-            Cue::Firm
-        }
+        Subject::FullName => Cue::Firm,
         Subject::Role
             if is(last, &[b"customer", b"client", b"contact", b"tenant", b"owner", b"agent", b"user"]) =>
         {

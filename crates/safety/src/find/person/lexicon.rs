@@ -110,11 +110,11 @@ pub(super) fn kind(folded: &[u8]) -> Kind {
     WORDS.get(folded).copied().unwrap_or_else(|| by_ending(folded))
 }
 
-/// Whether the word is known, and not as a name.
+/// Whether a list has the word, and not as a name.
 pub(crate) fn is_everyday(word: &[u8]) -> bool {
     let mut folded = Folded::default();
     std::str::from_utf8(word).unwrap_or_default().chars().for_each(|c| folded.push(c));
-    kind(folded.as_slice()).is_no_name()
+    WORDS.get(folded.as_slice()).is_some_and(|kind| kind.is_no_name())
 }
 
 /// Endings of what is in no list: `Scheduling` is no name whatever the word, `Wawrzyniewski` is one.

@@ -74,7 +74,8 @@ fn names_that_lists_know() {
         Compare ⟦Ximena Ibáñez⟧ with ⟦Liam van den Berg⟧, ⟦Zhang Wei⟧ and ⟦Olivia M. Castillo⟧'s team.
         ⟦Étienne Lefèvre⟧ wrote to ⟦María José Hernández Peña⟧ on Monday. ⟦Øyvind Nygård⟧ answered.
         ⟦Min-jun Park⟧ is here, ⟦Bjørn Dahl⟧ too; ⟦J. Whitfield⟧ left.
-        ⟦Xquim Kowalczyk⟧ signed.
+        ⟦Xquim Kowalczyk⟧ signed, and ⟦Quillon L. Vantree⟧, ⟦Ottoline Grebe⟧.
+        Prescriber ⟦Quillon Vantree⟧; patient_name=⟦Quillon Vantree⟧ status=200; patient name '⟦Quillon Vantree⟧'
         ",
     );
 }
