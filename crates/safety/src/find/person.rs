@@ -198,6 +198,10 @@ impl Name<'_, '_> {
     /// `My name is Anna`, `patient Anna Lee`.
     fn firm(&self) -> Option<usize> {
         let first = self.tokens.get(0)?;
+        // `AUTHORS BE LIABLE`
+        if first.upper && !self.words().any(|token| token.kind.is_name()) {
+            return None;
+        }
         if self.is_brand() || self.followed_by_more_of_a_name() {
             return None;
         }
