@@ -355,7 +355,9 @@ fn word_start(text: &[u8], end: usize) -> usize {
         let upper = |b: Option<&u8>| b.is_some_and(u8::is_ascii_uppercase);
         let lower = |b: Option<&u8>| b.is_some_and(u8::is_ascii_lowercase);
         let hump = lower(here) && upper(next) || upper(here) && upper(next) && at + 1 < end && lower(after);
-        if at < end && hump {
+        // But not the plural of an acronym, `SSNs`.
+        let plural = at + 2 == end && after == Some(&b's');
+        if at < end && hump && !plural {
             break;
         }
         at -= 1;

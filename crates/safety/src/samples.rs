@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 /// One of each kind, and a few that spread over several words.
-pub(crate) const ENTITIES: [&str; 42] = [
+pub(crate) const ENTITIES: [&str; 73] = [
     "4111 1111 1111 1111",
     "5555555555554444",
     "3782-822463-10005",
@@ -17,6 +17,37 @@ pub(crate) const ENTITIES: [&str; 42] = [
     "123 45 6789",
     "123\u{2011}45\u{2011}6789",
     "SSN 123456789",
+    "ssn536904399",
+    "MRN 00482913",
+    "NPI: 1234567893",
+    "1EG4-TE5-MK73",
+    "DOB January 2, 1980",
+    "date of birth: 02.01.1980",
+    "discharged 2024-03-09",
+    "routing number 021000021",
+    "routing and account numbers 021000021 and 9988776655",
+    "passport C01234567",
+    "driver's license D1234567",
+    "DEA AB1234563",
+    "VIN 1M8GDM9AXKP042788",
+    "plate HH-MY 369",
+    "SWIFT: DEUTDEFF",
+    "NI number AB 12 34 56 C",
+    "RSSMRA85T10A562S",
+    "CPF 529.982.247-25",
+    "00:1a:2b:3c:4d:5e",
+    "536904399 (SSN)",
+    "a 92-year-old",
+    "password: Tr0ub4dor3x",
+    "api_key=9f8Kd72hLq0ZxV3bNm5PtR7y",
+    "curl -u admin:s3cr3tPw",
+    "client secret 'l5bAAKmDLfscsuYDG2xj6UEdvQHqKUikLd'",
+    "５３６－９０－４３９９",
+    "536-90-43\u{200b}99",
+    "536&#45;90&#x2d;4399",
+    "bob%40example.com",
+    "b\u{43e}b@example.com",
+    "c3NuOiA1MzYtOTAtNDM5OQ==",
     "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
     "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
     "0xde709f2102306220921060314715629080e2fb77",
@@ -59,14 +90,14 @@ pub(crate) fn text() -> impl Strategy<Value = String> + Clone {
         1 => "[a-z]{1,80}",
         1 => "[0-9 .-]{1,30}",
         1 => "\\PC{0,8}",
-        1 => proptest::sample::select(&["ssn ", "version ", "卡号", "é", "😀", "https://u:p@", "git@"][..]).prop_map(str::to_owned),
+        1 => proptest::sample::select(&["ssn ", "version ", "order id ", "name,ssn,dob\n", "| a | ssn |\n", "password is ", "&#5", "%4", "卡号", "é", "😀", "https://u:p@", "git@"][..]).prop_map(str::to_owned),
     ];
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
 /// Text in which plain words stand between entities.
 pub(crate) fn prose() -> impl Strategy<Value = String> + Clone {
-    let entity = proptest::sample::select(&ENTITIES[..27]).prop_map(str::to_owned);
+    let entity = proptest::sample::select(&ENTITIES[..58]).prop_map(str::to_owned);
     let word = proptest::sample::select(&["and", "über", "the \"name\"", "a\\b", "漢字", "x\ty"][..])
         .prop_map(str::to_owned);
     proptest::collection::vec((word.clone(), entity, word), 0..4).prop_map(|pieces| {

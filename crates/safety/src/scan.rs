@@ -318,7 +318,10 @@ impl Machine {
                     .or_else(|| age::find(text, &groups))
                     .or_else(|| national::find(text, at))
                     .or_else(|| assign::told(text, at, &said))
-                    .or_else(|| (!said.something()).then(|| labelled::find_before_label(text, at))?)
+                    .or_else(|| {
+                        (!said.something() || said == text.hints.said)
+                            .then(|| labelled::find_before_label(text, at))?
+                    })
                     .or_else(|| phone::find(text, at).filter(|_| !other))
                     .or_else(|| address::find(text, at))
             })
@@ -451,7 +454,9 @@ fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
         Some(b' ') => {
             let word = first.end + 1;
             text.get(word).is_some_and(|b| b.is_ascii_alphabetic())
-                && date::may_be_month(text.slice(word, text.run(word, 2, |b| b.is_ascii_alphabetic())))
+                && date::is_month(
+                    text.slice(word, text.run(word, 3, |b| b.is_ascii_alphabetic() || b >= 0x80)),
+                )
                 || text.starts_with(word, b"de ")
                 || text.starts_with(word, b"of ")
                 || text.starts_with(word, b"/ ")

@@ -47,8 +47,8 @@ pub struct StreamRedactor {
 }
 
 enum State {
-    Text(Lane),
-    Json(Fragment),
+    Text(Box<Lane>),
+    Json(Box<Fragment>),
 }
 
 impl std::fmt::Debug for StreamRedactor {
@@ -67,8 +67,8 @@ impl StreamRedactor {
     #[must_use]
     pub fn new(scanner: Arc<Scanner>, rules: Rules, mode: Mode) -> Self {
         let state = match mode {
-            Mode::Text => State::Text(Lane::default()),
-            Mode::JsonFragment => State::Json(Fragment::default()),
+            Mode::Text => State::Text(Box::default()),
+            Mode::JsonFragment => State::Json(Box::default()),
         };
         Self { _scanner: scanner, rules, state, blocked: None }
     }
@@ -110,7 +110,7 @@ impl StreamRedactor {
         let release = out.release;
         if release.blocked.is_some() {
             self.blocked = release.blocked;
-            self.state = State::Text(Lane::default());
+            self.state = State::Text(Box::default());
         }
         release
     }

@@ -21,11 +21,10 @@ const BEHIND: [&[u8]; 10] = [
 /// `92 years old`; behind a label see [`super::labelled`].
 pub(crate) fn find(text: &Text<'_>, groups: &Groups) -> Option<Hit> {
     let first = groups.as_slice().first()?;
-    let old = match text.slice(first.start, first.end) {
-        [b'9', _] => true,
-        [b'1', b'0' | b'1', _] | [b'1', b'2', b'0'..=b'5'] => true,
-        _ => false,
-    };
+    let old = matches!(
+        text.slice(first.start, first.end),
+        [b'9', _] | [b'1', b'0' | b'1', _] | [b'1', b'2', b'0'..=b'5']
+    );
     (old && BEHIND.iter().any(|words| text.starts_with(first.end, words)))
         .then(|| Hit::closed(Entity::Age, first.end))
 }

@@ -102,7 +102,7 @@ pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
 pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let label = said.secret_at_all()?;
     let glued = matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':'));
-    let (start, end, _) = value_at(text, at).filter(|_| !glued)?;
+    let (start, end, _) = value_at(text, at).filter(|&(start, ..)| !glued && start == at)?;
     let value = judge(text, start, end, label, Kept::Spoken)?;
     let strong = value.entity != Entity::Password || has_inner_capital(text.slice(start, end));
     strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
@@ -158,9 +158,9 @@ fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool)> {
                 }
                 end += 1;
             }
-            // The full stop of a sentence, the bracket around it.
+            // The full stop of a sentence, the bracket around it; a `!` may well belong to a password.
             while end > start
-                && matches!(text.get(end - 1), Some(b'.' | b'!' | b'?' | b':' | b')' | b']' | b'}' | b'*'))
+                && matches!(text.get(end - 1), Some(b'.' | b'?' | b':' | b')' | b']' | b'}' | b'*'))
             {
                 end -= 1;
             }
@@ -200,7 +200,7 @@ enum Kept {
 
 fn judge(text: &Text<'_>, start: usize, end: usize, label: &'static Label, kept: Kept) -> Option<Value> {
     let value = text.slice(start, end);
-    if stands_for_another(value) {
+    if stands_for_another(value) && !is_aws_secret(value) {
         return None;
     }
     let entity = label.kinds().iter().copied().find(|kind| match kind {
@@ -229,8 +229,8 @@ fn is_key(value: &[u8]) -> bool {
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
     (MIN_SECRET..=MAX_VALUE).contains(&value.len())
         && printable
-        && (digits > 0 || letters > 0 && has_inner_capital(value))
         && letters > 0
+        && (digits > 0 || has_inner_capital(value))
         && !is_uuid(value)
         && !is_name(value)
         && entropy(value) >= MIN_ENTROPY
@@ -316,8 +316,7 @@ fn stands_for_another(value: &[u8]) -> bool {
         b"()",
     ];
     let lower = value.to_ascii_lowercase();
-    let path =
-        value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1 && !is_aws_secret(value);
+    let path = value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1;
     STARTS.iter().any(|start| lower.starts_with(start))
         || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
         || path

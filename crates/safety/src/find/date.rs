@@ -8,45 +8,6 @@ const YEARS: std::ops::RangeInclusive<u32> = 1890..=2035;
 /// `September`, `septiembre`, with one letter to show that a word is longer.
 const MAX_MONTH: usize = 12;
 
-/// The beginnings of the months' names in the languages of Western Europe.
-const MONTHS: [(&[u8], u32); 34] = [
-    (b"jan", 1),
-    (b"ene", 1),
-    (b"gen", 1),
-    (b"feb", 2),
-    (b"f\xc3\xa9v", 2),
-    (b"mar", 3),
-    (b"mrz", 3),
-    (b"m\xc3\xa4r", 3),
-    (b"maa", 3),
-    (b"apr", 4),
-    (b"avr", 4),
-    (b"abr", 4),
-    (b"may", 5),
-    (b"mai", 5),
-    (b"mei", 5),
-    (b"maj", 5),
-    (b"mag", 5),
-    (b"jun", 6),
-    (b"giu", 6),
-    (b"juin", 6),
-    (b"jul", 7),
-    (b"lug", 7),
-    (b"juil", 7),
-    (b"aug", 8),
-    (b"ago", 8),
-    (b"ao\xc3\xbb", 8),
-    (b"sep", 9),
-    (b"set", 9),
-    (b"oct", 10),
-    (b"okt", 10),
-    (b"ott", 10),
-    (b"nov", 11),
-    (b"dec", 12),
-    (b"dic", 12),
-];
-const MORE_MONTHS: [(&[u8], u32); 3] = [(b"dez", 12), (b"d\xc3\xa9c", 12), (b"out", 10)];
-
 /// Where the day that starts at `at` ends.
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
     let first = number(text, at);
@@ -61,25 +22,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
 
 /// Whether a word is a month's name, or begins like one.
 pub(crate) fn is_month(word: &[u8]) -> bool {
-    may_be_month(word) && month_of(word).is_some()
-}
-
-/// Whether the first two letters are those of a month.
-pub(crate) fn may_be_month(word: &[u8]) -> bool {
-    let &[first, second, ..] = word else { return false };
-    match first | 0x20 {
-        b'j' => matches!(second | 0x20, b'a' | b'u'),
-        b'f' | b's' => matches!(second | 0x20, b'e' | 0xE3),
-        b'm' => matches!(second | 0x20, b'a' | b'r' | b'e' | 0xE3),
-        b'a' => matches!(second | 0x20, b'p' | b'v' | b'b' | b'u' | b'g' | b'o'),
-        b'o' => matches!(second | 0x20, b'c' | b'k' | b't' | b'u'),
-        b'n' => second | 0x20 == b'o',
-        b'd' => matches!(second | 0x20, b'e' | b'i' | 0xE3),
-        b'e' => second | 0x20 == b'n',
-        b'g' => matches!(second | 0x20, b'e' | b'i'),
-        b'l' => second | 0x20 == b'u',
-        _ => false,
-    }
+    month_of(word).is_some()
 }
 
 /// `19800102`, and the same from the other end.
@@ -163,12 +106,29 @@ fn month(text: &Text<'_>, at: usize) -> Option<(u32, usize)> {
     Some((month, end + usize::from(text.get(end) == Some(b'.'))))
 }
 
+/// The month whose name begins like this, in the languages of Western Europe.
 fn month_of(word: &[u8]) -> Option<u32> {
-    if !(3..MAX_MONTH).contains(&word.len()) {
+    let &[first, second, third, ..] = word else { return None };
+    if word.len() >= MAX_MONTH {
         return None;
     }
-    let starts = |stem: &[u8]| word.get(..stem.len()).is_some_and(|head| head.eq_ignore_ascii_case(stem));
-    MONTHS.iter().chain(&MORE_MONTHS).rev().find(|(stem, _)| starts(stem)).map(|&(_, month)| month)
+    // Small letters; of `é`, `ä` and `û` the first byte becomes E3.
+    Some(match &[first | 0x20, second | 0x20, third | 0x20] {
+        b"jan" | b"ene" | b"gen" => 1,
+        b"feb" | b"f\xE3\xA9" => 2,
+        b"mar" | b"mrz" | b"maa" | b"m\xE3\xA4" => 3,
+        b"apr" | b"avr" | b"abr" => 4,
+        b"may" | b"mai" | b"mei" | b"maj" | b"mag" => 5,
+        b"jui" if word.get(3).is_some_and(|b| b | 0x20 == b'l') => 7,
+        b"jun" | b"jui" | b"giu" => 6,
+        b"jul" | b"lug" => 7,
+        b"aug" | b"ago" | b"ao\xE3" => 8,
+        b"sep" | b"set" => 9,
+        b"oct" | b"okt" | b"ott" | b"out" => 10,
+        b"nov" => 11,
+        b"dec" | b"dez" | b"dic" | b"d\xE3\xA9" => 12,
+        _ => return None,
+    })
 }
 
 /// Behind `st`, `nd`, `rd`, `th`, `.`

@@ -136,7 +136,7 @@ pub(super) fn is_short(characters: &[u8]) -> bool {
 
 /// Year, month and day in front, the century perhaps before them, and Luhn over the last ten digits. Numbers that
 /// stand in for a missing one have 60 added to the day.
-pub(super) fn is_swedish(characters: &[u8]) -> bool {
+fn is_swedish(characters: &[u8]) -> bool {
     let ten = characters.get(characters.len().saturating_sub(10)..).unwrap_or_default();
     let century = characters.len() == 10 || characters.starts_with(b"19") || characters.starts_with(b"20");
     let day = match ten.get(4..6) {

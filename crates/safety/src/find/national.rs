@@ -1,7 +1,7 @@
 //! Identifiers whose form and checksum are so strict that no label is needed.
 
 use super::checksum as check;
-use super::labelled::{is_mbi, is_nino, is_short, is_swedish};
+use super::labelled::{is_mbi, is_nino, is_short};
 use super::token::Token;
 use super::{Hit, date};
 use crate::{Entity, text::Text};
@@ -26,8 +26,6 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
         4 => exactly(Entity::UsMbi, 11, &is_mbi).filter(|_| token.laid_out(&[4, 3, 4])),
         6 => exactly(Entity::ItFiscalCode, 16, &check::fiscal_code)
             .or_else(|| exactly(Entity::NoFodselsnummer, 11, &is_norwegian)),
-        8 => exactly(Entity::SePersonnummer, 12, &is_swedish)
-            .filter(|_| token.laid_out(&[8, 4]) && token.joint() == Some(b'-')),
         9 => exactly(Entity::EsNie, 9, &|c| matches!(c, [b'X' | b'Y' | b'Z', ..]) && check::spanish(c)),
         11 => exactly(Entity::UsMbi, 11, &is_mbi)
             .or_else(|| exactly(Entity::NoFodselsnummer, 11, &is_norwegian)),

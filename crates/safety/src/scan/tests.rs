@@ -309,6 +309,226 @@ fn passwords_in_database_urls() {
     ");
 }
 
+/// Each line: what is found in it, and nothing else. The value stands between brackets, the kind behind the arrow.
+fn check_found(text: &str) {
+    for line in text.trim().lines() {
+        let (written, kinds) = line.trim().split_once(" -> ").unwrap();
+        let written = written.replace('¦', "");
+        let plain = written.replace(['⟦', '⟧'], "");
+        let mut expected = Vec::new();
+        let mut rest = written.as_str();
+        while let Some((_, behind)) = rest.split_once('⟦') {
+            let (value, behind) = behind.split_once('⟧').unwrap();
+            expected.push(value.to_owned());
+            rest = behind;
+        }
+        let expected: Vec<_> =
+            expected.into_iter().zip(kinds.split_whitespace().map(str::to_owned)).collect();
+        let found: Vec<_> = Scanner::new()
+            .scan(&plain)
+            .iter()
+            .map(|span| (plain[span.start..span.end].to_owned(), span.entity.name().to_owned()))
+            .collect();
+        assert_eq!(found, expected, "{plain}");
+    }
+}
+
+fn check_nothing(text: &str) {
+    for line in text.trim().lines() {
+        let line = line.trim().replace('¦', "");
+        let found = Scanner::new().scan(&line);
+        assert!(found.is_empty(), "{line}: {found:?}");
+    }
+}
+
+#[test]
+fn labels_say_what_a_value_is() {
+    check_found(
+        "
+        ssn⟦536-90-4399⟧ on file -> US_SSN
+        SSN⟦536904399⟧ -> US_SSN
+        soc. sec. no. ⟦536904399⟧ -> US_SSN
+        ⟦536904399⟧ (SSN) -> US_SSN
+        could you read me the SSN? Sure, it's ⟦536904399⟧ -> US_SSN
+        SSNs: ⟦536904399⟧, ⟦536904398⟧ and ⟦536904397⟧ -> US_SSN US_SSN US_SSN
+        TIN ⟦912-70-1234⟧ -> US_ITIN
+        ⟦2125550123⟧ is my phone number -> PHONE_NUMBER
+        phone⟦2125550123⟧, fax 212 ok, Phone: ⟦555-0123⟧ -> PHONE_NUMBER PHONE_NUMBER
+        MRN-⟦00482913⟧ and mrn_⟦00482914⟧ -> MEDICAL_RECORD_NUMBER MEDICAL_RECORD_NUMBER
+        NPI#⟦1234567893⟧ -> US_NPI
+        ⟦1EG4-TE5-MK73⟧ and ⟦1EG4TE5MK73⟧ -> US_MBI US_MBI
+        DEA# is ⟦AB1234563⟧ -> MEDICAL_LICENSE
+        member id ⟦XYZ123456789⟧ -> MEMBER_ID
+        born on ⟦3rd of March 1984⟧ in Leeds, D.O.B.: ⟦02.01.1980⟧ -> DATE_OF_BIRTH DATE_OF_BIRTH
+        admitted ⟦2024-03-02⟧, discharged ⟦2024-03-09⟧ -> ADMISSION_DATE DISCHARGE_DATE
+        died ⟦May 3, 2021⟧ -> DATE_OF_DEATH
+        a ⟦92⟧-year-old, age: ⟦94⟧, aged ⟦101⟧ -> AGE AGE AGE
+        routing and account numbers are ⟦021000021⟧ and ⟦9988776655⟧ -> ABA_ROUTING US_BANK_NUMBER
+        wire it to account ⟦12345678⟧ -> US_BANK_NUMBER
+        SWIFT: ⟦DEUTDEFF⟧, BIC ⟦COBADEFFXXX⟧ -> SWIFT_CODE SWIFT_CODE
+        ⟦4111 1111 1111 1111⟧ exp ⟦12/27⟧ cvv ⟦123⟧ -> CREDIT_CARD CARD_EXPIRY CVV
+        ⟦%B4111111111111111^DOE/JANE^27121010000000000?⟧ -> CREDIT_CARD
+        ⟦;4111111111111111=27121010000000000?⟧ -> CREDIT_CARD
+        passport ⟦C01234567⟧ -> US_PASSPORT
+        driver's license ⟦D1234567⟧, DL# ⟦D123-4567-8901-23⟧ -> US_DRIVER_LICENSE US_DRIVER_LICENSE
+        plate ⟦HH-MY 369⟧ vin ⟦1M8GDM9AXKP042788⟧ -> LICENSE_PLATE VIN
+        IMEI: ⟦490154203237518⟧ at ⟦00:1A:2B:3C:4D:5E⟧ -> IMEI MAC_ADDRESS
+        device serial number ⟦SN64337973⟧ -> DEVICE_SERIAL
+        upgrade the host at ⟦10.0.0.9⟧ to version 10.0.0.10 -> IP_ADDRESS
+    ",
+    );
+}
+
+#[test]
+fn national_identifiers() {
+    check_found(
+        "
+        NI number ⟦AB 12 34 56 C⟧, nino ⟦AB123456C⟧ -> UK_NINO UK_NINO
+        NHS number ⟦943 476 5919⟧ -> UK_NHS
+        UTR ⟦1955839661⟧ -> UK_UTR
+        Steuer-ID ⟦86 095 742 719⟧ -> DE_TAX_ID
+        ⟦255081416802538⟧ or ⟦2 55 08 14 168 025 38⟧ -> FR_NIR FR_NIR
+        DNI ⟦12345678Z⟧, ⟦X1234567L⟧, ⟦X-1234567-L⟧ -> ES_NIF ES_NIE ES_NIE
+        ⟦RSSMRA85T10A562S⟧ -> IT_FISCAL_CODE
+        PESEL ⟦44051401359⟧ -> PL_PESEL
+        BSN ⟦111222333⟧ -> NL_BSN
+        personnummer ⟦811228-9874⟧, ⟦19811228-9874⟧ -> SE_PERSONNUMMER SE_PERSONNUMMER
+        ⟦131052-308T⟧ -> FI_PERSONAL_IDENTITY_CODE
+        CPR ⟦070761-4285⟧ -> DK_CPR
+        ⟦01010750160⟧ -> NO_FODSELSNUMMER
+        ⟦85.07.30-033.28⟧ -> BE_NATIONAL_NUMBER
+        ⟦756.9217.0769.85⟧ -> CH_AHV
+        SIN ⟦046 454 286⟧ -> CA_SIN
+        ⟦529.982.247-25⟧ -> BR_CPF
+        aadhaar ⟦2341 2341 2346⟧ -> IN_AADHAAR
+        TFN ⟦123 456 782⟧ -> AU_TFN
+    ",
+    );
+    check_nothing(
+        "
+        RSSMRA85T10A562T 255081416802539 131052-308U 01010750161 756.9217.0769.86 529.982.247-26 X1234567M
+        PESEL 44051401358
+        BSN 111222334
+        NHS number 9434765918
+        nino QQ123456C and nino AB123456E
+        19811228-9874 and 811228-9874
+        20241121T042200Z 20241121-1234 2024112-11
+    ",
+    );
+}
+
+#[test]
+fn secrets_by_their_names() {
+    check_found(
+        r#"
+        password: ⟦hunter2⟧ -> PASSWORD
+        password=⟦Tr0ub4dor&3⟧&user=bob -> PASSWORD
+        {"password": "⟦correcthorsebattery⟧"} -> PASSWORD
+        {"db_password":"⟦k8s-Pr0d#92⟧"} -> PASSWORD
+        my password is ⟦Tr0ub4dor&3⟧. -> PASSWORD
+        the admin password was changed to ⟦Winter2024!⟧ today -> PASSWORD
+        curl -u admin:⟦233XRAPG!z8⟧ https://intranet.example -> PASSWORD
+        https://bot:⟦s3cretpw⟧@example.com/repo.git -> PASSWORD
+        export API_KEY=⟦9f8Kd72hLq0ZxV3bNm5PtR7y⟧ -> GENERIC_SECRET
+        client_secret = '⟦Zm9vYmFyYmF6cXV4MTIzNDU2⟧' -> GENERIC_SECRET
+        Authorization: Bearer ⟦9f8Kd72hLq0ZxV3bNm5PtR7yQw⟧ -> GENERIC_SECRET
+        aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAM¦PLEKEY⟧ -> AWS_SECRET_KEY
+        ⟦AK¦IAIOSFODNN7ABCDEFG⟧ ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCY1234567KEY⟧ -> AWS_ACCESS_KEY AWS_SECRET_KEY
+    "#,
+    );
+    check_nothing(
+        r#"
+        password: ${DB_PASSWORD} or <your-password> or ******** or {{ vault }}
+        password: <your-password>
+        password=********
+        api_key: your-api-key-here
+        api_key_id: 3f2504e0-4f89-11d3-9a0c-0305e82c3301
+        api_key: 3f2504e0-4f89-11d3-9a0c-0305e82c3301
+        secret_name = prod/db/password
+        secret: aws-prod-db-credentials
+        PASSWORD_FILE=/run/secrets/db
+        password_hash: $2b$12$abcdefghijklmnopqrstuv
+        password must be at least 12 characters
+        the password is required
+        password = os.environ["DB_PASSWORD"]
+        password = get_password()
+        api_key = settings.OPENAI_API_KEY
+        max_tokens=4096, token count: 12345
+        next_token: 9f8Kd72hLq0ZxV3bNm5PtR7y
+        secret key rotation every 90 days
+        "token_type":"bearer","expires_in":3600
+        commit 3f2504e04f8911d39a0c0305e82c3301
+    "#,
+    );
+}
+
+#[test]
+fn what_hides_a_value_is_undone() {
+    check_found(
+        r#"
+        ⟦５３６－９０－４３９９⟧ -> US_SSN
+        ⟦536&#45;90&#x2d;4399⟧ -> US_SSN
+        ⟦536%2D90%2D4399⟧ and ⟦bob%2540example.com⟧ -> US_SSN EMAIL_ADDRESS
+        ⟦bоb@ехample.com⟧ -> EMAIL_ADDRESS
+        ⟦bob&commat;example.com⟧ -> EMAIL_ADDRESS
+        data ⟦c3NuOiA1MzYtOTAtNDM5OQ==⟧ end -> US_SSN
+    "#,
+    );
+    check_found("⟦536-9\u{200b}0-43\u{ad}99⟧ -> US_SSN");
+    check_nothing(
+        "
+        aGVsbG8gd29ybGQsIG5vdGhpbmcgdG8gc2Vl &amp; 100%20off &#99999999;
+    ",
+    );
+}
+
+#[test]
+fn tables_speak_by_their_heads() {
+    assert_snapshot!(check("name,ssn,dob\nbob,536904399,1980-01-02\nann,\"536904398\",3/4/81\n\n536904397"), @r#"
+        name,ssn,dob
+        bob,[US_SSN],[DATE_OF_BIRTH]
+        ann,"[US_SSN]",[DATE_OF_BIRTH]
+
+        536904397
+    "#);
+    assert_snapshot!(check("| id | MRN |\n|----|-----|\n| 12345678 | 00482913 |"), @r"
+        | id | MRN |
+        |----|-----|
+        | 12345678 | [MEDICAL_RECORD_NUMBER] |
+    ");
+    assert_snapshot!(check("user;password\nbob;s3cret!x\n"), @r"
+        user;password
+        bob;[PASSWORD]
+    ");
+}
+
+#[test]
+fn other_labels_win_by_nearness() {
+    check_nothing(
+        "
+        SSN verified, order id 536904399
+        ssn 000-12-3456, 666-12-3456, 900-12-3456, 078-05-1120
+        tracking 9405511899223197428490, invoice 123456789, case 2024-123456
+        account id 123456789012, phone model SM-G998B, lot 12345678, zip 84101-1234
+        due date 01/02/2025, created 2024-01-02, token expires 12/2025, order 4111111111111112
+        DEA AB1234564, VIN 1M8GDM9AXKP042789, NPI 1234567890, IMEI 490154203237519
+        age 45, aged 33 days, call 123456 times, passport control at gate 12, born free
+        upgrade from 11.11.5.0 to 23.2.23.6
+        update the ticket for account req_5a465bf589
+    ",
+    );
+}
+
+#[test]
+fn what_decided_is_told() {
+    let spans = Scanner::new().scan("SSN 536904399, 4111111111111111");
+    let told: Vec<_> = spans.iter().map(|span| (span.rule, span.label)).collect();
+    assert_eq!(
+        told,
+        [("area, group and serial as issued", Some("ssn")), ("prefix and length of a network, Luhn", None),]
+    );
+}
+
 #[test]
 fn plain_business_text_has_no_hits() {
     assert_snapshot!(lines("
@@ -398,6 +618,17 @@ fn time_grows_with_the_length_only() {
         "SG.",
         "é@",
         "+1 (",
+        "Ab ",
+        "Anna ",
+        "Dear Ab ",
+        "A. ",
+        "van ",
+        "12 Ab ",
+        "1 St ",
+        "Am A ",
+        "Via A ",
+        "name: Ab ",
+        "Ab-",
         "9 ",
     ];
     for seed in hostile {
