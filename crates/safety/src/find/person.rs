@@ -113,7 +113,7 @@ impl Name<'_, '_> {
         let mut end = None;
         for token in self.tokens.as_slice() {
             if token.part == Part::Word {
-                left = left.checked_sub(1)?.max(0);
+                left = left.checked_sub(1)?;
                 end = Some(token.end);
                 if left == 0 {
                     break;
