@@ -296,7 +296,10 @@ impl Machine {
 
     /// What a `:` or `=` announces stands behind it.
     fn mark(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        self.expect(text, assign::behind_mark(text, at));
+        // Within a secret that was announced, a mark is a part of it.
+        if self.value.is_none_or(|value| at >= value.end) {
+            self.expect(text, assign::behind_mark(text, at));
+        }
         None
     }
 

@@ -10,7 +10,7 @@ use crate::labels::{Label, Says};
 use crate::text::{LOOK_BEHIND, Text};
 
 /// The longest value that is judged; what is longer is a document.
-const MAX_VALUE: usize = 512;
+const MAX_VALUE: usize = 256;
 /// The shortest password worth the name, and the shortest that prose is believed.
 const MIN_PASSWORD: usize = 4;
 const MIN_SPOKEN: usize = 6;
@@ -151,12 +151,10 @@ fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool)> {
         }
         _ => {
             let start = behind_scheme(text, at);
-            let mut end = start;
-            while end - start < MAX_VALUE && text.get(end).is_some_and(|b| !ends_value(b)) {
-                if text.get(end) == Some(b'&') && names_follow(text, end + 1) {
-                    break;
-                }
-                end += 1;
+            let part = |b: u8| !ends_value(b) && b != b'&';
+            let mut end = text.run(start, MAX_VALUE, part);
+            while end - start < MAX_VALUE && text.get(end) == Some(b'&') && !names_follow(text, end + 1) {
+                end = text.run(end + 1, MAX_VALUE - (end + 1 - start), part);
             }
             // The full stop of a sentence, the bracket around it; a `!` may well belong to a password.
             while end > start

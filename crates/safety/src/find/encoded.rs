@@ -22,7 +22,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE
 
 /// A run that may encode a text.
 pub(crate) struct Run {
-    bytes: Vec<u8>,
+    /// What it decodes to, if that is text to its end.
+    bytes: Option<Vec<u8>>,
     /// Byte behind what was read of it.
     pub(crate) end: usize,
     /// Whether it is longer.
@@ -37,14 +38,14 @@ pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<Run> {
     }
     let end = text.run(at, MAX_RUN, is_base64);
     let padded = text.run(end, 2, |b| b == b'=');
-    let bytes = decode(text.slice(at, end)).filter(|bytes| is_text(bytes))?;
+    let bytes = decode(text.slice(at, end)).filter(|bytes| is_text(bytes));
     Some(Run { bytes, end: padded, goes_on: end - at == MAX_RUN })
 }
 
 impl Run {
     /// The first kind of value in the text.
     pub(crate) fn holds(&self) -> Option<Entity> {
-        crate::scan::first_within(&self.bytes)
+        crate::scan::first_within(self.bytes.as_deref()?)
     }
 }
 

@@ -69,6 +69,18 @@ fn keys_above_say_what_a_value_is() {
         1 IP_ADDRESS at "/host"
         1 IP_ADDRESS at "/version_of/host"
     "#);
+    assert_snapshot!(check(r#"{"patient":{"mrn":"00482913","dob":"1980-01-02","order_id":"536904399"},"npi":1234567893,"account":{"number":"12345678901"}}"#), @r#"
+        {"patient":{"mrn":"<MEDICAL_RECORD_NUMBER>","dob":"<DATE_OF_BIRTH>","order_id":"536904399"},"npi":0,"account":{"number":"<US_BANK_NUMBER>"}}
+        1 MEDICAL_RECORD_NUMBER at "/patient/mrn"
+        1 DATE_OF_BIRTH at "/patient/dob"
+        1 US_NPI at "/npi"
+        1 US_BANK_NUMBER at "/account/number"
+    "#);
+    assert_snapshot!(check(r#"{"password":"hunter2","apiKey":"Bearer 9f8Kd72hLq0ZxV3bNm5PtR7y","token_type":"bearer","password_policy":"strong1","secretName":"prod/db"}"#), @r#"
+        {"password":"<PASSWORD>","apiKey":"Bearer <GENERIC_SECRET>","token_type":"bearer","password_policy":"strong1","secretName":"prod/db"}
+        1 PASSWORD at "/password"
+        1 GENERIC_SECRET at "/apiKey"
+    "#);
     assert_snapshot!(check(r#"{"\u0073sn":123456789}"#), @r#"
         {"\u0073sn":0}
         1 US_SSN at "/ssn"
