@@ -42,6 +42,7 @@ impl Scanner {
     pub fn new() -> Self {
         phone::warm_up();
         person::warm_up();
+        address::warm_up();
         labels::warm_up();
         Self { _made_by_new: () }
     }

@@ -6,7 +6,8 @@ mod tail;
 mod words;
 
 use self::street::{Form, Street};
-use self::words::{UNITS, digits, ends, is_one_of, skip_stop, space, word};
+pub(crate) use self::words::warm_up;
+use self::words::{Kind, digits, ends, kind, skip_stop, space, word};
 use super::Hit;
 use super::person::label::Subject;
 use super::person::label_before;
@@ -122,7 +123,7 @@ fn post_box(text: &Text<'_>, at: usize) -> Option<usize> {
 
 /// `Flat 12, 34 High Street`
 fn behind_a_unit(text: &Text<'_>, at: usize) -> Option<Street> {
-    let unit = word(text, at).filter(|&w| w.capital && is_one_of(text, w, &UNITS))?;
+    let unit = word(text, at).filter(|&w| w.capital && kind(text, w).is(Kind::UNIT))?;
     let number = space(text, skip_stop(text, unit.end))?;
     let end = text.run(number, 5, |b| b.is_ascii_alphanumeric());
     let comma = text.get(end)? == b',' && text.slice(number, end).iter().any(u8::is_ascii_digit);

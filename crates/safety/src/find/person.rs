@@ -12,7 +12,7 @@ use self::cue::Cue;
 pub(crate) use self::cue::label_before;
 use self::label::Subject;
 use self::lexicon::Kind;
-pub(crate) use self::lexicon::{is_everyday, warm_up};
+pub(crate) use self::lexicon::{Fnv, is_everyday, warm_up};
 use self::shape::{Part, Token, Tokens};
 use super::Hit;
 use crate::{Entity, text::Text};

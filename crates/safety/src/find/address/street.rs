@@ -1,8 +1,7 @@
 //! The street with its number: before it (`12 Main Street`, `12 rue de la Paix`) or behind (`Lindenstraße 12`).
 
 use super::words::{
-    CALLES, COUNTED, DIRECTIONS, ENDINGS, FOLLOWERS, GERMANIC, PLACES, PREPOSITIONS, RUES, SMALL, STREETS,
-    UNITS, VIAS, WEAK_ENDINGS, Word, digits, ends, is_one_of, skip_stop, space, word,
+    ENDINGS, GERMANIC, Kind, WEAK_ENDINGS, Word, digits, ends, is_one_of, kind, of, skip_stop, space, word,
 };
 use crate::find::person::is_everyday;
 use crate::text::Text;
@@ -66,7 +65,7 @@ fn counted(text: &Text<'_>, at: usize) -> bool {
     let near = text.near(at).trim_ascii_end();
     let start = near.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
     let before = near.get(start..).unwrap_or_default();
-    COUNTED.iter().any(|known| before.eq_ignore_ascii_case(known.as_bytes()))
+    of(before).is(Kind::COUNTED)
 }
 
 fn english(text: &Text<'_>, at: usize) -> Option<Street> {
@@ -74,14 +73,14 @@ fn english(text: &Text<'_>, at: usize) -> Option<Street> {
     let (mut start, mut capitals) = (at, 0);
     for i in 0..=MAX_NAME {
         let Some(next) = ordinal(text, start).or_else(|| word(text, start)) else { break };
-        let small = !next.capital && is_one_of(text, next, &SMALL) && i > 0;
+        let small = !next.capital && kind(text, next).is(Kind::SMALL) && i > 0;
         if !next.capital && !small {
             break;
         }
         let stop = skip_stop(text, next.end);
-        let kind = [(&STREETS[..], Form::Sure), (&PLACES[..], Form::Doubtful)];
+        let known = [(Kind::STREET, Form::Sure), (Kind::PLACE, Form::Doubtful)];
         if i > 0
-            && let Some((_, form)) = kind.into_iter().find(|(list, _)| is_one_of(text, next, list))
+            && let Some((_, form)) = known.into_iter().find(|(list, _)| kind(text, next).is(*list))
         {
             // A full stop belongs to `St.`, but not to `Street.`
             let end = if next.end - next.start <= 4 && space(text, stop).is_some()
@@ -111,7 +110,7 @@ fn english(text: &Text<'_>, at: usize) -> Option<Street> {
 fn bare(text: &Text<'_>, at: usize) -> Option<usize> {
     let (mut start, mut end) = (at, None);
     for _ in 0..3 {
-        let Some(next) = word(text, start).filter(|&w| w.capital && !is_one_of(text, w, &UNITS)) else {
+        let Some(next) = word(text, start).filter(|&w| w.capital && !kind(text, w).is(Kind::UNIT)) else {
             break;
         };
         end = Some(next.end);
@@ -136,15 +135,15 @@ fn ordinal(text: &Text<'_>, at: usize) -> Option<Word> {
 fn direction(text: &Text<'_>, at: usize) -> usize {
     let found = space(text, at)
         .and_then(|next| word(text, next))
-        .filter(|&w| w.capital && is_one_of(text, w, &DIRECTIONS));
+        .filter(|&w| w.capital && kind(text, w).is(Kind::DIRECTION));
     found.map_or(at, |w| w.end)
 }
 
 /// `rue de la République` behind its number.
 fn french(text: &Text<'_>, at: usize) -> Option<Street> {
-    let kind = word(text, at).filter(|&w| is_one_of(text, w, &RUES))?;
-    let form = if kind.capital && !is_one_of(text, kind, &["rue"]) { Form::Bare } else { Form::Sure };
-    let end = name(text, space(text, skip_stop(text, kind.end))?)?;
+    let rue = word(text, at).filter(|&w| kind(text, w).is(Kind::RUE))?;
+    let form = if rue.capital && !is_one_of(text, rue, &["rue"]) { Form::Bare } else { Form::Sure };
+    let end = name(text, space(text, skip_stop(text, rue.end))?)?;
     Some(Street { end, form })
 }
 
@@ -155,7 +154,7 @@ fn name(text: &Text<'_>, at: usize) -> Option<usize> {
         // `l'Église`, `d'Alsace` are one word here.
         let Some(next) = word(text, start) else { break };
         let elided = text.slice(next.start, next.end).contains(&b'\'');
-        if !next.capital && !elided && !is_one_of(text, next, &SMALL) {
+        if !next.capital && !elided && !kind(text, next).is(Kind::SMALL) {
             break;
         }
         if next.capital || elided {
@@ -181,7 +180,7 @@ pub(super) fn number_last(text: &Text<'_>, at: usize) -> Option<Street> {
     match number {
         Some(end) => Some(Street { end, form }),
         // `rue des Lilas, 75020 Paris`
-        None => is_one_of(text, first, &RUES).then_some(Street { end, form: Form::Unknown }),
+        None => kind(text, first).is(Kind::RUE).then_some(Street { end, form: Form::Unknown }),
     }
 }
 
@@ -192,7 +191,7 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
     const MOST: usize = 3;
     let capitals = |w: Word| text.slice(w.start, w.end).iter().all(u8::is_ascii_uppercase);
     // A sentence is not held up for its first word.
-    let preposition = is_one_of(text, first, &PREPOSITIONS);
+    let preposition = kind(text, first).is(Kind::PREPOSITION);
     if !preposition && (is_everyday(text.slice(first.start, first.end)) || capitals(first)) {
         return None;
     }
@@ -205,7 +204,7 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
             return name(text, behind).map(|end| (end, Form::Bare));
         }
         if text.get(behind)?.is_ascii_digit() {
-            return Some((stop, kind(text, next, i > 0)))
+            return Some((stop, form(text, next, i > 0)))
                 .filter(|(_, form)| !comma || *form == Form::Unknown);
         }
         if comma || i > 0 && is_everyday(text.slice(next.start, next.end)) {
@@ -221,7 +220,7 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
 }
 
 /// What the last word before a number says of it.
-fn kind(text: &Text<'_>, last: Word, further: bool) -> Form {
+fn form(text: &Text<'_>, last: Word, further: bool) -> Form {
     /// Letters before the ending.
     const LEAST: usize = 3;
     let bytes = text.slice(last.start, last.end);
@@ -249,14 +248,14 @@ fn romance(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
         b'/' if text.slice(first.start, first.end) == b"C" => {
             space(text, first.end + 1).unwrap_or(first.end + 1)
         }
-        _ if [&CALLES[..], &VIAS, &RUES].iter().any(|list| is_one_of(text, first, list)) => {
+        _ if kind(text, first).is(Kind::CALLE.with(Kind::VIA).with(Kind::RUE)) => {
             space(text, skip_stop(text, first.end))?
         }
         _ => return None,
     };
     let form = match () {
         () if !first.capital => Form::Bare,
-        () if is_one_of(text, first, &VIAS) => Form::Doubtful,
+        () if kind(text, first).is(Kind::VIA) => Form::Doubtful,
         () => Form::Sure,
     };
     name(text, start).map(|end| (end, form))
@@ -273,6 +272,6 @@ pub(super) fn ends_well(text: &Text<'_>, at: usize, form: Form) -> bool {
     };
     match next {
         None => form == Form::Sure,
-        Some(next) => form == Form::Sure && !next.capital && is_one_of(text, next, &FOLLOWERS),
+        Some(next) => form == Form::Sure && !next.capital && kind(text, next).is(Kind::FOLLOWER),
     }
 }

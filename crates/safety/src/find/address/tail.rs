@@ -1,7 +1,7 @@
 //! What follows the street: flat, city, state, postcode, country, in the orders in which countries write them.
 
 use super::words::{
-    COUNTRIES, SMALL, STATE_NAMES, STATES, UNITS, Word, digits, ends, gap, is_one_of, skip_stop, space, word,
+    COUNTRIES, Kind, STATE_NAMES, Word, digits, ends, gap, is_one_of, kind, of, skip_stop, space, word,
 };
 use crate::text::Text;
 
@@ -98,7 +98,7 @@ fn unit(text: &Text<'_>, at: usize) -> Option<usize> {
         return is_one_of(text, floor, &["Floor", "Fl"]).then_some(floor.end);
     }
     let label = word(text, at)?;
-    if !is_one_of(text, label, &UNITS) {
+    if !kind(text, label).is(Kind::UNIT) {
         return None;
     }
     let next = skip_stop(text, label.end);
@@ -127,7 +127,7 @@ pub(super) fn city(text: &Text<'_>, at: usize) -> Option<usize> {
     let (mut start, mut end) = (at, None);
     for _ in 0..MAX_CITY {
         let Some(next) = word(text, start) else { break };
-        let small = !next.capital && is_one_of(text, next, &SMALL);
+        let small = !next.capital && kind(text, next).is(Kind::SMALL);
         // `HTTP`, `PDF` are no cities.
         let letters = text.slice(next.start, next.end);
         let short = letters.len() <= MAX_INITIALS && letters.iter().all(u8::is_ascii_uppercase);
@@ -155,7 +155,7 @@ pub(super) fn city(text: &Text<'_>, at: usize) -> Option<usize> {
 
 fn is_state(text: &Text<'_>, word: Word) -> bool {
     let letters = text.slice(word.start, word.end);
-    letters.len() <= 3 && STATES.iter().any(|state| state.as_bytes() == letters)
+    letters.len() <= 3 && letters.iter().all(u8::is_ascii_uppercase) && of(letters).is(Kind::STATE)
 }
 
 /// `IL 62704`, `Illinois 62704-1234`, `ON K1A 0B1`, `VIC 3065`, `SW1A 2AA`, `62704`.

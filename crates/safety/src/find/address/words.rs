@@ -1,5 +1,10 @@
 //! The words of an address: how one is read, and which are known.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::LazyLock;
+
+use crate::find::person::Fnv;
 use crate::text::Text;
 
 /// Longest word of an address in bytes.
@@ -80,177 +85,134 @@ pub(super) fn digits(text: &Text<'_>, at: usize, least: usize, most: usize) -> O
     (least..=most).contains(&(end - at)).then_some(end)
 }
 
-/// `N`, `SW`, `East`.
-pub(super) const DIRECTIONS: [&str; 16] = [
-    "N",
-    "S",
-    "E",
-    "W",
-    "NE",
-    "NW",
-    "SE",
-    "SW",
-    "North",
-    "South",
-    "East",
-    "West",
-    "Northeast",
-    "Northwest",
-    "Southeast",
-    "Southwest",
+/// What a word is in addresses; it can be several things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kind(u16);
+
+impl Kind {
+    /// `N`, `SW`, `East`.
+    pub(super) const DIRECTION: Self = Self(1 << 0);
+    /// What ends the name of a street and hardly anything else.
+    pub(super) const STREET: Self = Self(1 << 1);
+    /// What ends the name of a street, and of much else.
+    pub(super) const PLACE: Self = Self(1 << 2);
+    /// French kinds of streets, which stand before the name.
+    pub(super) const RUE: Self = Self(1 << 3);
+    /// Spanish, Italian, Portuguese and Polish kinds of streets.
+    pub(super) const CALLE: Self = Self(1 << 4);
+    /// The same, where the word means other things as well.
+    pub(super) const VIA: Self = Self(1 << 5);
+    /// Small words within names of streets and cities.
+    pub(super) const SMALL: Self = Self(1 << 6);
+    /// `Am Rosengarten`.
+    pub(super) const PREPOSITION: Self = Self(1 << 7);
+    /// Flats and floors.
+    pub(super) const UNIT: Self = Self(1 << 8);
+    /// States of the USA, provinces of Canada, states of Australia, by their letters.
+    pub(super) const STATE: Self = Self(1 << 9);
+    /// Small words that can follow an address in a sentence.
+    pub(super) const FOLLOWER: Self = Self(1 << 10);
+    /// Words after which a number is none of a house.
+    pub(super) const COUNTED: Self = Self(1 << 11);
+
+    pub(super) fn is(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// All of them in small letters.
+const WORDS: [(Kind, &str); 12] = [
+    (Kind::DIRECTION, "e east n ne north northeast northwest nw s se south southeast southwest sw w west"),
+    (
+        Kind::STREET,
+        "av ave avenue blvd boulevard byway causeway court cres crescent ct dr drive expressway \
+         expy freeway highway hwy lane ln parkway pkwy rd road st street ter terrace tpke turnpike",
+    ),
+    (
+        Kind::PLACE,
+        "alley broadway cir circle close cove crossing esplanade gardens gate gdns green grove \
+         heights hill hollow landing loop meadow mews mount orchard parade park pass path pde pl \
+         place plaza point quay ridge rise row run sq square trail trl vale view villas walk way \
+         wharf yard",
+    ),
+    (
+        Kind::RUE,
+        "allee allée av avenue bd boulevard chemin cours impasse passage place quai route rue \
+         square",
+    ),
+    (
+        Kind::CALLE,
+        "al alameda aleja avda avenida borgo calle callejón carrer carretera contrada corso estrada \
+         glorieta ladeira lungomare pasaje paseo piazza piazzale piazzetta praça rambla rodovia \
+         ronda rua salita travessa travesía ul ulica viale vicolo viela",
+    ),
+    (Kind::VIA, "av camino largo os pl plaza rue strada via"),
+    (
+        Kind::SMALL,
+        "am an d da das de degli dei del della delle den der des di do dos du e en im l la las le \
+         les los of on sous sur the upon van von y",
+    ),
+    (Kind::PREPOSITION, "am an auf im in zum zur"),
+    (
+        Kind::UNIT,
+        "apartment apt bldg box building dept fl flat floor int level lot rm room ste suite trailer \
+         unit whg",
+    ),
+    (
+        Kind::STATE,
+        "aa ab act ae ak al ap ar az bc ca co ct dc de fl ga gu hi ia id il in ks ky la ma mb md me \
+         mi mn mo ms mt nb nc nd ne nh nj nl nm ns nsw nt nu nv ny oh ok on or pa pe pr qc qld ri \
+         sa sc sd sk tas tn tx ut va vi vic vt wa wi wv wy yt",
+    ),
+    (
+        Kind::FOLLOWER,
+        "about after again and as at because before but by for from had has in is near on or please \
+         since that the this to today tomorrow until was with",
+    ),
+    (
+        Kind::COUNTED,
+        "act apollo appendix area article channel chapter class day episode error exit figure form \
+         gate highway interstate issue item level line lot model number order page part phase route \
+         rule scene season section series server sprint step table task ticket tier top version \
+         week windows zone",
+    ),
 ];
 
-/// What ends the name of a street and hardly anything else.
-pub(super) const STREETS: [&str; 30] = [
-    "Street",
-    "St",
-    "Avenue",
-    "Ave",
-    "Av",
-    "Road",
-    "Rd",
-    "Boulevard",
-    "Blvd",
-    "Lane",
-    "Ln",
-    "Parkway",
-    "Pkwy",
-    "Highway",
-    "Hwy",
-    "Drive",
-    "Dr",
-    "Court",
-    "Ct",
-    "Terrace",
-    "Ter",
-    "Crescent",
-    "Cres",
-    "Expressway",
-    "Expy",
-    "Turnpike",
-    "Tpke",
-    "Freeway",
-    "Causeway",
-    "Byway",
-];
+static TABLE: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
+    let mut table: HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>> = HashMap::default();
+    for (kind, words) in WORDS {
+        for word in words.split_ascii_whitespace() {
+            let kinds = table.entry(word.as_bytes()).or_default();
+            *kinds = kinds.with(kind);
+        }
+    }
+    table
+});
 
-/// What ends the name of a street, and of much else.
-pub(super) const PLACES: [&str; 47] = [
-    "Way",
-    "Place",
-    "Pl",
-    "Circle",
-    "Cir",
-    "Square",
-    "Sq",
-    "Trail",
-    "Trl",
-    "Loop",
-    "Run",
-    "Pass",
-    "Path",
-    "Walk",
-    "Row",
-    "Alley",
-    "Plaza",
-    "Point",
-    "Close",
-    "Grove",
-    "Gardens",
-    "Gdns",
-    "Green",
-    "Hill",
-    "View",
-    "Rise",
-    "Parade",
-    "Pde",
-    "Esplanade",
-    "Quay",
-    "Wharf",
-    "Vale",
-    "Gate",
-    "Heights",
-    "Cove",
-    "Ridge",
-    "Mews",
-    "Crossing",
-    "Hollow",
-    "Landing",
-    "Meadow",
-    "Mount",
-    "Orchard",
-    "Park",
-    "Villas",
-    "Yard",
-    "Broadway",
-];
+/// Loads the table.
+pub(crate) fn warm_up() {
+    LazyLock::force(&TABLE);
+}
 
-/// French kinds of streets, which stand before the name.
-pub(super) const RUES: [&str; 15] = [
-    "rue",
-    "avenue",
-    "av",
-    "boulevard",
-    "bd",
-    "place",
-    "all\u{e9}e",
-    "allee",
-    "impasse",
-    "chemin",
-    "quai",
-    "cours",
-    "route",
-    "passage",
-    "square",
-];
+/// What the word is, whatever its case in ASCII.
+pub(super) fn kind(text: &Text<'_>, word: Word) -> Kind {
+    of(text.slice(word.start, word.end))
+}
 
-/// Spanish, Italian, Portuguese and Polish kinds of streets.
-pub(super) const CALLES: [&str; 34] = [
-    "Pasaje",
-    "Alameda",
-    "Rambla",
-    "Glorieta",
-    "Callej\u{f3}n",
-    "Rodovia",
-    "Ladeira",
-    "Estrada",
-    "Viela",
-    "Borgo",
-    "Contrada",
-    "Piazzetta",
-    "Lungomare",
-    "Salita",
-    "aleja",
-    "al",
-    "Calle",
-    "Avenida",
-    "Avda",
-    "Paseo",
-    "Carrer",
-    "Carretera",
-    "Ronda",
-    "Viale",
-    "Corso",
-    "Piazza",
-    "Piazzale",
-    "Vicolo",
-    "Rua",
-    "Travessa",
-    "Pra\u{e7}a",
-    "ulica",
-    "ul",
-    "Traves\u{ed}a",
-];
-
-/// The same, where the word means other things as well.
-pub(super) const VIAS: [&str; 9] = ["os", "pl", "Via", "Plaza", "Camino", "Largo", "Strada", "Av", "Rue"];
-
-/// Small words within names of streets and cities.
-pub(super) const SMALL: [&str; 36] = [
-    "de", "la", "las", "los", "del", "du", "des", "le", "les", "l", "d", "di", "dei", "della", "delle",
-    "degli", "do", "da", "dos", "das", "y", "e", "of", "the", "am", "im", "an", "der", "den", "upon", "on",
-    "sur", "en", "van", "von", "sous",
-];
+/// The same for a word at hand.
+pub(super) fn of(word: &[u8]) -> Kind {
+    /// Longest word of the table.
+    const LONGEST: usize = 12;
+    let mut small = [0; LONGEST];
+    let Some(small) = small.get_mut(..word.len()) else { return Kind::default() };
+    small.copy_from_slice(word);
+    small.make_ascii_lowercase();
+    TABLE.get(&*small).copied().unwrap_or_default()
+}
 
 /// Endings of German, Dutch and Nordic streets in one word.
 pub(super) const ENDINGS: [&str; 25] = [
@@ -299,41 +261,6 @@ pub(super) const GERMANIC: [&str; 12] = [
     "gata",
     "vei",
     "v\u{e4}g",
-];
-
-/// `Am Rosengarten`.
-pub(super) const PREPOSITIONS: [&str; 7] = ["Am", "An", "Auf", "Im", "In", "Zum", "Zur"];
-
-/// Flats and floors.
-pub(super) const UNITS: [&str; 19] = [
-    "Apt",
-    "Apartment",
-    "Suite",
-    "Ste",
-    "Unit",
-    "Floor",
-    "Fl",
-    "Flat",
-    "Room",
-    "Rm",
-    "Building",
-    "Bldg",
-    "Lot",
-    "Level",
-    "Dept",
-    "Box",
-    "Trailer",
-    "Whg",
-    "int",
-];
-
-/// States of the USA, provinces of Canada, states of Australia, by their letters.
-pub(super) const STATES: [&str; 76] = [
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY",
-    "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND",
-    "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC",
-    "PR", "AB", "BC", "MB", "NB", "NL", "NS", "ON", "PE", "QC", "SK", "NT", "NU", "YT", "NSW", "VIC", "QLD",
-    "SA", "TAS", "ACT", "GU", "VI", "AA", "AE", "AP",
 ];
 
 /// States by name; of those with two words, the first.
@@ -439,61 +366,4 @@ pub(super) const COUNTRIES: [&str; 35] = [
     "Denmark",
     "Finland",
     "Belgium",
-];
-
-/// Words after which a number is none of a house.
-pub(super) const COUNTED: [&str; 46] = [
-    "step",
-    "chapter",
-    "section",
-    "version",
-    "top",
-    "gate",
-    "route",
-    "lot",
-    "form",
-    "error",
-    "sprint",
-    "issue",
-    "level",
-    "page",
-    "part",
-    "day",
-    "week",
-    "episode",
-    "phase",
-    "tier",
-    "class",
-    "figure",
-    "table",
-    "appendix",
-    "act",
-    "scene",
-    "season",
-    "area",
-    "zone",
-    "windows",
-    "apollo",
-    "model",
-    "series",
-    "rule",
-    "item",
-    "article",
-    "line",
-    "task",
-    "ticket",
-    "order",
-    "exit",
-    "highway",
-    "interstate",
-    "number",
-    "server",
-    "channel",
-];
-
-/// Small words that can follow an address in a sentence.
-pub(super) const FOLLOWERS: [&str; 30] = [
-    "and", "in", "for", "on", "is", "was", "at", "near", "to", "the", "since", "with", "or", "by", "from",
-    "until", "before", "after", "as", "but", "has", "had", "this", "that", "because", "today", "tomorrow",
-    "again", "about", "please",
 ];

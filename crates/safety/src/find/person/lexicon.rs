@@ -61,7 +61,7 @@ impl Kind {
 
 /// FNV-1a: the words are ours, so nobody can make them collide.
 #[derive(Clone, Copy)]
-pub(super) struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
