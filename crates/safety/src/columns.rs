@@ -3,6 +3,9 @@
 //! A line of labels with separators between them (`name,ssn,dob`, `| Name | SSN |`) is the head of the lines below,
 //! as long as they have the separator as well.
 
+use crate::Entity;
+use crate::entity::Class;
+use crate::find::person::label::Subject;
 use crate::hints::{Hints, Said};
 
 /// The longest line that is taken for a head.
@@ -22,7 +25,7 @@ pub(crate) struct Columns {
     /// The length of the line at hand.
     length: usize,
     /// The separator of the table, and what its columns hold.
-    table: Option<(u8, Vec<Said>)>,
+    table: Option<(u8, Vec<Hints>)>,
     /// Separators seen in the line at hand.
     column: usize,
     /// Within quotes, where a separator is none.
@@ -39,6 +42,8 @@ pub(crate) struct Cell {
     pub(crate) start: usize,
     /// What the head of its column says.
     pub(crate) said: Said,
+    /// Of whom or what place it speaks.
+    pub(crate) subject: Subject,
 }
 
 impl Columns {
@@ -60,7 +65,8 @@ impl Columns {
     /// The cell at hand, if this is a table.
     pub(crate) fn cell(&self) -> Option<Cell> {
         let (_, heads) = self.table.as_ref()?;
-        Some(Cell { start: self.cell, said: heads.get(self.column).copied().unwrap_or_default() })
+        let head = heads.get(self.column).copied().unwrap_or_default();
+        Some(Cell { start: self.cell, said: head.said, subject: head.people })
     }
 
     pub(crate) fn in_table(&self) -> bool {
@@ -104,7 +110,7 @@ impl Columns {
 
 /// The separator and the labels of a line, if it is the head of a table: two cells or more, short, without values,
 /// and one at least that says something.
-fn head(line: &[u8]) -> Option<(u8, Vec<Said>)> {
+fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
     let separator = *[b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator))?;
     let cells = line.split(|&b| b == separator);
     let mut heads = Vec::new();
@@ -118,10 +124,25 @@ fn head(line: &[u8]) -> Option<(u8, Vec<Said>)> {
         if words.len() > MAX_CELL || digits > letters || sentence || !named {
             return None;
         }
-        heads.push(Hints::default().with_key(words).said);
+        heads.push(Hints::default().with_key(words));
     }
-    let labels =
-        heads.iter().filter(|said| said.label.is_some_and(|label| !label.kinds().is_empty())).count();
+    // A name beside a telephone number or a day of birth is a person's.
+    let personal = |head: &Hints| {
+        let personal = |kind: &Entity| matches!(kind.class(), Class::Personal | Class::Health);
+        head.said.label.is_some_and(|label| label.kinds().iter().any(personal))
+    };
+    if heads.iter().any(personal) {
+        for head in heads.iter_mut().filter(|head| head.people == Subject::Name) {
+            head.people = Subject::FullName;
+        }
+    }
+    // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
+    let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
+    let announces = |head: &&Hints| {
+        (head.people != Subject::Nothing && !prose)
+            || head.said.label.is_some_and(|label| !label.kinds().is_empty())
+    };
+    let labels = heads.iter().filter(announces).count();
     let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
     (filled > 1 && labels > 0).then_some((separator, heads))
 }

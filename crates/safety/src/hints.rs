@@ -4,6 +4,7 @@
 //! where something says that. The nearest label decides: what follows `order id` is no social security number,
 //! whatever was said before.
 
+use crate::find::person::label::Subject;
 use crate::labels::{self, Label, MAX_WORD, Says};
 
 /// How much of a key is read for hints; a key that says what it holds says it early.
@@ -78,6 +79,8 @@ pub(crate) struct Hints {
     /// The end of the nearest key.
     tail: [u8; TAIL_BYTES],
     tail_length: usize,
+    /// Whom or what place the nearest key speaks of.
+    pub(crate) people: Subject,
 }
 
 impl Hints {
@@ -111,7 +114,8 @@ impl Hints {
             }
             _ => self.said,
         };
-        let mut below = Self { said, version: says_version_key(key), ..Self::default() };
+        let mut below =
+            Self { said, version: says_version_key(key), people: self.people.under(key), ..Self::default() };
         for (slot, &b) in
             below.tail.iter_mut().zip(key.get(key.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default())
         {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 /// One of each kind, and a few that spread over several words.
-pub(crate) const ENTITIES: [&str; 61] = [
+pub(crate) const ENTITIES: [&str; 73] = [
     "4111 1111 1111 1111",
     "5555555555554444",
     "3782-822463-10005",
@@ -65,6 +65,18 @@ pub(crate) const ENTITIES: [&str; 61] = [
     "-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA",
     "postgres://app:s3cr3t@db.example.com:5432/x",
     "redis://:hunter2@203.0.113.9:6379",
+    "Dear Anna Lee,",
+    "Ximena Ibáñez",
+    "Mr. van Dijk",
+    "Regards,\nQuillon Vantree\n",
+    "\"customer_name\":\"Lee, Anna\"",
+    "J. R. O'Neil <jr@example.com>",
+    "12 N Maple St Apt 4B, Salt Lake City, UT 84101-1234, USA",
+    "Lindenstraße 12a, 10115 Berlin",
+    "\"address\":\"Ekeby 3, Store Backe\"",
+    "221A High Street, Bristol BS8 4QD",
+    "12 bis rue de la Paix, 75002 Paris",
+    "PO Box 12, Boise, ID 83701",
 ];
 
 /// Text in which anything may stand beside anything.

@@ -45,6 +45,8 @@ impl Scanner {
     #[must_use]
     pub fn new() -> Self {
         phone::warm_up();
+        person::warm_up();
+        address::warm_up();
         labels::warm_up();
         Self { customs: None, others: None }
     }
@@ -292,7 +294,9 @@ impl Machine {
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
             b'%' | b';' => track::find(text, at),
-            lead if email::is_latin_lead(lead) => self.email(text, at).or_else(|| person::find(text, at)),
+            lead if email::is_latin_lead(lead) => {
+                self.email(text, at).or_else(|| address::find(text, at)).or_else(|| person::find(text, at))
+            }
             _ => None,
         };
         let hit = hit.or_else(|| self.announced(at));
@@ -451,12 +455,18 @@ impl Machine {
                 return Some(hit);
             }
         }
-        self.people(text, at)
+        self.people(text, at, word)
     }
 
     /// A name or an address, which start with a capital wherever no key says that one stands here.
-    fn people(&self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let may_start = at == 0 || text.get(at).is_some_and(|b| b.is_ascii_uppercase());
+    fn people(&self, text: &Text<'_>, at: usize, word: &[u8]) -> Option<Hit> {
+        let valued = match text.before(at, 1) {
+            None | Some(b'"' | b'\'' | b'>') => true,
+            // `Mr. van Dijk`
+            before => before == Some(b' ') && text.before(at, 2) == Some(b'.'),
+        };
+        let capital = word.first().is_some_and(u8::is_ascii_uppercase);
+        let may_start = capital || valued || address::starts_small(word);
         may_start.then(|| address::find(text, at).or_else(|| person::find(text, at)))?
     }
 

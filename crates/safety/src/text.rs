@@ -9,6 +9,7 @@ use std::cell::Cell;
 use crate::Entity;
 use crate::columns;
 use crate::custom::Customs;
+use crate::find::person::label::Subject;
 use crate::hints::{self, Hints, Said};
 
 /// How far behind a finder may look; a stream keeps this much of what it has already let go.
@@ -16,6 +17,9 @@ pub(crate) const LOOK_BEHIND: usize = 96;
 
 /// Between a card and its expiry or code.
 const CARD_DISTANCE: usize = 24;
+
+/// Spaces and quotes between the start of a cell and its value.
+const MAX_INDENT: usize = 16;
 
 /// The longest label that runs into its value.
 const MAX_GLUED: usize = 12;
@@ -99,6 +103,33 @@ impl<'a> Text<'a> {
     /// All bytes in front of `at` that may be looked at for words, at most [`LOOK_BEHIND`].
     pub(crate) fn behind(&self, at: usize) -> &'a [u8] {
         self.slice(at.saturating_sub(LOOK_BEHIND), at)
+    }
+
+    /// Whether `at` goes on with a list whose last item was of this kind.
+    pub(crate) fn continues_list(&self, at: usize, entity: Entity) -> bool {
+        self.hit.is_some_and(|last| last.entity == entity)
+            && self.floor > 0
+            && at > self.floor
+            && is_list_gap(self.near(at))
+    }
+
+    /// What the key above, or the head of the column at hand, says of people and places: of a value that starts
+    /// here.
+    pub(crate) fn subject(&self, at: usize) -> Subject {
+        let starts = |cell: &columns::Cell| {
+            let gap = self.slice(cell.start, at);
+            cell.start <= at && gap.len() <= MAX_INDENT && gap.iter().all(|b| matches!(b, b' ' | b'"' | b'*'))
+        };
+        match self.column.get().filter(starts) {
+            Some(cell) => cell.subject,
+            None if at == 0 => self.hints.people,
+            None => Subject::Nothing,
+        }
+    }
+
+    /// The same without the hit before, or anything in front of it.
+    pub(crate) fn near(&self, at: usize) -> &'a [u8] {
+        self.slice(at.saturating_sub(LOOK_BEHIND).max(self.floor), at)
     }
 
     /// What the words in front of `at`, or else the place of the text, say about a value there.
