@@ -19,6 +19,8 @@ use crate::{Entity, text::Text};
 
 /// Words of a name that is only known by what stands before it.
 const MAX_UNKNOWN: usize = 3;
+/// One more than the letters of the longest title.
+const MAX_TITLE: usize = 10;
 
 /// The name that starts at `at`, the start of a word with a capital, or of a text under a key.
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
@@ -40,10 +42,23 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 fn vouched(text: &Text<'_>, at: usize) -> bool {
     let back = |n| text.before(at, n);
     let titled = back(1) == Some(b' ')
-        && back(2).is_some_and(|b| matches!(b, b'.' | b'r' | b's' | b':' | b'=' | b'|'));
+        && match back(2) {
+            Some(b':' | b'=' | b'|') => true,
+            Some(b'.') => short_capitalised(text, at, 2),
+            Some(b'r' | b's') => short_capitalised(text, at, 1),
+            _ => false,
+        };
     text.subject(at) != Subject::Nothing
         || titled
         || back(1).is_some_and(|b| matches!(b, b'"' | b'\'' | b':' | b'=' | b'>' | b'|'))
+}
+
+/// Whether a word like `Dr` or `Prof` ends `behind` bytes before `at`: after the end of any other sentence nothing
+/// need wait.
+fn short_capitalised(text: &Text<'_>, at: usize, behind: usize) -> bool {
+    let letter = |n: usize| text.before(at, behind + n).filter(u8::is_ascii_alphabetic);
+    let length = (1..=MAX_TITLE).take_while(|n| letter(*n).is_some()).count();
+    length < MAX_TITLE && letter(length).is_some_and(|first| first.is_ascii_uppercase())
 }
 
 /// A candidate: what it looks like, and what stands before it.

@@ -24,7 +24,7 @@ pub(super) fn steps() -> Vec<Step> {
     let open = |what: &str| Step::read(who, &format!("ehr/{what}?patient_id=P-1047"), read);
     let letter = json!({"patient_id": "P-1047", "text": "Discharge letter, first version."});
     let steps = vec![
-        Step::chat(who, "claude-sonnet-4-5", "Plan a discharge letter for patient P-1047.", asked),
+        Step::chat(who, "claude-sonnet-4-5", "Plan a discharge letter.", asked),
         open("patients"),
         open("notes"),
         open("labs"),
