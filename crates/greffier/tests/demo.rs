@@ -56,7 +56,7 @@ fn it_answers_what_the_script_did_and_leaves_nothing_behind() {
     let chain = column(&answers[3], "call").join(" ");
     insta::assert_snapshot!(chain, @"chat ehr:patients ehr:notes ehr:labs ehr:medications chat ehr:imaging ehr:allergies chat chat ehr:notes chat");
     assert_eq!(column(&answers[3], "outcome")[6], "failure 503");
-    assert_eq!(column(&answers[3], "redacted")[5], "US_SSN");
+    assert_eq!(column(&answers[3], "redacted")[5], "PERSON, US_SSN");
 
     // Who asked over HTTP is on the trail.
     assert_eq!(column(&answers[4], "reader"), ["vance"]);
