@@ -4,7 +4,7 @@ import datetime
 import json
 import sys
 
-from report import machine
+from report import machine, put
 
 BEGIN, END = "<!-- ledger's last run -->", "<!-- end of ledger's last run -->"
 BAR = 40
@@ -48,11 +48,7 @@ def main():
         bar = "█" * max(1, round(BAR * row["rate"] / most))
         out.append(f"{row['case']:<{width}}  {bar} {number(row['rate'])}/s")
     out += ["```", "", END]
-    with open(readme, encoding="utf-8") as text:
-        whole = text.read()
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    with open(readme, "w", encoding="utf-8") as text:
-        text.write(before + "\n".join(out) + after)
+    put(readme, out)
 
 
 main()

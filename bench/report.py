@@ -59,6 +59,15 @@ def machine():
     return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}"
 
 
+def put(readme, lines):
+    """Puts lines in the place of those in the README that begin and end like them: with a marker."""
+    with open(readme, encoding="utf-8") as text:
+        whole = text.read()
+    before, after = whole.split(lines[0])[0], whole.split(lines[-1])[1]
+    with open(readme, "w", encoding="utf-8") as text:
+        text.write(before + "\n".join(lines) + after)
+
+
 def main():
     output, readme = sys.argv[1:]
     with open(output, encoding="utf-8") as lines:
@@ -80,11 +89,7 @@ def main():
         bar = "█" * (1 + round(BAR * math.log10(median / least) / span))
         out.append(f"{name:<{width}}  {bar} {shown(median)}")
     out += ["```", "", END]
-    with open(readme, encoding="utf-8") as text:
-        whole = text.read()
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    with open(readme, "w", encoding="utf-8") as text:
-        text.write(before + "\n".join(out) + after)
+    put(readme, out)
 
 
 if __name__ == "__main__":

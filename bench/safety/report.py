@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from report import machine  # noqa: E402
+from report import machine, put  # noqa: E402
 from score import CORE, read, score  # noqa: E402
 
 BEGIN, END = "<!-- safety's last run -->", "<!-- end of safety's last run -->"
@@ -75,11 +75,7 @@ def main():
             out.append(f"{what + ', ' + name:<{width}}  {'█' * round(BAR * value)} {value:.3f}")
         out.append("")
     out[-1:] = ["```", "", END]
-    with open(readme, encoding="utf-8") as text:
-        whole = text.read()
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    with open(readme, "w", encoding="utf-8") as text:
-        text.write(before + "\n".join(out) + after)
+    put(readme, out)
 
 
 if __name__ == "__main__":
