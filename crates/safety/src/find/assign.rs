@@ -87,7 +87,10 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
 pub(crate) fn whole(text: &Text<'_>, said: &Said) -> Option<Value> {
     let label = said.secret()?;
     let end = text.run(0, MAX_VALUE + 1, |_| true);
-    let start = behind_scheme(text, 0);
+    // Blanks stand around a number in a document.
+    let value = text.slice(0, end);
+    let start = behind_scheme(text, end - value.trim_ascii_start().len());
+    let end = if end <= MAX_VALUE { value.trim_ascii_end().len() } else { end };
     (end <= MAX_VALUE).then(|| judge(text, start, end, label, Kept::Assigned))?
 }
 
