@@ -35,6 +35,8 @@ pub(crate) struct Said {
     pub(crate) also: Option<&'static Label>,
     /// Words between the label and the value that are no fillers.
     pub(crate) distance: usize,
+    /// The end of a string, of an element or of a line stands between them.
+    pub(crate) crossed: bool,
 }
 
 impl Said {
@@ -190,6 +192,8 @@ struct Word {
     strange: bool,
     /// A `/` or `&` stands behind it.
     joined: bool,
+    /// The end of a string, of an element or of a line stands behind it.
+    crossed: bool,
 }
 
 impl Word {
@@ -219,7 +223,7 @@ impl<'t> Words<'t> {
             && let Some(mut at) = self.rest
             && let Some(slot) = self.list.get_mut(self.count)
         {
-            let Some((end, joined)) = skip_gap(text, at) else {
+            let Some(Gap { end, joined, crossed }) = skip_gap(text, at) else {
                 self.rest = None;
                 break;
             };
@@ -242,7 +246,8 @@ impl<'t> Words<'t> {
                 self.rest = Some(at);
             }
             let letters = text.get(start..end).unwrap_or_default();
-            *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
+            let strange = strange || letters.len() > MAX_WORD;
+            *slot = Word { start, strange, joined, crossed, ..Word::default() };
             for (to, from) in slot.letters.iter_mut().zip(letters) {
                 *to = from.to_ascii_lowercase();
                 slot.length += 1;
@@ -285,7 +290,8 @@ impl<'t> Words<'t> {
                 Some(label) if label.says == Says::Filler => {}
                 Some(label) if distance == 0 || !label.near => {
                     let also = self.joined(index + label.words());
-                    return Said { label: Some(label), also, distance };
+                    let crossed = self.as_slice().iter().take(index + 1).any(|word| word.crossed);
+                    return Said { label: Some(label), also, distance, crossed };
                 }
                 _ => distance += 1,
             }
@@ -305,15 +311,35 @@ impl<'t> Words<'t> {
     }
 }
 
+/// What stands between two words.
+struct Gap {
+    /// Where it starts, and the word before it ends.
+    end: usize,
+    /// With a `/` or `&` in it.
+    joined: bool,
+    /// With the end of a string, of an element or of a line in it.
+    crossed: bool,
+}
+
 /// Skips back over what stands between words. `None` at a barrier: the end of a sentence, another value, a
 /// placeholder that stands for one.
-fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
-    let (mut at, mut joined, mut digits) = (end, false, 0);
+fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
+    let (mut at, mut joined, mut crossed, mut digits) = (end, false, false, 0);
     loop {
         let b = *text.get(at.checked_sub(1)?)?;
         if is_letter_at(text, at - 1) {
-            return Some((at, joined));
+            return Some(Gap { end: at, joined, crossed });
         }
+        crossed |= match b {
+            b'"' => matches!(text.get(at), Some(b',' | b'}' | b']')),
+            b'<' => text.get(at) == Some(&b'/'),
+            // What a line asks for, the next one gives.
+            b'\n' => {
+                let line = text.get(..at - 1).unwrap_or_default().trim_ascii_end();
+                !matches!(line, [] | [.., b'?' | b':' | b'.'])
+            }
+            _ => false,
+        };
         digits = if b.is_ascii_digit() { digits + 1 } else { 0 };
         let ends_sentence = match b {
             b'.' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),

@@ -196,7 +196,7 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[Password]), &[
         "password", "passwd", "pwd", "passcode", "passphrase", "!pass", "!pw", "passwort", "kennwort",
         "contraseña", "mot de passe", "userpassword", "dbpassword", "passwordvalue", "pgpassword",
-        "adminpassword", "rootpassword",
+        "adminpassword", "rootpassword", "identified by",
     ]),
     (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
         "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",
@@ -240,7 +240,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "completion token", "input token", "output token", "total token", "max token", "maxtoken",
         "cached token", "token count", "public key", "primary key", "foreign key", "cache key",
         "partition key", "sort key", "object key", "idempotency key", "key id", "secret name", "secret id",
-        "secret arn", "token type", "password hash", "password policy", "sync token", "page key", "cursor",
+        "secret arn", "token type", "password hash", "password policy", "password manager", "sync token", "page key", "cursor",
         "nonce", "api version", "sort code", "call id", "tool call", "tool call id", "call sid",
         "call duration", "call center", "phone model", "phone type", "cell b", "chart version",
         "helm chart", "chart js", "birth certificate", "group",

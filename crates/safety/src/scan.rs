@@ -289,7 +289,14 @@ impl Machine {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
             b'0'..=b'9' if text.glued(at) => labelled::find(text, at, &text.said(at)),
-            b'-' => pem::find(text, at),
+            b'-' => {
+                self.expect(text, assign::behind_flag(text, at));
+                pem::find(text, at)
+            }
+            b'>' => {
+                self.expect(text, assign::behind_tag(text, at));
+                None
+            }
             b'+' | b'(' => phone::find(text, at),
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
@@ -492,7 +499,7 @@ impl Machine {
 /// Whether nothing starts with the byte, and it says nothing about what follows.
 fn is_dull(b: u8) -> bool {
     !(b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'\n')
+        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'\n')
         || b >= 0x80)
 }
 
