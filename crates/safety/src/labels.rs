@@ -196,7 +196,8 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[Password]), &[
         "password", "passwd", "pwd", "passcode", "passphrase", "!pass", "!pw", "passwort", "kennwort",
         "contraseña", "mot de passe", "userpassword", "dbpassword", "passwordvalue", "pgpassword",
-        "adminpassword", "rootpassword", "identified by",
+        "adminpassword", "rootpassword", "identified by", "!requirepass",
+        "!masterauth",
     ]),
     (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
         "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",

@@ -48,6 +48,8 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
         return None;
     }
     let mut start = at + 1 + usize::from(mark == b'=' && next == b'>');
+    // `**Password:** …`
+    start += 2 * usize::from(text.starts_with(start, b"** "));
     start = text.run(start, 4, |b| b == b' ' || b == b'\t');
     let (start, end, quoted) = value_at(text, start)?;
     let kept = match mark {
@@ -83,19 +85,31 @@ pub(crate) fn behind_tag(text: &Text<'_>, at: usize) -> Option<Value> {
     (text.get(closes) == Some(b'<')).then(|| judge(text, start, end, label, Kept::Assigned))?
 }
 
-/// Commands that take a password as `-p`, some only with nothing between.
-const COMMANDS: [&[u8]; 8] =
-    [b"sshpass", b"mysql", b"mariadb", b"docker login", b"podman login", b"helm ", b"plink", b"az login"];
+/// Commands that take a password behind an option of one letter, and whether with nothing between.
+const COMMANDS: [(&[u8], u8, bool); 9] = [
+    (b"sshpass", b'p', false),
+    (b"mysql", b'p', true),
+    (b"mariadb", b'p', true),
+    (b"docker login", b'p', false),
+    (b"podman login", b'p', false),
+    (b"helm ", b'p', false),
+    (b"az login", b'p', false),
+    (b"redis-cli", b'a', false),
+    (b"mosquitto_", b'P', false),
+];
 
-/// The password behind the `-p` at `at` of a command that takes one.
+/// The password behind the `-` at `at`, if it begins the option of a command that takes one.
 pub(crate) fn behind_flag(text: &Text<'_>, at: usize) -> Option<Value> {
-    if text.get(at + 1) != Some(b'p') || text.before(at, 1) != Some(b' ') {
+    let letter = text.get(at + 1).filter(|b| matches!(b, b'p' | b'P' | b'a'))?;
+    if text.before(at, 1) != Some(b' ') {
         return None;
     }
     let line = text.slice(at.saturating_sub(LOOK_BEHIND), at);
     let line = line.rsplit(|b| matches!(b, b'\n' | b';' | b'|')).next()?;
-    let command = COMMANDS.iter().find(|command| memchr::memmem::find(line, command).is_some())?;
-    let glued = command.starts_with(b"m");
+    let takes = |(command, option, _): &&(&[u8], u8, bool)| {
+        *option == letter && memchr::memmem::find(line, command).is_some()
+    };
+    let &(_, _, glued) = COMMANDS.iter().find(takes)?;
     let space = text.get(at + 2) == Some(b' ');
     if glued && space {
         return None;
@@ -143,7 +157,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
 /// Whether the next token is the value of the label whose last word starts at `at`, with no mark between: an option
 /// (`--password …`), SQL (`identified by …`), a login (`login … password …`).
 fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
-    if label.phrase == IDENTIFIED {
+    if matches!(label.phrase, IDENTIFIED | "requirepass" | "masterauth") {
         return true;
     }
     let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
@@ -171,7 +185,10 @@ fn is_option_byte(b: u8) -> bool {
 pub(crate) fn whole(text: &Text<'_>, said: &Said) -> Option<Value> {
     let label = said.secret()?;
     let end = text.run(0, MAX_VALUE + 1, |_| true);
-    let start = behind_scheme(text, 0);
+    // Blanks stand around a number in a document.
+    let value = text.slice(0, end);
+    let start = behind_scheme(text, end - value.trim_ascii_start().len());
+    let end = if end <= MAX_VALUE { value.trim_ascii_end().len() } else { end };
     (end <= MAX_VALUE).then(|| judge(text, start, end, label, Kept::Assigned))?
 }
 
@@ -196,7 +213,7 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
         return None;
     }
     let value = judge(text, start, end, label, Kept::Spoken)?;
-    let strong = value.entity != Entity::Password || has_inner_capital(text.slice(start, end));
+    let strong = value.entity != Entity::Password || said.asked || has_inner_capital(text.slice(start, end));
     strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
 }
 
@@ -439,8 +456,7 @@ fn has_inner_capital(value: &[u8]) -> bool {
 /// Whether the value points at the secret, or stands in its place: `${X}`, `<password>`, `****`, `your-key-here`,
 /// `vault:secret/x`, `os.environ["X"]`, `get_secret()`.
 fn stands_for_another(value: &[u8]) -> bool {
-    const STARTS: [&[u8]; 22] = [
-        b"$",
+    const STARTS: [&[u8]; 21] = [
         b"<",
         b"{",
         b"[",
@@ -493,7 +509,11 @@ fn stands_for_another(value: &[u8]) -> bool {
     ];
     let lower = value.to_ascii_lowercase();
     let path = value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1;
+    let variable = value.strip_prefix(b"$").is_some_and(|name| {
+        matches!(name, [b'{' | b'(', ..]) || name.contains(&b'$') || name.iter().all(|&b| is_option_byte(b))
+    });
     STARTS.iter().any(|start| lower.starts_with(start))
+        || variable
         || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
         || path
         || matches!(lower.last(), Some(b'(' | b')'))

@@ -474,6 +474,10 @@ fn a_secret_stands_in_the_slot_of_its_label() {
         What is the password?\nuser: ⟦Kx9vQ2mT⟧ -> PASSWORD
         mysqldump -u root -p⟦Xk9m!tR2⟧ shop -> PASSWORD
         sshpass -p '⟦Xk9m!tR2⟧' ssh bob@10 -> PASSWORD
+        redis-cli -a ⟦Xk9m!tR2⟧ ping -> PASSWORD
+        requirepass ⟦Xk9m!tR2⟧ -> PASSWORD
+        - **Password:** ⟦Tundr@210@⟧ -> PASSWORD
+        key ⟦AK¦IAWRLTOKUABEBSUIXB⟧ and ⟦gl¦pat-_7uumG4gLjNvtvvt-4Rz⟧ -> AWS_ACCESS_KEY GITLAB_TOKEN
         docker login -u ci --password ⟦Xk9m!tR2⟧ -> PASSWORD
         CREATE USER bob IDENTIFIED BY '⟦Xk9m!tR2⟧'; -> PASSWORD
         machine h login bob password ⟦mango-6876-tree⟧ -> PASSWORD
@@ -555,6 +559,15 @@ fn tables_speak_by_their_heads() {
         | id | MRN |
         |----|-----|
         | 12345678 | [MEDICAL_RECORD_NUMBER] |
+    ");
+    assert_snapshot!(check("id        mrn       password\nTCK-1     00482913  s3cret!x\nTCK-2     00482914  $yvd%YM"), @r"
+    id        mrn       password
+    TCK-1     [MEDICAL_RECORD_NUMBER]  [PASSWORD]
+    TCK-2     [MEDICAL_RECORD_NUMBER]  [PASSWORD]
+    ");
+    assert_snapshot!(check("INSERT INTO t (ref, mrn, pwd) VALUES ('12345678', '00482913', 's3cret!x'),\n('1', '00482914', NULL);"), @r"
+    INSERT INTO t (ref, mrn, pwd) VALUES ('12345678', '[MEDICAL_RECORD_NUMBER]', '[PASSWORD]'),
+    ('1', '[MEDICAL_RECORD_NUMBER]', NULL);
     ");
     assert_snapshot!(check("user;password\nbob;s3cret!x\n"), @r"
         user;password
