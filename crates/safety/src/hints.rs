@@ -135,7 +135,7 @@ impl Hints {
 pub(crate) fn before(behind: &[u8]) -> Said {
     let said = Words::behind(behind).said(MAX_WORDS);
     let near = said.something() && said.distance == 0 && !said.crossed;
-    if near { said } else { asked(behind).unwrap_or(said) }
+    if near && said.secret().is_none() { said } else { asked(behind).unwrap_or(said) }
 }
 
 /// What was asked for, where nothing but the change of speakers and words of courtesy stands between the question and
@@ -343,7 +343,11 @@ impl<'t> Words<'t> {
             let numbered = digits > 0
                 && (digits > 1 && end + digits < text.len()
                     || text.get(end + digits).is_some_and(u8::is_ascii_alphabetic));
-            let strange = numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
+            // The end of an element says nothing about what follows it.
+            let closes = text.get(end) == Some(&b'>')
+                && text.get(..token_start(text, start)).is_some_and(|before| before.ends_with(b"</"));
+            let strange =
+                closes || numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
             if strange {
                 at = token_start(text, start);
                 self.rest = Some(at);
@@ -641,6 +645,8 @@ mod tests {
         ] {
             assert_eq!(words(text), "", "{text}");
         }
+        assert_eq!(words("</CardVerificationValue><Street>"), "");
+        assert_eq!(words("<CardVerificationValue>"), "CVV");
         assert_eq!(words("DoB: "), "DATE_OF_BIRTH");
         assert_eq!(words("IdNr. "), "DE_TAX_ID");
         assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());

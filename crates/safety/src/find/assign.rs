@@ -120,7 +120,7 @@ pub(crate) fn behind_flag(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 14] = [
+    const VERBS: [&[u8]; 15] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -134,6 +134,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" should be ",
         b" to ",
         b" = ",
+        b" - ",
         b" as ",
     ];
     let word = text.slice(at, end);
@@ -144,9 +145,10 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
     let label = said.secret()?;
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
-        return (text.get(end) == Some(b' ') && takes_next(text, at, label)).then(|| {
+        let quoted = text.starts_with(end, b" '");
+        return (quoted || text.get(end) == Some(b' ') && takes_next(text, at, label)).then(|| {
             let (start, end, quoted) = value_at(text, end + 1)?;
-            let kept = if quoted { Kept::Assigned } else { Kept::Written };
+            let kept = if quoted { Kept::Quoted } else { Kept::Written };
             (text.get(start) != Some(b'-')).then(|| judge(text, start, end, label, kept))?
         })?;
     };
@@ -346,7 +348,7 @@ enum Kept {
 
 fn judge(text: &Text<'_>, start: usize, end: usize, label: &'static Label, kept: Kept) -> Option<Value> {
     let value = text.slice(start, end);
-    if stands_for_another(value) && !is_aws_secret(value) {
+    if stands_for_another(value) && !is_aws_secret(value) && label.phrase != SIGNED.phrase {
         return None;
     }
     let entity = label.kinds().iter().copied().find(|kind| match kind {

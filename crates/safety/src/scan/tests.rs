@@ -476,6 +476,9 @@ fn a_secret_stands_in_the_slot_of_its_label() {
         sshpass -p '⟦Xk9m!tR2⟧' ssh bob@10 -> PASSWORD
         redis-cli -a ⟦Xk9m!tR2⟧ ping -> PASSWORD
         requirepass ⟦Xk9m!tR2⟧ -> PASSWORD
+        CREATE USER etl WITH PASSWORD '⟦Harbor-mango-70⟧'; -> PASSWORD
+        Passphrase - ⟦Ginger941@⟧ -> PASSWORD
+        What's the password?\nA: ⟦river_mango-03⟧ -> PASSWORD
         - **Password:** ⟦Tundr@210@⟧ -> PASSWORD
         key ⟦AK¦IAWRLTOKUABEBSUIXB⟧ and ⟦gl¦pat-_7uumG4gLjNvtvvt-4Rz⟧ -> AWS_ACCESS_KEY GITLAB_TOKEN
         docker login -u ci --password ⟦Xk9m!tR2⟧ -> PASSWORD
@@ -494,6 +497,7 @@ fn a_secret_stands_in_the_slot_of_its_label() {
         Forgot the password again today\nSent from my iPhone
         docker run -p 8080:80 nginx, mkdir -p srv/Data1, mysql -u root -p shop
         login page password reset
+        the password 'reset' page, password - see below
         sig=DDzMFB7qLk2Xw9Zr5Tn8cA and ?sort=DDzMFB7qLk2Xw9Zr5Tn8cA
     "#,
     );
