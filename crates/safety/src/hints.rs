@@ -142,8 +142,14 @@ pub(crate) fn before(behind: &[u8]) -> Said {
 /// its answer: `What is your SSN?\nuser: sure, it's …`.
 fn asked(behind: &[u8]) -> Option<Said> {
     // What ends a question or a request; a request in plain words needs somebody else to answer.
-    let sure = memchr::memrchr(b'?', behind).max(last(behind, b"please."));
-    let mark = sure.max(last(behind, b".\"}")).max(last(behind, b".\n"))?;
+    let stop = memchr::memrchr(b'.', behind);
+    let around = |place: usize| behind.split_at_checked(place);
+    let polite = stop.filter(|stop| around(*stop).is_some_and(|(before, _)| before.ends_with(b"please")));
+    let told = stop.filter(|stop| {
+        around(*stop).is_some_and(|(_, end)| end.starts_with(b".\"}") || end.starts_with(b".\n"))
+    });
+    let sure = memchr::memrchr(b'?', behind).max(polite);
+    let mark = sure.max(told)?;
     let (question, turn) = (behind.get(..mark)?, behind.get(mark + 1..)?);
     // A mark in the middle of a line (`?a=`) ends no question.
     let ends = turn.first().is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\\'));
@@ -164,12 +170,6 @@ fn asked(behind: &[u8]) -> Option<Said> {
     let said = Words::behind(question).said(MAX_WORDS);
     let near = said.something() && !said.crossed && said.distance <= 2;
     near.then_some(Said { distance: 0, asked: true, ..said })
-}
-
-/// The last byte of the last place where this stands, but for what closes a string.
-fn last(text: &[u8], what: &[u8]) -> Option<usize> {
-    let place = memchr::memmem::rfind(text, what)?;
-    what.iter().position(|b| *b == b'.').map(|dot| place + dot)
 }
 
 /// Where what is asked for is kept.
@@ -282,7 +282,8 @@ fn says_version(word: &[u8]) -> bool {
         b"driver",
         b"sdk",
     ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    // `AssemblyVersion`
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) || word.ends_with(b"Version")
 }
 
 /// A word, in small letters.
@@ -467,6 +468,8 @@ fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
         let ends_sentence = match b {
             b'.' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),
             b'!' | b';' => true,
+            // An empty field: what is said of it is said of nothing else.
+            b'|' => text.get(at) == Some(&b'|'),
             b'>' => {
                 text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             }
@@ -620,6 +623,7 @@ mod tests {
         }
         for text in [
             "<US_SSN> ",
+            "ssn||||",
             "ssn one two three four five six ",
             "We took the passport. ",
             "ssn 1234 to ",
@@ -651,6 +655,7 @@ mod tests {
         assert_eq!(words("IdNr. "), "DE_TAX_ID");
         assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());
         assert!(announces_version(b"version: ") && announces_version(b"release is "));
+        assert!(announces_version(b"AssemblyVersion(\""));
         assert!(!announces_version(b"version of the host at ") && !announces_version(b"x9vW "));
     }
 }

@@ -71,7 +71,9 @@ const TABLE: &[(Says, &[&str])] = &[
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
         "telefoon", "phonenumber", "mobilephone",
     ]),
-    (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
+    (Says::Kinds(&[UsNpi]), &[
+        "npi", "national provider", "provider identifier", "provider id", "!xx",
+    ]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
         "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
     ]),

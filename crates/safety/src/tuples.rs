@@ -32,8 +32,10 @@ enum Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tuples {
     place: Place,
-    /// The list of names, and then what stands behind it.
-    read: Vec<u8>,
+    /// The list of names, which are judged once rows follow: most brackets hold something else.
+    names: Vec<u8>,
+    /// What stands behind it.
+    gap: Vec<u8>,
     heads: Vec<Hints>,
     column: usize,
     /// Where the value at hand starts.
@@ -76,27 +78,26 @@ impl Tuples {
             Place::Outside => {}
             Place::List => match b {
                 b')' => {
-                    self.heads = columns::heads(self.read.split(|b| *b == b',')).unwrap_or_default();
-                    self.read.clear();
-                    self.place = if self.heads.is_empty() { Place::Outside } else { Place::Behind };
+                    self.gap.clear();
+                    self.place = Place::Behind;
                 }
                 b'(' => self.open_list(),
-                _ if is_part_of_name(b) && self.read.len() < MAX_LIST => {
+                _ if is_part_of_name(b) && self.names.len() < MAX_LIST => {
                     // Names may be quoted, in several ways.
                     let mark = matches!(b, b'"' | b'`' | b'[' | b']' | b'\\');
-                    self.read.push(if mark || b.is_ascii_whitespace() { b' ' } else { b });
+                    self.names.push(if mark || is_blank(b) { b' ' } else { b });
                 }
                 _ => self.place = Place::Outside,
             },
             Place::Behind => match b {
-                b'(' if self.says(b"values") => self.open_row(at),
+                b'(' if self.says(b"values") && self.judge() => self.open_row(at),
                 b'(' => self.open_list(),
-                b';' if self.says(b"from stdin") => {
+                b';' if self.says(b"from stdin") && self.judge() => {
                     self.place = Place::Outside;
                     return Some(std::mem::take(&mut self.heads));
                 }
-                _ if self.read.len() < MAX_GAP && (b.is_ascii_alphabetic() || is_blank(b)) => {
-                    self.read.push(if is_blank(b) { b' ' } else { b });
+                _ if self.gap.len() < MAX_GAP && (b.is_ascii_alphabetic() || is_blank(b)) => {
+                    self.gap.push(if is_blank(b) { b' ' } else { b });
                 }
                 _ => self.place = Place::Outside,
             },
@@ -129,7 +130,13 @@ impl Tuples {
 
     fn open_list(&mut self) {
         self.place = Place::List;
-        self.read.clear();
+        self.names.clear();
+    }
+
+    /// What the names say; whether they are names.
+    fn judge(&mut self) -> bool {
+        self.heads = columns::heads(self.names.split(|b| *b == b',')).unwrap_or_default();
+        !self.heads.is_empty()
     }
 
     fn open_row(&mut self, at: usize) {
@@ -139,7 +146,7 @@ impl Tuples {
 
     /// Whether these words stand behind the list, and nothing else.
     fn says(&self, words: &[u8]) -> bool {
-        self.read.trim_ascii().eq_ignore_ascii_case(words)
+        self.gap.trim_ascii().eq_ignore_ascii_case(words)
     }
 }
 

@@ -372,6 +372,7 @@ fn labels_say_what_a_value_is() {
         passport ⟦C01234567⟧ -> US_PASSPORT
         driver's license ⟦D1234567⟧, DL# ⟦D123-4567-8901-23⟧ -> US_DRIVER_LICENSE US_DRIVER_LICENSE
         plate ⟦HH-MY 369⟧ vin ⟦1M8GDM9AXKP042788⟧ -> LICENSE_PLATE VIN
+        NM1*85*2*ST MARYS CLINIC*****XX*⟦1234567893⟧~ -> US_NPI
         IMEI: ⟦490154203237518⟧ at ⟦00:1A:2B:3C:4D:5E⟧ -> IMEI MAC_ADDRESS
         device serial number ⟦SN64337973⟧ -> DEVICE_SERIAL
         upgrade the host at ⟦10.0.0.9⟧ to version 10.0.0.10 -> IP_ADDRESS
