@@ -192,8 +192,11 @@ fn aligned(line: &[u8]) -> Option<Table> {
         let start = at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
         let rest = line.get(start..).unwrap_or_default();
         let end = start + memchr::memmem::find(rest, b"  ").unwrap_or(rest.trim_ascii_end().len());
-        let characters = |end: usize| line.iter().take(end).filter(|b| **b & 0xC0 != 0x80).count();
-        places.push((characters(start), characters(end)));
+        let characters = |from: usize, to: usize| {
+            line.get(from..to).map_or(0, |part| part.iter().filter(|b| **b & 0xC0 != 0x80).count())
+        };
+        let first = places.last().map_or(0, |last| last.1) + characters(at, start);
+        places.push((first, first + characters(start, end)));
         cells.push(line.get(start..end).unwrap_or_default());
         at = end;
         if cells.len() > MAX_COLUMNS {
