@@ -71,7 +71,9 @@ const TABLE: &[(Says, &[&str])] = &[
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
         "telefoon", "phonenumber", "mobilephone",
     ]),
-    (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
+    (Says::Kinds(&[UsNpi]), &[
+        "npi", "national provider", "provider identifier", "provider id", "!xx",
+    ]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
         "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
     ]),
@@ -196,7 +198,8 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[Password]), &[
         "password", "passwd", "pwd", "passcode", "passphrase", "!pass", "!pw", "passwort", "kennwort",
         "contraseña", "mot de passe", "userpassword", "dbpassword", "passwordvalue", "pgpassword",
-        "adminpassword", "rootpassword",
+        "adminpassword", "rootpassword", "identified by", "!requirepass",
+        "!masterauth",
     ]),
     (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
         "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",
@@ -240,7 +243,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "completion token", "input token", "output token", "total token", "max token", "maxtoken",
         "cached token", "token count", "public key", "primary key", "foreign key", "cache key",
         "partition key", "sort key", "object key", "idempotency key", "key id", "secret name", "secret id",
-        "secret arn", "token type", "password hash", "password policy", "sync token", "page key", "cursor",
+        "secret arn", "token type", "password hash", "password policy", "password manager", "sync token", "page key", "cursor",
         "nonce", "api version", "sort code", "call id", "tool call", "tool call id", "call sid",
         "call duration", "call center", "phone model", "phone type", "cell b", "chart version",
         "helm chart", "chart js", "birth certificate", "group",
