@@ -52,7 +52,7 @@ const TAX: &[Entity] = &[DeTaxId, UkUtr, EsNif, EsNie, ItFiscalCode, AuTfn, UsIt
 const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UsSsn]), &[
         "ssn", "social security", "socialsecurity", "socialsecuritynumber", "soc sec", "social sec",
-        "!ss number",
+        "!ss number", "!ss", "!my social", "!your social", "!his social", "!her social", "!their social",
     ]),
     (Says::Kinds(&[UsItin, UsSsn]), &[
         "itin", "individual taxpayer", "taxpayer identification", "taxpayer id", "!tin",
@@ -69,7 +69,8 @@ const TABLE: &[(Says, &[&str])] = &[
         "phone", "telephone", "!tel", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms", "!ph",
         "dial", "landline", "msisdn", "callback", "call", "text me at", "reach me at", "reach me on",
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
-        "telefoon", "phonenumber", "mobilephone",
+        "telefoon", "phonenumber", "mobilephone", "!tél", "!cel", "celular", "!hp", "caller id", "!my number",
+        "handynummer", "mobilnummer", "rufnummer", "telefonnummer", "llámame", "llamame",
     ]),
     (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
@@ -86,7 +87,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "born", "birth", "geburtsdatum", "geboren", "geb", "date de naissance", "naissance", "né le",
         "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
         "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
-        "fodselsdato", "födelsedatum", "syntymäaika",
+        "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació", "né", "née", "nato", "nata",
     ]),
     (Says::Kinds(&[AdmissionDate]), &[
         "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",
@@ -131,7 +132,9 @@ const TABLE: &[(Says, &[&str])] = &[
     ]),
     (Says::Kinds(&[Cvv]), &[
         "cvv", "cvc", "csc", "security code", "card verification", "card code", "!cid", "card security",
-        "cvv code", "cvc code", "card verification value", "card verification code",
+        "cvv code", "cvc code", "card verification value", "card verification code", "cryptogramme",
+        "cryptogramme visuel", "code on the back", "code on back", "prüfnummer", "kartenprüfnummer",
+        "código de seguridad", "codigo de seguridad", "codice di sicurezza", "code de sécurité",
     ]),
     (Says::Kinds(&[CardExpiry]), &[
         "!exp", "expiry", "expiration", "!expires", "!expire", "valid thru", "valid through", "good thru",
@@ -171,9 +174,12 @@ const TABLE: &[(Says, &[&str])] = &[
         "steueridnr", "idnr", "steuernummer", "tin germany", "identifikationsnummer", "german tax",
     ]),
     (Says::Kinds(&[FrNir]), &[
-        "nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécurité sociale",
+        "nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécurité sociale", "secu", "sécu",
+        "french social security",
     ]),
-    (Says::Kinds(&[EsNif, EsNie]), &["dni", "nif", "nie"]),
+    (Says::Kinds(&[EsNif, EsNie]), &[
+        "dni", "nif", "nie", "documento identidad", "documento de identidad", "documento nacional de identidad",
+    ]),
     (Says::Kinds(&[ItFiscalCode]), &["codice fiscale", "fiscal code", "!cf"]),
     (Says::Kinds(&[PlPesel]), &["pesel"]),
     (Says::Kinds(&[NlBsn]), &[

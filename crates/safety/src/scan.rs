@@ -431,7 +431,8 @@ impl Machine {
         let capitals = end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase);
         if !digit(end) && !digit(end + 1) {
             let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
-            return labelled::find(text, at, &said);
+            return labelled::find(text, at, &said)
+                .or_else(|| national::begins_in_groups(text, at).then(|| national::find(text, at))?);
         }
         let said = text.said(at);
         national::find(text, at).or_else(|| labelled::find(text, at, &said))
@@ -527,7 +528,7 @@ fn goes_on(text: &Text<'_>, at: usize, end: usize) -> bool {
         Some(b':') => next(end + 1, |b| b.is_ascii_hexdigit() || matches!(b, b'/' | b':')),
         // `QQ 12 34 56 C`, `D 123 4567`
         Some(b' ') if end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase) => {
-            next(end + 1, |b| b.is_ascii_digit())
+            next(end + 1, |b| b.is_ascii_digit()) || national::begins_in_groups(text, at)
         }
         Some(b) => email::is_latin_lead(b),
         None => false,

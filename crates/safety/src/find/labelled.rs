@@ -28,7 +28,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
                 continue;
             }
             if best.is_none_or(|best| best.entity.score() < entity.score())
-                && let Some(end) = end_of(text, at, &token, entity)
+                && let Some(end) = end_of(text, at, &token, entity).or_else(|| {
+                    (said.distance == 0).then(|| end_beside(text, at, &token, entity, label.phrase))?
+                })
             {
                 best = Some(Hit::closed(entity, end).said_by(label.phrase));
             }
@@ -91,11 +93,16 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::UsBankNumber => bank_number(text, at, token),
         Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
         Entity::UsDriverLicense => free(&is_driver_license)
-            .or_else(|| [12, 13, 14].into_iter().find_map(|n| exactly(n, &is_driver_license))),
+            .or_else(|| [15, 14, 13, 12, 9].into_iter().find_map(|n| exactly(n, &is_driver_license))),
         Entity::LicensePlate => plate(text, at, token),
         Entity::MedicalLicense => exactly(9, &check::dea),
         Entity::Cvv => {
-            digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(|&end| stands_alone(text, end))
+            let rest =
+                text.before(at, 1) == Some(b',') && text.before(at, 2).is_some_and(|b| b.is_ascii_digit());
+            let alone = |end: &usize| {
+                text.in_cell(at) && text.get(*end) == Some(b',') || !rest && stands_alone(text, *end)
+            };
+            digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(alone)
         }
         Entity::CardExpiry => expiry(text, at).filter(|_| speaks_of_a_card(text, at)),
         Entity::Vin => exactly(17, &check::vin),
@@ -125,6 +132,27 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::BrCpf => digits(11, &check::cpf),
         Entity::InAadhaar => digits(12, &|c| !matches!(c, [b'0' | b'1', ..]) && check::verhoeff(c)),
         Entity::AuTfn => digits(9, &check::tfn),
+        _ => None,
+    }
+}
+
+/// The same right behind a label, which then says more than the form.
+fn end_beside(text: &Text<'_>, at: usize, token: &Token, entity: Entity, phrase: &str) -> Option<usize> {
+    match entity {
+        Entity::PhoneNumber => phone::beside_label(text, at),
+        // `04-01-14`: a record number, unless the label speaks of other things as well.
+        Entity::MedicalRecordNumber if !matches!(phrase, "patient" | "pt" | "chart" | "mr") => {
+            let id =
+                token.unspaced().filter(|id| check::all_digits(id.characters) && id.characters.len() == 6)?;
+            (token.laid_out(&[2, 2, 2]) && text.word_end(id.end)).then_some(id.end)
+        }
+        Entity::UsDriverLicense => {
+            let capitals = |id: &Id<'_>| !text.slice(at, id.end).iter().any(u8::is_ascii_lowercase);
+            let id = token
+                .unspaced()
+                .filter(|id| is_some_license(id.characters) && capitals(id) && !is_day(text, at, id))?;
+            text.word_end(id.end).then_some(id.end)
+        }
         _ => None,
     }
 }
@@ -222,7 +250,15 @@ fn is_driver_license(characters: &[u8]) -> bool {
     let washington = characters.len() == 12
         && characters.iter().take(3).all(u8::is_ascii_uppercase)
         && characters.iter().filter(|b| b.is_ascii_digit()).count() >= 2;
+    // Washington again, since 2018.
+    let washington = washington || characters.len() == 12 && characters.starts_with(b"WDL");
     (FORMS.contains(&form.as_str()) || washington) && !check::uniform(characters)
+}
+
+/// What some state may print: letters and digits, enough of them digits.
+fn is_some_license(characters: &[u8]) -> bool {
+    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
+    (6..=15).contains(&characters.len()) && digits >= 3 && !check::uniform(characters)
 }
 
 /// An account: digits in one piece, or in groups of three or more.
@@ -308,3 +344,6 @@ fn says_one_of(text: &Text<'_>, at: usize, words: &[&[u8]]) -> bool {
     let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at).to_ascii_lowercase();
     words.iter().any(|word| memchr::memmem::find(&behind, word).is_some())
 }
+
+#[cfg(test)]
+mod tests;

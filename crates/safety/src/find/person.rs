@@ -107,13 +107,21 @@ impl Name<'_, '_> {
     fn cut_at_everyday_words(&mut self) {
         let first = usize::from(matches!(self.cue, Cue::Title | Cue::Label(Subject::NamePart)));
         let upper = self.tokens.get(0).is_some_and(|token| token.upper);
+        // `Martin Luther King Day`, although there are people of that name.
+        let day = |token: &Token| NAMED_AFTER.contains(&token.folded.as_slice());
+        if matches!(self.cue, Cue::None | Cue::Against) && self.tokens.as_slice().iter().skip(2).any(day) {
+            self.tokens.keep(0);
+            return;
+        }
         let stop = self.tokens.as_slice().iter().enumerate().position(|(i, token)| {
             let everyday = i >= first && token.part == Part::Word && token.kind.is_no_name();
             // `Anna Lee CEO`, but not `ANNA LEE`.
             everyday || (token.part == Part::Word && token.upper && !upper)
         });
         if let Some(stop) = stop {
-            let organisation = self.tokens.get(stop).is_some_and(|token| token.kind.is(Kind::ORGANISATION));
+            let organisation = self.tokens.get(stop).is_some_and(|token| {
+                token.kind.is(Kind::ORGANISATION) || NAMED_AFTER.contains(&token.folded.as_slice())
+            });
             self.tokens.keep(if organisation && stop > 0 && !matches!(self.cue, Cue::Title) {
                 0
             } else {
@@ -180,6 +188,15 @@ impl Name<'_, '_> {
         self.reversed_end(end).is_some()
     }
 
+    /// The end of a given name, and hardly anything else, behind a family name and a comma.
+    fn given_behind_comma(&self) -> Option<usize> {
+        let family = self.words().next()?.kind;
+        let end = self.tokens.end().filter(|&end| self.text.starts_with(end, b", "))?;
+        let behind = shape::token(self.text, end + 2)?;
+        let reversed = !family.surely_given() && behind.part == Part::Word && behind.kind.surely_given();
+        reversed.then_some(behind.end)
+    }
+
     fn reversed_end(&self, end: usize) -> Option<usize> {
         let comma = self.text.get(end)? == b',' && self.text.get(end + 1)? == b' ';
         if !comma || self.words().count() > 2 {
@@ -222,6 +239,10 @@ impl Name<'_, '_> {
         }
         if self.words().count() >= 2 {
             return self.first(MAX_UNKNOWN);
+        }
+        // `patient Thompson, Thabo was seen`
+        if let Some(given) = self.given_behind_comma() {
+            return Some(given);
         }
         (first.kind.is(Kind::GIVEN) || first.part != Part::Word).then(|| self.tokens.end())?
     }
@@ -333,6 +354,30 @@ fn ends_value(text: &Text<'_>, at: usize) -> bool {
         Some(_) => false,
     }
 }
+
+/// What is named after people, besides what lists know as organisations and places.
+const NAMED_AFTER: [&[u8]; 20] = [
+    b"day",
+    b"week",
+    b"month",
+    b"prize",
+    b"award",
+    b"medal",
+    b"trophy",
+    b"cup",
+    b"act",
+    b"bill",
+    b"theorem",
+    b"memorial",
+    b"holiday",
+    b"lecture",
+    b"fellowship",
+    b"scholarship",
+    b"stadium",
+    b"bridge",
+    b"tunnel",
+    b"dam",
+];
 
 /// Given and family name of firms, products and places, folded.
 const BRANDS: [(&[u8], &[u8]); 44] = [

@@ -59,6 +59,10 @@ fn whatever_stands_under_a_key_and_looks_like_one() {
         r#"
         {"shipping_address":"⟦Ekeby Gård 3, Store Backe⟧","ip_address":"10.0.0.1 Host Name 3","email_address":"x"}
         Home address: ⟦12 Mill Close, Leeds M1 4BT⟧. Call me.
+        {address: '⟦144 Baker Street, Bristol BS8 1TH⟧', passportNo: '734166352'}
+        {address: '⟦Hus 3, Store Backe⟧', card: '5297-4546-7310-4352'}, address='⟦12 St. John's Road, Leeds LS1 4DY⟧' b='Ab 3'
+        Address: ⟦Hus 3, Store Backe⟧, phone: +46 8 123 456 78
+        Address: see Annex 3 Below: none
         {"address":"0.0.0.0:8080","address":"0xdeadbeef 1","wallet_address":"One Two 3"}
         "#,
     );

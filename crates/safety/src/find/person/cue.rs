@@ -200,6 +200,14 @@ fn words(behind: &[u8]) -> Cue {
     let mut words = behind.rsplit(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
     let mut next = || words.next().unwrap_or_default();
     let (last, previous, third) = (next(), next(), next());
+    // `"content":"Patient Anna`: a sentence begins behind a quote.
+    let opening = last.iter().rposition(|b| matches!(b, b'"' | b'`' | b'>' | b'{' | b'[' | b'('));
+    let (last, previous, third) = match opening {
+        Some(quote) if quote + 1 < last.len() => {
+            (last.get(quote + 1..).unwrap_or_default(), &b""[..], &b""[..])
+        }
+        _ => (last, previous, third),
+    };
     let bare = last.strip_suffix(b".").unwrap_or(last);
     let is = |word: &[u8], list: &[&[u8]]| list.iter().any(|known| word.eq_ignore_ascii_case(known));
     // `Ms`, but neither `MS` nor `ms`.
@@ -223,6 +231,7 @@ fn words(behind: &[u8]) -> Cue {
         return Cue::Firm;
     }
     let soft = is(last, &[b"by", b"attn", b"attn:", b"c/o", b"cc", b"signed"])
+        || is(last, &[b"tell", b"told", b"ask", b"asked", b"remind", b"reminded"])
         || is(last, &[b"with"]) && is(previous, &MET)
         || is(last, &[b"to"]) && is(previous, &TOLD)
         || is(last, &[b"of"]) && is(previous, &[b"behalf"]) && is(third, &[b"on"]);
