@@ -71,6 +71,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
         "telefoon", "phonenumber", "mobilephone", "!tél", "!cel", "celular", "!hp", "caller id", "!my number",
         "handynummer", "mobilnummer", "rufnummer", "telefonnummer", "llámame", "llamame",
+        "!mob", "telefone", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
     ]),
     (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
@@ -88,6 +89,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
         "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
         "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació", "né", "née", "nato", "nata",
+        "!b",
     ]),
     (Says::Kinds(&[AdmissionDate]), &[
         "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",
@@ -110,7 +112,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "account number", "bank account", "bank account number", "checking account", "saving",
         "saving account", "deposit account", "acct", "acct number", "bank acct", "accountnumber",
         "bankaccount", "beneficiary account", "direct deposit", "current account", "payee account",
-        "account ending", "bank number", "!a c number", "!account",
+        "account ending", "bank number", "!a c number", "!account", "!dda", "demand deposit",
     ]),
     (Says::Kinds(&[UsPassport]), &[
         "passport", "passport number", "travel document", "passeport", "pasaporte", "reisepass",
@@ -119,7 +121,7 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UsDriverLicense]), &[
         "driver license", "driver license number", "driving license", "driver lic", "driver id",
         "driver permit", "operator license", "dmv", "!dl", "dln", "driverlicense", "driverslicense",
-        "license dl", "license number", "drv lic", "driving permit",
+        "license dl", "license number", "drv lic", "driving permit", "dl number",
     ]),
     (Says::Kinds(&[LicensePlate]), &[
         "license plate", "plate number", "number plate", "!plate", "registration plate", "vehicle plate",
@@ -162,7 +164,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "bank identifier code", "swiftcode", "swiftbic",
     ]),
     (Says::Kinds(&[UkNino]), &[
-        "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin",
+        "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin", "n i number", "!n i",
     ]),
     (Says::Kinds(&[UkNhs]), &["nhs", "nhs number", "nhs id"]),
     (Says::Kinds(&[UkUtr]), &[
@@ -186,7 +188,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "bsn", "burgerservicenummer", "sofinummer", "citizen service number", "citizen service",
     ]),
     (Says::Kinds(&[SePersonnummer, NoFodselsnummer, DkCpr]), &[
-        "personnummer", "personnr", "person nummer", "samordningsnummer",
+        "personnummer", "personnr", "person nummer", "samordningsnummer", "pers number",
     ]),
     (Says::Kinds(&[FiPersonalIdentityCode]), &["hetu", "henkilötunnus", "henkilotunnus"]),
     (Says::Kinds(&[DkCpr]), &["cpr", "cpr number", "cprnummer", "cpr nummer"]),

@@ -23,6 +23,10 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let token = Token::read(text, at);
     let mut best: Option<Hit> = None;
     for label in said.labels() {
+        // `Anna Lee (b. 2 May 1980)`
+        if label.phrase == "b" && !text.behind(at).ends_with(b"(b. ") {
+            continue;
+        }
         for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {
             if entity == Entity::UsBankNumber && label.phrase == "account" && !speaks_of_money(text, at) {
                 continue;

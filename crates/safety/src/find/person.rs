@@ -88,6 +88,8 @@ impl Name<'_, '_> {
             Cue::Greeting => self.greeted().map(|end| (end, ADDRESSED)),
             Cue::Signature => self.signed(cut).map(|end| (end, SIGNED)),
             Cue::Firm => self.firm().map(|end| (end, INTRODUCED)),
+            // `Anna Lee, DOB May 2`
+            Cue::List if self.starts_with_acronym() => None,
             Cue::List => self.listed().or_else(|| self.soft()).map(|end| (end, INTRODUCED)),
             Cue::Soft => self.soft().map(|end| (end, INTRODUCED)),
             Cue::Against | Cue::None => None,
@@ -168,6 +170,10 @@ impl Name<'_, '_> {
             return self.reversed_end(end);
         }
         fits.then_some(end)
+    }
+
+    fn starts_with_acronym(&self) -> bool {
+        self.words().next().is_some_and(|first| first.upper) && self.words().any(|token| !token.upper)
     }
 
     fn has_initial(&self) -> bool {

@@ -317,7 +317,7 @@ fn national(text: &Text<'_>, number: &Written) -> Option<usize> {
         let holds = match is_national(number, count) {
             Layout::Phone => true,
             Layout::Spaced => !counts_something(text, number.start),
-            Layout::Bare => stands_alone(text, number.start, end),
+            Layout::Bare => is_told(text, number.start) || stands_alone(text, number.start, end),
             Layout::Other => false,
         };
         holds.then_some(end)
@@ -379,6 +379,11 @@ fn counts_something(text: &Text<'_>, at: usize) -> bool {
     WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
+/// Whether some label before says that a telephone number comes: `call me back on`.
+fn is_told(text: &Text<'_>, at: usize) -> bool {
+    text.said(at).announces(Entity::PhoneNumber).is_some()
+}
+
 /// Whether a number is all of a value, a line or an item, with no label of something else.
 fn stands_alone(text: &Text<'_>, at: usize, end: usize) -> bool {
     let gap = text.before(at, 1) == Some(b' ');
@@ -422,8 +427,12 @@ fn is_national(number: &Written, count: usize) -> Layout {
     let spaced = joint == Some(Separator::Space) && !number.parenthesis;
     match (number.lengths(count), first) {
         // Three numbers joined by dots may be anything: in North America the area and the exchange are known ones.
-        ([3, 3, 4], _) if joint == Some(Separator::Dot) => {
+        ([3, 3, 4], _) if joint == Some(Separator::Dot) && !number.parenthesis => {
             Layout::Spaced.when(digits.starts_with("555") || is_north_american(digits))
+        }
+        // So may numbers joined by strokes.
+        ([3, 3, 4], b'2'..=b'9') if joint.is_none() && !number.parenthesis => {
+            Layout::Bare.when(is_north_american(digits))
         }
         // By dashes or a parenthesis nothing else looks like it.
         ([3, 3, 4], b'2'..=b'9') if !spaced => Layout::Phone,
@@ -433,6 +442,9 @@ fn is_national(number: &Written, count: usize) -> Layout {
         ([1, 3, 3, 4], b'1') => Layout::Phone.when(second > b'1'),
         // A zero first: most of the world. Not a date, not `0123-45-6789` or `012-34-5678`, not a number padded with zeros.
         ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => Layout::Other,
+        ([2..=5, ..], b'0') if joint.is_none() && count > 2 => {
+            Layout::Bare.when(assigned(digits, &TRUNK_ZERO))
+        }
         ([2..=5, ..], b'0') => {
             let fits = second != b'0' && (9..=12).contains(&digits.len());
             Layout::Phone.when(fits && assigned(digits, &TRUNK_ZERO))
@@ -443,6 +455,9 @@ fn is_national(number: &Written, count: usize) -> Layout {
         }
         // India
         ([5, 5], b'6'..=b'9') => Layout::Bare.when(assigned(digits, &[INDIA])),
+        ([2, 4 | 5, 4], b'1'..=b'9') if number.parenthesis => {
+            Layout::Phone.when(assigned(digits, &[BRAZIL, MEXICO]))
+        }
         // Brazil and Mexico
         ([2, 5, 4], _) => Layout::Bare.when(assigned(digits, &[BRAZIL])),
         ([2, 4, 4], _) => Layout::Bare.when(assigned(digits, &[BRAZIL, MEXICO])),

@@ -29,6 +29,8 @@ fn days_of_birth() {
         born 03MAR1961, verified => DATE_OF_BIRTH 03MAR1961
         nacida el 3 de marzo de 1961 => DATE_OF_BIRTH 3 de marzo de 1961
         nació el 03/04/1961 => DATE_OF_BIRTH 03/04/1961
+        she (b. 2 May 1980) called => DATE_OF_BIRTH 2 May 1980
+        plan b. 2 May 1980
         shipped 12JUL1970
         born 12JUL19701
         "#,
@@ -77,6 +79,13 @@ fn telephone_numbers_behind_their_label() {
         My number is 604 263 9608, text is fine => PHONE_NUMBER 604 263 9608
         mobile 612345678 => PHONE_NUMBER 612345678
         call at 040 / 9582407 => PHONE_NUMBER 040 / 9582407
+        Call me back on 692-342-326 after 5pm => PHONE_NUMBER 692-342-326
+        Llámame al 91 217 38 75 o escribe => PHONE_NUMBER 91 217 38 75
+        mob: 98569-98183 => PHONE_NUMBER 98569-98183
+        Bel me op 0656140396 => PHONE_NUMBER 0656140396
+        Mon portable : 0436309635 => PHONE_NUMBER 0436309635
+        joignable au 0350080097 => PHONE_NUMBER 0350080097
+        Meu celular é (21) 3018 1532 => PHONE_NUMBER (21) 3018 1532
         phone: 20260512
         my number is 7
         ",
@@ -92,6 +101,10 @@ fn telephone_numbers_without_a_label() {
         089 / 8919101 => PHONE_NUMBER 089 / 8919101
         612 345 678 => PHONE_NUMBER 612 345 678
         | 612 345 678 | => PHONE_NUMBER 612 345 678
+        (51) 97846-2348 => PHONE_NUMBER (51) 97846-2348
+        415/883-7066 => PHONE_NUMBER 415/883-7066
+        ratio 642/883/7066
+        ratio 097/588/9832
         213.373.4253 => PHONE_NUMBER 213.373.4253
         EUR 691 328 319
         832 843 298 units
@@ -123,6 +136,10 @@ fn other_numbers_behind_their_label() {
         the code on the back is 117 => CVV 117
         cvv 123,456
         ss# 332797881 => US_SSN 332797881
+        SKU-236-84-7652
+        SSN-236-84-7652 => US_SSN 236-84-7652
+        DDA 313670348508 => US_BANK_NUMBER 313670348508
+        N.I. number HS723619 D => UK_NINO HS723619 D
         my social is 519246681 => US_SSN 519246681
         imei1: 352802822413988 => IMEI 352802822413988
         ",

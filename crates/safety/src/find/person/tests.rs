@@ -58,6 +58,7 @@ fn names_behind_cues() {
         We met with ⟦Jordan Banks⟧ and Mr. ⟦O'Neil⟧; then with Morgan Stanley.
         Called by ⟦Anna⟧, assigned to ⟦Priya Xyzzy⟧, assigned to Platform Team.
         prescribed to patient ⟦Quillon Vantree⟧ by Prof. ⟦Jean-Luc d'Estrées⟧.
+        Claim 8: ⟦Olivia Castillo⟧, DOB May. 16, 2000; ⟦Olivia Castillo⟧, PCP Oliver.
         Patient ⟦Thompson, Liam⟧ seen in clinic. Patient Intake, Monday. Patient ⟦Tarn, Olivia⟧
         Tell ⟦Ingrid⟧ that it is ready, and ask ⟦Olivia⟧. Tell Sales that.
         {\"role\":\"user\",\"content\":\"Patient ⟦Quillon Vantree⟧, born\"} {\"content\":\"Dear ⟦Quillon⟧, hi\"}
