@@ -88,8 +88,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "born", "birth", "geburtsdatum", "geboren", "geb", "date de naissance", "naissance", "né le",
         "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
         "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
-        "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació", "né", "née", "nato", "nata",
-        "!b",
+        "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació",
     ]),
     (Says::Kinds(&[AdmissionDate]), &[
         "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",

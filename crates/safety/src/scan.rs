@@ -450,9 +450,7 @@ impl Machine {
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) {
             let said = text.said(at);
-            if said.something()
-                && let Some(hit) = labelled::find(text, at, &said)
-            {
+            if let Some(hit) = labelled::find(text, at, &said) {
                 return Some(hit);
             }
         }

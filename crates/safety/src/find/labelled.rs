@@ -11,6 +11,10 @@ use crate::{Class, Entity};
 /// The hit that starts at `at`, of a kind that was announced: of more than one the surest.
 pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let digit = text.get(at).is_some_and(|b| b.is_ascii_digit());
+    // `Anna Lee (b. 2 May 1980)`
+    if !said.something() && text.behind(at).ends_with(b"(b. ") {
+        return date::find(text, at).map(|end| Hit::closed(Entity::DateOfBirth, end).said_by("b"));
+    }
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;
     }
@@ -23,8 +27,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let token = Token::read(text, at);
     let mut best: Option<Hit> = None;
     for label in said.labels() {
-        // `Anna Lee (b. 2 May 1980)`
-        if label.phrase == "b" && !text.behind(at).ends_with(b"(b. ") {
+        // `<Cvv>…</Cvv><MailingAddress>1582 Juniper Way`
+        let elsewhere = || said.distance > 0 && super::address::find(text, at).is_some();
+        if label.kinds() == [Entity::Cvv] && elsewhere() {
             continue;
         }
         for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {

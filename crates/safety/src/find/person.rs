@@ -199,7 +199,8 @@ impl Name<'_, '_> {
         let family = self.words().next()?.kind;
         let end = self.tokens.end().filter(|&end| self.text.starts_with(end, b", "))?;
         let behind = shape::token(self.text, end + 2)?;
-        let reversed = !family.surely_given() && behind.part == Part::Word && behind.kind.surely_given();
+        let given = behind.kind.surely_given() || behind.kind == Kind::default() && family.surely_family();
+        let reversed = !family.surely_given() && behind.part == Part::Word && given;
         reversed.then_some(behind.end)
     }
 
@@ -226,10 +227,12 @@ impl Name<'_, '_> {
     /// A line of its own below the closing.
     fn signed(&self, cut: bool) -> Option<usize> {
         let end = self.tokens.end()?;
-        let line_ends = matches!(
-            self.text.get(end),
-            None | Some(b'\n' | b'\r' | b'\\' | b',' | b'"' | b'\'' | b'<' | b'(' | b'|')
-        );
+        let line_ends = match self.text.get(end) {
+            None | Some(b'\n' | b'\r' | b'\\' | b',' | b'"' | b'\'' | b'<' | b'(' | b'|') => true,
+            // A picture.
+            Some(b' ') => self.text.get(end + 1).is_some_and(|b| b >= 0xE2),
+            _ => false,
+        };
         (!cut && line_ends && !self.is_brand() && !self.tokens.get(0)?.upper).then_some(end)
     }
 

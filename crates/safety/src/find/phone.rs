@@ -442,12 +442,12 @@ fn is_national(number: &Written, count: usize) -> Layout {
         ([1, 3, 3, 4], b'1') => Layout::Phone.when(second > b'1'),
         // A zero first: most of the world. Not a date, not `0123-45-6789` or `012-34-5678`, not a number padded with zeros.
         ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => Layout::Other,
-        ([2..=5, ..], b'0') if joint.is_none() && count > 2 => {
-            Layout::Bare.when(assigned(digits, &TRUNK_ZERO))
-        }
+        // Half a pair of coordinates looks like it as well.
+        ([5, 5], b'0') if spaced => Layout::Bare.when(assigned(digits, &TRUNK_ZERO)),
         ([2..=5, ..], b'0') => {
-            let fits = second != b'0' && (9..=12).contains(&digits.len());
-            Layout::Phone.when(fits && assigned(digits, &TRUNK_ZERO))
+            let fits = second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO);
+            // By strokes only the area code is parted.
+            if joint.is_none() && count > 2 { Layout::Bare.when(fits) } else { Layout::Phone.when(fits) }
         }
         // Spain
         ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => {

@@ -78,6 +78,7 @@ fn no_addresses() {
         Bowtie 3, Decade 2, Colgate 5, Via Email 3 times, 1.5 Main Street, 3/4 of Main Street, v2 Main Street
         Main Street Bank, New York, NY; Portland, OR 97201; Austin, Texas
         Sprint 5 Review, Table 4 Place settings, Form 1040 Street cleaning schedule, 90 Days
+        grid 33U XP 06406 16745
         Ryzen 5, 2020 Update; Boeing 737, 2019 Report; Item 5, Unit 3; via Email 5 of 7; rue the day 5
         6008 Application Error, 3003 Authorize Session, 2004 Detection
         ",

@@ -30,6 +30,7 @@ fn days_of_birth() {
         nacida el 3 de marzo de 1961 => DATE_OF_BIRTH 3 de marzo de 1961
         nació el 03/04/1961 => DATE_OF_BIRTH 03/04/1961
         she (b. 2 May 1980) called => DATE_OF_BIRTH 2 May 1980
+        she (b. July 3rd, 2005) called => DATE_OF_BIRTH July 3rd, 2005
         plan b. 2 May 1980
         shipped 12JUL1970
         born 12JUL19701
@@ -105,6 +106,7 @@ fn telephone_numbers_without_a_label() {
         415/883-7066 => PHONE_NUMBER 415/883-7066
         ratio 642/883/7066
         ratio 097/588/9832
+        '06/28/35'
         213.373.4253 => PHONE_NUMBER 213.373.4253
         EUR 691 328 319
         832 843 298 units
@@ -135,6 +137,7 @@ fn other_numbers_behind_their_label() {
         4111 1111 1111 1111, cryptogramme 384 => CREDIT_CARD 4111 1111 1111 1111; CVV 384
         the code on the back is 117 => CVV 117
         cvv 123,456
+        cvv and mailing address: 1582 Juniper Way, Austin, TX 78722 => ADDRESS 1582 Juniper Way, Austin, TX 78722
         ss# 332797881 => US_SSN 332797881
         SKU-236-84-7652
         SSN-236-84-7652 => US_SSN 236-84-7652

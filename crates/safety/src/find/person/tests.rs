@@ -59,7 +59,9 @@ fn names_behind_cues() {
         Called by ⟦Anna⟧, assigned to ⟦Priya Xyzzy⟧, assigned to Platform Team.
         prescribed to patient ⟦Quillon Vantree⟧ by Prof. ⟦Jean-Luc d'Estrées⟧.
         Claim 8: ⟦Olivia Castillo⟧, DOB May. 16, 2000; ⟦Olivia Castillo⟧, PCP Oliver.
-        Patient ⟦Thompson, Liam⟧ seen in clinic. Patient Intake, Monday. Patient ⟦Tarn, Olivia⟧
+        Mein Name ist ⟦Quillon Vantree⟧. Me llamo ⟦Quillon Vantree⟧ y quiero. Je m'appelle ⟦Quillon Vantree⟧. Il mio nome è ⟦Anna⟧.
+        Best,⏎⟦Quillon⟧ 🙏⏎{\"text\":\"Best,\\n⟦Quillon⟧\"}
+        Patient ⟦Whitfield, Quillonia⟧ seen. Patient ⟦Thompson, Liam⟧ seen in clinic. Patient Intake, Monday. Patient ⟦Tarn, Olivia⟧
         Tell ⟦Ingrid⟧ that it is ready, and ask ⟦Olivia⟧. Tell Sales that.
         {\"role\":\"user\",\"content\":\"Patient ⟦Quillon Vantree⟧, born\"} {\"content\":\"Dear ⟦Quillon⟧, hi\"}
         customer: ⟦Tunde Van den Berg⟧ {\"customer_name\":\"⟦Tunde Van den Berg⟧\"} <name>⟦Mei-Ling Whitfield⟧</name>
