@@ -50,7 +50,7 @@ const TAX: &[Entity] = &[DeTaxId, UkUtr, EsNif, EsNie, ItFiscalCode, AuTfn, UsIt
 /// Phrases by what they say. A `!` in front: for what follows at once only.
 #[rustfmt::skip]
 const TABLE: &[(Says, &[&str])] = &[
-    (Says::Kinds(&[UsSsn]), &[
+    (Says::Kinds(&[UsSsn, FrNir]), &[
         "ssn", "social security", "socialsecurity", "socialsecuritynumber", "soc sec", "social sec",
         "!ss number", "!ss", "!my social", "!your social", "!his social", "!her social", "!their social",
     ]),
@@ -71,7 +71,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
         "telefoon", "phonenumber", "mobilephone", "!tél", "!cel", "celular", "!hp", "caller id", "!my number",
         "handynummer", "mobilnummer", "rufnummer", "telefonnummer", "llámame", "llamame",
-        "!mob", "telefone", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
+        "!mob", "telefone", "!fone", "mobiel", "whats app", "!text", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
     ]),
     (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
     (Says::Kinds(&[UsMbi, MemberId]), &[

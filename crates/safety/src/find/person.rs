@@ -210,7 +210,9 @@ impl Name<'_, '_> {
             return None;
         }
         let behind = Tokens::read(self.text, end + 2)?;
-        let given = behind.get(0)?.kind.is(Kind::GIVEN);
+        let behind_it = behind.get(0)?.kind;
+        let family = self.words().next()?.kind;
+        let given = behind_it.is(Kind::GIVEN) || behind_it == Kind::default() && family.surely_family();
         let last = behind.end()?;
         (given && behind.as_slice().len() <= 2 && ends_value(self.text, last)).then_some(last)
     }

@@ -317,7 +317,11 @@ fn national(text: &Text<'_>, number: &Written) -> Option<usize> {
         let holds = match is_national(number, count) {
             Layout::Phone => true,
             Layout::Spaced => !counts_something(text, number.start),
-            Layout::Bare => is_told(text, number.start) || stands_alone(text, number.start, end),
+            Layout::Bare => {
+                is_told(text, number.start)
+                    || stands_alone(text, number.start, end)
+                    || text.starts_with(end, b" ext")
+            }
             Layout::Other => false,
         };
         holds.then_some(end)
@@ -436,9 +440,9 @@ fn is_national(number: &Written, count: usize) -> Layout {
         }
         // By dashes or a parenthesis nothing else looks like it.
         ([3, 3, 4], b'2'..=b'9') if !spaced => Layout::Phone,
-        ([3, 3, 4], b'2'..=b'9') => {
-            Layout::Spaced.when(digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO]))
-        }
+        ([3, 3, 4], b'2'..=b'9') => Layout::Spaced.when(
+            digits.starts_with("555") || is_north_american(digits) || assigned(digits, &[ITALY, MEXICO]),
+        ),
         ([1, 3, 3, 4], b'1') => Layout::Phone.when(second > b'1'),
         // A zero first: most of the world. Not a date, not `0123-45-6789` or `012-34-5678`, not a number padded with zeros.
         ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => Layout::Other,
@@ -447,7 +451,11 @@ fn is_national(number: &Written, count: usize) -> Layout {
         ([2..=5, ..], b'0') => {
             let fits = second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO);
             // By strokes only the area code is parted.
-            if joint.is_none() && count > 2 { Layout::Bare.when(fits) } else { Layout::Phone.when(fits) }
+            if joint.is_none() && count > 2 && !number.parenthesis {
+                Layout::Bare.when(fits)
+            } else {
+                Layout::Phone.when(fits)
+            }
         }
         // Spain
         ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => {

@@ -82,6 +82,8 @@ fn telephone_numbers_behind_their_label() {
         call at 040 / 9582407 => PHONE_NUMBER 040 / 9582407
         Call me back on 692-342-326 after 5pm => PHONE_NUMBER 692-342-326
         Llámame al 91 217 38 75 o escribe => PHONE_NUMBER 91 217 38 75
+        Mobiel: 0634707544 => PHONE_NUMBER 0634707544
+        WhatsApp 688-656-864 => PHONE_NUMBER 688-656-864
         mob: 98569-98183 => PHONE_NUMBER 98569-98183
         Bel me op 0656140396 => PHONE_NUMBER 0656140396
         Mon portable : 0436309635 => PHONE_NUMBER 0436309635
@@ -103,6 +105,9 @@ fn telephone_numbers_without_a_label() {
         612 345 678 => PHONE_NUMBER 612 345 678
         | 612 345 678 | => PHONE_NUMBER 612 345 678
         (51) 97846-2348 => PHONE_NUMBER (51) 97846-2348
+        06(6901)9313 => PHONE_NUMBER 06(6901)9313
+        confirm 204 254 3759 today => PHONE_NUMBER 204 254 3759
+        office 55-5584-9284 ext. 214 => PHONE_NUMBER 55-5584-9284
         415/883-7066 => PHONE_NUMBER 415/883-7066
         ratio 642/883/7066
         ratio 097/588/9832
@@ -125,6 +130,8 @@ fn other_numbers_behind_their_label() {
     check(
         "
         French social security number 2550814168025 38 => FR_NIR 2550814168025 38
+        N° SS : 2550814168025 38 => FR_NIR 2550814168025 38
+        Swedish personal identity number 198902196156 Can you => SE_PERSONNUMMER 198902196156
         num_secu: 2550814168025 38 => FR_NIR 2550814168025 38
         documento_identidad: 12345678Z => ES_NIF 12345678Z
         documento de identidad 12345678-Z => ES_NIF 12345678-Z

@@ -61,6 +61,7 @@ fn names_behind_cues() {
         Claim 8: ⟦Olivia Castillo⟧, DOB May. 16, 2000; ⟦Olivia Castillo⟧, PCP Oliver.
         Mein Name ist ⟦Quillon Vantree⟧. Me llamo ⟦Quillon Vantree⟧ y quiero. Je m'appelle ⟦Quillon Vantree⟧. Il mio nome è ⟦Anna⟧.
         Best,⏎⟦Quillon⟧ 🙏⏎{\"text\":\"Best,\\n⟦Quillon⟧\"}
+        Claimant: ⟦Whitfield, Quillonia⟧, Customer: Whitfield, Houseware
         Patient ⟦Whitfield, Quillonia⟧ seen. Patient ⟦Thompson, Liam⟧ seen in clinic. Patient Intake, Monday. Patient ⟦Tarn, Olivia⟧
         Tell ⟦Ingrid⟧ that it is ready, and ask ⟦Olivia⟧. Tell Sales that.
         {\"role\":\"user\",\"content\":\"Patient ⟦Quillon Vantree⟧, born\"} {\"content\":\"Dear ⟦Quillon⟧, hi\"}
