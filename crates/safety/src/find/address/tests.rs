@@ -47,6 +47,8 @@ fn streets_before_their_number() {
         ⟦Lindenstraße 12a, 10115 Berlin⟧, ⟦Berliner Straße 7, 04109 Leipzig⟧, ⟦Gartenstr. 5⟧; ⟦Am Rosengarten 3, 79098 Freiburg im Breisgau⟧
         ⟦Calle Mayor 12, 3º B, 28013 Madrid⟧; ⟦C/ Alcalá, 45, 28014 Madrid⟧; ⟦Via Garibaldi 12, 20121 Milano (MI)⟧
         ⟦Keizersgracht 235-2, 1016 EA Amsterdam⟧; ⟦Storgatan 5, 111 22 Stockholm⟧; ⟦Kongens gate 6, 0153 Oslo⟧
+        is ⟦Rua Augusta, 248 - São Paulo - SP, 01304-001⟧; e ⟦Avenida Paulista, 1000 - Bela Vista, São Paulo - SP⟧
+        ⟦12 Main Street⟧ - Paris - the office
         mieszka przy ⟦ul. Zielona 37/3, 48-843 Opole⟧; ⟦rue des Lilas, 75020 Paris⟧; ⟦Kremnicka 7, 219 22 Kolin⟧
         ⟦Rua Aurora, 96, Bela Vista, 01209-001 Osasco / SP⟧; ⟦Davidpad 7, 8926AB Leek⟧; ⟦Hans-Sachs-Platz 9, 09281 Aue⟧
         ",
