@@ -71,7 +71,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
         "telefoon", "phonenumber", "mobilephone", "!tél", "!cel", "celular", "!hp", "caller id", "!my number",
         "handynummer", "mobilnummer", "rufnummer", "telefonnummer", "llámame", "llamame",
-        "!mob", "telefone", "!fone", "mobiel", "whats app", "!text", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
+        "!mob", "telefone", "!fone", "mobiel", "whats app", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
     ]),
     (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
     (Says::Kinds(&[UsMbi, MemberId]), &[

@@ -99,7 +99,9 @@ pub(crate) fn announced(text: &Text<'_>, at: usize) -> Option<usize> {
 /// tell which. Never a day written in one piece.
 pub(crate) fn beside_label(text: &Text<'_>, at: usize) -> Option<usize> {
     let amount = matches!(text.before(at, 1), Some(b'$' | b'+'));
-    if !text.get(at)?.is_ascii_digit() || amount || joined(text, at).is_some() {
+    // `call 12:08:42.429333`
+    let time = text.before(at, 1) == Some(b':') && text.before(at, 2).is_some_and(|b| b.is_ascii_digit());
+    if !text.get(at)?.is_ascii_digit() || amount || time || joined(text, at).is_some() {
         return None;
     }
     let number = Written::read(text, at, false, false)?;

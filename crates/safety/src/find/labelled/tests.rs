@@ -71,7 +71,7 @@ fn licences_of_drivers() {
 #[test]
 fn telephone_numbers_behind_their_label() {
     check(
-        "
+        r#"
         phone: 9594 3141 => PHONE_NUMBER 9594 3141
         mobile=86386497 => PHONE_NUMBER 86386497
         hp: 6269 4023, call first => PHONE_NUMBER 6269 4023
@@ -91,7 +91,9 @@ fn telephone_numbers_behind_their_label() {
         Meu celular é (21) 3018 1532 => PHONE_NUMBER (21) 3018 1532
         phone: 20260512
         my number is 7
-        ",
+        {"type":"text","text":"86386497"}
+        call 12:08:42.429333
+        "#,
     );
 }
 
