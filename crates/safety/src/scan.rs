@@ -442,7 +442,8 @@ impl Machine {
         let capitals = end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase);
         if !digit(end) && !digit(end + 1) {
             let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
-            return labelled::find(text, at, &said);
+            return labelled::find(text, at, &said)
+                .or_else(|| national::begins_in_groups(text, at).then(|| national::find(text, at))?);
         }
         let said = text.said(at);
         national::find(text, at).or_else(|| labelled::find(text, at, &said))
@@ -460,9 +461,7 @@ impl Machine {
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) {
             let said = text.said(at);
-            if said.something()
-                && let Some(hit) = labelled::find(text, at, &said)
-            {
+            if let Some(hit) = labelled::find(text, at, &said) {
                 return Some(hit);
             }
         }
@@ -542,7 +541,7 @@ fn goes_on(text: &Text<'_>, at: usize, end: usize) -> bool {
         Some(b':') => next(end + 1, |b| b.is_ascii_hexdigit() || matches!(b, b'/' | b':')),
         // `QQ 12 34 56 C`, `D 123 4567`
         Some(b' ') if end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase) => {
-            next(end + 1, |b| b.is_ascii_digit())
+            next(end + 1, |b| b.is_ascii_digit()) || national::begins_in_groups(text, at)
         }
         Some(b) => email::is_latin_lead(b),
         None => false,
