@@ -1,12 +1,14 @@
 //! Tables in text: what the head of a column says about the cells below it.
 //!
 //! A line of labels with separators between them (`name,ssn,dob`, `| Name | SSN |`) is the head of the lines below,
-//! as long as they have the separator as well.
+//! as long as they have the separator as well. So is one whose labels are set apart by two blanks or more, of lines
+//! that are aligned with it. For rows in SQL see [`crate::tuples`].
 
 use crate::Entity;
 use crate::entity::Class;
 use crate::find::person::label::Subject;
 use crate::hints::{Hints, Said};
+use crate::tuples::Tuples;
 
 /// The longest line that is taken for a head.
 const MAX_HEAD: usize = 512;
@@ -17,6 +19,20 @@ const MAX_COLUMNS: usize = 32;
 /// The longest cell of a head.
 const MAX_CELL: usize = 40;
 
+/// A table: how its cells are set apart, and what its columns hold.
+#[derive(Clone, Debug)]
+struct Table {
+    by: By,
+    heads: Vec<Hints>,
+}
+
+#[derive(Clone, Debug)]
+enum By {
+    Separator(u8),
+    /// Blanks; where each head starts and ends in its line, in characters.
+    Blanks(Vec<(usize, usize)>),
+}
+
 /// The table that the scan is in, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
@@ -24,10 +40,18 @@ pub(crate) struct Columns {
     line: Vec<u8>,
     /// The length of the line at hand.
     length: usize,
-    /// The separator of the table, and what its columns hold.
-    table: Option<(u8, Vec<Hints>)>,
-    /// Separators seen in the line at hand.
+    table: Option<Table>,
+    /// The column at hand.
     column: usize,
+    /// Borders between cells seen in the line at hand.
+    borders: usize,
+    /// Characters of the line at hand, and blanks right before.
+    offset: usize,
+    blanks: usize,
+    /// The rows of SQL that the scan is in.
+    tuples: Tuples,
+    /// The columns of the lines to come.
+    file: Option<Vec<Hints>>,
     /// Within quotes, where a separator is none.
     quoted: bool,
     /// Where the cell at hand starts.
@@ -52,10 +76,12 @@ impl Columns {
         while self.seen < to {
             let rest = bytes.get(self.seen..to).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest);
-            self.piece(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
+            let line = rest.get(..end.map_or(rest.len(), |end| end + 1)).unwrap_or_default();
+            self.file = self.tuples.read(line, self.seen).or(self.file.take());
+            self.piece(line.strip_suffix(b"\n").unwrap_or(line));
             self.seen += end.unwrap_or(rest.len());
             if end.is_none() {
-                return;
+                break;
             }
             self.seen += 1;
             self.end_line();
@@ -64,19 +90,22 @@ impl Columns {
 
     /// The cell at hand, if this is a table.
     pub(crate) fn cell(&self) -> Option<Cell> {
-        let (_, heads) = self.table.as_ref()?;
-        let head = heads.get(self.column).copied().unwrap_or_default();
+        if let Some(cell) = self.tuples.cell() {
+            return Some(cell);
+        }
+        let head = self.table.as_ref()?.heads.get(self.column).copied().unwrap_or_default();
         Some(Cell { start: self.cell, said: head.said, subject: head.people })
     }
 
     pub(crate) fn in_table(&self) -> bool {
-        self.table.is_some()
+        self.table.is_some() || self.tuples.cell().is_some()
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.
     pub(crate) fn forget(&mut self, count: usize) {
         self.seen = self.seen.saturating_sub(count);
         self.cell = self.cell.saturating_sub(count);
+        self.tuples.forget(count);
     }
 
     /// A piece of a line.
@@ -84,35 +113,107 @@ impl Columns {
         let room = MAX_HEAD.saturating_sub(self.length.min(MAX_HEAD));
         self.line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
         self.length = self.length.saturating_add(piece.len());
-        if let Some((separator, _)) = &self.table {
-            for (place, &b) in piece.iter().enumerate() {
-                self.quoted ^= b == b'"';
-                if b == *separator && !self.quoted {
-                    self.column += 1;
-                    self.cell = self.seen + place + 1;
+        match &self.table {
+            Some(Table { by: By::Separator(separator), .. }) => {
+                for (place, &b) in piece.iter().enumerate() {
+                    self.quoted ^= b == b'"';
+                    if b == *separator && !self.quoted {
+                        self.column += 1;
+                        self.borders += 1;
+                        self.cell = self.seen + place + 1;
+                    }
                 }
             }
+            Some(Table { by: By::Blanks(heads), .. }) => {
+                for (place, &b) in piece.iter().enumerate() {
+                    // The middle of a character.
+                    if b & 0xC0 == 0x80 {
+                        continue;
+                    }
+                    self.offset += 1;
+                    if b != b' ' {
+                        self.borders += usize::from(self.blanks > 1 && self.offset > self.blanks + 1);
+                        self.blanks = 0;
+                        continue;
+                    }
+                    self.blanks += 1;
+                    if self.blanks > 1 || heads.iter().any(|&(start, _)| start == self.offset) {
+                        self.column = column_at(heads, self.offset);
+                        self.cell = self.seen + place + 1;
+                    }
+                }
+            }
+            None => {}
         }
     }
 
     fn end_line(&mut self) {
         let head = (self.length <= MAX_HEAD).then(|| head(&self.line)).flatten();
         let rule = self.line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r'));
-        if head.is_some() {
+        if let Some(heads) = self.file.take() {
+            self.table = Some(Table { by: By::Separator(b'\t'), heads });
+        } else if head.is_some() {
             self.table = head;
-        } else if self.column == 0 || rule && self.length == 0 {
+        } else if self.length == 0 || self.borders == 0 && !rule {
             self.table = None;
         }
         self.line.clear();
-        (self.length, self.column, self.quoted, self.cell) = (0, 0, false, self.seen);
+        (self.length, self.column, self.borders, self.offset, self.blanks) = (0, 0, 0, 0, 0);
+        (self.quoted, self.cell) = (false, self.seen);
     }
 }
 
-/// The separator and the labels of a line, if it is the head of a table: two cells or more, short, without values,
-/// and one at least that says something.
-fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
-    let separator = *[b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator))?;
-    let cells = line.split(|&b| b == separator);
+/// The column of a cell that starts at a place: that of the head it stands below, or of the next one, towards which it
+/// may be aligned.
+fn column_at(heads: &[(usize, usize)], start: usize) -> usize {
+    let column = heads.iter().take_while(|head| head.0 <= start).count().saturating_sub(1);
+    let behind = heads.get(column).is_some_and(|head| start >= head.1);
+    if behind && column + 1 < heads.len() { column + 1 } else { column }
+}
+
+/// The table whose head a line is: two cells or more, short, without values, and one at least that says something.
+fn head(line: &[u8]) -> Option<Table> {
+    let Some(&separator) = [b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator)) else {
+        return aligned(line);
+    };
+    let heads = heads(line.split(|&b| b == separator))?;
+    // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
+    let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
+    let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
+    let announces = heads.iter().any(|head| announces(head) || head.people != Subject::Nothing && !prose);
+    (filled > 1 && announces).then_some(Table { by: By::Separator(separator), heads })
+}
+
+/// The same where two blanks or more set the cells apart.
+fn aligned(line: &[u8]) -> Option<Table> {
+    let (mut places, mut cells): (Vec<(usize, usize)>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while let Some(rest) = line.get(at..).filter(|rest| !rest.trim_ascii().is_empty()) {
+        let start = at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let rest = line.get(start..).unwrap_or_default();
+        let end = start + memchr::memmem::find(rest, b"  ").unwrap_or(rest.trim_ascii_end().len());
+        let characters = |from: usize, to: usize| {
+            line.get(from..to).map_or(0, |part| part.iter().filter(|b| **b & 0xC0 != 0x80).count())
+        };
+        let first = places.last().map_or(0, |last| last.1) + characters(at, start);
+        places.push((first, first + characters(start, end)));
+        cells.push(line.get(start..end).unwrap_or_default());
+        at = end;
+        if cells.len() > MAX_COLUMNS {
+            return None;
+        }
+    }
+    let heads = heads(cells.iter().copied())?;
+    (heads.len() > 1 && heads.iter().any(announces)).then_some(Table { by: By::Blanks(places), heads })
+}
+
+/// Whether a head says what its column holds.
+fn announces(head: &Hints) -> bool {
+    head.said.label.is_some_and(|label| !label.kinds().is_empty())
+}
+
+/// What the cells of a head say; nothing if they are none.
+pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hints>> {
     let mut heads = Vec::new();
     for cell in cells.take(MAX_COLUMNS) {
         let words = cell.trim_ascii();
@@ -136,15 +237,7 @@ fn head(line: &[u8]) -> Option<(u8, Vec<Hints>)> {
             head.people = Subject::FullName;
         }
     }
-    // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
-    let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
-    let announces = |head: &&Hints| {
-        (head.people != Subject::Nothing && !prose)
-            || head.said.label.is_some_and(|label| !label.kinds().is_empty())
-    };
-    let labels = heads.iter().filter(announces).count();
-    let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
-    (filled > 1 && labels > 0).then_some((separator, heads))
+    Some(heads)
 }
 
 #[cfg(test)]
@@ -173,6 +266,13 @@ mod tests {
         assert_eq!(check("name,ssn\nbob,x\n\nbob,"), "");
         assert_eq!(check("We need name, ssn and dob of the person.\nbob,"), "");
         assert_eq!(check("1,ssn\n2,"), "");
+        assert_eq!(check("name   ssn          dob\nbob    x            "), "dob");
+        assert_eq!(check("name   ssn          dob\nbob    "), "ssn");
+        assert_eq!(check("name           ssn    dob\nbob    "), "ssn");
+        assert_eq!(check("name   ssn          dob\n----   ---          ---\nbób    x            "), "dob");
+        assert_eq!(check("name   ssn\nbob\nann    "), "");
+        assert_eq!(check("It was here.  Then ssn\nbob    "), "");
+        assert_eq!(check("COPY t (id, ssn) FROM stdin;\n1\t"), "ssn");
         assert_eq!(check("\"ssn\": \"x\",\n\"order\": \"y\","), "");
     }
 }

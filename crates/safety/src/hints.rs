@@ -4,6 +4,7 @@
 //! where something says that. The nearest label decides: what follows `order id` is no social security number,
 //! whatever was said before.
 
+use crate::Entity;
 use crate::find::person::label::Subject;
 use crate::labels::{self, Label, MAX_WORD, Says};
 
@@ -35,6 +36,10 @@ pub(crate) struct Said {
     pub(crate) also: Option<&'static Label>,
     /// Words between the label and the value that are no fillers.
     pub(crate) distance: usize,
+    /// The end of a string, of an element or of a line stands between them.
+    pub(crate) crossed: bool,
+    /// It was asked for right before, and this is the answer.
+    pub(crate) asked: bool,
 }
 
 impl Said {
@@ -128,8 +133,108 @@ impl Hints {
 
 /// What the words at the end of `behind` say about the value that follows.
 pub(crate) fn before(behind: &[u8]) -> Said {
-    Words::behind(behind).said(MAX_WORDS)
+    let said = Words::behind(behind).said(MAX_WORDS);
+    let near = said.something() && said.distance == 0 && !said.crossed;
+    if near && said.secret().is_none() { said } else { asked(behind).unwrap_or(said) }
 }
+
+/// What was asked for, where nothing but the change of speakers and words of courtesy stands between the question and
+/// its answer: `What is your SSN?\nuser: sure, it's …`.
+fn asked(behind: &[u8]) -> Option<Said> {
+    // What ends a question or a request; a request in plain words needs somebody else to answer.
+    let stop = memchr::memrchr(b'.', behind);
+    let around = |place: usize| behind.split_at_checked(place);
+    let polite = stop.filter(|stop| around(*stop).is_some_and(|(before, _)| before.ends_with(b"please")));
+    let told = stop.filter(|stop| {
+        around(*stop).is_some_and(|(_, end)| end.starts_with(b".\"}") || end.starts_with(b".\n"))
+    });
+    let sure = memchr::memrchr(b'?', behind).max(polite);
+    let mark = sure.max(told)?;
+    let (question, turn) = (behind.get(..mark)?, behind.get(mark + 1..)?);
+    // A mark in the middle of a line (`?a=`) ends no question.
+    let ends = turn.first().is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\\'));
+    let mut speaker = false;
+    let courtesy = turn.split(|b| !b.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).all(|word| {
+        let one_of = |words: &[&[u8]]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+        speaker |= one_of(SPEAKERS);
+        one_of(SPEAKERS) || one_of(COURTESY)
+    });
+    if !ends || !courtesy || !speaker && sure != Some(mark) {
+        return None;
+    }
+    let start = memchr::memrchr(b'?', question).map_or(0, |start| start + 1);
+    let mut question = question.get(start..)?.trim_ascii_end();
+    for place in PLACES {
+        question = question.strip_suffix(*place).unwrap_or(question);
+    }
+    let said = Words::behind(question).said(MAX_WORDS);
+    let near = said.something() && !said.crossed && said.distance <= 2;
+    near.then_some(Said { distance: 0, asked: true, ..said })
+}
+
+/// Where what is asked for is kept.
+const PLACES: &[&[u8]] = &[
+    b" for me",
+    b" on the account",
+    b" on your account",
+    b" on this account",
+    b" on file",
+    b" on record",
+    b" there",
+];
+
+/// Who speaks next, and how a document says that.
+const SPEAKERS: &[&[u8]] = &[
+    b"role",
+    b"user",
+    b"assistant",
+    b"human",
+    b"caller",
+    b"customer",
+    b"client",
+    b"patient",
+    b"agent",
+    b"me",
+    b"bot",
+    b"visitor",
+    b"guest",
+    b"member",
+    b"a",
+];
+
+/// What stands in front of an answer.
+const COURTESY: &[&[u8]] = &[
+    b"content",
+    b"text",
+    b"type",
+    b"input",
+    b"n",
+    b"r",
+    b"sure",
+    b"yes",
+    b"yeah",
+    b"yep",
+    b"ok",
+    b"okay",
+    b"it",
+    b"its",
+    b"is",
+    b"s",
+    b"the",
+    b"that",
+    b"my",
+    b"of",
+    b"course",
+    b"thanks",
+    b"here",
+    b"certainly",
+    b"so",
+    b"well",
+    b"um",
+    b"uh",
+    b"should",
+    b"be",
+];
 
 /// Whether the word right at the end may end the label of a secret.
 pub(crate) fn ends_secret(behind: &[u8]) -> bool {
@@ -177,7 +282,8 @@ fn says_version(word: &[u8]) -> bool {
         b"driver",
         b"sdk",
     ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    // `AssemblyVersion`
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) || word.ends_with(b"Version")
 }
 
 /// A word, in small letters.
@@ -190,6 +296,8 @@ struct Word {
     strange: bool,
     /// A `/` or `&` stands behind it.
     joined: bool,
+    /// The end of a string, of an element or of a line stands behind it.
+    crossed: bool,
 }
 
 impl Word {
@@ -219,11 +327,11 @@ impl<'t> Words<'t> {
             && let Some(mut at) = self.rest
             && let Some(slot) = self.list.get_mut(self.count)
         {
-            let Some((end, joined)) = skip_gap(text, at) else {
+            let Some(Gap { end, joined, crossed }) = skip_gap(text, at) else {
                 self.rest = None;
                 break;
             };
-            let start = word_start(text, end);
+            let start = whole_label(text, word_start(text, end), end);
             at = start;
             self.rest = Some(at);
             // The `s` of `driver's` is no word.
@@ -236,13 +344,18 @@ impl<'t> Words<'t> {
             let numbered = digits > 0
                 && (digits > 1 && end + digits < text.len()
                     || text.get(end + digits).is_some_and(u8::is_ascii_alphabetic));
-            let strange = numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
+            // The end of an element says nothing about what follows it.
+            let closes = text.get(end) == Some(&b'>')
+                && text.get(..token_start(text, start)).is_some_and(|before| before.ends_with(b"</"));
+            let strange =
+                closes || numbered || text.get(start.wrapping_sub(1)).is_some_and(u8::is_ascii_digit);
             if strange {
                 at = token_start(text, start);
                 self.rest = Some(at);
             }
             let letters = text.get(start..end).unwrap_or_default();
-            *slot = Word { start, strange: strange || letters.len() > MAX_WORD, joined, ..Word::default() };
+            let strange = strange || letters.len() > MAX_WORD;
+            *slot = Word { start, strange, joined, crossed, ..Word::default() };
             for (to, from) in slot.letters.iter_mut().zip(letters) {
                 *to = from.to_ascii_lowercase();
                 slot.length += 1;
@@ -283,9 +396,12 @@ impl<'t> Words<'t> {
             }
             match self.label(index) {
                 Some(label) if label.says == Says::Filler => {}
+                // `mrn_id`: the number of what stands before.
+                Some(label) if label.phrase == "id" && self.identifies(index + 1) => {}
                 Some(label) if distance == 0 || !label.near => {
                     let also = self.joined(index + label.words());
-                    return Said { label: Some(label), also, distance };
+                    let crossed = self.as_slice().iter().take(index + 1).any(|word| word.crossed);
+                    return Said { label: Some(label), also, distance, crossed, asked: false };
                 }
                 _ => distance += 1,
             }
@@ -294,6 +410,20 @@ impl<'t> Words<'t> {
             }
         }
         Said::default()
+    }
+
+    /// Whether the word names a number that somebody is known by, so that an `id` behind it adds nothing.
+    fn identifies(&self, index: usize) -> bool {
+        let adjacent = self.as_slice().get(index - 1).is_some_and(|word| !word.crossed);
+        let number = |label: &&Label| {
+            !label.near
+                && !label.is_secret()
+                && label
+                    .kinds()
+                    .first()
+                    .is_some_and(|kind| !matches!(kind, Entity::PhoneNumber | Entity::Age))
+        };
+        adjacent && self.label(index).filter(number).is_some()
     }
 
     /// The label in front of another, if `and`, `or` or a `/` joins them.
@@ -305,19 +435,41 @@ impl<'t> Words<'t> {
     }
 }
 
+/// What stands between two words.
+struct Gap {
+    /// Where it starts, and the word before it ends.
+    end: usize,
+    /// With a `/` or `&` in it.
+    joined: bool,
+    /// With the end of a string, of an element or of a line in it.
+    crossed: bool,
+}
+
 /// Skips back over what stands between words. `None` at a barrier: the end of a sentence, another value, a
 /// placeholder that stands for one.
-fn skip_gap(text: &[u8], end: usize) -> Option<(usize, bool)> {
-    let (mut at, mut joined, mut digits) = (end, false, 0);
+fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
+    let (mut at, mut joined, mut crossed, mut digits) = (end, false, false, 0);
     loop {
         let b = *text.get(at.checked_sub(1)?)?;
         if is_letter_at(text, at - 1) {
-            return Some((at, joined));
+            return Some(Gap { end: at, joined, crossed });
         }
+        crossed |= match b {
+            b'"' => matches!(text.get(at), Some(b',' | b'}' | b']')),
+            b'<' => text.get(at) == Some(&b'/'),
+            // What a line asks for, the next one gives.
+            b'\n' => {
+                let line = text.get(..at - 1).unwrap_or_default().trim_ascii_end();
+                !matches!(line, [] | [.., b'?' | b':' | b'.'])
+            }
+            _ => false,
+        };
         digits = if b.is_ascii_digit() { digits + 1 } else { 0 };
         let ends_sentence = match b {
             b'.' => text.get(at).is_some_and(u8::is_ascii_whitespace) && !abbreviates(text, at - 1),
             b'!' | b';' => true,
+            // An empty field: what is said of it is said of nothing else.
+            b'|' => text.get(at) == Some(&b'|'),
             b'>' => {
                 text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             }
@@ -370,6 +522,20 @@ fn word_start(text: &[u8], end: usize) -> usize {
     at
 }
 
+/// Where the word starts that ends at `end`, if it is a label as a whole in spite of its humps: `DoB`, `IdNr`.
+fn whole_label(text: &[u8], hump: usize, end: usize) -> usize {
+    if hump == 0 || !is_letter_at(text, hump - 1) {
+        return hump;
+    }
+    let letters = |at: &usize| *at > 0 && is_letter_at(text, *at - 1);
+    let start = (0..=MAX_WORD).map(|back| end.saturating_sub(back)).find(|at| !letters(at));
+    let Some(start) = start.filter(|start| end - start <= MAX_WORD) else { return hump };
+    let whole = text.get(start..end).unwrap_or_default().to_ascii_lowercase();
+    let known =
+        labels::ending(&whole, |_| None).is_some_and(|label| !label.kinds().is_empty() && !label.near);
+    if known { start } else { hump }
+}
+
 /// Whether a letter, or a part of one, stands at `at`: of ASCII, Latin, Greek or Cyrillic.
 fn is_letter_at(text: &[u8], at: usize) -> bool {
     match text.get(at) {
@@ -383,7 +549,6 @@ fn is_letter_at(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Entity;
 
     fn key(key: &str) -> String {
         show(Hints::default().with_key(key.as_bytes()).said)
@@ -426,6 +591,10 @@ mod tests {
         assert_eq!(key("driver's_license_no"), "US_DRIVER_LICENSE");
         assert_eq!(key("cvv2"), "CVV");
         assert_eq!(key("patientOrderId"), "-");
+        assert_eq!(key("mrnId"), "MEDICAL_RECORD_NUMBER");
+        assert_eq!(key("npi_id"), "US_NPI");
+        assert_eq!(key("phone_id"), "-");
+        assert_eq!(key("token_id"), "-");
     }
 
     #[test]
@@ -454,6 +623,7 @@ mod tests {
         }
         for text in [
             "<US_SSN> ",
+            "ssn||||",
             "ssn one two three four five six ",
             "We took the passport. ",
             "ssn 1234 to ",
@@ -465,8 +635,27 @@ mod tests {
         assert_eq!(words("Acct. No. "), "US_BANK_NUMBER");
         assert_eq!(words("D.O.B. "), "DATE_OF_BIRTH");
         assert_eq!(words("NHS/"), "UK_NHS");
+        assert_eq!(words("What is your SSN?\nuser: sure, it's "), "US_SSN");
+        assert_eq!(
+            words("confirm the date of birth on the account?\"},{\"role\":\"user\",\"content\":\""),
+            "DATE_OF_BIRTH"
+        );
+        assert_eq!(words("Your passport number, please.\nCaller: "), "US_PASSPORT");
+        assert_eq!(words("Send the SSN.\"},{\"role\":\"user\",\"content\":\""), "US_SSN");
+        for text in [
+            "Did you see the SSN? Ann and Bob went there at noon with ",
+            "We lost the passports.\nThen came ",
+            "We lost the passports.\n",
+        ] {
+            assert_eq!(words(text), "", "{text}");
+        }
+        assert_eq!(words("</CardVerificationValue><Street>"), "");
+        assert_eq!(words("<CardVerificationValue>"), "CVV");
+        assert_eq!(words("DoB: "), "DATE_OF_BIRTH");
+        assert_eq!(words("IdNr. "), "DE_TAX_ID");
         assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());
         assert!(announces_version(b"version: ") && announces_version(b"release is "));
+        assert!(announces_version(b"AssemblyVersion(\""));
         assert!(!announces_version(b"version of the host at ") && !announces_version(b"x9vW "));
     }
 }

@@ -50,9 +50,9 @@ const TAX: &[Entity] = &[DeTaxId, UkUtr, EsNif, EsNie, ItFiscalCode, AuTfn, UsIt
 /// Phrases by what they say. A `!` in front: for what follows at once only.
 #[rustfmt::skip]
 const TABLE: &[(Says, &[&str])] = &[
-    (Says::Kinds(&[UsSsn]), &[
+    (Says::Kinds(&[UsSsn, FrNir]), &[
         "ssn", "social security", "socialsecurity", "socialsecuritynumber", "soc sec", "social sec",
-        "!ss number",
+        "!ss number", "!ss", "!my social", "!your social", "!his social", "!her social", "!their social",
     ]),
     (Says::Kinds(&[UsItin, UsSsn]), &[
         "itin", "individual taxpayer", "taxpayer identification", "taxpayer id", "!tin",
@@ -69,9 +69,13 @@ const TABLE: &[(Says, &[&str])] = &[
         "phone", "telephone", "!tel", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms", "!ph",
         "dial", "landline", "msisdn", "callback", "call", "text me at", "reach me at", "reach me on",
         "contact number", "telefon", "telefono", "teléfono", "téléphone", "móvil", "movil", "handy",
-        "telefoon", "phonenumber", "mobilephone",
+        "telefoon", "phonenumber", "mobilephone", "!tél", "!cel", "celular", "!hp", "caller id", "!my number",
+        "handynummer", "mobilnummer", "rufnummer", "telefonnummer", "llámame", "llamame",
+        "!mob", "telefone", "!fone", "mobiel", "whats app", "!ring me", "!ring me on", "!bel me", "!bel me op", "joignable", "appelez", "!portable", "!appelez le",
     ]),
-    (Says::Kinds(&[UsNpi]), &["npi", "national provider", "provider identifier", "provider id"]),
+    (Says::Kinds(&[UsNpi]), &[
+        "npi", "national provider", "provider identifier", "provider id", "!xx",
+    ]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
         "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
     ]),
@@ -86,7 +90,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "born", "birth", "geburtsdatum", "geboren", "geb", "date de naissance", "naissance", "né le",
         "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
         "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
-        "fodselsdato", "födelsedatum", "syntymäaika",
+        "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació",
     ]),
     (Says::Kinds(&[AdmissionDate]), &[
         "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",
@@ -109,7 +113,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "account number", "bank account", "bank account number", "checking account", "saving",
         "saving account", "deposit account", "acct", "acct number", "bank acct", "accountnumber",
         "bankaccount", "beneficiary account", "direct deposit", "current account", "payee account",
-        "account ending", "bank number", "!a c number", "!account",
+        "account ending", "bank number", "!a c number", "!account", "!dda", "demand deposit",
     ]),
     (Says::Kinds(&[UsPassport]), &[
         "passport", "passport number", "travel document", "passeport", "pasaporte", "reisepass",
@@ -118,7 +122,7 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UsDriverLicense]), &[
         "driver license", "driver license number", "driving license", "driver lic", "driver id",
         "driver permit", "operator license", "dmv", "!dl", "dln", "driverlicense", "driverslicense",
-        "license dl", "license number", "drv lic", "driving permit",
+        "license dl", "license number", "drv lic", "driving permit", "dl number",
     ]),
     (Says::Kinds(&[LicensePlate]), &[
         "license plate", "plate number", "number plate", "!plate", "registration plate", "vehicle plate",
@@ -131,7 +135,9 @@ const TABLE: &[(Says, &[&str])] = &[
     ]),
     (Says::Kinds(&[Cvv]), &[
         "cvv", "cvc", "csc", "security code", "card verification", "card code", "!cid", "card security",
-        "cvv code", "cvc code", "card verification value", "card verification code",
+        "cvv code", "cvc code", "card verification value", "card verification code", "cryptogramme",
+        "cryptogramme visuel", "code on the back", "code on back", "prüfnummer", "kartenprüfnummer",
+        "código de seguridad", "codigo de seguridad", "codice di sicurezza", "code de sécurité",
     ]),
     (Says::Kinds(&[CardExpiry]), &[
         "!exp", "expiry", "expiration", "!expires", "!expire", "valid thru", "valid through", "good thru",
@@ -159,7 +165,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "bank identifier code", "swiftcode", "swiftbic",
     ]),
     (Says::Kinds(&[UkNino]), &[
-        "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin",
+        "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin", "n i number", "!n i",
     ]),
     (Says::Kinds(&[UkNhs]), &["nhs", "nhs number", "nhs id"]),
     (Says::Kinds(&[UkUtr]), &[
@@ -171,16 +177,19 @@ const TABLE: &[(Says, &[&str])] = &[
         "steueridnr", "idnr", "steuernummer", "tin germany", "identifikationsnummer", "german tax",
     ]),
     (Says::Kinds(&[FrNir]), &[
-        "nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécurité sociale",
+        "nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécurité sociale", "secu", "sécu",
+        "french social security",
     ]),
-    (Says::Kinds(&[EsNif, EsNie]), &["dni", "nif", "nie"]),
+    (Says::Kinds(&[EsNif, EsNie]), &[
+        "dni", "nif", "nie", "documento identidad", "documento de identidad", "documento nacional de identidad",
+    ]),
     (Says::Kinds(&[ItFiscalCode]), &["codice fiscale", "fiscal code", "!cf"]),
     (Says::Kinds(&[PlPesel]), &["pesel"]),
     (Says::Kinds(&[NlBsn]), &[
         "bsn", "burgerservicenummer", "sofinummer", "citizen service number", "citizen service",
     ]),
     (Says::Kinds(&[SePersonnummer, NoFodselsnummer, DkCpr]), &[
-        "personnummer", "personnr", "person nummer", "samordningsnummer",
+        "personnummer", "personnr", "person nummer", "samordningsnummer", "pers number",
     ]),
     (Says::Kinds(&[FiPersonalIdentityCode]), &["hetu", "henkilötunnus", "henkilotunnus"]),
     (Says::Kinds(&[DkCpr]), &["cpr", "cpr number", "cprnummer", "cpr nummer"]),
@@ -196,7 +205,8 @@ const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[Password]), &[
         "password", "passwd", "pwd", "passcode", "passphrase", "!pass", "!pw", "passwort", "kennwort",
         "contraseña", "mot de passe", "userpassword", "dbpassword", "passwordvalue", "pgpassword",
-        "adminpassword", "rootpassword",
+        "adminpassword", "rootpassword", "identified by", "!requirepass",
+        "!masterauth",
     ]),
     (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
         "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",
@@ -240,7 +250,7 @@ const TABLE: &[(Says, &[&str])] = &[
         "completion token", "input token", "output token", "total token", "max token", "maxtoken",
         "cached token", "token count", "public key", "primary key", "foreign key", "cache key",
         "partition key", "sort key", "object key", "idempotency key", "key id", "secret name", "secret id",
-        "secret arn", "token type", "password hash", "password policy", "sync token", "page key", "cursor",
+        "secret arn", "token type", "password hash", "password policy", "password manager", "sync token", "page key", "cursor",
         "nonce", "api version", "sort code", "call id", "tool call", "tool call id", "call sid",
         "call duration", "call center", "phone model", "phone type", "cell b", "chart version",
         "helm chart", "chart js", "birth certificate", "group",

@@ -31,6 +31,7 @@ mod shifts;
 mod span;
 mod stream;
 mod text;
+mod tuples;
 mod unfold;
 pub mod urlenc;
 mod vault;

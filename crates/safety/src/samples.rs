@@ -54,7 +54,7 @@ pub(crate) const ENTITIES: [&str; 73] = [
     "+1 (212) 555-0123",
     "(+44) 20 7946 0958",
     "01 23 45 67 89",
-    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7ABCDEFG",
     "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",
     "xoxb-123456789012-AbCdEfGhIjKl",
     "sk-proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z_-aB",

@@ -169,6 +169,9 @@ fn spans(text: &mut Text<'_>) -> Vec<Span> {
     }
 }
 
+/// Letters and digits of the id of an access key.
+const ACCESS_KEY: usize = 20;
+
 /// Letters that an identifier may start with, set apart by a space.
 const MAX_LETTERS: usize = 3;
 
@@ -277,8 +280,9 @@ impl Machine {
             return Turn::On(at + 1);
         }
         let mut next = at + 1;
-        if first.is_ascii_digit() || first.is_ascii_uppercase() || first == b'\n' || self.columns.in_table() {
-            self.columns.read(text.bytes(), if first == b'\n' { at + 1 } else { at });
+        let opens = matches!(first, b'\n' | b'(');
+        if first.is_ascii_digit() || first.is_ascii_uppercase() || opens || self.columns.in_table() {
+            self.columns.read(text.bytes(), if opens { at + 1 } else { at });
             let cell = self.columns.cell();
             text.set_cell(cell);
             if let Some(cell) = cell.filter(|cell| cell.start == at && cell.said.secret().is_some()) {
@@ -289,7 +293,14 @@ impl Machine {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
             b'0'..=b'9' if text.glued(at) => labelled::find(text, at, &text.said(at)),
-            b'-' => pem::find(text, at),
+            b'-' => {
+                self.expect(text, assign::behind_flag(text, at));
+                pem::find(text, at)
+            }
+            b'>' => {
+                self.expect(text, assign::behind_tag(text, at));
+                None
+            }
             b'+' | b'(' => phone::find(text, at),
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
@@ -431,7 +442,8 @@ impl Machine {
         let capitals = end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase);
         if !digit(end) && !digit(end + 1) {
             let said = if capitals && text.get(end) == Some(b'-') { text.said(at) } else { Said::default() };
-            return labelled::find(text, at, &said);
+            return labelled::find(text, at, &said)
+                .or_else(|| national::begins_in_groups(text, at).then(|| national::find(text, at))?);
         }
         let said = text.said(at);
         national::find(text, at).or_else(|| labelled::find(text, at, &said))
@@ -449,9 +461,7 @@ impl Machine {
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) {
             let said = text.said(at);
-            if said.something()
-                && let Some(hit) = labelled::find(text, at, &said)
-            {
+            if let Some(hit) = labelled::find(text, at, &said) {
                 return Some(hit);
             }
         }
@@ -492,7 +502,7 @@ impl Machine {
 /// Whether nothing starts with the byte, and it says nothing about what follows.
 fn is_dull(b: u8) -> bool {
     !(b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'\n')
+        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'\n')
         || b >= 0x80)
 }
 
@@ -521,13 +531,17 @@ fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
 /// Whether what stands behind a run of letters may make it a part of something longer.
 fn goes_on(text: &Text<'_>, at: usize, end: usize) -> bool {
     let next = |at: usize, class: fn(u8) -> bool| text.get(at).is_some_and(class);
+    // The id of an access key may be without a digit.
+    if end - at == ACCESS_KEY && text.slice(at, end).iter().all(u8::is_ascii_uppercase) {
+        return true;
+    }
     match text.get(end) {
         Some(b'@' | b'_' | b'+' | b'%' | b'0'..=b'9') => true,
-        Some(b'.' | b'-') => next(end + 1, |b| b.is_ascii_alphanumeric() || b >= 0x80),
+        Some(b'.' | b'-') => next(end + 1, |b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80),
         Some(b':') => next(end + 1, |b| b.is_ascii_hexdigit() || matches!(b, b'/' | b':')),
         // `QQ 12 34 56 C`, `D 123 4567`
         Some(b' ') if end - at <= MAX_LETTERS && text.slice(at, end).iter().all(u8::is_ascii_uppercase) => {
-            next(end + 1, |b| b.is_ascii_digit())
+            next(end + 1, |b| b.is_ascii_digit()) || national::begins_in_groups(text, at)
         }
         Some(b) => email::is_latin_lead(b),
         None => false,

@@ -132,6 +132,11 @@ impl<'a> Text<'a> {
         self.slice(at.saturating_sub(LOOK_BEHIND).max(self.floor), at)
     }
 
+    /// Whether a cell of a table starts at `at`.
+    pub(crate) fn in_cell(&self, at: usize) -> bool {
+        self.column.get().is_some_and(|cell| cell.start == at)
+    }
+
     /// What the words in front of `at`, or else the place of the text, say about a value there.
     pub(crate) fn said(&self, at: usize) -> Said {
         let column = self.column.get();

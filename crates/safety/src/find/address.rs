@@ -147,6 +147,7 @@ fn value(text: &Text<'_>, at: usize, plain: Option<(usize, &'static str)>) -> Op
         return None;
     }
     let value = text.slice(at, end);
+    let value = value.get(..own_length(value, text.before(at, 1))).unwrap_or_default();
     let kept = value
         .iter()
         .rposition(|b| !matches!(b, b' ' | b',' | b'.' | b'\n' | b'\\' | b'\''))
@@ -157,6 +158,30 @@ fn value(text: &Text<'_>, at: usize, plain: Option<(usize, &'static str)>) -> Op
         return plain;
     }
     looks_like_one(value).then_some((at + kept, LABELLED))
+}
+
+/// How much of what stands behind a label is its value: up to the quote that closes it, or else to the next key.
+fn own_length(value: &[u8], opening: Option<u8>) -> usize {
+    let next = |at: usize| value.get(at + 1);
+    if opening == Some(b'\'') {
+        // `'12 St. John's Road'`
+        let closes = |at: usize| !next(at).is_some_and(u8::is_ascii_alphanumeric);
+        return (0..value.len())
+            .find(|&at| value.get(at) == Some(&b'\'') && closes(at))
+            .unwrap_or(value.len());
+    }
+    if matches!(opening, Some(b'"' | b'`')) {
+        return value.len();
+    }
+    // `12 Mill Close, Leeds, phone: …`
+    let marks = |at: usize| match value.get(at) {
+        Some(b'=') => true,
+        Some(b':') => matches!(next(at), Some(b' ' | b'"' | b'\'')),
+        _ => false,
+    };
+    let Some(mark) = (0..value.len()).find(|&at| marks(at)) else { return value.len() };
+    let before = value.get(..mark).unwrap_or_default();
+    before.iter().rposition(|&b| matches!(b, b',' | b';' | b'\n' | b'(')).unwrap_or(0)
 }
 
 /// Three words or more, one of them a number and one with a capital; nothing of URLs, mail or code.

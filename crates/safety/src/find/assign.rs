@@ -42,20 +42,85 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
         let (start, end, _) = value_at(text, at + 1)?;
         return judge(text, start, end, &LOGIN, Kept::Assigned);
     }
-    let label = name_before(text, at)?;
+    let label = name_before(text, at).or_else(|| parameter_before(text, at))?;
     let next = text.get(at + 1)?;
     if next == b'=' || mark == b':' && next == b':' {
         return None;
     }
     let mut start = at + 1 + usize::from(mark == b'=' && next == b'>');
+    // `**Password:** …`
+    start += 2 * usize::from(text.starts_with(start, b"** "));
     start = text.run(start, 4, |b| b == b' ' || b == b'\t');
     let (start, end, quoted) = value_at(text, start)?;
-    judge(text, start, end, label, if quoted || mark == b'=' { Kept::Assigned } else { Kept::Written })
+    let kept = match mark {
+        _ if quoted => Kept::Assigned,
+        b'=' => Kept::Bare,
+        _ => Kept::Written,
+    };
+    judge(text, start, end, label, kept)
+}
+
+/// The value behind the `>` at `at`, of an element whose name says that it is a secret, or of a cell beside one that
+/// does: `<password>…</password>`, `<th>Password</th><td>…</td>`.
+pub(crate) fn behind_tag(text: &Text<'_>, at: usize) -> Option<Value> {
+    let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at);
+    let open = memchr::memrchr(b'<', behind)?;
+    let (before, tag) = (behind.get(..open)?, behind.get(open + 1..)?);
+    let name = tag.split(|b| *b == b' ').next()?;
+    if !name.first()?.is_ascii_alphabetic() || tag.ends_with(b"/") {
+        return None;
+    }
+    let named = match name {
+        b"td" | b"dd" | b"TD" | b"DD" => {
+            let before = before.trim_ascii_end();
+            let closed = before.strip_suffix(b">").and_then(|_| memchr::memrchr(b'<', before));
+            closed.and_then(|close| before.get(..close)).unwrap_or(before)
+        }
+        _ => name,
+    };
+    let label = hints::ends_secret(named).then(|| hints::before(named).secret())??;
+    let start = text.run(at + 1, 4, |b| b <= b' ');
+    let end = text.run(start, MAX_VALUE, |b| b != b'<' && b > b' ');
+    let closes = text.run(end, 4, |b| b <= b' ');
+    (text.get(closes) == Some(b'<')).then(|| judge(text, start, end, label, Kept::Assigned))?
+}
+
+/// Commands that take a password behind an option of one letter, and whether with nothing between.
+const COMMANDS: [(&[u8], u8, bool); 9] = [
+    (b"sshpass", b'p', false),
+    (b"mysql", b'p', true),
+    (b"mariadb", b'p', true),
+    (b"docker login", b'p', false),
+    (b"podman login", b'p', false),
+    (b"helm ", b'p', false),
+    (b"az login", b'p', false),
+    (b"redis-cli", b'a', false),
+    (b"mosquitto_", b'P', false),
+];
+
+/// The password behind the `-` at `at`, if it begins the option of a command that takes one.
+pub(crate) fn behind_flag(text: &Text<'_>, at: usize) -> Option<Value> {
+    let letter = text.get(at + 1).filter(|b| matches!(b, b'p' | b'P' | b'a'))?;
+    if text.before(at, 1) != Some(b' ') {
+        return None;
+    }
+    let line = text.slice(at.saturating_sub(LOOK_BEHIND), at);
+    let line = line.rsplit(|b| matches!(b, b'\n' | b';' | b'|')).next()?;
+    let takes = |(command, option, _): &&(&[u8], u8, bool)| {
+        *option == letter && memchr::memmem::find(line, command).is_some()
+    };
+    let &(_, _, glued) = COMMANDS.iter().find(takes)?;
+    let space = text.get(at + 2) == Some(b' ');
+    if glued && space {
+        return None;
+    }
+    let (start, end, _) = value_at(text, at + 2 + usize::from(space))?;
+    (text.get(start) != Some(b'-')).then(|| judge(text, start, end, &FLAG, Kept::Assigned))?
 }
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 14] = [
+    const VERBS: [&[u8]; 15] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -69,6 +134,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" should be ",
         b" to ",
         b" = ",
+        b" - ",
         b" as ",
     ];
     let word = text.slice(at, end);
@@ -78,9 +144,43 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     }
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
     let label = said.secret()?;
-    let verb = VERBS.iter().find(|verb| text.starts_with(end, verb))?;
+    let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
+        let quoted = text.starts_with(end, b" '");
+        return (quoted || text.get(end) == Some(b' ') && takes_next(text, at, label)).then(|| {
+            let (start, end, quoted) = value_at(text, end + 1)?;
+            let kept = if quoted { Kept::Quoted } else { Kept::Written };
+            (text.get(start) != Some(b'-')).then(|| judge(text, start, end, label, kept))?
+        })?;
+    };
     let (start, end, quoted) = value_at(text, end + verb.len())?;
     judge(text, start, end, label, if quoted { Kept::Quoted } else { Kept::Spoken })
+}
+
+/// Whether the next token is the value of the label whose last word starts at `at`, with no mark between: an option
+/// (`--password …`), SQL (`identified by …`), a login (`login … password …`).
+fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
+    if matches!(label.phrase, IDENTIFIED | "requirepass" | "masterauth") {
+        return true;
+    }
+    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
+    if text.slice(start, at + 1).starts_with(b"--") {
+        return true;
+    }
+    let behind = text.slice(at.saturating_sub(MAX_NAME), at).to_ascii_lowercase();
+    let login = [&b"login "[..], b"user ", b"username "]
+        .iter()
+        .filter_map(|w| memchr::memmem::rfind(&behind, w))
+        .max();
+    // The name of the user, and nothing else, stands between.
+    label.kinds().first() == Some(&Entity::Password)
+        && login.and_then(|place| behind.get(place..)).is_some_and(|login| {
+            let words = login.split(|b| matches!(b, b' ' | b'/' | b','));
+            words.filter(|word| !word.is_empty()).count() == 2
+        })
+}
+
+fn is_option_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
 /// A text that is a secret as a whole, because its key says so.
@@ -104,16 +204,43 @@ pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
 /// A token of letters and digits in a sentence that speaks of a secret: `the password? Sure, it's …`.
 pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let label = said.secret_at_all()?;
-    let glued = matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':'));
+    // Not over the border of what the label stands in, but for `{"name":"password","value":…}`.
+    if said.crossed && said.distance > 0 {
+        return None;
+    }
+    let glued =
+        matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':' | b'<' | b'{'));
     let (start, end, _) = value_at(text, at).filter(|&(start, ..)| !glued && start == at)?;
+    if is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
+        return None;
+    }
     let value = judge(text, start, end, label, Kept::Spoken)?;
-    let strong = value.entity != Entity::Password || has_inner_capital(text.slice(start, end));
+    let strong = value.entity != Entity::Password || said.asked || has_inner_capital(text.slice(start, end));
     strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+}
+
+/// Whether this is `name=value` or `name:value`, whose name speaks for the value.
+fn is_pair(token: &[u8]) -> bool {
+    let name = token.iter().take_while(|&&b| is_option_byte(b) || b == b'.').count();
+    matches!(token.get(name..), Some([b'=' | b':', next, ..]) if *next != b'=')
+        && token.first().is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// Whether a `:` or `=` behind the token makes it the name of another value: `"isError": false`.
+fn is_key_of_another(text: &Text<'_>, end: usize) -> bool {
+    let quoted = usize::from(matches!(text.get(end), Some(b'"' | b'\'')));
+    let mark = text.run(end + quoted, 2, |b| b == b' ');
+    matches!(text.get(mark), Some(b':' | b'='))
 }
 
 /// `Bearer …` and `-u name:…` announce secrets by themselves.
 static BEARER: Label = Label { phrase: "bearer", says: Says::Kinds(&[Entity::GenericSecret]), near: true };
+static FLAG: Label = Label { phrase: "-p", says: Says::Kinds(&[Entity::Password]), near: true };
+static SIGNED: Label = Label { phrase: "signature", says: Says::Kinds(&[Entity::GenericSecret]), near: true };
 static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
+
+/// The label that SQL gives passwords.
+const IDENTIFIED: &str = "identified by";
 
 /// The longest name of a user in front of a password.
 const MAX_NAME: usize = 40;
@@ -142,6 +269,24 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     }
     let behind = text.slice(end.saturating_sub(LOOK_BEHIND), end);
     hints::ends_secret(behind).then(|| hints::before(behind).secret())?
+}
+
+/// The parameter of a query that gives access to what the URL names: `?…&sig=…`.
+fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
+    const NAMES: [&[u8]; 7] = [
+        b"sig",
+        b"signature",
+        b"x-amz-signature",
+        b"x-amz-security-token",
+        b"x-goog-signature",
+        b"key",
+        b"code",
+    ];
+    let length = (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
+    let name = text.slice(at - length, at);
+    let starts = matches!(text.before(at, length + 1), Some(b'?' | b'&'));
+    (starts && text.get(at) == Some(b'=') && NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
+        .then_some(&SIGNED)
 }
 
 /// Where a value stands that may be quoted, and whether it is.
@@ -191,6 +336,8 @@ fn names_follow(text: &Text<'_>, at: usize) -> bool {
 enum Kept {
     /// As the value of a key.
     Assigned,
+    /// Behind a `=`, without quotes: it may be the name of a variable.
+    Bare,
     /// Behind a colon in a text.
     Written,
     /// In a sentence, between quotes.
@@ -201,7 +348,7 @@ enum Kept {
 
 fn judge(text: &Text<'_>, start: usize, end: usize, label: &'static Label, kept: Kept) -> Option<Value> {
     let value = text.slice(start, end);
-    if stands_for_another(value) && !is_aws_secret(value) {
+    if stands_for_another(value) && !is_aws_secret(value) && label.phrase != SIGNED.phrase {
         return None;
     }
     let entity = label.kinds().iter().copied().find(|kind| match kind {
@@ -221,6 +368,7 @@ pub(crate) fn is_aws_secret(value: &[u8]) -> bool {
         && sort(u8::is_ascii_lowercase)
         && sort(u8::is_ascii_digit)
         && entropy(value) > 3.5
+        && memchr::memmem::find(value, b"EXAMPLE").is_none()
 }
 
 /// Whether a machine made the value to be a key.
@@ -245,15 +393,61 @@ fn is_password(value: &[u8], kept: Kept) -> bool {
     let symbols =
         value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
     let strong = letters && (digits || symbols || has_inner_capital(value)) || digits && symbols;
-    let plain =
-        kept == Kept::Assigned && value.len() >= MIN_SPOKEN && letters || kept == Kept::Assigned && digits;
+    let assigned = matches!(kept, Kept::Assigned | Kept::Bare);
+    let plain = assigned && (value.len() >= MIN_SPOKEN && letters || digits);
+    let wordy = is_name(value);
     (least..=128).contains(&value.len())
         && !value.iter().any(|b| *b <= b' ')
-        && (strong || plain)
+        && (strong || plain || wordy)
         && !is_uuid(value)
         && !is_hash(value)
-        && !is_name(value)
+        && (!wordy || is_wordy_password(value, kept))
         && !is_stop_word(value)
+}
+
+/// Whether words that are joined are a password rather than the name of something (`velvet-otter-83`, but not
+/// `prod-db-password-2`, `DB_PASSWORD`, `args.input` or `secret/db`).
+fn is_wordy_password(value: &[u8], kept: Kept) -> bool {
+    const NAMING: [&[u8]; 24] = [
+        b"password",
+        b"passwd",
+        b"passphrase",
+        b"pass",
+        b"pwd",
+        b"pw",
+        b"secret",
+        b"key",
+        b"token",
+        b"cred",
+        b"creds",
+        b"credential",
+        b"credentials",
+        b"db",
+        b"env",
+        b"vault",
+        b"name",
+        b"id",
+        b"file",
+        b"path",
+        b"json",
+        b"txt",
+        b"yaml",
+        b"pem",
+    ];
+    let small = value.iter().any(u8::is_ascii_lowercase);
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let words = || value.split(|b| !b.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let naming = words().any(|word| NAMING.iter().any(|known| word.eq_ignore_ascii_case(known)));
+    // Nothing but words: what has a dash in it is no variable, and what has a dot is a part of something.
+    let reads = match kept {
+        _ if digits > 0 => matches!(kept, Kept::Assigned | Kept::Bare | Kept::Written) || digits > 1,
+        Kept::Assigned => !value.contains(&b'.'),
+        Kept::Bare => value.contains(&b'-') && !value.contains(&b'.'),
+        Kept::Written => words().count() > 2 && value.contains(&b'-') && !value.contains(&b'.'),
+        Kept::Quoted | Kept::Spoken => false,
+    };
+    let joint = !value.iter().any(|b| matches!(b, b'/' | b':'));
+    small && words().next().is_some() && joint && reads && !naming
 }
 
 /// A capital behind a small letter or a digit: no word of a sentence has one.
@@ -264,8 +458,7 @@ fn has_inner_capital(value: &[u8]) -> bool {
 /// Whether the value points at the secret, or stands in its place: `${X}`, `<password>`, `****`, `your-key-here`,
 /// `vault:secret/x`, `os.environ["X"]`, `get_secret()`.
 fn stands_for_another(value: &[u8]) -> bool {
-    const STARTS: [&[u8]; 22] = [
-        b"$",
+    const STARTS: [&[u8]; 21] = [
         b"<",
         b"{",
         b"[",
@@ -318,7 +511,11 @@ fn stands_for_another(value: &[u8]) -> bool {
     ];
     let lower = value.to_ascii_lowercase();
     let path = value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1;
+    let variable = value.strip_prefix(b"$").is_some_and(|name| {
+        matches!(name, [b'{' | b'(', ..]) || name.contains(&b'$') || name.iter().all(|&b| is_option_byte(b))
+    });
     STARTS.iter().any(|start| lower.starts_with(start))
+        || variable
         || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
         || path
         || matches!(lower.last(), Some(b'(' | b')'))

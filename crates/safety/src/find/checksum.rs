@@ -104,8 +104,10 @@ pub(super) fn nir(characters: &[u8]) -> bool {
     matches!(characters.first(), Some(b'1'..=b'4' | b'7' | b'8'))
         && matches!(month, Some(1..=12 | 20 | 30..=42 | 50..=99))
         && department != b"00"
-        && number(&body).map(|body| 97 - body % 97) == number(characters.get(13..15).unwrap_or_default())
         && characters.len() == 15
+        && number(&body)
+            .zip(number(characters.get(13..15).unwrap_or_default()))
+            .is_some_and(|(body, key)| 97 - body % 97 == key)
 }
 
 /// The control letter of Spanish numbers; `X`, `Y`, `Z` in front stand for 0, 1, 2.
@@ -286,6 +288,7 @@ mod tests {
                 && !spanish(b"X1234567M")
         );
         assert!(fiscal_code(b"RSSMRA85T10A562S") && !fiscal_code(b"RSSMRA85T10A562T"));
+        assert!(nir(b"255081416802538") && !nir(b"198902196156CAN"));
         assert!(finnish(b"131052308", b'T') && !finnish(b"131052308", b'U'));
     }
 }

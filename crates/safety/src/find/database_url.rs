@@ -75,11 +75,14 @@ fn is_database(scheme: &[u8]) -> bool {
     SCHEMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Whether this is a password and not what stands for one: `${DB_PASSWORD}`, `****`.
+/// Whether this is a password and not what stands for one: `${DB_PASSWORD}`, `****`, `password`.
 fn is_password(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 8] =
+        [b"password", b"passwd", b"pass", b"pwd", b"secret", b"changeme", b"yourpassword", b"example"];
+    let word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let reference = matches!(text, [b'$', ..] | [b'{', ..] | [b'%', b's' | b'(', ..] | [b'[', ..]);
     let mask = text.iter().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.'));
-    !text.is_empty() && !reference && !mask
+    !text.is_empty() && !reference && !mask && !word
 }
 
 impl UserInfo {

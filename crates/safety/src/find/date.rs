@@ -14,7 +14,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
     match first {
         Some((_, 8, end)) => compact(text, at, end),
         Some((year, 4, end)) => year_first(text, year, end),
-        Some((day, 1 | 2, end)) => numeric(text, day, end).or_else(|| day_first(text, day, end)),
+        Some((day, 1 | 2, end)) => numeric(text, day, end)
+            .or_else(|| day_first(text, day, end))
+            .or_else(|| in_one_piece(text, day, end)),
         Some(_) => None,
         None => month_first(text, at),
     }
@@ -70,6 +72,14 @@ fn day_first(text: &Text<'_>, day: u32, end: usize) -> Option<usize> {
     let at = filler(text, gap(text, end)?);
     let (year, end) = year(text, at)?;
     (is_day(Some(year), Some(month), Some(day)) && ends(text, end)).then_some(end)
+}
+
+/// `02JAN1980`, as passports and tickets print it: the month in three letters.
+fn in_one_piece(text: &Text<'_>, day: u32, end: usize) -> Option<usize> {
+    let letters = text.run(end, 4, |b| b.is_ascii_alphabetic());
+    let month = (letters == end + 3).then(|| month_of(text.slice(end, letters)))?;
+    let (year, end) = year(text, letters)?;
+    (is_day(Some(year), month, Some(day)) && ends(text, end)).then_some(end)
 }
 
 /// `January 2, 1980`, `Jan. 2nd 1980`.
@@ -214,6 +224,8 @@ mod tests {
             "3 août 1975",
             "7 de outubro de 1990",
             "Sep 3 '84",
+            "12JUL1970",
+            "2Jan80",
         ] {
             assert!(whole(text), "{text}");
         }
@@ -237,6 +249,11 @@ mod tests {
             "1-2/1980",
             "may be 2 1980",
             "2 cars 1980",
+            "32JUL1970",
+            "12JULY1970",
+            "12XYZ1970",
+            "12JUL1970B",
+            "12JUL197",
         ] {
             assert!(!whole(text), "{text}");
         }

@@ -66,7 +66,69 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
     let identifier = (a, b, c) == (1, 3, 6) && d == 1 || (a, b) == (2, 5) && matches!(c, 4 | 29);
     // Under a key that says version, what comes first is one.
     let announced = at == 0 && text.hints.version || hints::announces_version(text.behind(at));
-    product || identifier || announced
+    product || identifier || announced || behind_a_product(text, at, address)
+}
+
+/// Whether the word before makes it a version: `AssemblyVersion("9.1.6.0")`, and of small numbers also a product,
+/// `openssl 1.1.1.1`, which is any word but those that a host follows.
+fn behind_a_product(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
+    const HOSTS: [&[u8]; 36] = [
+        b"ip",
+        b"host",
+        b"server",
+        b"dns",
+        b"from",
+        b"to",
+        b"at",
+        b"via",
+        b"by",
+        b"is",
+        b"was",
+        b"and",
+        b"or",
+        b"on",
+        b"for",
+        b"with",
+        b"of",
+        b"the",
+        b"ping",
+        b"dig",
+        b"curl",
+        b"ssh",
+        b"address",
+        b"addr",
+        b"peer",
+        b"client",
+        b"remote",
+        b"source",
+        b"resolver",
+        b"nameserver",
+        b"gateway",
+        b"resolve",
+        b"block",
+        b"allow",
+        b"deny",
+        b"traceroute",
+    ];
+    /// Words that a call or quotes part from the number.
+    const MARKS: &[u8] = b" (\"'=:";
+    let near = text.near(at);
+    let kept = near.iter().rposition(|b| !MARKS.contains(b)).map_or(0, |last| last + 1);
+    let behind = near.get(..kept).unwrap_or_default();
+    let start = behind.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+    let word = behind.get(start..).unwrap_or_default();
+    let ends_version = word
+        .len()
+        .checked_sub(b"version".len())
+        .and_then(|from| word.get(from..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(b"version"));
+    let small = address.octets().iter().all(|&octet| octet < 10);
+    let product = small
+        && near.len() == kept + 1
+        && near.ends_with(b" ")
+        && word.len() >= 3
+        && !HOSTS.iter().any(|known| known.eq_ignore_ascii_case(word));
+    ends_version || product
 }
 
 fn v6(text: &Text<'_>, at: usize) -> Option<Hit> {

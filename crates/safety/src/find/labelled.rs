@@ -11,6 +11,10 @@ use crate::{Class, Entity};
 /// The hit that starts at `at`, of a kind that was announced: of more than one the surest.
 pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let digit = text.get(at).is_some_and(|b| b.is_ascii_digit());
+    // `Anna Lee (b. 2 May 1980)`
+    if !said.something() && text.behind(at).ends_with(b"(b. ") {
+        return date::find(text, at).map(|end| Hit::closed(Entity::DateOfBirth, end).said_by("b"));
+    }
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;
     }
@@ -23,12 +27,19 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let token = Token::read(text, at);
     let mut best: Option<Hit> = None;
     for label in said.labels() {
+        // `<Cvv>…</Cvv><MailingAddress>1582 Juniper Way`
+        let elsewhere = || said.distance > 0 && super::address::find(text, at).is_some();
+        if label.kinds() == [Entity::Cvv] && elsewhere() {
+            continue;
+        }
         for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {
             if entity == Entity::UsBankNumber && label.phrase == "account" && !speaks_of_money(text, at) {
                 continue;
             }
             if best.is_none_or(|best| best.entity.score() < entity.score())
-                && let Some(end) = end_of(text, at, &token, entity)
+                && let Some(end) = end_of(text, at, &token, entity).or_else(|| {
+                    (said.distance == 0).then(|| end_beside(text, at, &token, entity, label.phrase))?
+                })
             {
                 best = Some(Hit::closed(entity, end).said_by(label.phrase));
             }
@@ -91,11 +102,16 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::UsBankNumber => bank_number(text, at, token),
         Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
         Entity::UsDriverLicense => free(&is_driver_license)
-            .or_else(|| [12, 13, 14].into_iter().find_map(|n| exactly(n, &is_driver_license))),
+            .or_else(|| [15, 14, 13, 12, 9].into_iter().find_map(|n| exactly(n, &is_driver_license))),
         Entity::LicensePlate => plate(text, at, token),
         Entity::MedicalLicense => exactly(9, &check::dea),
         Entity::Cvv => {
-            digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(|&end| stands_alone(text, end))
+            let rest =
+                text.before(at, 1) == Some(b',') && text.before(at, 2).is_some_and(|b| b.is_ascii_digit());
+            let alone = |end: &usize| {
+                text.in_cell(at) && text.get(*end) == Some(b',') || !rest && stands_alone(text, *end)
+            };
+            digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(alone)
         }
         Entity::CardExpiry => expiry(text, at).filter(|_| speaks_of_a_card(text, at)),
         Entity::Vin => exactly(17, &check::vin),
@@ -125,6 +141,27 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::BrCpf => digits(11, &check::cpf),
         Entity::InAadhaar => digits(12, &|c| !matches!(c, [b'0' | b'1', ..]) && check::verhoeff(c)),
         Entity::AuTfn => digits(9, &check::tfn),
+        _ => None,
+    }
+}
+
+/// The same right behind a label, which then says more than the form.
+fn end_beside(text: &Text<'_>, at: usize, token: &Token, entity: Entity, phrase: &str) -> Option<usize> {
+    match entity {
+        Entity::PhoneNumber => phone::beside_label(text, at),
+        // `04-01-14`: a record number, unless the label speaks of other things as well.
+        Entity::MedicalRecordNumber if !matches!(phrase, "patient" | "pt" | "chart" | "mr") => {
+            let id =
+                token.unspaced().filter(|id| check::all_digits(id.characters) && id.characters.len() == 6)?;
+            (token.laid_out(&[2, 2, 2]) && text.word_end(id.end)).then_some(id.end)
+        }
+        Entity::UsDriverLicense => {
+            let capitals = |id: &Id<'_>| !text.slice(at, id.end).iter().any(u8::is_ascii_lowercase);
+            let id = token
+                .unspaced()
+                .filter(|id| is_some_license(id.characters) && capitals(id) && !is_day(text, at, id))?;
+            text.word_end(id.end).then_some(id.end)
+        }
         _ => None,
     }
 }
@@ -222,7 +259,15 @@ fn is_driver_license(characters: &[u8]) -> bool {
     let washington = characters.len() == 12
         && characters.iter().take(3).all(u8::is_ascii_uppercase)
         && characters.iter().filter(|b| b.is_ascii_digit()).count() >= 2;
+    // Washington again, since 2018.
+    let washington = washington || characters.len() == 12 && characters.starts_with(b"WDL");
     (FORMS.contains(&form.as_str()) || washington) && !check::uniform(characters)
+}
+
+/// What some state may print: letters and digits, enough of them digits.
+fn is_some_license(characters: &[u8]) -> bool {
+    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
+    (6..=15).contains(&characters.len()) && digits >= 3 && !check::uniform(characters)
 }
 
 /// An account: digits in one piece, or in groups of three or more.
@@ -308,3 +353,6 @@ fn says_one_of(text: &Text<'_>, at: usize, words: &[&[u8]]) -> bool {
     let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at).to_ascii_lowercase();
     words.iter().any(|word| memchr::memmem::find(&behind, word).is_some())
 }
+
+#[cfg(test)]
+mod tests;

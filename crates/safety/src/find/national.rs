@@ -22,7 +22,11 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
             .or_else(|| exactly(Entity::UkNino, 9, &is_nino).filter(|_| token.laid_out(&[2, 2, 2, 2, 1]))),
         3 => exactly(Entity::BrCpf, 11, &check::cpf)
             .filter(|_| token.laid_out(&[3, 3, 3, 2]) && token.joint() == Some(b'.'))
-            .or_else(|| exactly(Entity::ChAhv, 13, &is_ahv)),
+            .or_else(|| exactly(Entity::ChAhv, 13, &is_ahv))
+            .or_else(|| {
+                exactly(Entity::ItFiscalCode, 16, &check::fiscal_code)
+                    .filter(|_| token.laid_out(&FISCAL_GROUPS))
+            }),
         4 => exactly(Entity::UsMbi, 11, &is_mbi).filter(|_| token.laid_out(&[4, 3, 4])),
         6 => exactly(Entity::ItFiscalCode, 16, &check::fiscal_code)
             .or_else(|| exactly(Entity::NoFodselsnummer, 11, &is_norwegian)),
@@ -41,6 +45,21 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
             .filter(|_| spelled)
     });
     hit.or_else(|| finnish(text, at))
+}
+
+/// How the Italian card prints a fiscal code: `RSS MRA 85T10 A562S`.
+const FISCAL_GROUPS: [usize; 4] = [3, 3, 5, 5];
+
+/// Whether letters in groups may begin a fiscal code as the card prints it: two groups of three, and a digit.
+pub(crate) fn begins_in_groups(text: &Text<'_>, at: usize) -> bool {
+    const FORM: &[u8; 9] = b"AAA AAA 0";
+    FORM.iter().enumerate().all(|(i, class)| {
+        text.get(at + i).is_some_and(|b| match class {
+            b'A' => b.is_ascii_alphabetic(),
+            b'0' => b.is_ascii_digit(),
+            _ => b == b' ' || b == b'-',
+        })
+    })
 }
 
 /// `131052-308T`: the sign tells the century.

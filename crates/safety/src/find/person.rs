@@ -88,6 +88,8 @@ impl Name<'_, '_> {
             Cue::Greeting => self.greeted().map(|end| (end, ADDRESSED)),
             Cue::Signature => self.signed(cut).map(|end| (end, SIGNED)),
             Cue::Firm => self.firm().map(|end| (end, INTRODUCED)),
+            // `Anna Lee, DOB May 2`
+            Cue::List if self.starts_with_acronym() => None,
             Cue::List => self.listed().or_else(|| self.soft()).map(|end| (end, INTRODUCED)),
             Cue::Soft => self.soft().map(|end| (end, INTRODUCED)),
             Cue::Against | Cue::None => None,
@@ -107,13 +109,21 @@ impl Name<'_, '_> {
     fn cut_at_everyday_words(&mut self) {
         let first = usize::from(matches!(self.cue, Cue::Title | Cue::Label(Subject::NamePart)));
         let upper = self.tokens.get(0).is_some_and(|token| token.upper);
+        // `Martin Luther King Day`, although there are people of that name.
+        let day = |token: &Token| NAMED_AFTER.contains(&token.folded.as_slice());
+        if matches!(self.cue, Cue::None | Cue::Against) && self.tokens.as_slice().iter().skip(2).any(day) {
+            self.tokens.keep(0);
+            return;
+        }
         let stop = self.tokens.as_slice().iter().enumerate().position(|(i, token)| {
             let everyday = i >= first && token.part == Part::Word && token.kind.is_no_name();
             // `Anna Lee CEO`, but not `ANNA LEE`.
             everyday || (token.part == Part::Word && token.upper && !upper)
         });
         if let Some(stop) = stop {
-            let organisation = self.tokens.get(stop).is_some_and(|token| token.kind.is(Kind::ORGANISATION));
+            let organisation = self.tokens.get(stop).is_some_and(|token| {
+                token.kind.is(Kind::ORGANISATION) || NAMED_AFTER.contains(&token.folded.as_slice())
+            });
             self.tokens.keep(if organisation && stop > 0 && !matches!(self.cue, Cue::Title) {
                 0
             } else {
@@ -162,6 +172,10 @@ impl Name<'_, '_> {
         fits.then_some(end)
     }
 
+    fn starts_with_acronym(&self) -> bool {
+        self.words().next().is_some_and(|first| first.upper) && self.words().any(|token| !token.upper)
+    }
+
     fn has_initial(&self) -> bool {
         self.tokens.as_slice().iter().any(|token| token.part == Part::Initial)
     }
@@ -180,13 +194,25 @@ impl Name<'_, '_> {
         self.reversed_end(end).is_some()
     }
 
+    /// The end of a given name, and hardly anything else, behind a family name and a comma.
+    fn given_behind_comma(&self) -> Option<usize> {
+        let family = self.words().next()?.kind;
+        let end = self.tokens.end().filter(|&end| self.text.starts_with(end, b", "))?;
+        let behind = shape::token(self.text, end + 2)?;
+        let given = behind.kind.surely_given() || behind.kind == Kind::default() && family.surely_family();
+        let reversed = !family.surely_given() && behind.part == Part::Word && given;
+        reversed.then_some(behind.end)
+    }
+
     fn reversed_end(&self, end: usize) -> Option<usize> {
         let comma = self.text.get(end)? == b',' && self.text.get(end + 1)? == b' ';
         if !comma || self.words().count() > 2 {
             return None;
         }
         let behind = Tokens::read(self.text, end + 2)?;
-        let given = behind.get(0)?.kind.is(Kind::GIVEN);
+        let behind_it = behind.get(0)?.kind;
+        let family = self.words().next()?.kind;
+        let given = behind_it.is(Kind::GIVEN) || behind_it == Kind::default() && family.surely_family();
         let last = behind.end()?;
         (given && behind.as_slice().len() <= 2 && ends_value(self.text, last)).then_some(last)
     }
@@ -203,10 +229,12 @@ impl Name<'_, '_> {
     /// A line of its own below the closing.
     fn signed(&self, cut: bool) -> Option<usize> {
         let end = self.tokens.end()?;
-        let line_ends = matches!(
-            self.text.get(end),
-            None | Some(b'\n' | b'\r' | b'\\' | b',' | b'"' | b'\'' | b'<' | b'(' | b'|')
-        );
+        let line_ends = match self.text.get(end) {
+            None | Some(b'\n' | b'\r' | b'\\' | b',' | b'"' | b'\'' | b'<' | b'(' | b'|') => true,
+            // A picture.
+            Some(b' ') => self.text.get(end + 1).is_some_and(|b| b >= 0xE2),
+            _ => false,
+        };
         (!cut && line_ends && !self.is_brand() && !self.tokens.get(0)?.upper).then_some(end)
     }
 
@@ -222,6 +250,10 @@ impl Name<'_, '_> {
         }
         if self.words().count() >= 2 {
             return self.first(MAX_UNKNOWN);
+        }
+        // `patient Thompson, Thabo was seen`
+        if let Some(given) = self.given_behind_comma() {
+            return Some(given);
         }
         (first.kind.is(Kind::GIVEN) || first.part != Part::Word).then(|| self.tokens.end())?
     }
@@ -333,6 +365,30 @@ fn ends_value(text: &Text<'_>, at: usize) -> bool {
         Some(_) => false,
     }
 }
+
+/// What is named after people, besides what lists know as organisations and places.
+const NAMED_AFTER: [&[u8]; 20] = [
+    b"day",
+    b"week",
+    b"month",
+    b"prize",
+    b"award",
+    b"medal",
+    b"trophy",
+    b"cup",
+    b"act",
+    b"bill",
+    b"theorem",
+    b"memorial",
+    b"holiday",
+    b"lecture",
+    b"fellowship",
+    b"scholarship",
+    b"stadium",
+    b"bridge",
+    b"tunnel",
+    b"dam",
+];
 
 /// Given and family name of firms, products and places, folded.
 const BRANDS: [(&[u8], &[u8]); 44] = [

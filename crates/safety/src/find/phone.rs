@@ -24,6 +24,23 @@ const INDIA: Country = (Region::IN, 91);
 /// Here a 0 in front belongs to the number, also when it is dialled from abroad.
 const ITALY: Country = (Region::IT, 39);
 
+/// Countries where a number is dialled as it is, without a 0 in front.
+const NO_TRUNK: [Country; 13] = [
+    SPAIN,
+    ITALY,
+    MEXICO,
+    BRAZIL,
+    INDIA,
+    (Region::SG, 65),
+    (Region::HK, 852),
+    (Region::DK, 45),
+    (Region::NO, 47),
+    (Region::PT, 351),
+    (Region::PL, 48),
+    (Region::CZ, 420),
+    (Region::CN, 86),
+];
+
 /// Countries that dial a 0 before national numbers, the most spoken of first.
 const TRUNK_ZERO: [Country; 11] = [
     (Region::GB, 44),
@@ -78,6 +95,24 @@ pub(crate) fn announced(text: &Text<'_>, at: usize) -> Option<usize> {
     })
 }
 
+/// Where a number right behind its label ends: one that some country has assigned, also with nothing in front to
+/// tell which. Never a day written in one piece.
+pub(crate) fn beside_label(text: &Text<'_>, at: usize) -> Option<usize> {
+    let amount = matches!(text.before(at, 1), Some(b'$' | b'+'));
+    // `call 12:08:42.429333`
+    let time = text.before(at, 1) == Some(b':') && text.before(at, 2).is_some_and(|b| b.is_ascii_digit());
+    if !text.get(at)?.is_ascii_digit() || amount || time || joined(text, at).is_some() {
+        return None;
+    }
+    let number = Written::read(text, at, false, false)?;
+    (1..=number.count).rev().find_map(|count| {
+        let end = number.end(text, count)?;
+        let digits = number.prefix(count);
+        let known = (8..=11).contains(&digits.len()) && assigned(digits, &NO_TRUNK);
+        (known && super::date::find(text, at) != Some(end)).then_some(end)
+    })
+}
+
 /// Whether what stands before makes this a part of something else.
 fn is_continuation(text: &Text<'_>, at: usize, plus: bool) -> bool {
     match text.before(at, 1) {
@@ -92,6 +127,7 @@ fn is_continuation(text: &Text<'_>, at: usize, plus: bool) -> bool {
 
 /// A number as it is written: its digits, and how they are grouped.
 struct Written {
+    start: usize,
     digits: Digits,
     lengths: [usize; MAX_GROUPS],
     /// Where each group ends.
@@ -108,6 +144,7 @@ impl Written {
     /// Reads from `at` on; `open` if a parenthesis stands before the `+`.
     fn read(text: &Text<'_>, at: usize, plus: bool, mut open: bool) -> Option<Self> {
         let mut number = Self {
+            start: at,
             digits: Digits::default(),
             lengths: [0; MAX_GROUPS],
             ends: [0; MAX_GROUPS],
@@ -140,7 +177,9 @@ impl Written {
             open = false;
             next += usize::from(closed);
             joint = None;
-            if let Some((found, length)) = joint_at(text, next) {
+            if number.is_area_code() && text.starts_with(next, b" / ") {
+                next += 3;
+            } else if let Some((found, length)) = joint_at(text, next) {
                 joint = found;
                 next += length;
             } else if !closed && text.get(next) != Some(b'(') {
@@ -165,6 +204,11 @@ impl Written {
         }
         self.count += 1;
         true
+    }
+
+    /// Whether what has been read is an area code: of `040 / 958 24 07`.
+    fn is_area_code(&self) -> bool {
+        self.count == 1 && (3..=5).contains(&self.digits.len()) && self.digits.as_slice().starts_with(b"0")
     }
 
     fn lengths(&self, count: usize) -> &[usize] {
@@ -244,6 +288,11 @@ fn with_code(digits: &str) -> Option<PhoneNumber> {
         PHONE_NUMBER_UTIL.get_region_for_country_code(code)?;
         let national =
             if code == ITALY.1 { national } else { national.strip_prefix('0').unwrap_or(national) };
+        // Mexico dialled a 1 before mobile numbers until 2019, and many still write it.
+        let national = match national.strip_prefix('1') {
+            Some(rest) if code == MEXICO.1 && rest.len() == 10 => rest,
+            _ => national,
+        };
         number(code, national)
     })
 }
@@ -267,40 +316,170 @@ fn national(text: &Text<'_>, number: &Written) -> Option<usize> {
     }
     (2..=number.count).rev().find_map(|count| {
         let end = number.end(text, count)?;
-        is_national(number, count).then_some(end)
+        let holds = match is_national(number, count) {
+            Layout::Phone => true,
+            Layout::Spaced => !counts_something(text, number.start),
+            Layout::Bare => {
+                is_told(text, number.start)
+                    || stands_alone(text, number.start, end)
+                    || text.starts_with(end, b" ext")
+            }
+            Layout::Other => false,
+        };
+        holds.then_some(end)
     })
 }
 
-/// Whether the first groups are laid out as some country writes its numbers, and are one of that country.
-fn is_national(number: &Written, count: usize) -> bool {
+/// What the layout of a national number says.
+enum Layout {
+    /// Only telephone numbers are written so.
+    Phone,
+    /// So are other numbers, behind a word that says so.
+    Spaced,
+    /// So are amounts and serial numbers.
+    Bare,
+    Other,
+}
+
+impl Layout {
+    fn when(self, holds: bool) -> Self {
+        if holds { self } else { Self::Other }
+    }
+}
+
+/// Whether the word before says that the number counts or names something.
+fn counts_something(text: &Text<'_>, at: usize) -> bool {
+    const WORDS: [&[u8]; 28] = [
+        b"EUR",
+        b"USD",
+        b"GBP",
+        b"CHF",
+        b"JPY",
+        b"CAD",
+        b"AUD",
+        b"SEK",
+        b"NOK",
+        b"DKK",
+        b"PLN",
+        b"INR",
+        b"BRL",
+        b"MXN",
+        b"CNY",
+        b"SGD",
+        b"partition",
+        b"part",
+        b"serial",
+        b"tag",
+        b"asset",
+        b"lot",
+        b"batch",
+        b"item",
+        b"sku",
+        b"model",
+        b"order",
+        b"invoice",
+    ];
+    let behind = text.near(at).trim_ascii_end();
+    let start = behind.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+    let word = behind.get(start..).unwrap_or_default();
+    WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Whether some label before says that a telephone number comes: `call me back on`.
+fn is_told(text: &Text<'_>, at: usize) -> bool {
+    text.said(at).announces(Entity::PhoneNumber).is_some()
+}
+
+/// Whether a number is all of a value, a line or an item, with no label of something else.
+fn stands_alone(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let gap = text.before(at, 1) == Some(b' ');
+    let before = text.before(at, 1 + usize::from(gap));
+    let opens = matches!(
+        before,
+        None | Some(b'"' | b'\'' | b'`' | b'\n' | b'\t' | b',' | b';' | b'|' | b'(' | b'[' | b'>' | b'*')
+    );
+    let after = text.get(end);
+    let after = if after == Some(b' ') { text.get(end + 1) } else { after };
+    let closes = matches!(
+        after,
+        None | Some(
+            b'"' | b'\''
+                | b'`'
+                | b'\n'
+                | b'\r'
+                | b'\t'
+                | b','
+                | b';'
+                | b'|'
+                | b')'
+                | b']'
+                | b'<'
+                | b'\\'
+                | b'.'
+        )
+    );
+    opens && closes && !text.said(at).something()
+}
+
+/// How the first groups are laid out, if some country writes its numbers so, and they are one of that country.
+fn is_national(number: &Written, count: usize) -> Layout {
     let digits = number.prefix(count);
     let joint = number.joint(count - 1);
     let uniform = (2..count).all(|group| number.joint(group) == joint);
-    let [first, second, ..] = *digits.as_bytes() else { return false };
+    let [first, second, ..] = *digits.as_bytes() else { return Layout::Other };
     if !uniform {
-        return false;
+        return Layout::Other;
     }
+    let spaced = joint == Some(Separator::Space) && !number.parenthesis;
     match (number.lengths(count), first) {
-        // North America: by dashes, dots or a parenthesis nothing else looks like it.
-        ([3, 3, 4], b'2'..=b'9') if joint != Some(Separator::Space) || number.parenthesis => true,
-        ([3, 3, 4], b'2'..=b'9') => digits.starts_with("555") || assigned(digits, &[US, ITALY, MEXICO]),
-        ([1, 3, 3, 4], b'1') => second > b'1',
+        // Three numbers joined by dots may be anything: in North America the area and the exchange are known ones.
+        ([3, 3, 4], _) if joint == Some(Separator::Dot) && !number.parenthesis => {
+            Layout::Spaced.when(digits.starts_with("555") || is_north_american(digits))
+        }
+        // So may numbers joined by strokes.
+        ([3, 3, 4], b'2'..=b'9') if joint.is_none() && !number.parenthesis => {
+            Layout::Bare.when(is_north_american(digits))
+        }
+        // By dashes or a parenthesis nothing else looks like it.
+        ([3, 3, 4], b'2'..=b'9') if !spaced => Layout::Phone,
+        ([3, 3, 4], b'2'..=b'9') => Layout::Spaced.when(
+            digits.starts_with("555") || is_north_american(digits) || assigned(digits, &[ITALY, MEXICO]),
+        ),
+        ([1, 3, 3, 4], b'1') => Layout::Phone.when(second > b'1'),
         // A zero first: most of the world. Not a date, not `0123-45-6789` or `012-34-5678`, not a number padded with zeros.
-        ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => false,
+        ([2, 2, 4, ..] | [4, 2, 4] | [3, 2, 4], b'0') => Layout::Other,
+        // Half a pair of coordinates looks like it as well.
+        ([5, 5], b'0') if spaced => Layout::Bare.when(assigned(digits, &TRUNK_ZERO)),
         ([2..=5, ..], b'0') => {
-            second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO)
+            let fits = second != b'0' && (9..=12).contains(&digits.len()) && assigned(digits, &TRUNK_ZERO);
+            // By strokes only the area code is parted.
+            if joint.is_none() && count > 2 && !number.parenthesis {
+                Layout::Bare.when(fits)
+            } else {
+                Layout::Phone.when(fits)
+            }
         }
         // Spain
-        ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => assigned(digits, &[SPAIN]),
+        ([3, 3, 3] | [3, 2, 2, 2] | [2, 3, 2, 2], b'6'..=b'9') => {
+            Layout::Bare.when(assigned(digits, &[SPAIN]))
+        }
         // India
-        ([5, 5], b'6'..=b'9') => assigned(digits, &[INDIA]),
+        ([5, 5], b'6'..=b'9') => Layout::Bare.when(assigned(digits, &[INDIA])),
+        ([2, 4 | 5, 4], b'1'..=b'9') if number.parenthesis => {
+            Layout::Phone.when(assigned(digits, &[BRAZIL, MEXICO]))
+        }
         // Brazil and Mexico
-        ([2, 5, 4], _) => assigned(digits, &[BRAZIL]),
-        ([2, 4, 4], _) => assigned(digits, &[BRAZIL, MEXICO]),
+        ([2, 5, 4], _) => Layout::Bare.when(assigned(digits, &[BRAZIL])),
+        ([2, 4, 4], _) => Layout::Bare.when(assigned(digits, &[BRAZIL, MEXICO])),
         // Italy
-        ([3, 6 | 7], b'3') => assigned(digits, &[ITALY]),
-        _ => false,
+        ([3, 6 | 7], b'3') => Layout::Bare.when(assigned(digits, &[ITALY])),
+        _ => Layout::Other,
     }
+}
+
+/// Whether the plan of North America has the area code and the exchange.
+fn is_north_american(digits: &str) -> bool {
+    number(US.1, digits).is_some_and(|number| number.is_valid())
 }
 
 /// Whether some of these countries has assigned the number, dialled within it.

@@ -149,9 +149,9 @@ fn is_random(body: &[u8]) -> bool {
     varied && mixed && !is_dummy(body)
 }
 
-/// Whether a person put it in place of a secret: `your-key-here`, `xxxxxxxx`.
+/// Whether a person put it in place of a secret: `your-key-here`, `xxxxxxxx`, `…EXAMPLE`.
 fn is_dummy(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 5] = [b"your", b"placeholder", b"changeme", b"redacted", b"insert"];
+    const WORDS: [&[u8]; 6] = [b"your", b"placeholder", b"changeme", b"redacted", b"insert", b"example"];
     let said = WORDS.iter().any(|word| body.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word)));
     let repeated = body.windows(6).any(|w| w.windows(2).all(|pair| pair.first() == pair.last()));
     said || repeated

@@ -12,6 +12,11 @@ pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
     if !groups.begin_with(&[3, 2, 4]) {
         return None;
     }
+    // `SKU-236-84-7652`
+    let joined = text.before(at, 1) == Some(b'-');
+    if joined && text.before(at, 2).is_some_and(|b| b.is_ascii_alphabetic()) && text.said(at).other() {
+        return None;
+    }
     let end = separated(text, at, groups)?;
     let digits = groups.digits(text, 3);
     (is_issued(digits.as_slice()) && text.word_end(end)).then(|| Hit::closed(Entity::UsSsn, end))

@@ -214,7 +214,7 @@ fn phone_numbers() {
 #[test]
 fn secrets() {
     assert_snapshot!(lines("
-        AK¦IAIOSFODNN7EXAMPLE key=AS¦IAY34FZKBOKMUTVV7A gh¦p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17
+        AK¦IAIOSFODNN7ABCDEFG key=AS¦IAY34FZKBOKMUTVV7A gh¦p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17
         github_p¦at_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ01234567
         xo¦xb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx xap¦p-1-A0123456789-1234567890123-0a1b2c3d4e5f.
         sk-¦proj-aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z_-aB, s¦k-aB3dE5fG7hI9jK1lM3nOT3BlbkFJ5pQ7rS9tU1vW3xY5z7A9
@@ -223,7 +223,7 @@ fn secrets() {
         glp¦at-aB3dE5fG7hI9jK1lM3nO np¦m_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5 h¦f_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH
         pyp¦i-AgEIcHlwaS5vcmcCJDAxMjM0NTY3LTg5YWItY2RlZi0wMTIzLTQ1Njc4OWFiY2RlZgACKlszLCJhYmNkZWYiXQ
         S¦K0123456789abcdef0123456789abcdef S¦G.aB3dE5fG7hI9jK1lM3nO5p.aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z7A9bC1
-        \"token\":\"AK¦IAIOSFODNN7EXAMPLE\" \\nAK¦IAIOSFODNN7EXAMPLE;
+        \"token\":\"AK¦IAIOSFODNN7ABCDEFG\" \\nAK¦IAIOSFODNN7ABCDEFG;
     "), @r#"
         [AWS_ACCESS_KEY] key=[AWS_ACCESS_KEY] [GITHUB_TOKEN]
         [GITHUB_TOKEN]
@@ -237,14 +237,14 @@ fn secrets() {
         "token":"[AWS_ACCESS_KEY]" \n[AWS_ACCESS_KEY];
     "#);
     assert_snapshot!(lines("
-        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAAAAAAAAAAAAAAAAA
+        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7ABCDEFGX xAKIAIOSFODNN7ABCDEFG AKIAAAAAAAAAAAAAAAAA
         ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ghp_TOKEN
         sk-proj-your-key-goes-here-please sk-... sk-learn task-force-management-department OPENAI_API_KEY
         sk_test_4eC39HqLyjWDarjtT1zdp7dc pk_live_4eC39HqLyjWDarjtT1zdp7dc xoxb-your-token-here
         hf_hub_download_from_repository npm_config_registry SKU-12345 AIzaShort SG.short.short
         9c56cc51b374c3ba189210d5b6d4bf57790d351c 0123456789abcdef0123456789abcdef
     "), @r"
-        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAAAAAAAAAAAAAAAAA
+        AKIA AKIA**************** AKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7ABCDEFGX xAKIAIOSFODNN7ABCDEFG AKIAAAAAAAAAAAAAAAAA
         ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ghp_TOKEN
         sk-proj-your-key-goes-here-please sk-... sk-learn task-force-management-department OPENAI_API_KEY
         sk_test_4eC39HqLyjWDarjtT1zdp7dc pk_live_4eC39HqLyjWDarjtT1zdp7dc xoxb-your-token-here
@@ -372,6 +372,7 @@ fn labels_say_what_a_value_is() {
         passport ⟦C01234567⟧ -> US_PASSPORT
         driver's license ⟦D1234567⟧, DL# ⟦D123-4567-8901-23⟧ -> US_DRIVER_LICENSE US_DRIVER_LICENSE
         plate ⟦HH-MY 369⟧ vin ⟦1M8GDM9AXKP042788⟧ -> LICENSE_PLATE VIN
+        NM1*85*2*ST MARYS CLINIC*****XX*⟦1234567893⟧~ -> US_NPI
         IMEI: ⟦490154203237518⟧ at ⟦00:1A:2B:3C:4D:5E⟧ -> IMEI MAC_ADDRESS
         device serial number ⟦SN64337973⟧ -> DEVICE_SERIAL
         upgrade the host at ⟦10.0.0.9⟧ to version 10.0.0.10 -> IP_ADDRESS
@@ -432,7 +433,7 @@ fn secrets_by_their_names() {
         export API_KEY=⟦9f8Kd72hLq0ZxV3bNm5PtR7y⟧ -> GENERIC_SECRET
         client_secret = '⟦Zm9vYmFyYmF6cXV4MTIzNDU2⟧' -> GENERIC_SECRET
         Authorization: Bearer ⟦9f8Kd72hLq0ZxV3bNm5PtR7yQw⟧ -> GENERIC_SECRET
-        aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAM¦PLEKEY⟧ -> AWS_SECRET_KEY
+        aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYq8Zt3¦h7KEY⟧ -> AWS_SECRET_KEY
         ⟦AK¦IAIOSFODNN7ABCDEFG⟧ ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCY1234567KEY⟧ -> AWS_ACCESS_KEY AWS_SECRET_KEY
     "#,
     );
@@ -458,6 +459,74 @@ fn secrets_by_their_names() {
         secret key rotation every 90 days
         "token_type":"bearer","expires_in":3600
         commit 3f2504e04f8911d39a0c0305e82c3301
+    "#,
+    );
+}
+
+#[test]
+fn a_secret_stands_in_the_slot_of_its_label() {
+    check_found(
+        r#"
+        {"passphrase": "⟦Raven-otter_04⟧", "orderId": "ORD-9180094"} -> PASSWORD
+        <password>⟦c0b@lt002*⟧</password><timeoutMs>0000</timeoutMs> -> PASSWORD
+        <tr><th>Password</th><td>⟦Raven878!⟧</td></tr> -> PASSWORD
+        session_secret=⟦ySi5mKp9Qa7Zr2Tw8Xc4⟧ region=us-east-1 plan=free -> GENERIC_SECRET
+        {"name":"password","value":"⟦Kx9vQ2mT⟧"} -> PASSWORD
+        What is the password?\nuser: ⟦Kx9vQ2mT⟧ -> PASSWORD
+        mysqldump -u root -p⟦Xk9m!tR2⟧ shop -> PASSWORD
+        sshpass -p '⟦Xk9m!tR2⟧' ssh bob@10 -> PASSWORD
+        redis-cli -a ⟦Xk9m!tR2⟧ ping -> PASSWORD
+        requirepass ⟦Xk9m!tR2⟧ -> PASSWORD
+        CREATE USER etl WITH PASSWORD '⟦Harbor-mango-70⟧'; -> PASSWORD
+        Passphrase - ⟦Ginger941@⟧ -> PASSWORD
+        What's the password?\nA: ⟦river_mango-03⟧ -> PASSWORD
+        - **Password:** ⟦Tundr@210@⟧ -> PASSWORD
+        key ⟦AK¦IAWRLTOKUABEBSUIXB⟧ and ⟦gl¦pat-_7uumG4gLjNvtvvt-4Rz⟧ -> AWS_ACCESS_KEY GITLAB_TOKEN
+        docker login -u ci --password ⟦Xk9m!tR2⟧ -> PASSWORD
+        CREATE USER bob IDENTIFIED BY '⟦Xk9m!tR2⟧'; -> PASSWORD
+        machine h login bob password ⟦mango-6876-tree⟧ -> PASSWORD
+        /blob?se=2026&sig=⟦DDzMFB7qLk2Xw9Zr5Tn8%2Fc%3D⟧&sv=1 -> GENERIC_SECRET
+    "#,
+    );
+    check_nothing(
+        r#"
+        {"content":[{"type":"text","text":"How do I reset my password?"}],"isError":false}
+        {"properties":{"password":{"type":"string","minLength":8}}}
+        {"error":"Invalid password","statusCode":401}
+        <passwordHint>see theManual</passwordHint>
+        <password>${dbPassword}</password><password></password>
+        Forgot the password again today\nSent from my iPhone
+        docker run -p 8080:80 nginx, mkdir -p srv/Data1, mysql -u root -p shop
+        login page password reset
+        the password 'reset' page, password - see below
+        sig=DDzMFB7qLk2Xw9Zr5Tn8cA and ?sort=DDzMFB7qLk2Xw9Zr5Tn8cA
+    "#,
+    );
+}
+
+#[test]
+fn passwords_of_words() {
+    check_found(
+        r#"
+        password: ⟦velvet-otter-83⟧ -> PASSWORD
+        Password=⟦otter_river-33⟧; -> PASSWORD
+        {"admin_password": "⟦falcon.velvet-06⟧"} -> PASSWORD
+        password: ⟦velvet-otter-mango⟧ -> PASSWORD
+        curl -u deploy:⟦falcon-cobalt-78⟧ https://h -> PASSWORD
+    "#,
+    );
+    check_nothing(
+        r#"
+        password: prod-db-password-2
+        password = user_input
+        password = form.password2
+        passwd=args.input
+        password: read-only
+        password: DB_PASSWORD
+        PASS: test_login_flow
+        {"password": "vault/prod/db-1"}
+        postgres://user:password@localhost/app
+        aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
     "#,
     );
 }
@@ -495,6 +564,15 @@ fn tables_speak_by_their_heads() {
         | id | MRN |
         |----|-----|
         | 12345678 | [MEDICAL_RECORD_NUMBER] |
+    ");
+    assert_snapshot!(check("id        mrn       password\nTCK-1     00482913  s3cret!x\nTCK-2     00482914  $yvd%YM"), @r"
+    id        mrn       password
+    TCK-1     [MEDICAL_RECORD_NUMBER]  [PASSWORD]
+    TCK-2     [MEDICAL_RECORD_NUMBER]  [PASSWORD]
+    ");
+    assert_snapshot!(check("INSERT INTO t (ref, mrn, pwd) VALUES ('12345678', '00482913', 's3cret!x'),\n('1', '00482914', NULL);"), @r"
+    INSERT INTO t (ref, mrn, pwd) VALUES ('12345678', '[MEDICAL_RECORD_NUMBER]', '[PASSWORD]'),
+    ('1', '[MEDICAL_RECORD_NUMBER]', NULL);
     ");
     assert_snapshot!(check("user;password\nbob;s3cret!x\n"), @r"
         user;password

@@ -103,6 +103,10 @@ fn english(text: &Text<'_>, at: usize) -> Option<Street> {
     }
     // `1200 Broadway`, `5 Avenue of the Americas`.
     let end = bare(text, at)?;
+    // `33U XP 06406`: the squares of a grid.
+    if end - at <= 2 {
+        return None;
+    }
     (capitals > 0).then_some(Street { end, form: Form::Unnamed })
 }
 

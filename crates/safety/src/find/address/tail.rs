@@ -36,6 +36,9 @@ pub(super) fn read(text: &Text<'_>, at: usize) -> Tail {
         };
         tail = Tail { end, sure: true, ..tail };
     }
+    if let Some(end) = brazilian(text, tail.end) {
+        return Tail { end, sure: true, code: true, short: false };
+    }
     // A district may stand before the city.
     for _ in 0..2 {
         let Some(start) = gap(text, tail.end) else { break };
@@ -159,6 +162,28 @@ fn is_state(text: &Text<'_>, word: Word) -> bool {
 }
 
 /// `IL 62704`, `Illinois 62704-1234`, `ON K1A 0B1`, `VIC 3065`, `SW1A 2AA`, `62704`.
+/// ` - São Paulo - SP, 01304-001`, a district perhaps before it.
+fn brazilian(text: &Text<'_>, at: usize) -> Option<usize> {
+    let mut next = at;
+    for _ in 0..2 {
+        let city = city(text, part(text, next)?)?;
+        let state = part(text, city)?;
+        let end = text.run(state, 3, |b| b.is_ascii_uppercase());
+        if end - state == 2 && text.starts_with(city, b" - ") && ends(text, end) {
+            let code = gap(text, end).and_then(|start| digits(text, start, 5, 5));
+            let code = code.filter(|&first| text.get(first) == Some(b'-'));
+            return Some(code.and_then(|first| digits(text, first + 1, 3, 3)).unwrap_or(end));
+        }
+        next = city;
+    }
+    None
+}
+
+/// Behind the comma or the dash between the parts of an address.
+fn part(text: &Text<'_>, at: usize) -> Option<usize> {
+    [&b" - "[..], b", "].iter().find(|joint| text.starts_with(at, joint)).map(|joint| at + joint.len())
+}
+
 fn state_and_code(text: &Text<'_>, at: usize) -> Option<usize> {
     if let Some(end) = british(text, at).or_else(|| canadian(text, at)) {
         return Some(end);

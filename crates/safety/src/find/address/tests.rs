@@ -47,6 +47,8 @@ fn streets_before_their_number() {
         ⟦Lindenstraße 12a, 10115 Berlin⟧, ⟦Berliner Straße 7, 04109 Leipzig⟧, ⟦Gartenstr. 5⟧; ⟦Am Rosengarten 3, 79098 Freiburg im Breisgau⟧
         ⟦Calle Mayor 12, 3º B, 28013 Madrid⟧; ⟦C/ Alcalá, 45, 28014 Madrid⟧; ⟦Via Garibaldi 12, 20121 Milano (MI)⟧
         ⟦Keizersgracht 235-2, 1016 EA Amsterdam⟧; ⟦Storgatan 5, 111 22 Stockholm⟧; ⟦Kongens gate 6, 0153 Oslo⟧
+        is ⟦Rua Augusta, 248 - São Paulo - SP, 01304-001⟧; e ⟦Avenida Paulista, 1000 - Bela Vista, São Paulo - SP⟧
+        ⟦12 Main Street⟧ - Paris - the office
         mieszka przy ⟦ul. Zielona 37/3, 48-843 Opole⟧; ⟦rue des Lilas, 75020 Paris⟧; ⟦Kremnicka 7, 219 22 Kolin⟧
         ⟦Rua Aurora, 96, Bela Vista, 01209-001 Osasco / SP⟧; ⟦Davidpad 7, 8926AB Leek⟧; ⟦Hans-Sachs-Platz 9, 09281 Aue⟧
         ",
@@ -59,6 +61,10 @@ fn whatever_stands_under_a_key_and_looks_like_one() {
         r#"
         {"shipping_address":"⟦Ekeby Gård 3, Store Backe⟧","ip_address":"10.0.0.1 Host Name 3","email_address":"x"}
         Home address: ⟦12 Mill Close, Leeds M1 4BT⟧. Call me.
+        {address: '⟦144 Baker Street, Bristol BS8 1TH⟧', passportNo: '734166352'}
+        {address: '⟦Hus 3, Store Backe⟧', card: '5297-4546-7310-4352'}, address='⟦12 St. John's Road, Leeds LS1 4DY⟧' b='Ab 3'
+        Address: ⟦Hus 3, Store Backe⟧, phone: +46 8 123 456 78
+        Address: see Annex 3 Below: none
         {"address":"0.0.0.0:8080","address":"0xdeadbeef 1","wallet_address":"One Two 3"}
         "#,
     );
@@ -74,6 +80,7 @@ fn no_addresses() {
         Bowtie 3, Decade 2, Colgate 5, Via Email 3 times, 1.5 Main Street, 3/4 of Main Street, v2 Main Street
         Main Street Bank, New York, NY; Portland, OR 97201; Austin, Texas
         Sprint 5 Review, Table 4 Place settings, Form 1040 Street cleaning schedule, 90 Days
+        grid 33U XP 06406 16745
         Ryzen 5, 2020 Update; Boeing 737, 2019 Report; Item 5, Unit 3; via Email 5 of 7; rue the day 5
         6008 Application Error, 3003 Authorize Session, 2004 Detection
         ",

@@ -162,6 +162,8 @@ fn closing(behind: &[u8]) -> Cue {
     }
     let start = line.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
     let start = line.windows(2).rposition(|pair| pair == b"\\n").map_or(start, |last| start.max(last + 2));
+    // `"text":"Best,\n`
+    let start = line.iter().rposition(|&b| b == b'"').map_or(start, |last| start.max(last + 1));
     let line = line.get(start..).unwrap_or_default().trim_ascii();
     // `Best regards`, `Kind regards`, `With warm regards`.
     let regards = line.len() <= 24 && (line.ends_with(b" regards") || line.ends_with(b" Regards"));
@@ -200,6 +202,14 @@ fn words(behind: &[u8]) -> Cue {
     let mut words = behind.rsplit(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
     let mut next = || words.next().unwrap_or_default();
     let (last, previous, third) = (next(), next(), next());
+    // `"content":"Patient Anna`: a sentence begins behind a quote.
+    let opening = last.iter().rposition(|b| matches!(b, b'"' | b'`' | b'>' | b'{' | b'[' | b'('));
+    let (last, previous, third) = match opening {
+        Some(quote) if quote + 1 < last.len() => {
+            (last.get(quote + 1..).unwrap_or_default(), &b""[..], &b""[..])
+        }
+        _ => (last, previous, third),
+    };
     let bare = last.strip_suffix(b".").unwrap_or(last);
     let is = |word: &[u8], list: &[&[u8]]| list.iter().any(|known| word.eq_ignore_ascii_case(known));
     // `Ms`, but neither `MS` nor `ms`.
@@ -212,17 +222,23 @@ fn words(behind: &[u8]) -> Cue {
     if is(last, &GREETINGS) {
         return Cue::Greeting;
     }
-    if is(last, &[b"is"]) {
+    if is(last, &[b"is", b"ist", b"es", b"est", b"\xC3\xA8", b"\xC3\xA9"]) {
         return match previous {
-            _ if is(previous, &[b"name"]) => Cue::Firm,
+            _ if is(previous, &[b"name", b"nombre", b"nom", b"nome"]) => Cue::Firm,
             _ if is(previous, &[b"this"]) => Cue::Soft,
             _ => Cue::None,
         };
+    }
+    if is(last, &INTRODUCES) && is(previous, &[b"ich", b"me", b"je", b"mi", b"ik"])
+        || is(last, &[b"m'appelle"])
+    {
+        return Cue::Firm;
     }
     if is(last, &[b"am"]) && is(previous, &[b"I"]) || is(last, &[b"I'm", b"Im", b"I\xE2\x80\x99m"]) {
         return Cue::Firm;
     }
     let soft = is(last, &[b"by", b"attn", b"attn:", b"c/o", b"cc", b"signed"])
+        || is(last, &[b"tell", b"told", b"ask", b"asked", b"remind", b"reminded"])
         || is(last, &[b"with"]) && is(previous, &MET)
         || is(last, &[b"to"]) && is(previous, &TOLD)
         || is(last, &[b"of"]) && is(previous, &[b"behalf"]) && is(third, &[b"on"]);
@@ -315,6 +331,9 @@ const GREETINGS: [&[u8]; 26] = [
     b"Gentile",
     b"Greetings",
 ];
+
+/// `ich heiße`, `me llamo`.
+const INTRODUCES: [&[u8]; 6] = [b"hei\xC3\x9Fe", b"heisse", b"llamo", b"appelle", b"chiamo", b"heet"];
 
 const MET: [&[u8]; 20] = [
     b"met",

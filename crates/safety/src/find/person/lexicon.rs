@@ -107,7 +107,11 @@ pub(crate) fn warm_up() {
 
 /// What is known of a folded word; endings say what a word is that no list has.
 pub(super) fn kind(folded: &[u8]) -> Kind {
-    WORDS.get(folded).copied().unwrap_or_else(|| by_ending(folded))
+    // `Mei-Ling` ends as its second half does: the halves are looked up one by one.
+    WORDS
+        .get(folded)
+        .copied()
+        .unwrap_or_else(|| if folded.contains(&b'-') { Kind::default() } else { by_ending(folded) })
 }
 
 /// Whether a list has the word, and not as a name.

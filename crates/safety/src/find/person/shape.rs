@@ -44,7 +44,9 @@ impl Tokens {
         let mut tokens = Self::default();
         let mut start = at;
         for slot in &mut tokens.items {
-            let Some(token) = token(text, start) else { break };
+            let Some(token) = capital_particle(text, start, start > at).or_else(|| token(text, start)) else {
+                break;
+            };
             *slot = token;
             tokens.count += 1;
             match space(text, token.end) {
@@ -110,6 +112,27 @@ pub(super) fn token(text: &Text<'_>, at: usize) -> Option<Token> {
         }
     }
     word(text, at)
+}
+
+/// `Van` of `Anna Van den Berg`: a particle with a capital, within a name before a further capital, and at its
+/// start before another particle.
+fn capital_particle(text: &Text<'_>, at: usize, within: bool) -> Option<Token> {
+    const PARTICLES: [&[u8]; 16] = [
+        b"Van", b"Von", b"De", b"Den", b"Der", b"Del", b"Della", b"Di", b"Da", b"Dos", b"Du", b"La", b"Ter",
+        b"Al", b"Bin", b"Ibn",
+    ];
+    /// The longest of them.
+    const LONGEST: usize = 5;
+    if !text.get(at)?.is_ascii_uppercase() {
+        return None;
+    }
+    let end = text.run(at, LONGEST + 1, |b| b.is_ascii_alphabetic());
+    if text.get(end) != Some(b' ') || !PARTICLES.contains(&text.slice(at, end)) {
+        return None;
+    }
+    let goes_on = within && letter(text, end + 1).is_some_and(|(letter, _)| letter.is_uppercase())
+        || particle(text, end + 1).is_some();
+    goes_on.then(|| Token { end, part: Part::Particle, ..Token::default() })
 }
 
 fn particle(text: &Text<'_>, at: usize) -> Option<Token> {

@@ -58,6 +58,14 @@ fn names_behind_cues() {
         We met with ⟦Jordan Banks⟧ and Mr. ⟦O'Neil⟧; then with Morgan Stanley.
         Called by ⟦Anna⟧, assigned to ⟦Priya Xyzzy⟧, assigned to Platform Team.
         prescribed to patient ⟦Quillon Vantree⟧ by Prof. ⟦Jean-Luc d'Estrées⟧.
+        Claim 8: ⟦Olivia Castillo⟧, DOB May. 16, 2000; ⟦Olivia Castillo⟧, PCP Oliver.
+        Mein Name ist ⟦Quillon Vantree⟧. Me llamo ⟦Quillon Vantree⟧ y quiero. Je m'appelle ⟦Quillon Vantree⟧. Il mio nome è ⟦Anna⟧.
+        Best,⏎⟦Quillon⟧ 🙏⏎{\"text\":\"Best,\\n⟦Quillon⟧\"}
+        Claimant: ⟦Whitfield, Quillonia⟧, Customer: Whitfield, Houseware
+        Patient ⟦Whitfield, Quillonia⟧ seen. Patient ⟦Thompson, Liam⟧ seen in clinic. Patient Intake, Monday. Patient ⟦Tarn, Olivia⟧
+        Tell ⟦Ingrid⟧ that it is ready, and ask ⟦Olivia⟧. Tell Sales that.
+        {\"role\":\"user\",\"content\":\"Patient ⟦Quillon Vantree⟧, born\"} {\"content\":\"Dear ⟦Quillon⟧, hi\"}
+        customer: ⟦Tunde Van den Berg⟧ {\"customer_name\":\"⟦Tunde Van den Berg⟧\"} <name>⟦Mei-Ling Whitfield⟧</name>
         the wife of Mr. ⟦van Stauffen⟧ and Mrs. ⟦St. Clair⟧
         Best regards,⏎⟦Quillon Vantree⟧⏎Claims Team
         Thanks,\\n⟦Quillon⟧\"
@@ -75,6 +83,7 @@ fn names_that_lists_know() {
         ⟦Étienne Lefèvre⟧ wrote to ⟦María José Hernández Peña⟧ on Monday. ⟦Øyvind Nygård⟧ answered.
         ⟦Min-jun Park⟧ is here, ⟦Bjørn Dahl⟧ too; ⟦J. Whitfield⟧ left.
         ⟦Xquim Kowalczyk⟧ signed, and ⟦Quillon L. Vantree⟧, ⟦Ottoline Grebe⟧.
+        ⟦Mei-Ling Whitfield⟧ met ⟦Anna Van den Berg⟧ and ⟦Liam De Groot⟧.
         Prescriber ⟦Quillon Vantree⟧; patient_name=⟦Quillon Vantree⟧ status=200; patient name '⟦Quillon Vantree⟧'
         ",
     );
@@ -88,6 +97,7 @@ fn no_names() {
         Morgan Stanley and Ralph Lauren; Charles Schwab & Co; Wells Fargo; Abbott Laboratories
         Harrison Consulting LLC, Anna Lee Hospital, Anna Lee & Sons, the Alan Turing Institute
         Virginia Beach, Santa Clara, St. Louis, Lake Victoria, San Diego, Charlotte Airport
+        Martin Luther King Day, the Anna Lee Prize, Follow-Up Meeting, Load-Balancing Test, Opt-In Van Rental
         class AnnaLee, anna.Lee, Anna_Lee, AnnaLee(), Anna.lee@, /Anna Lee/, x::Anna::Lee
         January March, Account Manager, Executive Summary, Monday Tuesday, Next Steps
         Best Regards and Thank You
