@@ -12,9 +12,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
     if !groups.begin_with(&[3, 2, 4]) {
         return None;
     }
-    // `SKU-236-84-7652`
+    // `SKU-236-84-7652`: codes of things begin in capitals.
     let joined = text.before(at, 1) == Some(b'-');
-    if joined && text.before(at, 2).is_some_and(|b| b.is_ascii_alphabetic()) && text.said(at).other() {
+    if joined && text.before(at, 2).is_some_and(|b| b.is_ascii_uppercase()) && text.said(at).other() {
         return None;
     }
     let end = separated(text, at, groups)?;

@@ -347,6 +347,7 @@ fn labels_say_what_a_value_is() {
         "
         ssn⟦536-90-4399⟧ on file -> US_SSN
         SSN⟦536904399⟧ -> US_SSN
+        model: gpt-⟦536-90-4399⟧ -> US_SSN
         soc. sec. no. ⟦536904399⟧ -> US_SSN
         ⟦536904399⟧ (SSN) -> US_SSN
         could you read me the SSN? Sure, it's ⟦536904399⟧ -> US_SSN
