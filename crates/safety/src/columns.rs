@@ -149,12 +149,12 @@ impl Columns {
 
     fn end_line(&mut self) {
         let head = (self.length <= MAX_HEAD).then(|| head(&self.line)).flatten();
-        let rule = self.line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r'));
+        let rule = |b: &u8| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r');
         if let Some(heads) = self.file.take() {
             self.table = Some(Table { by: By::Separator(b'\t'), heads });
         } else if head.is_some() {
             self.table = head;
-        } else if self.length == 0 || self.borders == 0 && !rule {
+        } else if self.length == 0 || self.borders == 0 && !self.line.iter().all(rule) {
             self.table = None;
         }
         self.line.clear();
@@ -186,6 +186,9 @@ fn head(line: &[u8]) -> Option<Table> {
 
 /// The same where two blanks or more set the cells apart.
 fn aligned(line: &[u8]) -> Option<Table> {
+    if !line.trim_ascii().windows(2).any(|pair| pair == b"  ") {
+        return None;
+    }
     let (mut places, mut cells): (Vec<(usize, usize)>, Vec<&[u8]>) = (Vec::new(), Vec::new());
     let mut at = 0;
     while let Some(rest) = line.get(at..).filter(|rest| !rest.trim_ascii().is_empty()) {
@@ -213,20 +216,13 @@ fn announces(head: &Hints) -> bool {
 }
 
 /// What the cells of a head say; nothing if they are none.
-pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hints>> {
-    let mut heads = Vec::new();
-    for cell in cells.take(MAX_COLUMNS) {
-        let words = cell.trim_ascii();
-        let letters = words.iter().filter(|b| b.is_ascii_alphabetic()).count();
-        let digits = words.iter().filter(|b| b.is_ascii_digit()).count();
-        let sentence = words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
-        let named =
-            words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80);
-        if words.len() > MAX_CELL || digits > letters || sentence || !named {
-            return None;
-        }
-        heads.push(Hints::default().with_key(words));
+pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]> + Clone) -> Option<Vec<Hints>> {
+    // Most lines are none, and nothing is made of their words.
+    if !cells.clone().take(MAX_COLUMNS).all(is_head) {
+        return None;
     }
+    let mut heads: Vec<Hints> =
+        cells.take(MAX_COLUMNS).map(|cell| Hints::default().with_key(cell.trim_ascii())).collect();
     // A name beside a telephone number or a day of birth is a person's.
     let personal = |head: &Hints| {
         let personal = |kind: &Entity| matches!(kind.class(), Class::Personal | Class::Health);
@@ -238,6 +234,18 @@ pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hin
         }
     }
     Some(heads)
+}
+
+/// Whether a cell may be the head of a column: a few words, and no value.
+fn is_head(cell: &[u8]) -> bool {
+    let words = cell.trim_ascii();
+    let letters = || words.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let digits = || words.iter().filter(|b| b.is_ascii_digit()).count();
+    let sentence = || words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
+    words.len() <= MAX_CELL
+        && words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80)
+        && digits() <= letters()
+        && !sentence()
 }
 
 #[cfg(test)]

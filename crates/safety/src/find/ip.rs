@@ -65,7 +65,7 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
     };
     let identifier = (a, b, c) == (1, 3, 6) && d == 1 || (a, b) == (2, 5) && matches!(c, 4 | 29);
     // Under a key that says version, what comes first is one.
-    let announced = at == 0 && text.hints.version || hints::announces_version(text.behind(at));
+    let announced = at == 0 && text.hints.version || hints::version::announces(text.behind(at));
     product || identifier || announced || behind_a_product(text, at, address)
 }
 
