@@ -77,7 +77,9 @@ fn plain(text: &Text<'_>, at: usize, labelled: bool) -> Option<(usize, &'static 
     if text.get(at)?.is_ascii_digit() {
         return street::number_first(text, at).and_then(|street| with_tail(text, street, labelled));
     }
-    if let Some(end) = post_box(text, at) {
+    if matches!(text.get(at)?, b'P' | b'G')
+        && let Some(end) = post_box(text, at)
+    {
         return Some((tail::read(text, end).end, BOX));
     }
     if let Some(street) = behind_a_unit(text, at) {

@@ -22,6 +22,9 @@ fn v4(text: &Text<'_>, at: usize) -> Option<Hit> {
     let end = text.run(at, MAX_V4 + 1, |b| b.is_ascii_digit() || b == b'.');
     let run = text.slice(at, end);
     let run = run.strip_suffix(b".").unwrap_or(run);
+    if run.iter().filter(|b| **b == b'.').count() != 3 {
+        return None;
+    }
     let end = at + run.len();
     let address: Ipv4Addr = std::str::from_utf8(run).ok()?.parse().ok()?;
     let names_host = !v4_names_nobody(address);

@@ -41,5 +41,8 @@ fn says(word: &[u8]) -> bool {
         b"sdk",
     ];
     // `AssemblyVersion`
+    if word.len() > 8 {
+        return word.ends_with(b"Version");
+    }
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) || word.ends_with(b"Version")
 }

@@ -81,7 +81,9 @@ impl Machine {
                 }
             }
         }
-        self.columns.read(text.bytes(), self.at.min(text.len()));
+        if !text.is_last() {
+            self.columns.read(text.bytes(), self.at.min(text.len()));
+        }
         Step::Waiting(self.at)
     }
 

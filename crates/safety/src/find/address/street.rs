@@ -196,6 +196,9 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
     let capitals = |w: Word| text.slice(w.start, w.end).iter().all(u8::is_ascii_uppercase);
     // A sentence is not held up for its first word.
     let preposition = kind(text, first).is(Kind::PREPOSITION);
+    if !preposition && small_follows(text, first.end) {
+        return None;
+    }
     if !preposition && (is_everyday(text.slice(first.start, first.end)) || capitals(first)) {
         return None;
     }
@@ -221,6 +224,12 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
         }
     }
     None
+}
+
+/// Whether what is there already shows that a word in small letters follows, of which no kind of street is one.
+fn small_follows(text: &Text<'_>, at: usize) -> bool {
+    let next = text.slice(at, at + 2);
+    matches!(next, [b' ', b'a'..=b'z']) && !matches!(next, [_, b'g' | b'v'])
 }
 
 /// What the last word before a number says of it.

@@ -7,7 +7,7 @@ use crate::find::assign::{self, Value};
 use crate::find::{Hit, Tail};
 use crate::find::{
     address, age, card, crypto, database_url, date, email, encoded, groups, iban, ip, jwt, labelled, mac,
-    mark, national, pem, person, phone, secret, ssn, track,
+    mark, national, pem, person, phone, secret, ssn, track, uuid,
 };
 use crate::hints::Said;
 use crate::labels;
@@ -60,6 +60,13 @@ impl Machine {
                 self.expect(text, assign::cell(text, at, &cell.said));
             }
         }
+        if first.is_ascii_hexdigit()
+            && text.word_start(at)
+            && text.customs.is_none()
+            && let Some(end) = uuid::end(text, at)
+        {
+            return self.on(end);
+        }
         let hit = match first {
             b'A'..=b'Z' | b'a'..=b'z' if text.word_start(at) => self.word(text, at, &mut next),
             b'0'..=b'9' if text.word_start(at) => self.number(text, at),
@@ -84,11 +91,13 @@ impl Machine {
         let hit = hit.or_else(|| self.announced(at));
         match hit {
             Some(hit) => Turn::Hit(hit),
-            // Nothing is skipped that was announced.
-            None => Turn::On(
-                self.value.filter(|value| value.start > at).map_or(next, |value| next.min(value.start)),
-            ),
+            None => self.on(next),
         }
+    }
+
+    /// On to a place; nothing is skipped that was announced.
+    fn on(&self, next: usize) -> Turn {
+        Turn::On(self.value.filter(|value| value.start > self.at).map_or(next, |value| next.min(value.start)))
     }
 
     /// A value that stands encoded in a run of base64. Each run is decoded once.
