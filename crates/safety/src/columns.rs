@@ -176,12 +176,15 @@ fn head(line: &[u8]) -> Option<Table> {
     let Some(&separator) = [b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator)) else {
         return aligned(line);
     };
-    let heads = heads(line.split(|&b| b == separator))?;
+    let cells = line.split(|&b| b == separator);
+    if cells.clone().filter(|cell| !cell.trim_ascii().is_empty()).take(2).count() < 2 {
+        return None;
+    }
+    let heads = heads(cells)?;
     // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
     let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
-    let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
     let announces = heads.iter().any(|head| announces(head) || head.people != Subject::Nothing && !prose);
-    (filled > 1 && announces).then_some(Table { by: By::Separator(separator), heads })
+    announces.then_some(Table { by: By::Separator(separator), heads })
 }
 
 /// The same where two blanks or more set the cells apart.
