@@ -149,12 +149,12 @@ impl Columns {
 
     fn end_line(&mut self) {
         let head = (self.length <= MAX_HEAD).then(|| head(&self.line)).flatten();
-        let rule = self.line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r'));
+        let rule = |b: &u8| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r');
         if let Some(heads) = self.file.take() {
             self.table = Some(Table { by: By::Separator(b'\t'), heads });
         } else if head.is_some() {
             self.table = head;
-        } else if self.length == 0 || self.borders == 0 && !rule {
+        } else if self.length == 0 || self.borders == 0 && !self.line.iter().all(rule) {
             self.table = None;
         }
         self.line.clear();
@@ -176,16 +176,22 @@ fn head(line: &[u8]) -> Option<Table> {
     let Some(&separator) = [b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator)) else {
         return aligned(line);
     };
-    let heads = heads(line.split(|&b| b == separator))?;
+    let cells = line.split(|&b| b == separator);
+    if cells.clone().filter(|cell| !cell.trim_ascii().is_empty()).take(2).count() < 2 {
+        return None;
+    }
+    let heads = heads(cells)?;
     // `Thanks, Manager` is prose; the heads of a file have no space behind the comma.
     let prose = separator == b',' && memchr::memmem::find(line, b", ").is_some();
-    let filled = line.split(|&b| b == separator).filter(|cell| !cell.trim_ascii().is_empty()).count();
     let announces = heads.iter().any(|head| announces(head) || head.people != Subject::Nothing && !prose);
-    (filled > 1 && announces).then_some(Table { by: By::Separator(separator), heads })
+    announces.then_some(Table { by: By::Separator(separator), heads })
 }
 
 /// The same where two blanks or more set the cells apart.
 fn aligned(line: &[u8]) -> Option<Table> {
+    if !line.trim_ascii().windows(2).any(|pair| pair == b"  ") {
+        return None;
+    }
     let (mut places, mut cells): (Vec<(usize, usize)>, Vec<&[u8]>) = (Vec::new(), Vec::new());
     let mut at = 0;
     while let Some(rest) = line.get(at..).filter(|rest| !rest.trim_ascii().is_empty()) {
@@ -213,20 +219,13 @@ fn announces(head: &Hints) -> bool {
 }
 
 /// What the cells of a head say; nothing if they are none.
-pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hints>> {
-    let mut heads = Vec::new();
-    for cell in cells.take(MAX_COLUMNS) {
-        let words = cell.trim_ascii();
-        let letters = words.iter().filter(|b| b.is_ascii_alphabetic()).count();
-        let digits = words.iter().filter(|b| b.is_ascii_digit()).count();
-        let sentence = words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
-        let named =
-            words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80);
-        if words.len() > MAX_CELL || digits > letters || sentence || !named {
-            return None;
-        }
-        heads.push(Hints::default().with_key(words));
+pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]> + Clone) -> Option<Vec<Hints>> {
+    // Most lines are none, and nothing is made of their words.
+    if !cells.clone().take(MAX_COLUMNS).all(is_head) {
+        return None;
     }
+    let mut heads: Vec<Hints> =
+        cells.take(MAX_COLUMNS).map(|cell| Hints::default().with_key(cell.trim_ascii())).collect();
     // A name beside a telephone number or a day of birth is a person's.
     let personal = |head: &Hints| {
         let personal = |kind: &Entity| matches!(kind.class(), Class::Personal | Class::Health);
@@ -238,6 +237,18 @@ pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hin
         }
     }
     Some(heads)
+}
+
+/// Whether a cell may be the head of a column: a few words, and no value.
+fn is_head(cell: &[u8]) -> bool {
+    let words = cell.trim_ascii();
+    let letters = || words.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let digits = || words.iter().filter(|b| b.is_ascii_digit()).count();
+    let sentence = || words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
+    words.len() <= MAX_CELL
+        && words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80)
+        && digits() <= letters()
+        && !sentence()
 }
 
 #[cfg(test)]

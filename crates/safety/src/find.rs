@@ -27,6 +27,7 @@ pub(crate) mod ssn;
 mod swift;
 mod token;
 pub(crate) mod track;
+pub(crate) mod uuid;
 
 use crate::Entity;
 

@@ -268,13 +268,56 @@ const TABLE: &[(Says, &[&str])] = &[
     ]),
 ];
 
+/// A word by which labels are looked up, in whatever case: without the `s` of a plural, an abbreviation in full.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Key<'t> {
+    word: &'t [u8],
+    hash: u32,
+}
+
+impl<'t> Key<'t> {
+    pub(crate) fn of(word: &'t [u8]) -> Self {
+        Self::exactly(canonical(word))
+    }
+
+    /// The word as it stands.
+    pub(crate) fn exactly(word: &'t [u8]) -> Self {
+        // FNV-1a: the words are ours, so nobody can make them collide.
+        let hash = word.iter().fold(0x811c_9dc5_u32, |hash, b| {
+            (hash ^ u32::from(b.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+        });
+        Self { word, hash: hash ^ (hash >> 15) }
+    }
+
+    /// Whether it is this word of a label, in small letters.
+    pub(crate) fn is(&self, known: &[u8]) -> bool {
+        self.word.eq_ignore_ascii_case(known)
+    }
+}
+
 /// Words that stand for others.
-pub(crate) fn canonical(word: &[u8]) -> &[u8] {
-    match word {
-        b"no" | b"num" | b"nr" | b"nbr" | b"numero" | b"nummer" | b"identifier_number" => b"number",
-        b"licence" | b"licenc" | b"lic" => b"license",
-        b"driving" => b"driver",
-        _ if word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss") => {
+fn canonical(word: &[u8]) -> &[u8] {
+    const STAND_FOR: [(&[u8], &[u8]); 10] = [
+        (b"no", b"number"),
+        (b"num", b"number"),
+        (b"nr", b"number"),
+        (b"nbr", b"number"),
+        (b"numero", b"number"),
+        (b"nummer", b"number"),
+        (b"licence", b"license"),
+        (b"licenc", b"license"),
+        (b"lic", b"license"),
+        (b"driving", b"driver"),
+    ];
+    let other = match word {
+        [b'n' | b'N' | b'l' | b'L' | b'd' | b'D', ..] if word.len() <= 7 => {
+            STAND_FOR.iter().find(|(short, _)| word.eq_ignore_ascii_case(short))
+        }
+        _ => None,
+    };
+    match (other, word) {
+        (Some((_, long)), _) => long,
+        (None, [first @ .., before, b's' | b'S']) if first.len() > 1 && !matches!(before, b's' | b'S') => {
             word.get(..word.len() - 1).unwrap_or(word)
         }
         _ => word,
@@ -285,6 +328,8 @@ pub(crate) fn canonical(word: &[u8]) -> &[u8] {
 struct Index {
     /// Per slot, the labels whose last word hashes there.
     slots: Vec<Vec<Entry>>,
+    /// By other bits of the hash, as bits, whether any label ends so: most words are done with here.
+    ends: [u64; ENDS / 64],
     /// Per first letter, the last letters of words that end the label of a secret, as bits: most words are done
     /// with here.
     secret_ends: [u32; 32],
@@ -295,27 +340,57 @@ impl Index {
         let (Some(&first), Some(&last)) = (word.first(), word.last()) else { return false };
         self.secret_ends.get(usize::from(first & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
     }
+
+    /// The labels that may end with the word.
+    fn entries(&self, last: Key<'_>) -> impl Iterator<Item = &Entry> {
+        let (place, bit) = end(last.hash);
+        let known = self.ends.get(place).is_some_and(|bits| bits & bit != 0);
+        let entries = known.then(|| self.slots.get(slot(last.hash))).flatten().map(Vec::as_slice);
+        entries
+            .unwrap_or_default()
+            .iter()
+            .filter(move |entry| entry.last == last.hash && entry.words.first().is_some_and(|w| last.is(w)))
+    }
 }
 
 struct Entry {
+    /// The hash of the last word.
+    last: u32,
     /// The canonical words, the last first.
     words: Vec<Vec<u8>>,
     label: Label,
 }
 
-/// About four times as many as there are last words, so that a word that is none is seldom compared.
+/// About four times as many as there are last words.
 const SLOTS: usize = 2048;
+
+/// Bits that tell most other words from last ones.
+const ENDS: usize = 8192;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut slots: Vec<Vec<Entry>> = (0..SLOTS).map(|_| Vec::new()).collect();
+    let (mut ends, mut secret_ends) = ([0_u64; ENDS / 64], [0_u32; 32]);
     for &(says, phrases) in TABLE {
         for &written in phrases {
             let phrase = written.trim_start_matches('!');
-            let words: Vec<Vec<u8>> =
-                phrase.split(' ').rev().map(|word| canonical(word.as_bytes()).to_vec()).collect();
             let label = Label { phrase, says, near: written.starts_with('!') };
-            if let Some(slot) = words.first().and_then(|last| slots.get_mut(slot(last))) {
-                slot.push(Entry { words, label });
+            let words: Vec<Key<'_>> = phrase.split(' ').rev().map(|word| Key::of(word.as_bytes())).collect();
+            let Some(last) = words.first() else { continue };
+            let (place, bit) = end(last.hash);
+            if let Some(bits) = ends.get_mut(place) {
+                *bits |= bit;
+            }
+            if label.is_secret()
+                && let [first, ..] = last.word
+                && let Some(letter) = last.word.last()
+                && let Some(ends) = secret_ends.get_mut(usize::from(first & 31))
+            {
+                // Also in the plural.
+                *ends |= 1 << (letter & 31) | 1 << (b's' & 31);
+            }
+            let (hash, words) = (last.hash, words.iter().map(|key| key.word.to_vec()).collect());
+            if let Some(slot) = slots.get_mut(slot(hash)) {
+                slot.push(Entry { last: hash, words, label });
             }
         }
     }
@@ -323,18 +398,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     for slot in &mut slots {
         slot.sort_by_key(|entry| std::cmp::Reverse(entry.words.len()));
     }
-    let mut secret_ends = [0_u32; 32];
-    for word in
-        slots.iter().flatten().filter(|entry| entry.label.is_secret()).filter_map(|entry| entry.words.first())
-    {
-        if let (Some(first), Some(last)) = (word.first(), word.last())
-            && let Some(ends) = secret_ends.get_mut(usize::from(first & 31))
-        {
-            // Also in the plural.
-            *ends |= 1 << (last & 31) | 1 << (b's' & 31);
-        }
-    }
-    Index { slots, secret_ends }
+    Index { slots, ends, secret_ends }
 });
 
 /// Builds the index, so that the first text does not wait for it.
@@ -342,39 +406,33 @@ pub(crate) fn warm_up() {
     LazyLock::force(&INDEX);
 }
 
-fn slot(word: &[u8]) -> usize {
-    let hash = word.iter().fold(0x811c_9dc5_u32, |hash, &b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    usize::try_from((hash ^ (hash >> 15)) & 2047).unwrap_or_default()
+fn slot(hash: u32) -> usize {
+    usize::try_from(hash).unwrap_or_default() % SLOTS
 }
 
-/// The longest label that ends with `last`; `before(n)` is the canonical word `n` places before it.
-pub(crate) fn ending<'w>(last: &[u8], before: impl Fn(usize) -> Option<&'w [u8]>) -> Option<&'static Label> {
-    let entries = INDEX.slots.get(slot(last))?;
+/// The bit of a hash among those that say whether a label ends so: its number, and the bit in it.
+fn end(hash: u32) -> (usize, u64) {
+    let bit = usize::try_from(hash >> 8).unwrap_or_default() % ENDS;
+    (bit / 64, 1 << (bit % 64))
+}
+
+/// The longest label that ends with `last`; `before(n)` is the word `n` places before it.
+pub(crate) fn ending<'w>(
+    last: Key<'_>,
+    mut before: impl FnMut(usize) -> Option<Key<'w>>,
+) -> Option<&'static Label> {
+    let mut entries = INDEX.entries(last);
     let fits = |entry: &&Entry| {
-        entry
-            .words
-            .iter()
-            .enumerate()
-            .all(|(n, word)| if n == 0 { word == last } else { before(n) == Some(word) })
+        entry.words.iter().enumerate().skip(1).all(|(n, word)| before(n).is_some_and(|key| key.is(word)))
     };
-    entries.iter().find(fits).map(|entry| &entry.label)
+    entries.find(fits).map(|entry| &entry.label)
 }
 
 /// Whether a label of a secret ends with this word, in whatever case.
 pub(crate) fn ends_secret(word: &[u8]) -> bool {
-    if !INDEX.may_end_secret(word) {
-        return false;
-    }
-    let mut small = [0; MAX_WORD];
-    let Some(small) = small.get_mut(..word.len()) else { return false };
-    for (to, from) in small.iter_mut().zip(word) {
-        *to = from.to_ascii_lowercase();
-    }
-    let word = canonical(small);
-    let entries = INDEX.slots.get(slot(word)).map(Vec::as_slice).unwrap_or_default();
-    entries
-        .iter()
-        .any(|entry| entry.label.is_secret() && entry.words.first().is_some_and(|last| last == word))
+    INDEX.may_end_secret(word)
+        && word.len() <= MAX_WORD
+        && INDEX.entries(Key::of(word)).any(|entry| entry.label.is_secret())
 }
 
 impl Label {
@@ -406,7 +464,7 @@ mod tests {
         for (says, phrases) in TABLE {
             for phrase in *phrases {
                 let phrase = phrase.trim_start_matches('!');
-                let words: Vec<_> = phrase.split(' ').map(|w| canonical(w.as_bytes()).to_vec()).collect();
+                let words: Vec<_> = phrase.split(' ').map(|w| canonical(w.as_bytes())).collect();
                 assert!(words.iter().all(|word| word.len() <= MAX_WORD), "{phrase}");
                 let before = seen.insert(words, *says);
                 assert!(before.is_none_or(|before| before == *says), "{phrase}");

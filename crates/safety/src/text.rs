@@ -50,6 +50,8 @@ pub(crate) struct Text<'a> {
     pub(crate) hints: Hints,
     /// The cell at hand, in a table.
     column: Cell<Option<columns::Cell>>,
+    /// What was said about the place that was asked about last: several finders ask.
+    said: Cell<Option<(usize, Said)>>,
     /// Kinds that the installation defines.
     pub(crate) customs: Option<&'a Customs>,
     starved: Cell<bool>,
@@ -66,6 +68,7 @@ impl<'a> Text<'a> {
             hit: None,
             hints,
             column: Cell::new(None),
+            said: Cell::new(None),
             customs: None,
             starved: Cell::new(false),
             #[cfg(test)]
@@ -139,6 +142,17 @@ impl<'a> Text<'a> {
 
     /// What the words in front of `at`, or else the place of the text, say about a value there.
     pub(crate) fn said(&self, at: usize) -> Said {
+        if let Some((place, said)) = self.said.get()
+            && place == at
+        {
+            return said;
+        }
+        let said = self.read_said(at);
+        self.said.set(Some((at, said)));
+        said
+    }
+
+    fn read_said(&self, at: usize) -> Said {
         let column = self.column.get();
         let cell = column.map_or(0, |cell| cell.start.min(at));
         let behind = self.slice(self.floor.max(cell).max(at.saturating_sub(LOOK_BEHIND)), at);
@@ -186,10 +200,12 @@ impl<'a> Text<'a> {
 
     pub(crate) fn set_floor(&mut self, floor: usize, hit: Option<Last>) {
         (self.floor, self.hit) = (floor, hit);
+        self.said.set(None);
     }
 
     pub(crate) fn set_cell(&self, cell: Option<columns::Cell>) {
         self.column.set(cell);
+        self.said.set(None);
     }
 
     /// All bytes that are there.

@@ -7,7 +7,7 @@ mod words;
 
 use self::street::{Form, Street};
 pub(crate) use self::words::warm_up;
-use self::words::{Kind, digits, ends, kind, skip_stop, space, word};
+use self::words::{Kind, Word, digits, ends, kind, skip_stop, space, word};
 use super::Hit;
 use super::person::label::Subject;
 use super::person::label_before;
@@ -77,13 +77,20 @@ fn plain(text: &Text<'_>, at: usize, labelled: bool) -> Option<(usize, &'static 
     if text.get(at)?.is_ascii_digit() {
         return street::number_first(text, at).and_then(|street| with_tail(text, street, labelled));
     }
-    if let Some(end) = post_box(text, at) {
+    if matches!(text.get(at)?, b'P' | b'G')
+        && let Some(end) = post_box(text, at)
+    {
         return Some((tail::read(text, end).end, BOX));
     }
-    if let Some(street) = behind_a_unit(text, at) {
+    let first = word(text, at)?;
+    let known = kind(text, first);
+    if first.capital
+        && known.is(Kind::UNIT)
+        && let Some(street) = behind_a_unit(text, first)
+    {
         return with_tail(text, street, true);
     }
-    street::number_last(text, at).and_then(|street| with_tail(text, street, labelled))
+    street::number_last(text, first, known).and_then(|street| with_tail(text, street, labelled))
 }
 
 fn with_tail(text: &Text<'_>, street: Street, labelled: bool) -> Option<(usize, &'static str)> {
@@ -122,8 +129,7 @@ fn post_box(text: &Text<'_>, at: usize) -> Option<usize> {
 }
 
 /// `Flat 12, 34 High Street`
-fn behind_a_unit(text: &Text<'_>, at: usize) -> Option<Street> {
-    let unit = word(text, at).filter(|&w| w.capital && kind(text, w).is(Kind::UNIT))?;
+fn behind_a_unit(text: &Text<'_>, unit: Word) -> Option<Street> {
     let number = space(text, skip_stop(text, unit.end))?;
     let end = text.run(number, 5, |b| b.is_ascii_alphanumeric());
     let comma = text.get(end)? == b',' && text.slice(number, end).iter().any(u8::is_ascii_digit);

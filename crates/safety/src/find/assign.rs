@@ -219,6 +219,11 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
 }
 
+/// Whether the letters up to `end` are a word and a whole value: no secret in a sentence is.
+pub(crate) fn is_word(text: &Text<'_>, at: usize, end: usize) -> bool {
+    text.get(end).is_none_or(ends_value) && !has_inner_capital(text.slice(at, end))
+}
+
 /// Whether this is `name=value` or `name:value`, whose name speaks for the value.
 fn is_pair(token: &[u8]) -> bool {
     let name = token.iter().take_while(|&&b| is_option_byte(b) || b == b'.').count();

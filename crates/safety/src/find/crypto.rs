@@ -25,8 +25,12 @@ fn address<'a>(text: &Text<'a>, at: usize) -> Option<(&'a str, usize)> {
 
 /// Pay-to-public-key-hash and pay-to-script-hash: version, 20 bytes, four bytes of double SHA-256.
 fn base58(text: &Text<'_>, at: usize) -> Option<Hit> {
+    // Most numbers are done with here.
+    if text.run(at, 26, |b| b.is_ascii_alphanumeric()) - at < 26 {
+        return None;
+    }
     let (address, end) = address(text, at)?;
-    if !(26..=35).contains(&address.len()) {
+    if address.len() > 35 {
         return None;
     }
     let mut bytes = [0; 25];

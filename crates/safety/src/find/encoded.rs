@@ -17,8 +17,8 @@ const PROBE: usize = 12;
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
+static STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
+static URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
 
 /// A run that may encode a text.
 pub(crate) struct Run {
@@ -33,7 +33,7 @@ pub(crate) struct Run {
 /// The run that starts at `at`, if its beginning decodes to text.
 pub(crate) fn read(text: &Text<'_>, at: usize) -> Option<Run> {
     let probe = text.run(at, PROBE, is_base64);
-    if probe - at < MIN_RUN || !decode(text.slice(at, probe)).is_some_and(|bytes| is_text(&bytes)) {
+    if probe - at < MIN_RUN || !begins_text(text.slice(at, probe)) {
         return None;
     }
     let end = text.run(at, MAX_RUN, is_base64);
@@ -53,11 +53,21 @@ pub(crate) fn is_base64(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
 }
 
+/// Whether the beginning of a run decodes to text.
+fn begins_text(probe: &[u8]) -> bool {
+    let mut bytes = [0; PROBE];
+    let length = engine(probe).decode_slice(probe, &mut bytes);
+    length.ok().and_then(|length| bytes.get(..length)).is_some_and(is_text)
+}
+
+fn engine(run: &[u8]) -> &'static GeneralPurpose {
+    if run.iter().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE } else { &STANDARD }
+}
+
 fn decode(run: &[u8]) -> Option<Vec<u8>> {
     // One character more than full quads says nothing.
     let run = run.get(..run.len() - usize::from(run.len() % 4 == 1))?;
-    let url_safe = run.iter().any(|b| matches!(b, b'-' | b'_'));
-    if url_safe { URL_SAFE.decode(run).ok() } else { STANDARD.decode(run).ok() }
+    engine(run).decode(run).ok()
 }
 
 /// Whether bytes are UTF-8 without control characters; a character may be cut off at the end.

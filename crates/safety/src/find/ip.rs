@@ -22,6 +22,9 @@ fn v4(text: &Text<'_>, at: usize) -> Option<Hit> {
     let end = text.run(at, MAX_V4 + 1, |b| b.is_ascii_digit() || b == b'.');
     let run = text.slice(at, end);
     let run = run.strip_suffix(b".").unwrap_or(run);
+    if run.iter().filter(|b| **b == b'.').count() != 3 {
+        return None;
+    }
     let end = at + run.len();
     let address: Ipv4Addr = std::str::from_utf8(run).ok()?.parse().ok()?;
     let names_host = !v4_names_nobody(address);
@@ -65,7 +68,7 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
     };
     let identifier = (a, b, c) == (1, 3, 6) && d == 1 || (a, b) == (2, 5) && matches!(c, 4 | 29);
     // Under a key that says version, what comes first is one.
-    let announced = at == 0 && text.hints.version || hints::announces_version(text.behind(at));
+    let announced = at == 0 && text.hints.version || hints::version::announces(text.behind(at));
     product || identifier || announced || behind_a_product(text, at, address)
 }
 

@@ -8,6 +8,9 @@ use crate::{Entity, text::Text};
 
 /// The identifier that starts at `at`, the first letter or digit of a token.
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
+    if !may_start(text, at) {
+        return None;
+    }
     let token = Token::read(text, at);
     let first = token.first();
     let exactly = |entity: Entity, length: usize, holds: &dyn Fn(&[u8]) -> bool| {
@@ -45,6 +48,28 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
             .filter(|_| spelled)
     });
     hit.or_else(|| finnish(text, at))
+}
+
+/// Whether the lengths of the first two groups are those of any: most tokens are done with here.
+fn may_start(text: &Text<'_>, at: usize) -> bool {
+    /// The longest first group.
+    const MOST: usize = 16;
+    let group = |from: usize, most: usize| text.run(from, most + 1, |b| b.is_ascii_alphanumeric()) - from;
+    let first = group(at, MOST);
+    let second = || match text.get(at + first) {
+        Some(b' ' | b'-' | b'.' | b'/') => group(at + first + 1, 7),
+        _ => 0,
+    };
+    match first {
+        1 => matches!(second(), 2 | 7),
+        2 => second() == 2,
+        3 => second() == 3 || text.starts_with(at, b"756"),
+        4 => second() == 3,
+        6 => second() > 0 || text.get(at + first) == Some(b'+'),
+        8 => second() == 1,
+        9 | 11 | 13 | 15 | 16 => true,
+        _ => false,
+    }
 }
 
 /// How the Italian card prints a fiscal code: `RSS MRA 85T10 A562S`.

@@ -32,8 +32,12 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if first.part == Part::Word && first.kind.is_no_name() && !vouched(text, at) {
         return None;
     }
-    let tokens = Tokens::read(text, at)?;
     let cue = cue::before(text, at);
+    if matches!(cue, Cue::None | Cue::Against) && first.part == Part::Word && shape::is_alone(text, first.end)
+    {
+        return None;
+    }
+    let tokens = Tokens::read(text, at, Some(first))?;
     let (end, rule) = Name { text, tokens, cue }.judge()?;
     Some(Hit::closed(Entity::Person, end).by(rule))
 }
@@ -209,7 +213,7 @@ impl Name<'_, '_> {
         if !comma || self.words().count() > 2 {
             return None;
         }
-        let behind = Tokens::read(self.text, end + 2)?;
+        let behind = Tokens::read(self.text, end + 2, None)?;
         let behind_it = behind.get(0)?.kind;
         let family = self.words().next()?.kind;
         let given = behind_it.is(Kind::GIVEN) || behind_it == Kind::default() && family.surely_family();

@@ -3,7 +3,7 @@
 
 use super::walk::MAX_DEPTH;
 use crate::Entity;
-use crate::hints::Hints;
+use crate::hints::{Hints, KEY_BYTES};
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -13,9 +13,22 @@ struct Frame {
     hit_keys: u32,
 }
 
+/// Keys that are remembered: those of a few kinds of records, over and over the same.
+const MAX_KNOWN: usize = 32;
+
+/// A key without hits, and what it said.
+struct Known {
+    key: String,
+    above: Hints,
+    below: Hints,
+}
+
 /// The way from the root to a value.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Context {
+    known: Vec<Known>,
+    /// The one that gives way next.
+    oldest: usize,
     frames: Vec<Frame>,
     /// Levels beyond [`MAX_DEPTH`], of which only a stream gets to see any.
     beyond: usize,
@@ -55,6 +68,31 @@ impl Context {
     /// A key was read: its value comes next.
     pub(crate) fn key(&mut self, key: &[u8]) {
         self.value = self.around().with_key(key);
+    }
+
+    /// A key was read that may have been read before, at a place of which the same is known: then it has no hits, and
+    /// its value comes next.
+    pub(crate) fn key_again(&mut self, key: &str) -> bool {
+        let above = self.around();
+        let known = self.known.iter().find(|known| known.key == key && known.above == above);
+        if let Some(known) = known {
+            self.value = known.below;
+        }
+        known.is_some()
+    }
+
+    /// A key without hits was read, and is remembered: its value comes next.
+    pub(crate) fn clean_key(&mut self, key: &str) {
+        self.key(key.as_bytes());
+        if key.len() > KEY_BYTES {
+            return;
+        }
+        let known = Known { key: key.to_owned(), above: self.around(), below: self.value };
+        match self.known.get_mut(self.oldest) {
+            Some(slot) => *slot = known,
+            None => self.known.push(known),
+        }
+        self.oldest = (self.oldest + 1) % MAX_KNOWN;
     }
 
     /// A key with a hit was read. It is data, and says nothing about its value.

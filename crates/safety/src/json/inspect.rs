@@ -236,10 +236,14 @@ impl<'s> Inspector<'s> {
     }
 
     fn key(&mut self, key: &Text<'_>) {
+        if self.context.key_again(&key.text) {
+            self.path.key(&key.text);
+            return;
+        }
         let spans = self.scanner.scan_bytes(key.text.as_bytes(), self.context.around());
         if spans.is_empty() {
             self.path.key(&key.text);
-            self.context.key(key.text.as_bytes());
+            self.context.clean_key(&key.text);
         } else {
             self.path.key(&redact_text(&key.text, &spans, |_| true));
             let number = self.context.number_hit_key();

@@ -170,32 +170,31 @@ fn name(text: &Text<'_>, at: usize) -> Option<usize> {
     end
 }
 
-/// A street whose number stands behind it.
-pub(super) fn number_last(text: &Text<'_>, at: usize) -> Option<Street> {
-    let first = word(text, at)?;
-    let (end, form) = if first.capital {
-        german(text, first).or_else(|| romance(text, first))?
-    } else {
-        romance(text, first)?
-    };
+/// A street whose number stands behind it, by its first word.
+pub(super) fn number_last(text: &Text<'_>, first: Word, known: Kind) -> Option<Street> {
+    let german = || if first.capital { german(text, first, known) } else { None };
+    let (end, form) = german().or_else(|| romance(text, first, known))?;
     let number = space(text, end)
         .or_else(|| if text.get(end)? == b',' { space(text, end + 1) } else { None })
         .and_then(|number| house(text, number, 4));
     match number {
         Some(end) => Some(Street { end, form }),
         // `rue des Lilas, 75020 Paris`
-        None => kind(text, first).is(Kind::RUE).then_some(Street { end, form: Form::Unknown }),
+        None => known.is(Kind::RUE).then_some(Street { end, form: Form::Unknown }),
     }
 }
 
 /// A street by its last word (`Lindenstraße 12`, `Berliner Straße 12`), or else whatever stands before a number
 /// with a postcode behind it. All of this is for words that no list knows as everyday ones.
-fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
+fn german(text: &Text<'_>, first: Word, known: Kind) -> Option<(usize, Form)> {
     /// Words before the number.
     const MOST: usize = 3;
     let capitals = |w: Word| text.slice(w.start, w.end).iter().all(u8::is_ascii_uppercase);
     // A sentence is not held up for its first word.
-    let preposition = kind(text, first).is(Kind::PREPOSITION);
+    let preposition = known.is(Kind::PREPOSITION);
+    if !preposition && small_follows(text, first.end) {
+        return None;
+    }
     if !preposition && (is_everyday(text.slice(first.start, first.end)) || capitals(first)) {
         return None;
     }
@@ -223,6 +222,12 @@ fn german(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
     None
 }
 
+/// Whether what is there already shows that a word in small letters follows, of which no kind of street is one.
+fn small_follows(text: &Text<'_>, at: usize) -> bool {
+    let next = text.slice(at, at + 2);
+    matches!(next, [b' ', b'a'..=b'z']) && !matches!(next, [_, b'g' | b'v'])
+}
+
 /// What the last word before a number says of it.
 fn form(text: &Text<'_>, last: Word, further: bool) -> Form {
     /// Letters before the ending.
@@ -246,20 +251,20 @@ fn form(text: &Text<'_>, last: Word, further: bool) -> Form {
     }
 }
 
-fn romance(text: &Text<'_>, first: Word) -> Option<(usize, Form)> {
+fn romance(text: &Text<'_>, first: Word, known: Kind) -> Option<(usize, Form)> {
     let start = match text.get(first.end)? {
         // `C/ Alcalá`
         b'/' if text.slice(first.start, first.end) == b"C" => {
             space(text, first.end + 1).unwrap_or(first.end + 1)
         }
-        _ if kind(text, first).is(Kind::CALLE.with(Kind::VIA).with(Kind::RUE)) => {
+        _ if known.is(Kind::CALLE.with(Kind::VIA).with(Kind::RUE)) => {
             space(text, skip_stop(text, first.end))?
         }
         _ => return None,
     };
     let form = match () {
         () if !first.capital => Form::Bare,
-        () if kind(text, first).is(Kind::VIA) => Form::Doubtful,
+        () if known.is(Kind::VIA) => Form::Doubtful,
         () => Form::Sure,
     };
     name(text, start).map(|end| (end, form))

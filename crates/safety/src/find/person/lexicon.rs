@@ -140,7 +140,8 @@ fn by_ending(folded: &[u8]) -> Kind {
     ];
     /// Shorter words with such an ending can be anything: `Ming`, `Clement`, `Cortez`.
     const LEAST: usize = 7;
-    let ends = |list: &[&[u8]]| list.iter().any(|ending| folded.ends_with(ending));
+    let ends =
+        |list: &[&[u8]]| list.iter().any(|ending| ending.last() == folded.last() && folded.ends_with(ending));
     if folded.len() < LEAST {
         return Kind::default();
     }
@@ -162,6 +163,14 @@ pub(super) struct Folded {
 impl Folded {
     /// Adds a letter; what does not fit is left out, so that a word too long is in no list.
     pub(super) fn push(&mut self, letter: char) {
+        if letter.is_ascii_alphabetic()
+            && let Some(slot) = self.bytes.get_mut(self.len)
+        {
+            // An ASCII letter is one byte.
+            *slot = letter.to_ascii_lowercase() as u8;
+            self.len += 1;
+            return;
+        }
         let mut one = [0; 4];
         let text = match letter {
             'a'..='z' | '-' => letter.encode_utf8(&mut one),

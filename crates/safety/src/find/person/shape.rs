@@ -39,14 +39,14 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Reads from `at` on: the first is a word with a capital, an initial, or a particle.
-    pub(super) fn read(text: &Text<'_>, at: usize) -> Option<Self> {
+    /// Reads from `at` on: the first is a word with a capital, an initial, or a particle, and may have been read.
+    pub(super) fn read(text: &Text<'_>, at: usize, mut first: Option<Token>) -> Option<Self> {
         let mut tokens = Self::default();
         let mut start = at;
         for slot in &mut tokens.items {
-            let Some(token) = capital_particle(text, start, start > at).or_else(|| token(text, start)) else {
-                break;
-            };
+            let read = || first.take().or_else(|| token(text, start));
+            let Some(token) = capital_particle(text, start, start > at).or_else(read) else { break };
+            first = None;
             *slot = token;
             tokens.count += 1;
             match space(text, token.end) {
@@ -189,8 +189,20 @@ fn word(text: &Text<'_>, at: usize) -> Option<Token> {
         return None;
     }
     let whole = kind(folded.as_slice());
-    let kinds = if whole == Kind::default() { kinds.with(piece.kind()) } else { whole };
+    let last = || if piece.folded == folded { whole } else { piece.kind() };
+    let kinds = if whole == Kind::default() { kinds.with(last()) } else { whole };
     Some(Token { end, part: Part::Word, kind: kinds, upper: upper && letters > 1, folded })
+}
+
+/// Whether what is there already shows that neither a further part of a name nor an address of mail follows the word
+/// that ends here.
+pub(super) fn is_alone(text: &Text<'_>, end: usize) -> bool {
+    match text.slice(end, end + 2) {
+        // Particles begin with other letters.
+        [b' ', next] => next.is_ascii_lowercase() && !b"abdiltvz".contains(next),
+        [next, _] => !matches!(next, b'"' | b'\'' | 0xC2),
+        _ => false,
+    }
 }
 
 /// A word between hyphens and apostrophes.
