@@ -41,6 +41,8 @@ pub(crate) struct Columns {
     /// The length of the line at hand.
     length: usize,
     table: Option<Table>,
+    /// The head that a line of Markdown is, if a rule follows it.
+    proposed: Option<Table>,
     /// The column at hand.
     column: usize,
     /// Borders between cells seen in the line at hand.
@@ -150,8 +152,15 @@ impl Columns {
     fn end_line(&mut self) {
         let head = (self.length <= MAX_HEAD).then(|| head(&self.line)).flatten();
         let rule = self.line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r'));
+        let proposed = self.proposed.take();
         if let Some(heads) = self.file.take() {
             self.table = Some(Table { by: By::Separator(b'\t'), heads });
+        } else if self.line.trim_ascii_start().starts_with(b"|") && (head.is_some() || rule) {
+            // `| Password | … |` may as well be a row.
+            match proposed.filter(|_| rule) {
+                Some(table) => self.table = Some(table),
+                None => self.proposed = head,
+            }
         } else if head.is_some() {
             self.table = head;
         } else if self.length == 0 || self.borders == 0 && !rule {
@@ -219,7 +228,8 @@ pub(crate) fn heads<'l>(cells: impl Iterator<Item = &'l [u8]>) -> Option<Vec<Hin
         let words = cell.trim_ascii();
         let letters = words.iter().filter(|b| b.is_ascii_alphabetic()).count();
         let digits = words.iter().filter(|b| b.is_ascii_digit()).count();
-        let sentence = words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
+        let count = words.split(|b| *b == b' ').count();
+        let sentence = count > 4 || count > 2 && words.ends_with(b".");
         let named =
             words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80);
         if words.len() > MAX_CELL || digits > letters || sentence || !named {

@@ -7,6 +7,7 @@
 use crate::Entity;
 use crate::find::person::label::Subject;
 use crate::labels::{self, Label, MAX_WORD, Says};
+use crate::tags::{self, Tag};
 
 /// How much of a key is read for hints; a key that says what it holds says it early.
 pub(crate) const KEY_BYTES: usize = 64;
@@ -335,7 +336,9 @@ impl<'t> Words<'t> {
             at = start;
             self.rest = Some(at);
             // The `s` of `driver's` is no word.
-            if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
+            if end - start == 1
+                && matches!(text.get(..start), Some([.., b, b'\'']) if b.is_ascii_alphabetic())
+            {
                 continue;
             }
             // A token with digits in it names something, and is one word whatever it is made of.
@@ -355,11 +358,8 @@ impl<'t> Words<'t> {
             }
             let letters = text.get(start..end).unwrap_or_default();
             let strange = strange || letters.len() > MAX_WORD;
-            *slot = Word { start, strange, joined, crossed, ..Word::default() };
-            for (to, from) in slot.letters.iter_mut().zip(letters) {
-                *to = from.to_ascii_lowercase();
-                slot.length += 1;
-            }
+            let (letters, length) = labels::small_letters(letters);
+            *slot = Word { letters, length, start, strange, joined, crossed };
             self.count += 1;
         }
     }
@@ -379,7 +379,11 @@ impl<'t> Words<'t> {
 
     /// The label that ends with this word.
     fn label(&self, index: usize) -> Option<&'static Label> {
-        labels::ending(self.canonical(index)?, |n| self.canonical(index + n))
+        // No label goes over the end of a string.
+        labels::ending(self.canonical(index)?, |n| {
+            self.canonical(index + n)
+                .filter(|_| !self.as_slice().get(index + n).is_some_and(|word| word.crossed))
+        })
     }
 
     fn are_fillers(&self, count: usize) -> bool {
@@ -470,9 +474,13 @@ fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
             b'!' | b';' => true,
             // An empty field: what is said of it is said of nothing else.
             b'|' => text.get(at) == Some(&b'|'),
-            b'>' => {
-                text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            }
+            b'>' => match tags::read(text, at - 1) {
+                Tag::Layout(open) => {
+                    (at, digits) = (open, 0);
+                    continue;
+                }
+                tag => tag == Tag::Mark,
+            },
             _ => digits >= VALUE_DIGITS && !mixed(text, at - 1),
         };
         if ends_sentence {
@@ -510,7 +518,9 @@ fn word_start(text: &[u8], end: usize) -> usize {
     while at > 0 && is_letter_at(text, at - 1) {
         let (here, next, after) = (text.get(at - 1), text.get(at), text.get(at + 1));
         let upper = |b: Option<&u8>| b.is_some_and(u8::is_ascii_uppercase);
-        let lower = |b: Option<&u8>| b.is_some_and(u8::is_ascii_lowercase);
+        // Also `é`, by its last byte.
+        let small = |b: &u8| b.is_ascii_lowercase() || matches!(b, 0xA0..=0xBF);
+        let lower = |b: Option<&u8>| b.is_some_and(small);
         let hump = lower(here) && upper(next) || upper(here) && upper(next) && at + 1 < end && lower(after);
         // But not the plural of an acronym, `SSNs`.
         let plural = at + 2 == end && after == Some(&b's');
@@ -583,13 +593,13 @@ mod tests {
         ] {
             assert!(key(k) == "US_SSN" || k == "SSNumber2", "{k}");
         }
-        for k in
-            ["className", "classname", "sessn", "social", "security", "ssn <US_SSN>", "", "password_hint"]
-        {
+        for k in ["className", "classname", "sessn", "security", "ssn <US_SSN>", "", "password_hint"] {
             assert_eq!(key(k), "", "{k}");
         }
         assert_eq!(key("driver's_license_no"), "US_DRIVER_LICENSE");
         assert_eq!(key("cvv2"), "CVV");
+        assert_eq!(key("social"), "US_SSN");
+        assert_eq!(key("numéroDeSécuritéSociale"), "FR_NIR");
         assert_eq!(key("patientOrderId"), "-");
         assert_eq!(key("mrnId"), "MEDICAL_RECORD_NUMBER");
         assert_eq!(key("npi_id"), "US_NPI");
@@ -653,6 +663,12 @@ mod tests {
         assert_eq!(words("<CardVerificationValue>"), "CVV");
         assert_eq!(words("DoB: "), "DATE_OF_BIRTH");
         assert_eq!(words("IdNr. "), "DE_TAX_ID");
+        assert_eq!(words("<SSN>"), "US_SSN");
+        assert_eq!(words("<CVV2>"), "CVV");
+        assert_eq!(words("FØDSELSDATO: "), "DATE_OF_BIRTH");
+        assert_eq!(words("'d_o_b': '"), "DATE_OF_BIRTH");
+        assert_eq!(words("<th>Age</th><td>"), "AGE");
+        assert_eq!(words("\"label\":\"bank account\",\"type\":\"text\",\"value\":\""), "US_BANK_NUMBER");
         assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());
         assert!(announces_version(b"version: ") && announces_version(b"release is "));
         assert!(announces_version(b"AssemblyVersion(\""));

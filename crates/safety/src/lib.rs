@@ -30,6 +30,7 @@ mod scan;
 mod shifts;
 mod span;
 mod stream;
+mod tags;
 mod text;
 mod tuples;
 mod unfold;

@@ -301,6 +301,10 @@ impl Machine {
                 self.expect(text, assign::behind_tag(text, at));
                 None
             }
+            b'|' => {
+                self.expect(text, assign::behind_bar(text, at));
+                None
+            }
             b'+' | b'(' => phone::find(text, at),
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
@@ -452,10 +456,14 @@ impl Machine {
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
     fn plain_word(&mut self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
         let word = text.slice(at, end);
-        if labels::ends_secret(word) {
-            self.expect(text, assign::spoken(text, at, end));
+        // `contraseña`
+        let accented = text.get(end).is_some_and(email::is_latin_lead);
+        let whole =
+            if accented { text.run(end, MAX_WORD, |b| b.is_ascii_alphabetic() || b >= 0x80) } else { end };
+        if labels::ends_secret(text.slice(at, whole)) {
+            self.expect(text, assign::spoken(text, at, whole));
             if !text.is_starved() {
-                self.spoken = end + LOOK_BEHIND;
+                self.spoken = whole + LOOK_BEHIND;
             }
         }
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
@@ -502,7 +510,7 @@ impl Machine {
 /// Whether nothing starts with the byte, and it says nothing about what follows.
 fn is_dull(b: u8) -> bool {
     !(b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'\n')
+        || matches!(b, b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'|' | b'\n')
         || b >= 0x80)
 }
 

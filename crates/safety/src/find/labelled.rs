@@ -100,7 +100,11 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::Age => digits(2, &|c| c.starts_with(b"9")).or_else(|| digits(3, &is_great_age)),
         Entity::AbaRouting => digits(9, &check::aba),
         Entity::UsBankNumber => bank_number(text, at, token),
-        Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
+        Entity::UsPassport => exactly(9, &is_us_passport),
+        Entity::Passport => [9, 8, 7]
+            .into_iter()
+            .find_map(|n| exactly(n, &is_passport))
+            .filter(|&end| !text.slice(at, end).iter().any(u8::is_ascii_lowercase)),
         Entity::UsDriverLicense => free(&is_driver_license)
             .or_else(|| [15, 14, 13, 12, 9].into_iter().find_map(|n| exactly(n, &is_driver_license))),
         Entity::LicensePlate => plate(text, at, token),
@@ -234,12 +238,25 @@ fn is_great_age(digits: &[u8]) -> bool {
     matches!(check::number(digits), Some(100..=125))
 }
 
-/// Nine digits, a letter and eight, and two letters and seven or six abroad.
+/// Nine digits, or a letter and eight.
+fn is_us_passport(characters: &[u8]) -> bool {
+    let digits = characters
+        .strip_prefix(
+            characters.get(..1).filter(|c| c.iter().all(u8::is_ascii_uppercase)).unwrap_or_default(),
+        )
+        .unwrap_or_default();
+    check::all_digits(digits) && !check::uniform(digits)
+}
+
+/// The forms of other countries: nine, of them four digits at least, or a letter or two in front of fewer.
 fn is_passport(characters: &[u8]) -> bool {
+    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = characters.iter().take_while(|b| b.is_ascii_uppercase()).count();
-    let digits = characters.get(letters..).unwrap_or_default();
-    let length = matches!((letters, digits.len()), (0, 9) | (1, 7 | 8) | (2, 6 | 7));
-    length && check::all_digits(digits) && !check::uniform(digits)
+    let form = match characters.len() {
+        9 => digits >= 4,
+        length => (1..=2).contains(&letters) && letters + digits == length,
+    };
+    form && !check::uniform(characters)
 }
 
 /// The forms of the states, as letters and digits in a row.

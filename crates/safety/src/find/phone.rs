@@ -121,7 +121,8 @@ fn is_continuation(text: &Text<'_>, at: usize, plus: bool) -> bool {
         Some(b'+' | b'$' | b'(') if !plus => true,
         Some(b'+') => true,
         Some(b'/') => text.before(at, 2).is_some_and(|b| b.is_ascii_digit()),
-        Some(_) => joined(text, at).is_some(),
+        // `line 4 +1 212 …`
+        Some(_) => joined(text, at).is_some_and(|joint| !plus || joint != Separator::Space),
     }
 }
 
