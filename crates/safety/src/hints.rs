@@ -479,7 +479,7 @@ fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
                     (at, digits) = (open, 0);
                     continue;
                 }
-                tag => tag == Tag::Mark,
+                tag => matches!(tag, Tag::Mark | Tag::Row),
             },
             _ => digits >= VALUE_DIGITS && !mixed(text, at - 1),
         };

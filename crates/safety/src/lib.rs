@@ -15,6 +15,7 @@ mod custom;
 mod entity;
 mod field;
 mod find;
+mod grid;
 mod hints;
 pub mod json;
 mod labels;
@@ -27,6 +28,7 @@ mod rules;
 #[cfg(test)]
 mod samples;
 mod scan;
+mod segments;
 mod shifts;
 mod span;
 mod stream;

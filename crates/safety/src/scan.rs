@@ -172,6 +172,9 @@ fn spans(text: &mut Text<'_>) -> Vec<Span> {
 /// Letters and digits of the id of an access key.
 const ACCESS_KEY: usize = 20;
 
+/// Bytes of a month's name that are read.
+const MAX_MONTH: usize = 15;
+
 /// Letters that an identifier may start with, set apart by a space.
 const MAX_LETTERS: usize = 3;
 
@@ -525,7 +528,7 @@ fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
             let word = first.end + 1;
             text.get(word).is_some_and(|b| b.is_ascii_alphabetic())
                 && date::is_month(
-                    text.slice(word, text.run(word, 3, |b| b.is_ascii_alphabetic() || b >= 0x80)),
+                    text.slice(word, text.run(word, MAX_MONTH, |b| b.is_ascii_alphabetic() || b >= 0x80)),
                 )
                 || text.starts_with(word, b"de ")
                 || text.starts_with(word, b"of ")

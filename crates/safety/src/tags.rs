@@ -14,6 +14,8 @@ pub(crate) enum Tag {
     Layout(usize),
     /// `<US_SSN>`, in the place of a value.
     Mark,
+    /// The end of a row: no label speaks for what is in the next.
+    Row,
     /// Anything else; perhaps an element whose name says what it holds.
     Other,
 }
@@ -31,6 +33,9 @@ pub(crate) fn read(text: &[u8], close: usize) -> Tag {
     let closes = tag.first() == Some(&b'/');
     let name = tag.get(usize::from(closes)..).unwrap_or_default();
     let name = name.split(|b| *b == b' ').next().unwrap_or_default();
+    if closes && (name.eq_ignore_ascii_case(b"tr") || name.eq_ignore_ascii_case(b"table")) {
+        return Tag::Row;
+    }
     if is_layout(name, closes) { Tag::Layout(from + open) } else { Tag::Other }
 }
 
@@ -78,5 +83,6 @@ mod tests {
         assert_eq!(check("<CVV>"), Tag::Other);
         assert_eq!(check("<JWT>a"), Tag::Mark);
         assert_eq!(check("->"), Tag::Other);
+        assert_eq!(check("</tr>"), Tag::Row);
     }
 }

@@ -50,6 +50,11 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     {
         return Some(value);
     }
+    if mark == b'='
+        && let Some(value) = command::behind_auth(text, at)
+    {
+        return Some(value);
+    }
     let label =
         name_before(text, at).or_else(|| slot_before(text, at)).or_else(|| parameter_before(text, at))?;
     let next = text.get(at + 1)?;
@@ -79,7 +84,7 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 15] = [
+    const VERBS: [&[u8]; 22] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -95,6 +100,13 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" = ",
         b" - ",
         b" as ",
+        b" ist ",
+        b" lautet ",
+        b" es ",
+        b" est ",
+        b" \xC3\xA8 ",
+        b" \xC3\xA4r ",
+        b" er ",
     ];
     let word = text.slice(at, end);
     if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
@@ -106,7 +118,16 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if text.get(end) == Some(b'\n') {
         return below(text, end, label);
     }
+    if let Some(value) = argument(text, at, end, label) {
+        return Some(value);
+    }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
+        // `secret access key /FwE/4Lo7jI4…`: where no word starts, nothing else would look.
+        if text.get(end) == Some(b' ') && text.get(end + 1).is_some_and(|b| matches!(b, b'/' | b'+')) {
+            let (start, end, _) = value_at(text, end + 1)?;
+            return is_aws_secret(text.slice(start, end))
+                .then(|| judge(text, start, end, label, Kept::Spoken))?;
+        }
         let quoted = text.starts_with(end, b" '");
         return (quoted || text.get(end) == Some(b' ') && takes_next(text, at, label)).then(|| {
             let (start, end, quoted) = value_at(text, end + 1)?;
@@ -142,6 +163,28 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
             let words = login.split(|b| matches!(b, b' ' | b'/' | b','));
             words.filter(|word| !word.is_empty()).count() == 2
         })
+}
+
+/// The argument that a call sets a secret to: `setPassword("…")`, `define('DB_PASSWORD', '…')`.
+fn argument(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
+    const SETTERS: [&[u8]; 7] =
+        [b"define", b"setenv", b"putenv", b"setProperty", b"put", b"set", b"setdefault"];
+    let behind = text.near(at);
+    let start = match text.get(end)? {
+        b'(' => {
+            let name = behind.iter().rposition(|&b| !is_option_byte(b)).map_or(0, |last| last + 1);
+            (behind.get(name..)?.starts_with(b"set") || text.starts_with(at, b"set")).then_some(end + 1)?
+        }
+        b'"' | b'\'' => {
+            let call = behind.get(..memchr::memrchr(b'(', behind)?)?;
+            let name = call.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+            let sets = SETTERS.contains(&call.get(name..)?) && text.get(end + 1) == Some(b',');
+            sets.then(|| text.run(end + 2, 4, |b| b == b' '))?
+        }
+        _ => return None,
+    };
+    let (start, end, quoted) = value_at(text, start)?;
+    quoted.then(|| judge(text, start, end, label, Kept::Written))?
 }
 
 /// A password of several words.
@@ -191,10 +234,16 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if said.crossed && said.distance > 0 {
         return None;
     }
-    let glued =
-        matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':' | b'<' | b'{'));
+    // `Type="x#PasswordText"`
+    let attribute = text.before(at, 1) == Some(b'"') && text.before(at, 2) == Some(b'=');
+    let glued = attribute
+        || matches!(
+            text.before(at, 1),
+            Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':' | b'<' | b'{' | b'#')
+        );
     let (start, end, _) = value_at(text, at).filter(|&(start, ..)| !glued && start == at)?;
-    if is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
+    let open = text.slice(start, end).ends_with(b"=") && matches!(text.get(end), Some(b'"' | b'\''));
+    if open || is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
         return None;
     }
     let value = judge(text, start, end, label, Kept::Spoken)?;

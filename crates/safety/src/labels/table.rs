@@ -29,7 +29,7 @@ const TAX: &[Entity] = &[DeTaxId, UkUtr, EsNif, EsNie, ItFiscalCode, UsItin, UsS
 pub(super) const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UsSsn, FrNir]), &[
         "ssn", "social security", "socialsecurity", "socialsecuritynumber", "socialsecurityno", "socialsecuritynum", "soc sec", "social sec",
-        "!ss number", "!ss", "!my social", "!your social", "!his social", "!her social", "!their social", "!social", "seguro social",
+        "!ss number", "!ss", "code ss", "ssnnumber", "ssnno", "!my social", "!your social", "!his social", "!her social", "!their social", "!social", "seguro social",
         "seguridad social",
     ]),
     (Says::Kinds(&[UsItin, UsSsn]), &[
@@ -54,7 +54,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "telefoonnummer", "gsm", "telefonsko", "mobiltelefon", "numéro de tél",
     ]),
     (Says::Kinds(&[UsNpi]), &[
-        "npi", "national provider", "provider identifier", "provider id", "!xx",
+        "npi", "npinumber", "national provider", "provider identifier", "provider id", "!xx",
     ]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
         "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
@@ -63,7 +63,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "mrn", "medical record", "med rec", "medrec", "medical rec", "patient id", "patient number",
         "patient identifier", "patient record", "patient mrn", "patientid", "!patient", "pt id", "!pt",
         "!chart", "chart id", "chart number", "hospital number", "hospital id", "health record", "ehr id",
-        "emr id", "!mr number", "!mr", "medical record id", "unit record", "empi", "patientennummer", "patientennr", "patienten id",
+        "emr id", "!mr number", "!mr", "code mr", "mrnnumber", "mrnno", "medical record id", "unit record", "empi", "patientennummer", "patientennr", "patienten id",
         "patientnummer", "patiëntnummer", "dossier médical", "dossier medical", "numéro de dossier", "historia clínica",
         "historia clinica", "!nhc", "cartella clinica", "prontuário", "prontuario", "aktennummer", "enterprise patient id",
     ]),
@@ -72,17 +72,17 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "born", "birth", "geburtsdatum", "geboren", "geb", "date de naissance", "naissance", "né le",
         "née le", "fecha de nacimiento", "nacimiento", "data di nascita", "nascita", "nato il", "nata il",
         "geboortedatum", "data de nascimento", "nascimento", "data urodzenia", "fødselsdato",
-        "fodselsdato", "födelsedatum", "syntymäaika", "nacido", "nacida", "nació", "!ur", "urodzony", "urodzona",
+        "fodselsdato", "foedselsdato", "fodelsedatum", "födelsedatum", "syntymäaika", "syntymaaika", "fødselsdag", "nacido", "nacida", "nació", "!ur", "urodzony", "urodzona",
         "b day", "birthdt", "birth dt", "fecha nacimiento", "fecha nac", "fec nac", "data nascita", "data nascimento",
         "date naissance", "syntynyt", "født", "född", "nascido", "nascida", "nato a", "datum narození",
     ]),
     (Says::Kinds(&[AdmissionDate]), &[
         "admission", "admission date", "admit date", "date of admission", "admitted", "admitted on",
-        "admitted at", "admit", "admissiondate", "hospitalized", "hospitalised",
+        "admitted at", "admit", "admissiondate", "!adm", "adm date", "aufnahmedatum", "hospitalized", "hospitalised",
     ]),
     (Says::Kinds(&[DischargeDate]), &[
         "discharge", "discharge date", "date of discharge", "discharged", "discharged on", "discharged at",
-        "dischargedate",
+        "dischargedate", "disch date", "dc date", "entlassdatum",
     ]),
     (Says::Kinds(&[DateOfDeath]), &[
         "death", "date of death", "death date", "died", "died on", "deceased", "deceased on",
@@ -102,7 +102,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "account ending", "bank number", "!a c number", "!account", "!dda", "demand deposit",
     ]),
     (Says::Kinds(&[UsPassport, Passport]), &[
-        "passport", "passport number", "travel document", "passportnumber", "passportno",
+        "passport", "passport number", "travel document", "passportnumber", "passportno", "code ppn",
     ]),
     (Says::Kinds(&[Passport, UsPassport]), &[
         "passeport", "pasaporte", "reisepass", "reisepassnummer", "passnummer", "passaporto", "passaporte",
@@ -114,7 +114,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UsDriverLicense]), &[
         "driver license", "driver license number", "driving license", "driver lic", "driver id",
         "driver permit", "operator license", "dmv", "!dl", "dln", "driverlicense", "driverslicense",
-        "license dl", "license number", "drv lic", "driving permit", "dl number", "!cdl", "cdl number", "führerschein",
+        "license dl", "code dl", "dlnumber", "license number", "drv lic", "driving permit", "dl number", "!cdl", "cdl number", "führerschein",
         "führerscheinnummer", "permis de conduire", "driver license id",
     ]),
     (Says::Kinds(&[LicensePlate]), &[
@@ -123,7 +123,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "car registration",
     ]),
     (Says::Kinds(&[MedicalLicense]), &[
-        "dea", "dea number", "dea registration", "medical license", "physician license", "prescriber",
+        "dea", "dea number", "deanumber", "dea registration", "medical license", "physician license", "prescriber",
         "controlled substance", "prescriber id", "prescriber dea",
     ]),
     (Says::Kinds(&[Cvv]), &[
@@ -161,7 +161,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
     (Says::Kinds(&[UkNino]), &[
         "nino", "national insurance", "national insurance number", "ni number", "!ni", "nin", "n i number", "!n i", "nat in number",
     ]),
-    (Says::Kinds(&[UkNhs]), &["nhs", "nhs number", "nhs id"]),
+    (Says::Kinds(&[UkNhs]), &["nhs", "nhs number", "nhs id", "nhsnumber"]),
     (Says::Kinds(&[UkUtr]), &[
         "utr", "utr number", "unique taxpayer", "unique taxpayer reference", "taxpayer reference",
         "tax reference",
@@ -183,7 +183,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "bsn", "burgerservicenummer", "sofinummer", "citizen service number", "citizen service", "sofi nummer",
     ]),
     (Says::Kinds(&[SePersonnummer, NoFodselsnummer, DkCpr]), &[
-        "personnummer", "personnr", "person nummer", "samordningsnummer", "pers number",
+        "!pnr", "personnummer", "personnr", "person nummer", "samordningsnummer", "pers number",
     ]),
     (Says::Kinds(&[FiPersonalIdentityCode]), &["hetu", "henkilötunnus", "henkilotunnus"]),
     (Says::Kinds(&[DkCpr]), &["cpr", "cpr number", "cprnummer", "cpr nummer"]),

@@ -11,7 +11,7 @@ static FLAG: Label = Label { phrase: "-p", says: Says::Kinds(&[Entity::Password]
 static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
 
 /// Commands that take a password behind an option of one letter, and whether with nothing between.
-const COMMANDS: [(&[u8], u8, bool); 9] = [
+const COMMANDS: [(&[u8], u8, bool); 12] = [
     (b"sshpass", b'p', false),
     (b"mysql", b'p', true),
     (b"mariadb", b'p', true),
@@ -21,6 +21,9 @@ const COMMANDS: [(&[u8], u8, bool); 9] = [
     (b"az login", b'p', false),
     (b"redis-cli", b'a', false),
     (b"mosquitto_", b'P', false),
+    (b"sqlcmd", b'P', false),
+    (b"bcp ", b'P', false),
+    (b"mongosh", b'p', false),
 ];
 
 /// The password behind the `-` at `at`, if it begins the option of a command that takes one.
@@ -50,6 +53,19 @@ pub(super) fn behind_user(text: &Text<'_>, at: usize) -> Option<Value> {
     }
     let (start, end, _) = value_at(text, at + 1)?;
     judge(text, start, end, &LOGIN, Kept::Assigned)
+}
+
+/// The password of the pair behind the `=` at `at`: `auth=("name", "…")`.
+pub(super) fn behind_auth(text: &Text<'_>, at: usize) -> Option<Value> {
+    let name = (1..).zip(b"auth".iter().rev()).all(|(back, &b)| text.before(at, back) == Some(b));
+    if !name || text.get(at + 1) != Some(b'(') {
+        return None;
+    }
+    let quote = text.get(at + 2).filter(|b| matches!(b, b'"' | b'\''))?;
+    let user = text.run(at + 3, MAX_NAME, |b| b != quote && b != b'\n');
+    let comma = text.get(user) == Some(quote) && text.get(user + 1) == Some(b',');
+    let (start, end, quoted) = value_at(text, text.run(user + 2, 2, |b| b == b' ')).filter(|_| comma)?;
+    quoted.then(|| judge(text, start, end, &LOGIN, Kept::Assigned))?
 }
 
 /// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.

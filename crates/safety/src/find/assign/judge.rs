@@ -4,6 +4,7 @@
 use super::phrase;
 use super::{MAX_VALUE, SIGNED, Value, is_option_byte};
 use crate::Entity;
+use crate::hints;
 use crate::labels::Label;
 use crate::text::Text;
 
@@ -12,6 +13,8 @@ const MIN_PASSWORD: usize = 4;
 const MIN_SPOKEN: usize = 6;
 /// The shortest key that a machine makes.
 const MIN_SECRET: usize = 16;
+/// The longest name of a value.
+const MAX_NAMED: usize = 40;
 /// Bits per character below which a text says something, or repeats itself.
 const MIN_ENTROPY: f32 = 2.8;
 
@@ -39,6 +42,10 @@ pub(super) fn judge(
     kept: Kept,
 ) -> Option<Value> {
     let value = text.slice(start, end);
+    // The next head of a table, and what code calls.
+    if names_a_value(value) || kept != Kept::Assigned && is_call(value) {
+        return None;
+    }
     if stands_for_another(value) && !is_aws_secret(value) && label.phrase != SIGNED.phrase {
         return None;
     }
@@ -207,11 +214,26 @@ fn stands_for_another(value: &[u8]) -> bool {
     STARTS.iter().any(|start| lower.starts_with(start))
         || variable
         || is_reference(value)
+        // `!vault …`
+        || value.strip_prefix(b"!").is_some_and(|tag| tag.iter().all(u8::is_ascii_alphabetic))
         || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
         || path
         || matches!(lower.last(), Some(b'(' | b')'))
         || crate::find::checksum::uniform(value)
         || memchr::memmem::find(&lower, b"://").is_some()
+}
+
+/// Whether the value is itself the name of something that we look for: `accountNumber`.
+fn names_a_value(value: &[u8]) -> bool {
+    value.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+        && value.len() <= MAX_NAMED
+        && hints::before(value).label.is_some_and(|label| !label.kinds().is_empty())
+}
+
+/// Whether code is called for the value: `forms.CharField(widget=…`, `generateSecret(32`.
+fn is_call(value: &[u8]) -> bool {
+    let name = value.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.')).count();
+    name > 2 && value.get(name) == Some(&b'(')
 }
 
 /// Whether this is `@file`, `&anchor`, `{name}`, `[redacted]` or `(none)`: a mark and words, where a password has signs as

@@ -18,11 +18,13 @@ pub(super) fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool
             while end - start < MAX_VALUE && text.get(end) == Some(b'&') && !names_follow(text, end + 1) {
                 end = text.run(end + 1, MAX_VALUE - (end + 1 - start), part);
             }
-            // The full stop of a sentence, the bracket around it; a `!` may well belong to a password.
-            while end > start
-                && matches!(text.get(end - 1), Some(b'.' | b'?' | b':' | b')' | b']' | b'}' | b'*'))
-            {
+            // The full stop of a sentence, the bracket around it; a `!`, `?` or `*` may well belong to a password.
+            while end > start && matches!(text.get(end - 1), Some(b'.' | b':' | b')' | b']' | b'}')) {
                 end -= 1;
+            }
+            // Around what Markdown prints bold.
+            if text.slice(start, end).ends_with(b"**") {
+                end -= 2;
             }
             (end > start).then_some((start, end, false))
         }
