@@ -308,7 +308,11 @@ impl Machine {
                 self.expect(text, assign::behind_bar(text, at));
                 None
             }
-            b'+' | b'(' => phone::find(text, at),
+            b'(' => {
+                self.expect(text, assign::behind_call(text, at));
+                phone::find(text, at)
+            }
+            b'+' => phone::find(text, at),
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
             b'%' | b';' => track::find(text, at),

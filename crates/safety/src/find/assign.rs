@@ -118,7 +118,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if text.get(end) == Some(b'\n') {
         return below(text, end, label);
     }
-    if let Some(value) = argument(text, at, end, label) {
+    if let Some(value) = setting(text, at, end, label) {
         return Some(value);
     }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
@@ -165,24 +165,28 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
         })
 }
 
-/// The argument that a call sets a secret to: `setPassword("…")`, `define('DB_PASSWORD', '…')`.
-fn argument(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
+/// The argument of the call whose bracket stands at `at`, if it sets a secret: `setPassword("…")`.
+pub(crate) fn behind_call(text: &Text<'_>, at: usize) -> Option<Value> {
+    let behind = text.near(at);
+    let start = behind.iter().rposition(|&b| !is_option_byte(b)).map_or(0, |last| last + 1);
+    let name = behind.get(start..)?;
+    let sets = name.starts_with(b"set") && hints::ends_secret(name);
+    let label = sets.then(|| hints::before(name).secret())??;
+    let (start, end, quoted) = value_at(text, at + 1)?;
+    quoted.then(|| judge(text, start, end, label, Kept::Written))?
+}
+
+/// The value of a setting that a call names, `define('DB_PASSWORD', '…')`; the name ends at `end`.
+fn setting(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
     const SETTERS: [&[u8]; 7] =
         [b"define", b"setenv", b"putenv", b"setProperty", b"put", b"set", b"setdefault"];
+    if !matches!(text.get(end), Some(b'"' | b'\'')) || text.get(end + 1) != Some(b',') {
+        return None;
+    }
     let behind = text.near(at);
-    let start = match text.get(end)? {
-        b'(' => {
-            let name = behind.iter().rposition(|&b| !is_option_byte(b)).map_or(0, |last| last + 1);
-            (behind.get(name..)?.starts_with(b"set") || text.starts_with(at, b"set")).then_some(end + 1)?
-        }
-        b'"' | b'\'' => {
-            let call = behind.get(..memchr::memrchr(b'(', behind)?)?;
-            let name = call.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
-            let sets = SETTERS.contains(&call.get(name..)?) && text.get(end + 1) == Some(b',');
-            sets.then(|| text.run(end + 2, 4, |b| b == b' '))?
-        }
-        _ => return None,
-    };
+    let call = behind.get(..memchr::memrchr(b'(', behind)?)?;
+    let name = call.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+    let start = SETTERS.contains(&call.get(name..)?).then(|| text.run(end + 2, 4, |b| b == b' '))?;
     let (start, end, quoted) = value_at(text, start)?;
     quoted.then(|| judge(text, start, end, label, Kept::Written))?
 }
@@ -230,8 +234,8 @@ pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
 /// A token of letters and digits in a sentence that speaks of a secret: `the password? Sure, it's …`.
 pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let label = said.secret_at_all()?;
-    // Not over the border of what the label stands in, but for `{"name":"password","value":…}`.
-    if said.crossed && said.distance > 0 {
+    // Not over the border of what the label stands in.
+    if said.crossed && !said.asked {
         return None;
     }
     // `Type="x#PasswordText"`
@@ -338,3 +342,6 @@ fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     (starts && text.get(at) == Some(b'=') && NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
         .then_some(&SIGNED)
 }
+
+#[cfg(test)]
+mod tests;

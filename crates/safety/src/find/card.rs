@@ -27,7 +27,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
         // Goods and accounts have 13 digits as well: `GTIN 4013351426555`.
         let short = first.len() == 13
             && !super::labelled::speaks_of_a_card(text, at)
-            && (super::checksum::ean13(groups.digits(text, 1).as_slice()) || text.said(at).something());
+            && (super::checksum::ean13(groups.digits(text, 1).as_slice()) || names_another(text, at));
         // `message_id=4988694261129060498`
         let serial = first.len() == 19 && text.said(at).other();
         let whole = !short
@@ -83,6 +83,12 @@ fn laid_out(text: &Text<'_>, at: usize, groups: &Groups, layout: &[usize]) -> Op
         return None;
     }
     is_card(&groups.digits(text, layout.len())).then(|| Hit::closed(Entity::CreditCard, last.end))
+}
+
+/// Whether a label right before says that the number is another one.
+fn names_another(text: &Text<'_>, at: usize) -> bool {
+    let said = text.said(at);
+    said.something() && said.distance == 0
 }
 
 /// Whether the groups go on with what begins like an IBAN: `DE00 6248 5055 …`
