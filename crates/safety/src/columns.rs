@@ -7,7 +7,9 @@
 use crate::Entity;
 use crate::entity::Class;
 use crate::find::person::label::Subject;
+use crate::grid::Grid;
 use crate::hints::{Hints, Said};
+use crate::segments::Segments;
 use crate::tuples::Tuples;
 
 /// The longest line that is taken for a head.
@@ -41,6 +43,8 @@ pub(crate) struct Columns {
     /// The length of the line at hand.
     length: usize,
     table: Option<Table>,
+    /// The head that a line of Markdown is, if a rule follows it.
+    proposed: Option<Table>,
     /// The column at hand.
     column: usize,
     /// Borders between cells seen in the line at hand.
@@ -48,10 +52,18 @@ pub(crate) struct Columns {
     /// Characters of the line at hand, and blanks right before.
     offset: usize,
     blanks: usize,
+    /// The last byte of the line at hand that is no blank.
+    last: u8,
     /// The rows of SQL that the scan is in.
     tuples: Tuples,
+    /// The rows of HTML and JSON.
+    grid: Grid,
+    /// The segments of HL7 and X12.
+    segments: Segments,
     /// The columns of the lines to come.
     file: Option<Vec<Hints>>,
+    /// A `\` stands right before.
+    escaped: bool,
     /// Within quotes, where a separator is none.
     quoted: bool,
     /// Where the cell at hand starts.
@@ -75,22 +87,26 @@ impl Columns {
     pub(crate) fn read(&mut self, bytes: &[u8], to: usize) {
         while self.seen < to {
             let rest = bytes.get(self.seen..to).unwrap_or_default();
-            let end = memchr::memchr(b'\n', rest);
+            // A line also ends at the escape of a document within a document.
+            let breaks = std::mem::take(&mut self.escaped) && rest.first() == Some(&b'n');
+            let end = if breaks { Some(0) } else { memchr::memchr2(b'\n', b'\\', rest) };
             let line = rest.get(..end.map_or(rest.len(), |end| end + 1)).unwrap_or_default();
             self.file = self.tuples.read(line, self.seen).or(self.file.take());
-            self.piece(line.strip_suffix(b"\n").unwrap_or(line));
-            self.seen += end.unwrap_or(rest.len());
-            if end.is_none() {
-                break;
+            self.grid.read(line, self.seen);
+            self.segments.read(line, self.seen);
+            self.piece(line.get(..end.unwrap_or(line.len())).unwrap_or_default());
+            self.seen += line.len();
+            match line.last() {
+                Some(b'\\') => self.escaped = true,
+                Some(_) if end.is_some() => self.end_line(),
+                _ => break,
             }
-            self.seen += 1;
-            self.end_line();
         }
     }
 
     /// The cell at hand, if this is a table.
     pub(crate) fn cell(&self) -> Option<Cell> {
-        if let Some(cell) = self.tuples.cell() {
+        if let Some(cell) = self.inner_cell() {
             return Some(cell);
         }
         let head = self.table.as_ref()?.heads.get(self.column).copied().unwrap_or_default();
@@ -98,7 +114,12 @@ impl Columns {
     }
 
     pub(crate) fn in_table(&self) -> bool {
-        self.table.is_some() || self.tuples.cell().is_some()
+        self.table.is_some() || self.inner_cell().is_some()
+    }
+
+    /// The cell of what brings its own borders.
+    fn inner_cell(&self) -> Option<Cell> {
+        self.tuples.cell().or_else(|| self.grid.cell()).or_else(|| self.segments.cell())
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.
@@ -106,13 +127,16 @@ impl Columns {
         self.seen = self.seen.saturating_sub(count);
         self.cell = self.cell.saturating_sub(count);
         self.tuples.forget(count);
+        self.grid.forget(count);
+        self.segments.forget(count);
     }
 
     /// A piece of a line.
     fn piece(&mut self, piece: &[u8]) {
+        let head = self.begin_value(piece);
         let room = MAX_HEAD.saturating_sub(self.length.min(MAX_HEAD));
-        self.line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
-        self.length = self.length.saturating_add(piece.len());
+        self.line.extend_from_slice(head.get(..room.min(head.len())).unwrap_or_default());
+        self.length = self.length.saturating_add(head.len());
         match &self.table {
             Some(Table { by: By::Separator(separator), .. }) => {
                 for (place, &b) in piece.iter().enumerate() {
@@ -147,17 +171,44 @@ impl Columns {
         }
     }
 
+    /// Where a value starts in a document (`"content":"mrn,dob`), a line starts for what may be a head: the rest of the
+    /// piece from there on.
+    fn begin_value<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+        let mut start = 0;
+        for quote in memchr::memchr_iter(b'"', piece) {
+            let before = piece.get(start..quote).unwrap_or_default().trim_ascii_end();
+            if matches!(before.last().copied().unwrap_or(self.last), b':' | b'=') {
+                self.line.clear();
+                (self.length, start) = (0, quote + 1);
+            }
+            self.last = b'"';
+        }
+        let head = piece.get(start..).unwrap_or_default();
+        if let Some(last) = piece.trim_ascii_end().last() {
+            self.last = *last;
+        }
+        head
+    }
+
     fn end_line(&mut self) {
         let head = (self.length <= MAX_HEAD).then(|| head(&self.line)).flatten();
-        let rule = |b: &u8| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r');
+        let rule = || self.line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'+' | b'=' | b'\r'));
+        let proposed = self.proposed.take();
         if let Some(heads) = self.file.take() {
             self.table = Some(Table { by: By::Separator(b'\t'), heads });
+        } else if self.line.trim_ascii_start().starts_with(b"|") && (head.is_some() || rule()) {
+            // `| Password | … |` may as well be a row.
+            match proposed.filter(|_| rule()) {
+                Some(table) => self.table = Some(table),
+                None => self.proposed = head,
+            }
         } else if head.is_some() {
             self.table = head;
-        } else if self.length == 0 || self.borders == 0 && !self.line.iter().all(rule) {
+        } else if self.length == 0 || self.borders == 0 && !rule() {
             self.table = None;
         }
         self.line.clear();
+        self.last = b'\n';
         (self.length, self.column, self.borders, self.offset, self.blanks) = (0, 0, 0, 0, 0);
         (self.quoted, self.cell) = (false, self.seen);
     }
@@ -175,6 +226,17 @@ fn column_at(heads: &[(usize, usize)], start: usize) -> usize {
 fn head(line: &[u8]) -> Option<Table> {
     let Some(&separator) = [b'\t', b'|', b';', b','].iter().find(|separator| line.contains(separator)) else {
         return aligned(line);
+    };
+    let line = match line.strip_prefix(b"<") {
+        Some(tag) => memchr::memchr(b'>', tag).and_then(|close| tag.get(close + 1..)).unwrap_or(line),
+        None => line,
+    };
+    // `agent: mrn,dob`, but not `Send us: name, ssn`.
+    let line = match memchr::memmem::find(line, b": ") {
+        Some(colon) if separator != b'|' && memchr::memmem::find(line, b", ").is_none() => {
+            line.get(colon + 2..).unwrap_or_default()
+        }
+        _ => line.strip_prefix(b"- ").or(line.strip_prefix(b"> ")).unwrap_or(line),
     };
     let cells = line.split(|&b| b == separator);
     if cells.clone().filter(|cell| !cell.trim_ascii().is_empty()).take(2).count() < 2 {
@@ -214,7 +276,7 @@ fn aligned(line: &[u8]) -> Option<Table> {
 }
 
 /// Whether a head says what its column holds.
-fn announces(head: &Hints) -> bool {
+pub(crate) fn announces(head: &Hints) -> bool {
     head.said.label.is_some_and(|label| !label.kinds().is_empty())
 }
 
@@ -244,7 +306,10 @@ fn is_head(cell: &[u8]) -> bool {
     let words = cell.trim_ascii();
     let letters = || words.iter().filter(|b| b.is_ascii_alphabetic()).count();
     let digits = || words.iter().filter(|b| b.is_ascii_digit()).count();
-    let sentence = || words.split(|b| *b == b' ').count() > 4 || words.ends_with(b".");
+    let sentence = || {
+        let count = words.split(|b| *b == b' ').count();
+        count > 4 || count > 2 && words.ends_with(b".")
+    };
     words.len() <= MAX_CELL
         && words.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.#/()\"'".contains(b) || *b >= 0x80)
         && digits() <= letters()
@@ -285,5 +350,11 @@ mod tests {
         assert_eq!(check("It was here.  Then ssn\nbob    "), "");
         assert_eq!(check("COPY t (id, ssn) FROM stdin;\n1\t"), "ssn");
         assert_eq!(check("\"ssn\": \"x\",\n\"order\": \"y\","), "");
+        assert_eq!(check("{\"role\": \"tool\", \"content\":\"id,ssn\n1,"), "ssn");
+        assert_eq!(check("agent: id,ssn\n1,"), "ssn");
+        assert_eq!(check("Send us: name, ssn\nbob,"), "");
+        assert_eq!(check("| Password | velvet |\n| Status | "), "");
+        assert_eq!(check("| Name | Password |\n|---|---|\n| Bob | "), "password");
+        assert_eq!(check("| id | Tel. |\n|---|---|\n| 7 | "), "tel");
     }
 }

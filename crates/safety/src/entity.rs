@@ -96,6 +96,7 @@ entities! {
     UsSsn "US_SSN" Personal Form 0.85 "area, group and serial as issued"
     UsItin "US_ITIN" Personal Label 0.9 "9, and a group as issued"
     UsPassport "US_PASSPORT" Personal Label 0.9 "nine digits, or a letter and eight"
+    Passport "PASSPORT" Personal Label 0.85 "seven to nine letters and digits of a passport"
     UsDriverLicense "US_DRIVER_LICENSE" Personal Label 0.85 "the form of a state"
     LicensePlate "LICENSE_PLATE" Personal Label 0.85 "letters and digits of a plate"
     Vin "VIN" Personal Label 0.95 "17 characters, check digit"

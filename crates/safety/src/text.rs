@@ -34,7 +34,7 @@ pub(crate) struct Last {
 /// Whether nothing but commas and the like stands between two values of a list.
 fn is_list_gap(between: &[u8]) -> bool {
     const WORDS: [&[u8]; 3] = [b"and", b"or", b""];
-    between.len() <= 8 && between.split(|b| b" ,/&|".contains(b)).all(|word| WORDS.contains(&word))
+    between.len() <= 8 && between.split(|b| b" ,/&|\"'".contains(b)).all(|word| WORDS.contains(&word))
 }
 
 /// The bytes under inspection.
@@ -190,7 +190,11 @@ impl<'a> Text<'a> {
 
     /// Whether a word can start at `at`: no letter or digit stands before it.
     pub(crate) fn word_start(&self, at: usize) -> bool {
-        !self.before(at, 1).is_some_and(|b| b.is_ascii_alphanumeric())
+        match self.before(at, 1) {
+            // Behind a line break of a document within a document.
+            Some(b'n' | b'r' | b't') if self.before(at, 2) == Some(b'\\') => true,
+            before => !before.is_some_and(|b| b.is_ascii_alphanumeric()),
+        }
     }
 
     /// Whether a word can end before `at`: neither letter nor digit follows.

@@ -1,8 +1,18 @@
 //! Secrets that only their name gives away: `password=…`, `"api_key": "…"`, `my password is …`.
 //!
-//! The name says that a secret follows; the value has to look like one. A key's name, a reference, a placeholder, a
-//! hash or the identifier of something is none.
+//! The name says that a secret follows, here; the value has to look like one, see [`judge`].
 
+mod command;
+mod judge;
+mod markup;
+mod phrase;
+mod place;
+
+pub(crate) use self::command::behind_flag;
+pub(crate) use self::judge::is_aws_secret;
+use self::judge::{Kept, has_inner_capital, judge};
+pub(crate) use self::markup::{behind_bar, behind_tag};
+use self::place::{behind_scheme, ends_value, value_at};
 use super::Hit;
 use crate::Entity;
 use crate::hints::{self, Said};
@@ -11,13 +21,10 @@ use crate::text::{LOOK_BEHIND, Text};
 
 /// The longest value that is judged; what is longer is a document.
 const MAX_VALUE: usize = 256;
-/// The shortest password worth the name, and the shortest that prose is believed.
-const MIN_PASSWORD: usize = 4;
-const MIN_SPOKEN: usize = 6;
-/// The shortest key that a machine makes.
-const MIN_SECRET: usize = 16;
-/// Bits per character below which a text says something, or repeats itself.
-const MIN_ENTROPY: f32 = 2.8;
+/// The longest name of a user in front of a password.
+const MAX_NAME: usize = 40;
+/// The longest remark between a label and its mark.
+const MAX_REMARK: usize = 24;
 
 /// A value that is announced as a secret, and looks like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +45,18 @@ impl Value {
 /// The value behind the `:` or `=` at `at`.
 pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     let mark = text.get(at)?;
-    if mark == b':' && logs_in(text, at) {
-        let (start, end, _) = value_at(text, at + 1)?;
-        return judge(text, start, end, &LOGIN, Kept::Assigned);
+    if mark == b':'
+        && let Some(value) = command::behind_user(text, at)
+    {
+        return Some(value);
     }
-    let label = name_before(text, at).or_else(|| parameter_before(text, at))?;
+    if mark == b'='
+        && let Some(value) = command::behind_auth(text, at)
+    {
+        return Some(value);
+    }
+    let label =
+        name_before(text, at).or_else(|| slot_before(text, at)).or_else(|| parameter_before(text, at))?;
     let next = text.get(at + 1)?;
     if next == b'=' || mark == b':' && next == b':' {
         return None;
@@ -51,7 +65,15 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     // `**Password:** …`
     start += 2 * usize::from(text.starts_with(start, b"** "));
     start = text.run(start, 4, |b| b == b' ' || b == b'\t');
+    // `<b>Password:</b> …`
+    if text.starts_with(start, b"</") {
+        let close = text.run(start, MAX_REMARK, |b| b != b'>');
+        start = text.run(close + 1, 4, |b| b == b' ');
+    }
     let (start, end, quoted) = value_at(text, start)?;
+    if let Some(value) = worded(text, start, label) {
+        return Some(value);
+    }
     let kept = match mark {
         _ if quoted => Kept::Assigned,
         b'=' => Kept::Bare,
@@ -60,67 +82,9 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     judge(text, start, end, label, kept)
 }
 
-/// The value behind the `>` at `at`, of an element whose name says that it is a secret, or of a cell beside one that
-/// does: `<password>…</password>`, `<th>Password</th><td>…</td>`.
-pub(crate) fn behind_tag(text: &Text<'_>, at: usize) -> Option<Value> {
-    let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at);
-    let open = memchr::memrchr(b'<', behind)?;
-    let (before, tag) = (behind.get(..open)?, behind.get(open + 1..)?);
-    let name = tag.split(|b| *b == b' ').next()?;
-    if !name.first()?.is_ascii_alphabetic() || tag.ends_with(b"/") {
-        return None;
-    }
-    let named = match name {
-        b"td" | b"dd" | b"TD" | b"DD" => {
-            let before = before.trim_ascii_end();
-            let closed = before.strip_suffix(b">").and_then(|_| memchr::memrchr(b'<', before));
-            closed.and_then(|close| before.get(..close)).unwrap_or(before)
-        }
-        _ => name,
-    };
-    let label = hints::ends_secret(named).then(|| hints::before(named).secret())??;
-    let start = text.run(at + 1, 4, |b| b <= b' ');
-    let end = text.run(start, MAX_VALUE, |b| b != b'<' && b > b' ');
-    let closes = text.run(end, 4, |b| b <= b' ');
-    (text.get(closes) == Some(b'<')).then(|| judge(text, start, end, label, Kept::Assigned))?
-}
-
-/// Commands that take a password behind an option of one letter, and whether with nothing between.
-const COMMANDS: [(&[u8], u8, bool); 9] = [
-    (b"sshpass", b'p', false),
-    (b"mysql", b'p', true),
-    (b"mariadb", b'p', true),
-    (b"docker login", b'p', false),
-    (b"podman login", b'p', false),
-    (b"helm ", b'p', false),
-    (b"az login", b'p', false),
-    (b"redis-cli", b'a', false),
-    (b"mosquitto_", b'P', false),
-];
-
-/// The password behind the `-` at `at`, if it begins the option of a command that takes one.
-pub(crate) fn behind_flag(text: &Text<'_>, at: usize) -> Option<Value> {
-    let letter = text.get(at + 1).filter(|b| matches!(b, b'p' | b'P' | b'a'))?;
-    if text.before(at, 1) != Some(b' ') {
-        return None;
-    }
-    let line = text.slice(at.saturating_sub(LOOK_BEHIND), at);
-    let line = line.rsplit(|b| matches!(b, b'\n' | b';' | b'|')).next()?;
-    let takes = |(command, option, _): &&(&[u8], u8, bool)| {
-        *option == letter && memchr::memmem::find(line, command).is_some()
-    };
-    let &(_, _, glued) = COMMANDS.iter().find(takes)?;
-    let space = text.get(at + 2) == Some(b' ');
-    if glued && space {
-        return None;
-    }
-    let (start, end, _) = value_at(text, at + 2 + usize::from(space))?;
-    (text.get(start) != Some(b'-')).then(|| judge(text, start, end, &FLAG, Kept::Assigned))?
-}
-
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 15] = [
+    const VERBS: [&[u8]; 22] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -136,6 +100,13 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" = ",
         b" - ",
         b" as ",
+        b" ist ",
+        b" lautet ",
+        b" es ",
+        b" est ",
+        b" \xC3\xA8 ",
+        b" \xC3\xA4r ",
+        b" er ",
     ];
     let word = text.slice(at, end);
     if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
@@ -144,7 +115,19 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     }
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
     let label = said.secret()?;
+    if text.get(end) == Some(b'\n') {
+        return below(text, end, label);
+    }
+    if let Some(value) = setting(text, at, end, label) {
+        return Some(value);
+    }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
+        // `secret access key /FwE/4Lo7jI4…`: where no word starts, nothing else would look.
+        if text.get(end) == Some(b' ') && text.get(end + 1).is_some_and(|b| matches!(b, b'/' | b'+')) {
+            let (start, end, _) = value_at(text, end + 1)?;
+            return is_aws_secret(text.slice(start, end))
+                .then(|| judge(text, start, end, label, Kept::Spoken))?;
+        }
         let quoted = text.starts_with(end, b" '");
         return (quoted || text.get(end) == Some(b' ') && takes_next(text, at, label)).then(|| {
             let (start, end, quoted) = value_at(text, end + 1)?;
@@ -153,6 +136,9 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         })?;
     };
     let (start, end, quoted) = value_at(text, end + verb.len())?;
+    if let Some(value) = worded(text, start, label) {
+        return Some(value);
+    }
     judge(text, start, end, label, if quoted { Kept::Quoted } else { Kept::Spoken })
 }
 
@@ -177,6 +163,50 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
             let words = login.split(|b| matches!(b, b' ' | b'/' | b','));
             words.filter(|word| !word.is_empty()).count() == 2
         })
+}
+
+/// The argument of the call whose bracket stands at `at`, if it sets a secret: `setPassword("…")`.
+pub(crate) fn behind_call(text: &Text<'_>, at: usize) -> Option<Value> {
+    let behind = text.near(at);
+    let start = behind.iter().rposition(|&b| !is_option_byte(b)).map_or(0, |last| last + 1);
+    let name = behind.get(start..)?;
+    let sets = name.starts_with(b"set") && hints::ends_secret(name);
+    let label = sets.then(|| hints::before(name).secret())??;
+    let (start, end, quoted) = value_at(text, at + 1)?;
+    quoted.then(|| judge(text, start, end, label, Kept::Written))?
+}
+
+/// The value of a setting that a call names, `define('DB_PASSWORD', '…')`; the name ends at `end`.
+fn setting(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
+    const SETTERS: [&[u8]; 7] =
+        [b"define", b"setenv", b"putenv", b"setProperty", b"put", b"set", b"setdefault"];
+    if !matches!(text.get(end), Some(b'"' | b'\'')) || text.get(end + 1) != Some(b',') {
+        return None;
+    }
+    let behind = text.near(at);
+    let call = behind.get(..memchr::memrchr(b'(', behind)?)?;
+    let name = call.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+    let start = SETTERS.contains(&call.get(name..)?).then(|| text.run(end + 2, 4, |b| b == b' '))?;
+    let (start, end, quoted) = value_at(text, start)?;
+    quoted.then(|| judge(text, start, end, label, Kept::Written))?
+}
+
+/// A password of several words.
+fn worded(text: &Text<'_>, start: usize, label: &'static Label) -> Option<Value> {
+    let first = label.kinds().first()?;
+    let end = (*first == Entity::Password).then(|| phrase::end(text, start))??;
+    Some(Value { entity: *first, start, end, label: label.phrase })
+}
+
+/// The secret in a line of its own below a line with nothing but its label, which ends at `end`.
+fn below(text: &Text<'_>, end: usize, label: &'static Label) -> Option<Value> {
+    let behind = text.near(end);
+    let line = behind.rsplit(|b| *b == b'\n').next()?;
+    let words = line.split(|b| *b == b' ').count();
+    let alone = words <= 3 && line.iter().all(|b| b.is_ascii_alphabetic() || *b == b' ' || *b >= 0x80);
+    let (start, value_end, _) = value_at(text, end + 1).filter(|_| alone)?;
+    let ends = matches!(text.get(value_end), None | Some(b'\n' | b'\r'));
+    ends.then(|| judge(text, start, value_end, label, Kept::Written))?
 }
 
 fn is_option_byte(b: u8) -> bool {
@@ -204,14 +234,20 @@ pub(crate) fn cell(text: &Text<'_>, at: usize, said: &Said) -> Option<Value> {
 /// A token of letters and digits in a sentence that speaks of a secret: `the password? Sure, it's …`.
 pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let label = said.secret_at_all()?;
-    // Not over the border of what the label stands in, but for `{"name":"password","value":…}`.
-    if said.crossed && said.distance > 0 {
+    // Not over the border of what the label stands in.
+    if said.crossed && !said.asked {
         return None;
     }
-    let glued =
-        matches!(text.before(at, 1), Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':' | b'<' | b'{'));
+    // `Type="x#PasswordText"`
+    let attribute = text.before(at, 1) == Some(b'"') && text.before(at, 2) == Some(b'=');
+    let glued = attribute
+        || matches!(
+            text.before(at, 1),
+            Some(b'_' | b'-' | b'/' | b'.' | b'@' | b'=' | b':' | b'<' | b'{' | b'#')
+        );
     let (start, end, _) = value_at(text, at).filter(|&(start, ..)| !glued && start == at)?;
-    if is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
+    let open = text.slice(start, end).ends_with(b"=") && matches!(text.get(end), Some(b'"' | b'\''));
+    if open || is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
         return None;
     }
     let value = judge(text, start, end, label, Kept::Spoken)?;
@@ -238,31 +274,29 @@ fn is_key_of_another(text: &Text<'_>, end: usize) -> bool {
     matches!(text.get(mark), Some(b':' | b'='))
 }
 
-/// `Bearer …` and `-u name:…` announce secrets by themselves.
+/// `Bearer …` and signed URLs announce secrets by themselves.
 static BEARER: Label = Label { phrase: "bearer", says: Says::Kinds(&[Entity::GenericSecret]), near: true };
-static FLAG: Label = Label { phrase: "-p", says: Says::Kinds(&[Entity::Password]), near: true };
 static SIGNED: Label = Label { phrase: "signature", says: Says::Kinds(&[Entity::GenericSecret]), near: true };
-static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
 
 /// The label that SQL gives passwords.
 const IDENTIFIED: &str = "identified by";
 
-/// The longest name of a user in front of a password.
-const MAX_NAME: usize = 40;
-
-/// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.
-fn logs_in(text: &Text<'_>, at: usize) -> bool {
-    let name =
-        |back| text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b));
-    let length = (1..=MAX_NAME).take_while(|&back| name(back)).count();
-    let quoted = usize::from(matches!(text.before(at, length + 1), Some(b'"' | b'\'')));
-    let before = text.slice(at.saturating_sub(length + quoted + 8), at - length - quoted.min(at - length));
-    length > 0 && (before.ends_with(b" -u ") || before.ends_with(b"--user "))
+/// Before a remark in brackets, `Password (temporary):`, or `at` if there is none.
+fn before_remark(text: &Text<'_>, at: usize) -> usize {
+    if text.before(at, 1) != Some(b')') {
+        return at;
+    }
+    let inside = |n: &usize| {
+        text.before(at, *n).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'/'))
+    };
+    let open = 2 + (2..=MAX_REMARK).take_while(inside).count();
+    let remark = text.before(at, open) == Some(b'(') && text.before(at, open + 1) == Some(b' ');
+    if remark { at - open - 1 } else { at }
 }
 
 /// The label of a secret whose last word ends right before the mark, quotes and spaces aside.
 fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
-    let mut end = at;
+    let mut end = before_remark(text, at);
     for _ in 0..4 {
         match text.before(end, 1) {
             Some(b' ' | b'"' | b'\'' | b'`' | b'*' | b'\\' | b':' | b']') => end -= 1,
@@ -275,6 +309,26 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     let behind = text.slice(end.saturating_sub(LOOK_BEHIND), end);
     hints::ends_secret(behind).then(|| hints::before(behind).secret())?
 }
+
+/// The label of a secret that names the slot whose value the mark introduces: `{"name":"password","value":…}`,
+/// `name="password" value=…`.
+fn slot_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
+    let behind = text.near(at).trim_ascii_end();
+    let behind = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
+    let before = behind.len().checked_sub(VALUE.len())?;
+    let (named, word) = behind.split_at_checked(before)?;
+    if !word.eq_ignore_ascii_case(VALUE) || named.last().is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let said = hints::before(behind);
+    // `"type":"text"` may stand between.
+    let typed = said.distance == 2
+        && memchr::memmem::rfind(named, b"type").is_some_and(|place| named.len() - place <= MAX_REMARK);
+    said.secret_at_all().filter(|_| said.distance == 0 || typed)
+}
+
+/// The key of what another key names.
+const VALUE: &[u8] = b"value";
 
 /// The parameter of a query that gives access to what the URL names: `?…&sig=…`.
 fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
@@ -294,334 +348,5 @@ fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
         .then_some(&SIGNED)
 }
 
-/// Where a value stands that may be quoted, and whether it is.
-fn value_at(text: &Text<'_>, at: usize) -> Option<(usize, usize, bool)> {
-    match text.get(at)? {
-        quote @ (b'"' | b'\'' | b'`') => {
-            let start = behind_scheme(text, at + 1);
-            let end = text.run(start, MAX_VALUE, |b| b != quote && b != b'\n');
-            (text.get(end) == Some(quote)).then_some((start, end, true))
-        }
-        _ => {
-            let start = behind_scheme(text, at);
-            let part = |b: u8| !ends_value(b) && b != b'&';
-            let mut end = text.run(start, MAX_VALUE, part);
-            while end - start < MAX_VALUE && text.get(end) == Some(b'&') && !names_follow(text, end + 1) {
-                end = text.run(end + 1, MAX_VALUE - (end + 1 - start), part);
-            }
-            // The full stop of a sentence, the bracket around it; a `!` may well belong to a password.
-            while end > start
-                && matches!(text.get(end - 1), Some(b'.' | b'?' | b':' | b')' | b']' | b'}' | b'*'))
-            {
-                end -= 1;
-            }
-            (end > start).then_some((start, end, false))
-        }
-    }
-}
-
-/// Behind `Bearer ` and the like, which say how a value is used.
-fn behind_scheme(text: &Text<'_>, at: usize) -> usize {
-    const SCHEMES: [&[u8]; 6] = [b"Basic ", b"Bearer ", b"bearer ", b"Token ", b"token ", b"ApiKey "];
-    SCHEMES.iter().find(|scheme| text.starts_with(at, scheme)).map_or(at, |scheme| at + scheme.len())
-}
-
-fn ends_value(b: u8) -> bool {
-    b <= b' ' || matches!(b, b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'\\' | b'|')
-}
-
-/// Whether the next parameter of a query starts here.
-fn names_follow(text: &Text<'_>, at: usize) -> bool {
-    let end = text.run(at, 24, |b| b.is_ascii_alphanumeric() || b == b'_');
-    end > at && text.get(end) == Some(b'=')
-}
-
-/// How a value is given, which says how much of a secret it has to look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
-    /// As the value of a key.
-    Assigned,
-    /// Behind a `=`, without quotes: it may be the name of a variable.
-    Bare,
-    /// Behind a colon in a text.
-    Written,
-    /// In a sentence, between quotes.
-    Quoted,
-    /// In a sentence.
-    Spoken,
-}
-
-fn judge(text: &Text<'_>, start: usize, end: usize, label: &'static Label, kept: Kept) -> Option<Value> {
-    let value = text.slice(start, end);
-    if stands_for_another(value) && !is_aws_secret(value) && label.phrase != SIGNED.phrase {
-        return None;
-    }
-    let entity = label.kinds().iter().copied().find(|kind| match kind {
-        Entity::AwsSecretKey => is_aws_secret(value),
-        Entity::GenericSecret => is_key(value),
-        _ => is_password(value, kept),
-    })?;
-    Some(Value { entity, start, end, label: label.phrase })
-}
-
-/// Forty characters of base64, of all sorts.
-pub(crate) fn is_aws_secret(value: &[u8]) -> bool {
-    let sort = |sort: fn(&u8) -> bool| value.iter().any(sort);
-    value.len() == 40
-        && value.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
-        && sort(u8::is_ascii_uppercase)
-        && sort(u8::is_ascii_lowercase)
-        && sort(u8::is_ascii_digit)
-        && entropy(value) > 3.5
-        && memchr::memmem::find(value, b"EXAMPLE").is_none()
-}
-
-/// Whether a machine made the value to be a key.
-fn is_key(value: &[u8]) -> bool {
-    let printable = value.iter().all(|b| b.is_ascii_graphic());
-    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
-    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    (MIN_SECRET..=MAX_VALUE).contains(&value.len())
-        && printable
-        && letters > 0
-        && (digits > 0 || has_inner_capital(value))
-        && !is_uuid(value)
-        && !is_name(value)
-        && entropy(value) >= MIN_ENTROPY
-}
-
-/// Whether a person may have chosen the value as a password.
-fn is_password(value: &[u8], kept: Kept) -> bool {
-    let least = if matches!(kept, Kept::Spoken | Kept::Written) { MIN_SPOKEN } else { MIN_PASSWORD };
-    let digits = value.iter().any(u8::is_ascii_digit);
-    let letters = value.iter().any(u8::is_ascii_alphabetic);
-    let symbols =
-        value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
-    let strong = letters && (digits || symbols || has_inner_capital(value)) || digits && symbols;
-    let assigned = matches!(kept, Kept::Assigned | Kept::Bare);
-    let plain = assigned && (value.len() >= MIN_SPOKEN && letters || digits);
-    let wordy = is_name(value);
-    (least..=128).contains(&value.len())
-        && !value.iter().any(|b| *b <= b' ')
-        && (strong || plain || wordy)
-        && !is_uuid(value)
-        && !is_hash(value)
-        && (!wordy || is_wordy_password(value, kept))
-        && !is_stop_word(value)
-}
-
-/// Whether words that are joined are a password rather than the name of something (`velvet-otter-83`, but not
-/// `prod-db-password-2`, `DB_PASSWORD`, `args.input` or `secret/db`).
-fn is_wordy_password(value: &[u8], kept: Kept) -> bool {
-    const NAMING: [&[u8]; 24] = [
-        b"password",
-        b"passwd",
-        b"passphrase",
-        b"pass",
-        b"pwd",
-        b"pw",
-        b"secret",
-        b"key",
-        b"token",
-        b"cred",
-        b"creds",
-        b"credential",
-        b"credentials",
-        b"db",
-        b"env",
-        b"vault",
-        b"name",
-        b"id",
-        b"file",
-        b"path",
-        b"json",
-        b"txt",
-        b"yaml",
-        b"pem",
-    ];
-    let small = value.iter().any(u8::is_ascii_lowercase);
-    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
-    let words = || value.split(|b| !b.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    let naming = words().any(|word| NAMING.iter().any(|known| word.eq_ignore_ascii_case(known)));
-    // Nothing but words: what has a dash in it is no variable, and what has a dot is a part of something.
-    let reads = match kept {
-        _ if digits > 0 => matches!(kept, Kept::Assigned | Kept::Bare | Kept::Written) || digits > 1,
-        Kept::Assigned => !value.contains(&b'.'),
-        Kept::Bare => value.contains(&b'-') && !value.contains(&b'.'),
-        Kept::Written => words().count() > 2 && value.contains(&b'-') && !value.contains(&b'.'),
-        Kept::Quoted | Kept::Spoken => false,
-    };
-    let joint = !value.iter().any(|b| matches!(b, b'/' | b':'));
-    small && words().next().is_some() && joint && reads && !naming
-}
-
-/// A capital behind a small letter or a digit: no word of a sentence has one.
-fn has_inner_capital(value: &[u8]) -> bool {
-    value.windows(2).any(|w| matches!(w, [a, b] if !a.is_ascii_uppercase() && a.is_ascii_alphanumeric() && b.is_ascii_uppercase()))
-}
-
-/// Whether the value points at the secret, or stands in its place: `${X}`, `<password>`, `****`, `your-key-here`,
-/// `vault:secret/x`, `os.environ["X"]`, `get_secret()`.
-fn stands_for_another(value: &[u8]) -> bool {
-    const STARTS: [&[u8]; 21] = [
-        b"<",
-        b"{",
-        b"[",
-        b"(",
-        b"%(",
-        b"%s",
-        b"#{",
-        b"@",
-        b"&",
-        b"arn:",
-        b"vault:",
-        b"env:",
-        b"ssm:",
-        b"file:",
-        b"ref:",
-        b"secretref:",
-        b"http:",
-        b"https:",
-        b"./",
-        b"~/",
-        b"op:",
-    ];
-    const PARTS: [&[u8]; 26] = [
-        b"your",
-        b"placeholder",
-        b"changeme",
-        b"change_me",
-        b"change-me",
-        b"redacted",
-        b"insert",
-        b"example",
-        b"xxxx",
-        b"****",
-        b"....",
-        b"environ",
-        b"getenv",
-        b"process.env",
-        b"secrets.",
-        b"secrets/",
-        b"config.",
-        b"settings.",
-        b"${",
-        b"{{",
-        b"_here",
-        b"-here",
-        b"<",
-        b"dummy",
-        b"sample",
-        b"()",
-    ];
-    let lower = value.to_ascii_lowercase();
-    let path = value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1;
-    let variable = value.strip_prefix(b"$").is_some_and(|name| {
-        matches!(name, [b'{' | b'(', ..]) || name.contains(&b'$') || name.iter().all(|&b| is_option_byte(b))
-    });
-    STARTS.iter().any(|start| lower.starts_with(start))
-        || variable
-        || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
-        || path
-        || matches!(lower.last(), Some(b'(' | b')'))
-        || super::checksum::uniform(value)
-        || memchr::memmem::find(&lower, b"://").is_some()
-}
-
-fn is_stop_word(value: &[u8]) -> bool {
-    const WORDS: [&[u8]; 44] = [
-        b"password",
-        b"passwd",
-        b"secret",
-        b"null",
-        b"none",
-        b"nil",
-        b"true",
-        b"false",
-        b"undefined",
-        b"string",
-        b"text",
-        b"required",
-        b"optional",
-        b"empty",
-        b"unset",
-        b"hidden",
-        b"masked",
-        b"missing",
-        b"invalid",
-        b"incorrect",
-        b"wrong",
-        b"expired",
-        b"reset",
-        b"changed",
-        b"updated",
-        b"enabled",
-        b"disabled",
-        b"unknown",
-        b"varchar",
-        b"bytes",
-        b"value",
-        b"object",
-        b"number",
-        b"boolean",
-        b"integer",
-        b"token",
-        b"todo",
-        b"encrypted",
-        b"hashed",
-        b"rotated",
-        b"strong",
-        b"prompt",
-        b"stdin",
-        b"default",
-    ];
-    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// Whether the value names something: words joined by `-`, `_`, `.` or `/`, in one case, and no more than a short
-/// number among them (`prod-db-password-2`, `DB_PASSWORD`, `billing.api.key`).
-fn is_name(value: &[u8]) -> bool {
-    let parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
-    let mut count = 0;
-    let words = parts.filter(|part| !part.is_empty()).all(|part| {
-        count += 1;
-        let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let digits = part.get(letters..).unwrap_or_default();
-        let tail = part.get(1..letters).unwrap_or_default();
-        let one_case =
-            tail.iter().all(u8::is_ascii_lowercase) || part.iter().all(|b| !b.is_ascii_lowercase());
-        digits.len() <= 2 && super::checksum::all_digits(digits) && one_case
-            || part.len() <= 4 && super::checksum::all_digits(part)
-    });
-    words && count > 1
-}
-
-fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
-        && value.iter().enumerate().all(|(i, b)| match i {
-            8 | 13 | 18 | 23 => *b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        })
-}
-
-/// Whether the value is a digest, in hexadecimal, of a length in use, or in the form of `crypt`.
-fn is_hash(value: &[u8]) -> bool {
-    matches!(value.len(), 32 | 40 | 56 | 64 | 96 | 128) && value.iter().all(u8::is_ascii_hexdigit)
-}
-
-/// Shannon's entropy in bits per byte.
-fn entropy(value: &[u8]) -> f32 {
-    let mut counts = [0_u16; 256];
-    for &b in value {
-        if let Some(count) = counts.get_mut(usize::from(b)) {
-            *count = count.saturating_add(1);
-        }
-    }
-    let length = f32::from(u16::try_from(value.len()).unwrap_or(u16::MAX));
-    counts
-        .iter()
-        .filter(|&&count| count > 0)
-        .map(|&count| f32::from(count) / length)
-        .map(|share| -share * share.log2())
-        .sum()
-}
+#[cfg(test)]
+mod tests;

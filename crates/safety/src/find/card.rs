@@ -1,7 +1,7 @@
 //! Payment card numbers: a network's prefix, a length of that network, the Luhn checksum.
 
 use super::Hit;
-use super::groups::{Digits, Groups, Separator};
+use super::groups::{Digits, Group, Groups, Separator, separator};
 use crate::{Entity, text::Text};
 
 /// How cards print their number. The first group alone is tried before these.
@@ -17,16 +17,46 @@ const LAYOUTS: [&[usize]; 9] = [
     &[6, 13],
 ];
 
+/// Digits of a card's number.
+const MIN_DIGITS: usize = 13;
+const MAX_DIGITS: usize = 19;
+
 pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
     let first = groups.as_slice().first()?;
     if (13..=19).contains(&first.len()) {
-        let whole = super::groups::joined(text, at) != Some(Separator::Dot)
+        // Goods and accounts have 13 digits as well: `GTIN 4013351426555`.
+        let short = first.len() == 13
+            && !super::labelled::speaks_of_a_card(text, at)
+            && (super::checksum::ean13(groups.digits(text, 1).as_slice()) || names_another(text, at));
+        // `message_id=4988694261129060498`
+        let serial = first.len() == 19 && text.said(at).other();
+        let whole = !short
+            && !serial
+            && super::groups::joined(text, at) != Some(Separator::Dot)
             && text.word_end(first.end)
             && !decimals_follow(text, first.end)
             && is_card(&groups.digits(text, 1));
         return whole.then(|| Hit::closed(Entity::CreditCard, first.end));
     }
-    LAYOUTS.iter().find_map(|layout| laid_out(text, at, groups, layout))
+    LAYOUTS.iter().find_map(|layout| laid_out(text, at, groups, layout)).or_else(|| spelled(text, at, first))
+}
+
+/// Digits set apart one by one, `4 1 1 1 …`: the same separator between all of them.
+fn spelled(text: &Text<'_>, at: usize, first: &Group) -> Option<Hit> {
+    let joint = first.then.filter(|_| first.len() == 1 && super::groups::joined(text, at).is_none())?;
+    let (mut digits, mut end) = (Digits::default(), at);
+    loop {
+        digits.push(text.get(end)?);
+        end += 1;
+        let next = separator(text, end).filter(|(found, _)| *found == joint).map(|(_, length)| end + length);
+        match next.filter(|&next| text.get(next).is_some_and(|b| b.is_ascii_digit())) {
+            Some(next) if digits.len() < MAX_DIGITS && text.word_end(next + 1) => end = next,
+            Some(_) => return None,
+            None => break,
+        }
+    }
+    (digits.len() >= MIN_DIGITS && text.word_end(end) && is_card(&digits))
+        .then(|| Hit::closed(Entity::CreditCard, end))
 }
 
 /// The expiry and the code that people write behind a card: `4111 1111 1111 1111 12/27 123`.
@@ -44,6 +74,7 @@ fn laid_out(text: &Text<'_>, at: usize, groups: &Groups, layout: &[usize]) -> Op
     let joint = groups.joint(layout.len())?;
     let last = groups.as_slice().get(layout.len() - 1)?;
     if !text.word_end(last.end)
+        || in_an_account(text, at)
         || super::groups::joined(text, at) == Some(joint) && more_before(text, at, joint)
     {
         return None;
@@ -52,6 +83,17 @@ fn laid_out(text: &Text<'_>, at: usize, groups: &Groups, layout: &[usize]) -> Op
         return None;
     }
     is_card(&groups.digits(text, layout.len())).then(|| Hit::closed(Entity::CreditCard, last.end))
+}
+
+/// Whether a label right before says that the number is another one.
+fn names_another(text: &Text<'_>, at: usize) -> bool {
+    let said = text.said(at);
+    said.something() && said.distance == 0
+}
+
+/// Whether the groups go on with what begins like an IBAN: `DE00 6248 5055 …`
+fn in_an_account(text: &Text<'_>, at: usize) -> bool {
+    matches!(text.behind(at), [.., a, b, c, d, b' ' | b'-'] if [a, b].iter().all(|b| b.is_ascii_uppercase()) && [c, d].iter().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether the group behind makes this a part of a longer number. A card is often followed by a security code

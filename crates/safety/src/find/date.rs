@@ -5,8 +5,8 @@ use crate::text::Text;
 /// The years in which somebody may have been born, been a patient or died: before, nobody is left to protect.
 const YEARS: std::ops::RangeInclusive<u32> = 1890..=2035;
 
-/// `September`, `septiembre`, with one letter to show that a word is longer.
-const MAX_MONTH: usize = 12;
+/// `października`, with one letter to show that a word is longer.
+const MAX_MONTH: usize = 16;
 
 /// Where the day that starts at `at` ends.
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<usize> {
@@ -122,11 +122,14 @@ fn month_of(word: &[u8]) -> Option<u32> {
     if word.len() >= MAX_MONTH {
         return None;
     }
+    if let Some(month) = slavic_or_finnish(word) {
+        return Some(month);
+    }
     // Small letters; of `é`, `ä` and `û` the first byte becomes E3.
     Some(match &[first | 0x20, second | 0x20, third | 0x20] {
         b"jan" | b"ene" | b"gen" => 1,
-        b"feb" | b"f\xE3\xA9" => 2,
-        b"mar" | b"mrz" | b"maa" | b"m\xE3\xA4" => 3,
+        b"feb" | b"fev" | b"f\xE3\xA9" => 2,
+        b"mar" | b"mrz" | b"mrt" | b"maa" | b"m\xE3\xA4" => 3,
         b"apr" | b"avr" | b"abr" => 4,
         b"may" | b"mai" | b"mei" | b"maj" | b"mag" => 5,
         b"jui" if word.get(3).is_some_and(|b| b | 0x20 == b'l') => 7,
@@ -139,6 +142,49 @@ fn month_of(word: &[u8]) -> Option<u32> {
         b"dec" | b"dez" | b"dic" | b"d\xE3\xA9" => 12,
         _ => return None,
     })
+}
+
+/// Months of Poland in the case that dates have, and of Finland, which begin like other words.
+fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
+    const POLISH: [&[u8]; 12] = [
+        b"stycznia",
+        b"lutego",
+        b"marca",
+        b"kwietnia",
+        b"maja",
+        b"czerwca",
+        b"lipca",
+        b"sierpnia",
+        b"wrze\xC5\x9Bnia",
+        b"pa\xC5\xBAdziernika",
+        b"listopada",
+        b"grudnia",
+    ];
+    const FINNISH: [&[u8]; 12] = [
+        b"tammi",
+        b"helmi",
+        b"maalis",
+        b"huhti",
+        b"touko",
+        b"kes\xC3\xA4",
+        b"hein\xC3\xA4",
+        b"elo",
+        b"syys",
+        b"loka",
+        b"marras",
+        b"joulu",
+    ];
+    let finnish = |name: &&[u8]| {
+        let tail = word
+            .get(name.len()..)
+            .filter(|_| word.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
+        tail.is_some_and(|tail| tail == b"kuuta" || tail == b"kuu")
+    };
+    let at = POLISH
+        .iter()
+        .position(|name| word.eq_ignore_ascii_case(name))
+        .or_else(|| FINNISH.iter().position(|name| finnish(&name)))?;
+    u32::try_from(at + 1).ok()
 }
 
 /// Behind `st`, `nd`, `rd`, `th`, `.`
@@ -226,6 +272,10 @@ mod tests {
             "Sep 3 '84",
             "12JUL1970",
             "2Jan80",
+            "25. joulukuuta 1991",
+            "4 kwietnia 1976",
+            "12 października 1988",
+            "3 fev 2001",
         ] {
             assert!(whole(text), "{text}");
         }

@@ -100,7 +100,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let country = [text.get(at)?.to_ascii_uppercase(), text.get(at + 1)?.to_ascii_uppercase()];
     let head = country.iter().all(u8::is_ascii_uppercase)
         && [2, 3].iter().all(|&i| text.get(at + i).is_some_and(|b| b.is_ascii_digit()));
-    if !head {
+    // The standard makes check digits from 02 to 98.
+    let made = !matches!(text.slice(at + 2, at + 4), b"00" | b"01" | b"99");
+    if !head || !made {
         return None;
     }
     let &(_, length) = LENGTHS.iter().find(|(code, _)| **code == country)?;

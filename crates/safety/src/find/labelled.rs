@@ -1,11 +1,21 @@
 //! What is known by a label: an identifier that keeps the rules of the kind which a word or a key in front announces.
 
+mod form;
+mod topic;
+
+use self::form::{
+    is_driver_license, is_great_age, is_itin, is_passport, is_record, is_serial, is_some_license, is_swedish,
+    is_us_passport,
+};
+pub(super) use self::form::{is_mbi, is_nino, is_short};
+pub(super) use self::topic::speaks_of_a_card;
+use self::topic::speaks_of_money;
 use super::checksum as check;
 use super::groups::{Separator, joined};
 use super::token::{Id, Token};
 use super::{Hit, date, phone, swift};
 use crate::hints::{self, Said};
-use crate::text::{LOOK_BEHIND, Text};
+use crate::text::Text;
 use crate::{Class, Entity};
 
 /// The hit that starts at `at`, of a kind that was announced: of more than one the surest.
@@ -14,6 +24,14 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     // `Anna Lee (b. 2 May 1980)`
     if !said.something() && text.behind(at).ends_with(b"(b. ") {
         return date::find(text, at).map(|end| Hit::closed(Entity::DateOfBirth, end).said_by("b"));
+    }
+    // `05.10.1953 geboren`
+    if digit
+        && said.announces(Entity::DateOfBirth).is_none()
+        && !said.other()
+        && let Some(end) = date::find(text, at).filter(|end| text.starts_with(*end, b" geboren"))
+    {
+        return Some(Hit::closed(Entity::DateOfBirth, end).said_by("geboren"));
     }
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;
@@ -25,6 +43,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
         return None;
     }
     let token = Token::read(text, at);
+    // A moment is no number, whatever its label says.
+    let moment = digit && is_moment(text, at);
     let mut best: Option<Hit> = None;
     for label in said.labels() {
         // `<Cvv>…</Cvv><MailingAddress>1582 Juniper Way`
@@ -33,6 +53,13 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
             continue;
         }
         for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {
+            let day = matches!(
+                entity,
+                Entity::DateOfBirth | Entity::AdmissionDate | Entity::DischargeDate | Entity::DateOfDeath
+            );
+            if moment && !day {
+                continue;
+            }
             if entity == Entity::UsBankNumber && label.phrase == "account" && !speaks_of_money(text, at) {
                 continue;
             }
@@ -48,11 +75,29 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     best
 }
 
+/// `2024-05-06T07:08:09Z`
+fn is_moment(text: &Text<'_>, at: usize) -> bool {
+    let digits = |start: usize, count: usize| {
+        (start..start + count).all(|i| text.get(i).is_some_and(|b| b.is_ascii_digit()))
+    };
+    digits(at, 4)
+        && text.get(at + 4) == Some(b'-')
+        && digits(at + 5, 2)
+        && text.get(at + 7) == Some(b'-')
+        && digits(at + 8, 2)
+        && matches!(text.get(at + 10), Some(b'T' | b' '))
+        && digits(at + 11, 2)
+        && text.get(at + 13) == Some(b':')
+}
+
 /// Digits that a plain number has at least, to be looked at for a label behind it.
 const MIN_PLAIN: usize = 7;
 
 /// The longest label behind a value.
 const MAX_LABEL: usize = 32;
+
+/// Words of it.
+const MAX_LABEL_WORDS: usize = 4;
 
 /// A plain number whose label stands behind it: `536904399 (SSN)`, `2125550123 is my phone number`.
 pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
@@ -71,8 +116,13 @@ pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
     {
         return None;
     }
-    let said = hints::before(text.slice(start, label_end));
-    find(text, at, &said).filter(|_| said.distance == 0)
+    // `… is the NPI of Dr Lee`
+    let words = text.slice(start, label_end);
+    let ends =
+        (0..=words.len()).filter(|&end| words.get(end).is_none_or(|b| *b == b' ')).take(MAX_LABEL_WORDS);
+    ends.map(|end| hints::before(words.get(..end).unwrap_or_default()))
+        .find(|said| said.something() && said.distance == 0)
+        .and_then(|said| find(text, at, &said))
 }
 
 /// Where a value of this kind that starts at `at` ends.
@@ -100,7 +150,11 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
         Entity::Age => digits(2, &|c| c.starts_with(b"9")).or_else(|| digits(3, &is_great_age)),
         Entity::AbaRouting => digits(9, &check::aba),
         Entity::UsBankNumber => bank_number(text, at, token),
-        Entity::UsPassport => exactly(9, &is_passport).or_else(|| exactly(8, &is_passport)),
+        Entity::UsPassport => exactly(9, &is_us_passport),
+        Entity::Passport => [9, 8, 7]
+            .into_iter()
+            .find_map(|n| exactly(n, &is_passport))
+            .filter(|&end| !text.slice(at, end).iter().any(u8::is_ascii_lowercase)),
         Entity::UsDriverLicense => free(&is_driver_license)
             .or_else(|| [15, 14, 13, 12, 9].into_iter().find_map(|n| exactly(n, &is_driver_license))),
         Entity::LicensePlate => plate(text, at, token),
@@ -109,7 +163,8 @@ fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<u
             let rest =
                 text.before(at, 1) == Some(b',') && text.before(at, 2).is_some_and(|b| b.is_ascii_digit());
             let alone = |end: &usize| {
-                text.in_cell(at) && text.get(*end) == Some(b',') || !rest && stands_alone(text, *end)
+                text.in_cell(at) && matches!(text.get(*end), None | Some(b',' | b'\n' | b'\r' | b'"' | b'\\'))
+                    || !rest && stands_alone(text, *end)
             };
             digits(3, &|_| true).or_else(|| digits(4, &|_| true)).filter(alone)
         }
@@ -166,110 +221,6 @@ fn end_beside(text: &Text<'_>, at: usize, token: &Token, entity: Entity, phrase:
     }
 }
 
-/// Day and month in front, as in Denmark and Norway.
-pub(super) fn is_short(characters: &[u8]) -> bool {
-    date::is_short_day(characters.get(..2).unwrap_or_default(), characters.get(2..4).unwrap_or_default())
-}
-
-/// Year, month and day in front, the century perhaps before them, and Luhn over the last ten digits. Numbers that
-/// stand in for a missing one have 60 added to the day.
-fn is_swedish(characters: &[u8]) -> bool {
-    let ten = characters.get(characters.len().saturating_sub(10)..).unwrap_or_default();
-    let century = characters.len() == 10 || characters.starts_with(b"19") || characters.starts_with(b"20");
-    let day = match ten.get(4..6) {
-        Some(&[tens @ b'6'..=b'9', ones]) => [tens - 6, ones],
-        Some(&[tens, ones]) => [tens, ones],
-        _ => return false,
-    };
-    century && date::is_short_day(&day, ten.get(2..4).unwrap_or_default()) && check::luhn(b"", ten)
-}
-
-/// Individual taxpayer numbers: a 9, and the groups that the IRS issues.
-fn is_itin(digits: &[u8]) -> bool {
-    let group = check::number(digits.get(3..5).unwrap_or_default());
-    digits.starts_with(b"9") && matches!(group, Some(50..=65 | 70..=88 | 90..=92 | 94..=99))
-}
-
-/// Medicare numbers: the class of each of the eleven positions, without letters that look like digits.
-pub(super) fn is_mbi(characters: &[u8]) -> bool {
-    let letter = |b: u8| b.is_ascii_uppercase() && !matches!(b, b'S' | b'L' | b'O' | b'I' | b'B' | b'Z');
-    let classes = b"1A#0A#0AA00";
-    characters.len() == classes.len()
-        && characters.iter().zip(classes).all(|(&b, class)| match class {
-            b'1' => b.is_ascii_digit() && b != b'0',
-            b'A' => letter(b),
-            b'#' => letter(b) || b.is_ascii_digit(),
-            _ => b.is_ascii_digit(),
-        })
-}
-
-/// National insurance numbers: a prefix that is issued, six digits, `A` to `D`.
-pub(super) fn is_nino(characters: &[u8]) -> bool {
-    let [first, second, digits @ .., suffix] = characters else { return false };
-    let prefix = [*first, *second];
-    characters.len() == 9
-        && prefix.iter().all(|b| b.is_ascii_uppercase() && !b"DFIQUV".contains(b))
-        && *second != b'O'
-        && !matches!(&prefix, b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ")
-        && check::all_digits(digits)
-        && (b'A'..=b'D').contains(suffix)
-}
-
-/// Letters and digits of a number that an organisation gives as it likes.
-fn is_record(characters: &[u8], digits: usize, most: usize) -> bool {
-    let have = characters.iter().filter(|b| b.is_ascii_digit()).count();
-    (digits.max(5)..=most).contains(&characters.len())
-        && have >= digits
-        && have * 2 >= characters.len()
-        && !check::uniform(characters)
-}
-
-/// Letters and digits that a maker stamps on a device.
-fn is_serial(characters: &[u8]) -> bool {
-    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
-    (6..=20).contains(&characters.len()) && digits >= 2 && !check::uniform(characters)
-}
-
-fn is_great_age(digits: &[u8]) -> bool {
-    matches!(check::number(digits), Some(100..=125))
-}
-
-/// Nine digits, a letter and eight, and two letters and seven or six abroad.
-fn is_passport(characters: &[u8]) -> bool {
-    let letters = characters.iter().take_while(|b| b.is_ascii_uppercase()).count();
-    let digits = characters.get(letters..).unwrap_or_default();
-    let length = matches!((letters, digits.len()), (0, 9) | (1, 7 | 8) | (2, 6 | 7));
-    length && check::all_digits(digits) && !check::uniform(digits)
-}
-
-/// The forms of the states, as letters and digits in a row.
-fn is_driver_license(characters: &[u8]) -> bool {
-    const FORMS: [&str; 26] = [
-        "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "AA6", "AA7", "AAA6", "7", "8", "9", "10",
-        "12", "7A", "8A", "8AA", "9A", "AA6A", "3AA4", "2AAA5", "A1A1A", "3A6",
-    ];
-    let mut form = String::new();
-    for run in characters.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()) {
-        match run {
-            [b, ..] if b.is_ascii_digit() => form.push_str(&run.len().to_string()),
-            _ => form.push('A'),
-        }
-    }
-    // Washington: five letters of a name, two initials, and five more.
-    let washington = characters.len() == 12
-        && characters.iter().take(3).all(u8::is_ascii_uppercase)
-        && characters.iter().filter(|b| b.is_ascii_digit()).count() >= 2;
-    // Washington again, since 2018.
-    let washington = washington || characters.len() == 12 && characters.starts_with(b"WDL");
-    (FORMS.contains(&form.as_str()) || washington) && !check::uniform(characters)
-}
-
-/// What some state may print: letters and digits, enough of them digits.
-fn is_some_license(characters: &[u8]) -> bool {
-    let digits = characters.iter().filter(|b| b.is_ascii_digit()).count();
-    (6..=15).contains(&characters.len()) && digits >= 3 && !check::uniform(characters)
-}
-
 /// An account: digits in one piece, or in groups of three or more.
 fn bank_number(text: &Text<'_>, at: usize, token: &Token) -> Option<usize> {
     let id = token
@@ -318,40 +269,6 @@ fn stands_alone(text: &Text<'_>, end: usize) -> bool {
 /// Whether the identifier is a day rather than a number.
 fn is_day(text: &Text<'_>, at: usize, id: &Id<'_>) -> bool {
     id.end - at > id.characters.len() && date::find(text, at) == Some(id.end)
-}
-
-/// An account is one at a bank where the words before it speak of money.
-fn speaks_of_money(text: &Text<'_>, at: usize) -> bool {
-    const WORDS: [&[u8]; 14] = [
-        b"bank",
-        b"rout",
-        b"transfer",
-        b"wire",
-        b"ach ",
-        b"deposit",
-        b"checking",
-        b"saving",
-        b"payment",
-        b"payout",
-        b"refund",
-        b"iban",
-        b"swift",
-        b"aba ",
-    ];
-    says_one_of(text, at, &WORDS)
-}
-
-/// An expiry is that of a card where the words before it speak of cards.
-fn speaks_of_a_card(text: &Text<'_>, at: usize) -> bool {
-    const WORDS: [&[u8]; 9] =
-        [b"card", b"visa", b"amex", b"mastercard", b"cvv", b"cvc", b"valid thru", b"good thru", b"pan"];
-    let key = text.hints.said.announces(Entity::CardExpiry).is_some();
-    key || text.follows_card(at) || says_one_of(text, at, &WORDS)
-}
-
-fn says_one_of(text: &Text<'_>, at: usize, words: &[&[u8]]) -> bool {
-    let behind = text.slice(at.saturating_sub(LOOK_BEHIND), at).to_ascii_lowercase();
-    words.iter().any(|word| memchr::memmem::find(&behind, word).is_some())
 }
 
 #[cfg(test)]

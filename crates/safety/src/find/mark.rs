@@ -2,6 +2,7 @@
 
 use crate::Entity;
 use crate::marks::HASH;
+use crate::tags;
 use crate::text::Text;
 
 /// Bytes of a name; kinds have shorter ones.
@@ -30,7 +31,18 @@ pub(crate) fn end(text: &Text<'_>, at: usize) -> Option<usize> {
         _ => return None,
     };
     let known = is_name(written) || numbered(written);
-    known.then_some(close + 1)
+    // `<CVV>123</CVV>`
+    let next = text.get(close + 1);
+    let element = next.is_some_and(|next| tags::names_element(written.as_bytes(), &[next]));
+    (known && !element).then_some(close + 1)
+}
+
+/// Whether the bytes between `<` and `>` are those of a mark.
+pub(crate) fn is_inside(tag: &[u8]) -> bool {
+    let Ok(tag) = std::str::from_utf8(tag) else { return false };
+    let (name, hash) = tag.split_once(':').unwrap_or((tag, ""));
+    let capital = name.starts_with(|c: char| c.is_ascii_uppercase());
+    capital && (is_name(name) || hash.is_empty() && numbered(name))
 }
 
 fn numbered(written: &str) -> bool {
@@ -47,6 +59,16 @@ fn is_name(written: &str) -> bool {
 mod tests {
     use super::*;
     use crate::hints::Hints;
+
+    #[test]
+    fn a_mark_that_touches_its_content_is_an_element() {
+        let end = |text: &str| super::end(&Text::new(text.as_bytes(), true, Hints::default()), 0);
+        assert_eq!(end("<CVV>123</CVV>"), None);
+        assert_eq!(end("<CVV> 123"), Some(5));
+        assert_eq!(end("<JWT>abc"), Some(5));
+        assert!(is_inside(b"US_SSN") && is_inside(b"US_SSN_1") && is_inside(b"JWT:9f2c51d0a8b3e477"));
+        assert!(!is_inside(b"SSN") && !is_inside(b"") && !is_inside(b"/US_SSN"));
+    }
 
     #[test]
     fn marks_are_known_by_their_form() {

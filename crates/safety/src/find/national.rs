@@ -37,7 +37,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
         11 => exactly(Entity::UsMbi, 11, &is_mbi)
             .or_else(|| exactly(Entity::NoFodselsnummer, 11, &is_norwegian)),
         13 => exactly(Entity::ChAhv, 13, &is_ahv),
-        15 => exactly(Entity::FrNir, 15, &check::nir),
+        // Others begin the numbers of those who wait for theirs, and of devices.
+        15 => exactly(Entity::FrNir, 15, &|c| matches!(c, [b'1' | b'2', ..]) && check::nir(c)),
         16 => exactly(Entity::ItFiscalCode, 16, &check::fiscal_code),
         _ => None,
     };

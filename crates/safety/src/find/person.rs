@@ -2,12 +2,14 @@
 //! or a key, a form of address, the closing of a letter, or the words themselves, where a list knows them as given
 //! and family names. A word that is known as anything else speaks against.
 
+mod brands;
 mod cue;
 pub(crate) mod label;
 mod lexicon;
 mod roles;
 mod shape;
 
+use self::brands::{BRANDS, NAMED_AFTER};
 use self::cue::Cue;
 pub(crate) use self::cue::label_before;
 use self::label::Subject;
@@ -369,78 +371,6 @@ fn ends_value(text: &Text<'_>, at: usize) -> bool {
         Some(_) => false,
     }
 }
-
-/// What is named after people, besides what lists know as organisations and places.
-const NAMED_AFTER: [&[u8]; 20] = [
-    b"day",
-    b"week",
-    b"month",
-    b"prize",
-    b"award",
-    b"medal",
-    b"trophy",
-    b"cup",
-    b"act",
-    b"bill",
-    b"theorem",
-    b"memorial",
-    b"holiday",
-    b"lecture",
-    b"fellowship",
-    b"scholarship",
-    b"stadium",
-    b"bridge",
-    b"tunnel",
-    b"dam",
-];
-
-/// Given and family name of firms, products and places, folded.
-const BRANDS: [(&[u8], &[u8]); 44] = [
-    (b"morgan", b"stanley"),
-    (b"charles", b"schwab"),
-    (b"ralph", b"lauren"),
-    (b"eli", b"lilly"),
-    (b"tommy", b"hilfiger"),
-    (b"calvin", b"klein"),
-    (b"giorgio", b"armani"),
-    (b"hugo", b"boss"),
-    (b"michael", b"kors"),
-    (b"louis", b"vuitton"),
-    (b"christian", b"dior"),
-    (b"jack", b"daniel"),
-    (b"jack", b"daniels"),
-    (b"johnnie", b"walker"),
-    (b"john", b"deere"),
-    (b"harry", b"winston"),
-    (b"perry", b"ellis"),
-    (b"edward", b"jones"),
-    (b"raymond", b"james"),
-    (b"kate", b"spade"),
-    (b"tory", b"burch"),
-    (b"levi", b"strauss"),
-    (b"philip", b"morris"),
-    (b"oscar", b"mayer"),
-    (b"estee", b"lauder"),
-    (b"elizabeth", b"arden"),
-    (b"mary", b"kay"),
-    (b"betty", b"crocker"),
-    (b"thomas", b"cook"),
-    (b"ernst", b"young"),
-    (b"brooks", b"brothers"),
-    (b"dow", b"jones"),
-    (b"lockheed", b"martin"),
-    (b"aston", b"martin"),
-    (b"harley", b"davidson"),
-    (b"johns", b"hopkins"),
-    (b"sherwin", b"williams"),
-    (b"abercrombie", b"fitch"),
-    (b"smith", b"barney"),
-    (b"allen", b"key"),
-    (b"alfa", b"romeo"),
-    (b"wells", b"fargo"),
-    (b"andrew", b"mellon"),
-    (b"carnegie", b"mellon"),
-];
 
 #[cfg(test)]
 mod tests;

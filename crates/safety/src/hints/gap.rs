@@ -1,6 +1,7 @@
 //! Where words start and end, and what stands between them, read backwards.
 
 use crate::labels::{self, Key, MAX_WORD};
+use crate::tags::{self, Tag};
 
 /// Digits that make a value of their own: a label in front of them speaks of them.
 const VALUE_DIGITS: usize = 4;
@@ -40,9 +41,13 @@ pub(super) fn skip_gap(text: &[u8], end: usize) -> Option<Gap> {
             b'!' | b';' => true,
             // An empty field: what is said of it is said of nothing else.
             b'|' => text.get(at) == Some(&b'|'),
-            b'>' => {
-                text.get(at.wrapping_sub(2)).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            }
+            b'>' => match tags::read(text, at - 1) {
+                Tag::Layout(open) => {
+                    (at, digits) = (open, 0);
+                    continue;
+                }
+                tag => matches!(tag, Tag::Mark | Tag::Row),
+            },
             _ => digits >= VALUE_DIGITS && !mixed(text, at - 1),
         };
         if ends_sentence {
@@ -80,7 +85,8 @@ pub(super) fn word_start(text: &[u8], end: usize) -> usize {
     // The two bytes behind the one at hand.
     let (mut next, mut after) = (text.get(end).copied(), text.get(end + 1).copied());
     let upper = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_uppercase());
-    let lower = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase());
+    // Also `é`, by its last byte.
+    let lower = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || matches!(b, 0xA0..=0xBF));
     while at > 0 && is_letter_at(text, at - 1) {
         let here = text.get(at - 1).copied();
         if at < end && upper(next) {

@@ -29,11 +29,13 @@ fn keys_are_read_by_words() {
     {
         assert!(key(k) == "US_SSN" || k == "SSNumber2", "{k}");
     }
-    for k in ["className", "classname", "sessn", "social", "security", "ssn <US_SSN>", "", "password_hint"] {
+    for k in ["className", "classname", "sessn", "security", "ssn <US_SSN>", "", "password_hint"] {
         assert_eq!(key(k), "", "{k}");
     }
     assert_eq!(key("driver's_license_no"), "US_DRIVER_LICENSE");
     assert_eq!(key("cvv2"), "CVV");
+    assert_eq!(key("social"), "US_SSN");
+    assert_eq!(key("numéroDeSécuritéSociale"), "FR_NIR");
     assert_eq!(key("patientOrderId"), "-");
     assert_eq!(key("mrnId"), "MEDICAL_RECORD_NUMBER");
     assert_eq!(key("npi_id"), "US_NPI");
@@ -97,6 +99,12 @@ fn words_before_announce_what_follows() {
     assert_eq!(words("<CardVerificationValue>"), "CVV");
     assert_eq!(words("DoB: "), "DATE_OF_BIRTH");
     assert_eq!(words("IdNr. "), "DE_TAX_ID");
+    assert_eq!(words("<SSN>"), "US_SSN");
+    assert_eq!(words("<CVV2>"), "CVV");
+    assert_eq!(words("FØDSELSDATO: "), "DATE_OF_BIRTH");
+    assert_eq!(words("'d_o_b': '"), "DATE_OF_BIRTH");
+    assert_eq!(words("<th>Age</th><td>"), "AGE");
+    assert_eq!(words("\"label\":\"bank account\",\"type\":\"text\",\"value\":\""), "US_BANK_NUMBER");
     assert!(before(b"ssn ").announces(Entity::UsSsn).is_some());
     assert!(announces_version(b"version: ") && announces_version(b"release is "));
     assert!(announces_version(b"AssemblyVersion(\""));

@@ -47,7 +47,9 @@ impl<'t> Words<'t> {
             let start = whole_label(text, word_start(text, end), end);
             self.rest = Some(start);
             // The `s` of `driver's` is no word.
-            if end - start == 1 && matches!(text.get(..start), Some([.., b'\''])) {
+            if end - start == 1
+                && matches!(text.get(..start), Some([.., b, b'\'']) if b.is_ascii_alphabetic())
+            {
                 continue;
             }
             // A token with digits in it names something, and is one word whatever it is made of.
@@ -97,7 +99,10 @@ impl<'t> Words<'t> {
 
     /// The label that ends with this word.
     fn label(&mut self, index: usize) -> Option<&'static Label> {
-        labels::ending(self.key(index)?, |n| self.key(index + n))
+        // No label goes over the end of a string.
+        labels::ending(self.key(index)?, |n| {
+            self.get(index + n).filter(|word| !word.strange && !word.crossed).map(|word| word.key)
+        })
     }
 
     pub(super) fn are_fillers(&mut self, count: usize) -> bool {

@@ -171,3 +171,71 @@ fn versions_are_no_addresses() {
         "#,
     );
 }
+
+#[test]
+fn passports() {
+    check(
+        r#"
+        passport 123456780 => US_PASSPORT 123456780
+        passport C01234567 => US_PASSPORT C01234567
+        passport C01X00T47 => PASSPORT C01X00T47
+        passport AB123456 => PASSPORT AB123456
+        passport 1234567
+        passport ABCDEFGHI
+        "#,
+    );
+}
+
+#[test]
+fn elements_in_capitals_are_labels() {
+    check(
+        r#"
+        <SSN>536904399</SSN> => US_SSN 536904399
+        <CVV2>123</CVV2> => CVV 123
+        <CVV>123</CVV> => CVV 123
+        cvv <CVV> 123 =>
+        <tr><th>SSN</th></tr><tr><td>536904399</td></tr> =>
+        <th>Age</th><td>97</td> => AGE 97
+        "#,
+    );
+}
+
+#[test]
+fn tables_within_strings() {
+    check(
+        r#"
+        {"content":"mrn,dob\n00712380,1979-05-07"} => MEDICAL_RECORD_NUMBER 00712380; DATE_OF_BIRTH 1979-05-07
+        {"a":"{\"q\":\"mrn,dob\\n00712380,1979-05-07\"}"} => MEDICAL_RECORD_NUMBER 00712380; DATE_OF_BIRTH 1979-05-07
+        bot: mrn,dob⏎00712380,1979-05-07 => MEDICAL_RECORD_NUMBER 00712380; DATE_OF_BIRTH 1979-05-07
+        {"columns":["npi","id"],"rows":[["1905365791","536904399"]]} => US_NPI 1905365791
+        <table><tr><th>mrn</th><th>x</th></tr><tr><td>00712380</td><td>00712381</td></tr></table> => MEDICAL_RECORD_NUMBER 00712380
+        {"npi":["1905365791","1245319599"]} => US_NPI 1905365791; US_NPI 1245319599
+        account: 2024-05-06T07:08:09Z =>
+        "#,
+    );
+}
+
+#[test]
+fn segments_are_read_by_place() {
+    check(
+        r#"
+        PID|1||17785986^^^MERCY^MR||LEE^ANNA||19520112|F => MEDICAL_RECORD_NUMBER 17785986; DATE_OF_BIRTH 19520112
+        NM1*IL*1*LEE*ANNA****MI*W123456789~REF*SY*536904399~ => MEMBER_ID W123456789; US_SSN 536904399
+        REF*D9*17785986~DMG*XX*19520112~ =>
+        "#,
+    );
+}
+
+#[test]
+fn cards_digit_by_digit() {
+    check(
+        r#"
+        4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 => CREDIT_CARD 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1
+        4-1-1-1 1-1-1-1-1-1-1-1-1-1-1-1 =>
+        4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 =>
+        GTIN: 4013351426555 =>
+        card 4222222222222 => CREDIT_CARD 4222222222222
+        IBAN DE00 4111 1111 1111 1111 25 =>
+        "#,
+    );
+}

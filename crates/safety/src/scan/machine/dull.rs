@@ -22,7 +22,7 @@ static CLASSES: [Class; 256] = {
         classes[b as usize] = match b {
             b'A'..=b'Z' | b'a'..=b'z' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'<' | b'\n' => Class::Telling,
+            b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'<' | b'|' | b'\n' => Class::Telling,
             _ if email::is_latin_lead(b) => Class::Telling,
             _ => Class::Dull,
         };

@@ -19,6 +19,9 @@ const MAX_WORD: usize = 72;
 /// Letters and digits of the id of an access key.
 const ACCESS_KEY: usize = 20;
 
+/// Bytes of a month's name that are read.
+const MAX_MONTH: usize = 15;
+
 /// Letters that an identifier may start with, set apart by a space.
 const MAX_LETTERS: usize = 3;
 
@@ -50,9 +53,8 @@ impl Machine {
             return Turn::On(at + 1);
         }
         let mut next = at + 1;
-        // Only these begin a table; what is in one is read byte by byte.
         let opens = matches!(first, b'\n' | b'(');
-        if opens || self.columns.in_table() {
+        if first.is_ascii_digit() || first.is_ascii_uppercase() || opens || self.columns.in_table() {
             self.columns.read(text.bytes(), if opens { at + 1 } else { at });
             let cell = self.columns.cell();
             text.set_cell(cell);
@@ -79,7 +81,15 @@ impl Machine {
                 self.expect(text, assign::behind_tag(text, at));
                 None
             }
-            b'+' | b'(' => phone::find(text, at),
+            b'|' => {
+                self.expect(text, assign::behind_bar(text, at));
+                None
+            }
+            b'(' => {
+                self.expect(text, assign::behind_call(text, at));
+                phone::find(text, at)
+            }
+            b'+' => phone::find(text, at),
             b'=' => self.mark(text, at),
             b':' => self.mark(text, at).or_else(|| ip::find(text, at)),
             b'%' | b';' => track::find(text, at),
@@ -233,10 +243,14 @@ impl Machine {
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
     fn plain_word(&mut self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
         let word = text.slice(at, end);
-        if labels::ends_secret(word) {
-            self.expect(text, assign::spoken(text, at, end));
+        // `contraseña`
+        let accented = text.get(end).is_some_and(email::is_latin_lead);
+        let whole =
+            if accented { text.run(end, MAX_WORD, |b| b.is_ascii_alphabetic() || b >= 0x80) } else { end };
+        if labels::ends_secret(text.slice(at, whole)) {
+            self.expect(text, assign::spoken(text, at, whole));
             if !text.is_starved() {
-                self.spoken = end + LOOK_BEHIND;
+                self.spoken = whole + LOOK_BEHIND;
             }
         }
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
@@ -280,7 +294,7 @@ fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
             let word = first.end + 1;
             text.get(word).is_some_and(|b| b.is_ascii_alphabetic())
                 && date::is_month(
-                    text.slice(word, text.run(word, 3, |b| b.is_ascii_alphabetic() || b >= 0x80)),
+                    text.slice(word, text.run(word, MAX_MONTH, |b| b.is_ascii_alphabetic() || b >= 0x80)),
                 )
                 || text.starts_with(word, b"de ")
                 || text.starts_with(word, b"of ")

@@ -1,0 +1,79 @@
+//! Passwords in commands: the option that takes one, and the name of a user in front of one.
+
+use super::judge::{Kept, judge};
+use super::place::value_at;
+use super::{MAX_NAME, Value};
+use crate::Entity;
+use crate::labels::{Label, Says};
+use crate::text::{LOOK_BEHIND, Text};
+
+static FLAG: Label = Label { phrase: "-p", says: Says::Kinds(&[Entity::Password]), near: true };
+static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
+
+/// Commands that take a password behind an option of one letter, and whether with nothing between.
+const COMMANDS: [(&[u8], u8, bool); 12] = [
+    (b"sshpass", b'p', false),
+    (b"mysql", b'p', true),
+    (b"mariadb", b'p', true),
+    (b"docker login", b'p', false),
+    (b"podman login", b'p', false),
+    (b"helm ", b'p', false),
+    (b"az login", b'p', false),
+    (b"redis-cli", b'a', false),
+    (b"mosquitto_", b'P', false),
+    (b"sqlcmd", b'P', false),
+    (b"bcp ", b'P', false),
+    (b"mongosh", b'p', false),
+];
+
+/// The password behind the `-` at `at`, if it begins the option of a command that takes one.
+pub(crate) fn behind_flag(text: &Text<'_>, at: usize) -> Option<Value> {
+    let letter = text.get(at + 1).filter(|b| matches!(b, b'p' | b'P' | b'a'))?;
+    if text.before(at, 1) != Some(b' ') {
+        return None;
+    }
+    let line = text.slice(at.saturating_sub(LOOK_BEHIND), at);
+    let line = line.rsplit(|b| matches!(b, b'\n' | b';' | b'|')).next()?;
+    let takes = |(command, option, _): &&(&[u8], u8, bool)| {
+        *option == letter && memchr::memmem::find(line, command).is_some()
+    };
+    let &(_, _, glued) = COMMANDS.iter().find(takes)?;
+    let space = text.get(at + 2) == Some(b' ');
+    if glued && space {
+        return None;
+    }
+    let (start, end, _) = value_at(text, at + 2 + usize::from(space))?;
+    (text.get(start) != Some(b'-')).then(|| judge(text, start, end, &FLAG, Kept::Assigned))?
+}
+
+/// The password behind the colon at `at`, in `-u name:password`.
+pub(super) fn behind_user(text: &Text<'_>, at: usize) -> Option<Value> {
+    if !logs_in(text, at) {
+        return None;
+    }
+    let (start, end, _) = value_at(text, at + 1)?;
+    judge(text, start, end, &LOGIN, Kept::Assigned)
+}
+
+/// The password of the pair behind the `=` at `at`: `auth=("name", "…")`.
+pub(super) fn behind_auth(text: &Text<'_>, at: usize) -> Option<Value> {
+    let name = (1..).zip(b"auth".iter().rev()).all(|(back, &b)| text.before(at, back) == Some(b));
+    if !name || text.get(at + 1) != Some(b'(') {
+        return None;
+    }
+    let quote = text.get(at + 2).filter(|b| matches!(b, b'"' | b'\''))?;
+    let user = text.run(at + 3, MAX_NAME, |b| b != quote && b != b'\n');
+    let comma = text.get(user) == Some(quote) && text.get(user + 1) == Some(b',');
+    let (start, end, quoted) = value_at(text, text.run(user + 2, 2, |b| b == b' ')).filter(|_| comma)?;
+    quoted.then(|| judge(text, start, end, &LOGIN, Kept::Assigned))?
+}
+
+/// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.
+fn logs_in(text: &Text<'_>, at: usize) -> bool {
+    let name =
+        |back| text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b));
+    let length = (1..=MAX_NAME).take_while(|&back| name(back)).count();
+    let quoted = usize::from(matches!(text.before(at, length + 1), Some(b'"' | b'\'')));
+    let before = text.slice(at.saturating_sub(length + quoted + 8), at - length - quoted.min(at - length));
+    length > 0 && (before.ends_with(b" -u ") || before.ends_with(b"--user "))
+}

@@ -1,0 +1,105 @@
+//! Secrets that are named: each line a text, and behind `=>` what is found in it.
+
+use crate::Scanner;
+
+/// Scans each text and compares what is found with what stands behind it. A `¦` is left out first: nothing here is to
+/// look like a live secret.
+fn check(lines: &str) {
+    let scanner = Scanner::new();
+    let mut wrong = String::new();
+    for line in lines.trim().lines().map(str::trim) {
+        let (text, want) = line.split_once(" => ").unwrap_or((line, ""));
+        let text = text.trim().replace("⏎", "\n").replace('¦', "");
+        let spans = scanner.scan(&text);
+        let found: Vec<&str> = spans.iter().map(|span| &text[span.start..span.end]).collect();
+        if found.join("; ") != want.trim() {
+            wrong += &format!("want {line}\ngot  {}\n", found.join("; "));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn passwords_in_markup() {
+    check(
+        r#"
+        | Password | Maple73! | => Maple73!
+        | **Password** | `velvet-otter-83` | => velvet-otter-83
+        | Name | Password | Status1 |⏎|---|---|---|⏎| Bob | Maple73! | new | => Maple73!
+        | Password | velvet |⏎| Status | active |
+        <dt>Password:</dt>⏎<dd>Maple73!</dd> => Maple73!
+        <b>Password:</b> Maple73! => Maple73!
+        <PASSWORD>Maple73!</PASSWORD> => Maple73!
+        <input type="password" name="pw" value="Maple73!"> => Maple73!
+        <wsse:Password Type="x#PasswordText">Maple73!</wsse:Password> => Maple73!
+        "#,
+    );
+}
+
+#[test]
+fn values_whose_slot_is_named() {
+    check(
+        r#"
+        {"label":"Password","type":"text","value":"Maple73!"} => Maple73!
+        - name: DB_PASSWORD⏎  value: Maple73! => Maple73!
+        {"name":"password","value":"${DB}"}
+        {"name":"password_policy","value":"strict-2024"}
+        {"name":"password","required":true,"in":"formData"}
+        ["password", "userName"]
+        Password (temporary): Maple73! => Maple73!
+        reset_password(user): Maple73
+        Password⏎Maple73!⏎User⏎bob => Maple73!
+        Password⏎Username⏎Remember me
+        "#,
+    );
+}
+
+#[test]
+fn passwords_in_code_and_commands() {
+    check(
+        r#"
+        r.setPassword("Maple73!") => Maple73!
+        checkPassword("Maple73!")
+        define('DB_PASSWORD', 'Maple73!') => Maple73!
+        define('DB_PASSWORD', getenv('X'))
+        requests.get(url, auth=("svc", "Maple73!")) => Maple73!
+        auth=("svc", password)
+        sqlcmd -S s1 -U sa -P Maple73! => Maple73!
+        password: !vault db/prod/app
+        password = forms.CharField(widget=PasswordInput)
+        let secret = generateSecret(32);
+        userPassword,accountNumber,status
+        curl --data password=@file.txt
+        password: @!qmTJ?KUiX4 => @!qmTJ?KUiX4
+        "#,
+    );
+}
+
+#[test]
+fn passwords_in_other_languages() {
+    check(
+        r#"
+        La contraseña es Maple73! => Maple73!
+        CONTRASEÑA: Maple73! => Maple73!
+        lösenord: Maple73! => Maple73!
+        das Passwort lautet Maple73! => Maple73!
+        hasło=Maple73! => Maple73!
+        "#,
+    );
+}
+
+#[test]
+fn passwords_of_several_words() {
+    check(
+        r#"
+        the password is correct horse battery staple. => correct horse battery staple
+        "passphrase": "correct horse battery staple" => correct horse battery staple
+        the password is correct-horse-battery-staple => correct-horse-battery-staple
+        the password is correct horse battery
+        the password is case sensitive and stored nowhere
+        the passphrase is usually four random words
+        password: ask your admin for it
+        **Password:** Tiger2145? => Tiger2145?
+        "#,
+    );
+}
