@@ -7,8 +7,11 @@ use crate::hints::Hints;
 /// The longest qualifier that is looked at.
 const MAX_QUALIFIER: usize = 3;
 
+/// Fields by number, and what each holds.
+type Fields = &'static [(usize, &'static str)];
+
 /// What each field of a segment of HL7 holds, as the label of a column would say it.
-const HL7: &[(&[u8; 3], &[(usize, &str)])] = &[
+const HL7: &[(&[u8; 3], Fields)] = &[
     (
         b"PID",
         &[

@@ -174,7 +174,7 @@ fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
         b"marras",
         b"joulu",
     ];
-    let finnish = |name: &&[u8]| {
+    let finnish = |name: &[u8]| {
         let tail = word
             .get(name.len()..)
             .filter(|_| word.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
@@ -183,7 +183,7 @@ fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
     let at = POLISH
         .iter()
         .position(|name| word.eq_ignore_ascii_case(name))
-        .or_else(|| FINNISH.iter().position(|name| finnish(&name)))?;
+        .or_else(|| FINNISH.iter().position(|name| finnish(name)))?;
     u32::try_from(at + 1).ok()
 }
 
