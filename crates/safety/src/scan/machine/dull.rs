@@ -15,26 +15,14 @@ enum Class {
     Telling,
 }
 
-static CLASSES: [Class; 256] = {
-    let mut classes = [Class::Dull; 256];
-    let mut b = 0_u8;
-    loop {
-        classes[b as usize] = match b {
-            b'A'..=b'Z' | b'a'..=b'z' => Class::Letter,
-            b'0'..=b'9' => Class::Digit,
-            b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'<' | b'|' | b'\n' => Class::Telling,
-            _ if email::is_latin_lead(b) => Class::Telling,
-            _ => Class::Dull,
-        };
-        if b == u8::MAX {
-            break classes;
-        }
-        b += 1;
-    }
-};
-
 fn class(b: u8) -> Class {
-    CLASSES.get(usize::from(b)).copied().unwrap_or(Class::Telling)
+    match b {
+        b'A'..=b'Z' | b'a'..=b'z' => Class::Letter,
+        b'0'..=b'9' => Class::Digit,
+        b'-' | b'+' | b'(' | b'=' | b':' | b'%' | b';' | b'>' | b'<' | b'|' | b'\n' => Class::Telling,
+        _ if email::is_latin_lead(b) => Class::Telling,
+        _ => Class::Dull,
+    }
 }
 
 impl Machine {
