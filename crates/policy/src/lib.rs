@@ -8,6 +8,8 @@
 //! the texts once, [`Policies::authorise`] answers each call.
 
 mod authorise;
+mod caller;
+mod case;
 mod cedar;
 mod claims;
 pub mod dev;
@@ -18,8 +20,10 @@ mod parameters;
 mod policies;
 mod refusal;
 mod samples;
+mod slices;
 mod strict_json;
 mod token;
+mod verdict;
 mod verify;
 
 pub use authorise::{AdminAction, AdminQuestion, Question};
