@@ -153,3 +153,58 @@ impl Callers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use greffier_event::{Tenant, Timestamp};
+
+    use super::*;
+    use crate::Policies;
+
+    fn principal(user: &str, roles: usize) -> Principal {
+        Principal {
+            tenant: Tenant::new("acme").unwrap(),
+            user: Some(user.to_owned()),
+            issuer: "https://idp.example".to_owned(),
+            roles: (0..roles).map(|n| format!("role-{n}")).collect(),
+            scopes: vec![],
+            email: Some("alice@example.com".to_owned()),
+            agent: "assistant".to_owned(),
+            tier: None,
+            via: vec![],
+            via_dropped: 0,
+            session: Some("session".to_owned()),
+            client_id: None,
+            token: Some("token".to_owned()),
+            verified: true,
+            expires: Timestamp::from_micros(0),
+        }
+    }
+
+    fn caller(policies: &Policies, principal: &Principal) -> Arc<Caller> {
+        policies.callers.caller(principal, &policies.names, &policies.slices).unwrap()
+    }
+
+    #[test]
+    fn the_next_call_finds_it() {
+        let policies = Policies::load(vec![]).unwrap();
+        let first = caller(&policies, &principal("alice", 2));
+        let later = Principal { expires: Timestamp::from_micros(1), email: None, ..principal("alice", 2) };
+        assert!(Arc::ptr_eq(&first, &caller(&policies, &later)), "no policy sees what differs");
+        assert!(!Arc::ptr_eq(&first, &caller(&policies, &principal("alice", 1))));
+        assert_eq!((&first.principal.email, &first.principal.session), (&None, &None));
+    }
+
+    #[test]
+    fn the_bound_holds_and_counts_what_is_kept() {
+        let policies = Policies::load(vec![]).unwrap();
+        let mut most = 0;
+        for n in 0..1_000 {
+            caller(&policies, &principal(&format!("user-{n}"), 64));
+            let kept = policies.callers.kept.lock().unwrap();
+            assert_eq!(kept.names, kept.callers.values().map(|caller| caller.names()).sum::<usize>());
+            most = most.max(kept.names);
+        }
+        assert!((MAX_NAMES / 2..=MAX_NAMES).contains(&most), "{most}");
+    }
+}

@@ -102,3 +102,6 @@ pub(crate) fn trail_of(tenant: EntityUID, uid: EntityUID) -> Entity {
 fn entry(uid: Arc<EntityUID>) -> EntityUIDEntry {
     EntityUIDEntry::Known { euid: uid, loc: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ mod grammar;
 mod issuer;
 mod keys;
 mod parameters;
+#[cfg(test)]
+mod plain;
 mod policies;
 mod refusal;
 mod samples;
