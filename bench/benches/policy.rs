@@ -5,7 +5,6 @@
 //! and two of them may use the server.
 #![expect(clippy::unwrap_used, reason = "set-up of benchmarks")]
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use divan::Bencher;

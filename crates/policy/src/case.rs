@@ -81,7 +81,7 @@ impl Policies {
         }
         let circumstances = [
             ("findings", strings(case.findings.iter().copied())),
-            ("time", self.names.time(case.now).ok_or(Unaskable::Internal)?),
+            ("time", self.datetimes.at(case.now).ok_or(Unaskable::Internal)?),
             ("source", Value::record(source, None)),
         ];
         extended(&caller.context, circumstances).ok_or(Unaskable::Internal)

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use cedar_policy::{EntityTypeName, ParseErrors};
 use cedar_policy_core::ast::{
-    Context, Eid, Entity, EntityType, EntityUID, Literal, Name, PartialValue, Value, ValueKind,
+    Context, Eid, Entity, EntityType, EntityUID, ExtensionFunction, Literal, Name, PartialValue, Value,
+    ValueKind,
 };
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
-use greffier_event::Timestamp;
 
-/// The entity types of the schema, and the functions that make values of extension types.
+/// The entity types of the schema, and what else is the same for every call.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     user: EntityType,
@@ -29,16 +29,14 @@ pub(crate) struct Names {
     trail: EntityType,
     parameters: Arc<EntityUID>,
     no_parameters: Arc<Entity>,
-    ip: Name,
-    datetime: Name,
-    duration: Name,
-    offset: Name,
+    ip: Option<Function>,
 }
 
 impl Names {
     pub(crate) fn new() -> Result<Names, Box<ParseErrors>> {
-        let kind = |name: &str| name.parse::<EntityTypeName>().map(|name| name.as_ref().clone());
-        let function = |name: &str| kind(name).map(|kind| kind.name().clone());
+        let kind = |name: &str| -> Result<EntityType, Box<ParseErrors>> {
+            Ok(name.parse::<EntityTypeName>().map_err(Box::new)?.as_ref().clone())
+        };
         let parameters = uid(&kind("Parameters")?, "call");
         Ok(Names {
             user: kind("User")?,
@@ -51,10 +49,7 @@ impl Names {
             trail: kind("Trail")?,
             no_parameters: Arc::new(Entity::with_uid(parameters.clone())),
             parameters: Arc::new(parameters),
-            ip: function("ip")?,
-            datetime: function("datetime")?,
-            duration: function("duration")?,
-            offset: function("offset")?,
+            ip: Function::named("ip"),
         })
     }
 
@@ -101,14 +96,27 @@ impl Names {
     }
 
     pub(crate) fn address(&self, ip: IpAddr) -> Option<Value> {
-        call(&self.ip, &[Value::from(ip.to_string())])
+        self.ip?.call(&[Value::from(ip.to_string())])
+    }
+}
+
+/// A function of Cedar's extension types.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Function(&'static ExtensionFunction);
+
+impl Function {
+    /// `None` if Cedar was built without it.
+    pub(crate) fn named(name: &str) -> Option<Function> {
+        let name = Name::parse_unqualified_name(name).ok()?;
+        Extensions::all_available().func(&name).ok().map(Function)
     }
 
-    /// Cedar's `datetime` has milliseconds. Counted from the epoch: its reader of dates is slower than all the rest.
-    pub(crate) fn time(&self, time: Timestamp) -> Option<Value> {
-        let epoch = call(&self.datetime, &[Value::from("1970-01-01")])?;
-        let since = format!("{}ms", time.as_micros().div_euclid(1_000));
-        call(&self.offset, &[epoch, call(&self.duration, &[Value::from(since)])?])
+    /// `None` if it does not take these arguments.
+    pub(crate) fn call(self, arguments: &[Value]) -> Option<Value> {
+        match self.0.call(arguments).ok()? {
+            PartialValue::Value(value) => Some(value),
+            PartialValue::Residual(_) => None,
+        }
     }
 }
 
@@ -122,13 +130,6 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
     match value.value_kind() {
         ValueKind::Lit(Literal::Bool(truth)) => Some(*truth),
         _ => None,
-    }
-}
-
-fn call(function: &Name, arguments: &[Value]) -> Option<Value> {
-    match Extensions::all_available().func(function).ok()?.call(arguments).ok()? {
-        PartialValue::Value(value) => Some(value),
-        PartialValue::Residual(_) => None,
     }
 }
 

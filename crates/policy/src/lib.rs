@@ -12,6 +12,7 @@ mod caller;
 mod case;
 mod cedar;
 mod claims;
+mod datetimes;
 pub mod dev;
 mod grammar;
 mod issuer;

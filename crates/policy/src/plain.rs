@@ -98,7 +98,7 @@ fn context(asked: &Asked<'_>) -> Context {
     let source = [("channel".to_owned(), string(asked.channel))].into_iter().chain(ip);
     let parameters = RestrictedExpression::new_entity_uid(uid("Parameters", "call"));
     let time = asked.now.to_string();
-    let time = format!("{}Z", &time[..time.len() - "000Z".len()]);
+    let time = format!("{}Z", time.get(..time.len() - "000Z".len()).unwrap());
     let tier = principal.tier.iter().map(|tier| ("tier".to_owned(), string(tier)));
     let pairs = [
         ("agent", string(&principal.agent)),

@@ -9,6 +9,7 @@ use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validato
 
 use crate::caller::Callers;
 use crate::cedar::Names;
+use crate::datetimes::Datetimes;
 use crate::slices::Slices;
 use crate::verdict::Rule;
 use crate::{SCHEMA, grammar};
@@ -29,6 +30,7 @@ pub struct Policies {
     pub(crate) slices: Slices,
     pub(crate) callers: Callers,
     pub(crate) names: Names,
+    pub(crate) datetimes: Datetimes,
     /// Whether any policy looks at a call's arguments.
     pub(crate) reads_parameters: bool,
     places: BTreeMap<String, PolicyPlace>,
@@ -123,6 +125,7 @@ impl Policies {
             slices,
             callers,
             names,
+            datetimes: Datetimes::default(),
             reads_parameters,
             places,
             warnings,

@@ -1,18 +1,16 @@
-//! Slices: which policies can speak about a request, told from their scopes alone.
+//! Slices: in the scope of which policies a request is.
 //!
 //! Cedar evaluates a policy's scope before its conditions, and stops at the first part that does not hold. A policy
-//! whose scope does not match is therefore neither satisfied nor in error, and leaving it out changes nothing. What is
-//! kept is still evaluated whole: one policy too many costs time, never a decision.
+//! whose scope does not match is therefore neither satisfied nor in error, and leaving it out changes nothing. Scopes
+//! cannot err. So what they say is looked up here, and only the conditions are left to evaluate.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::sync::Arc;
 
 use cedar_policy::{Policy, Schema};
 use cedar_policy_core::ast::{
     ActionConstraint, Entity, EntityReference, EntityType, EntityUID, PrincipalOrResourceConstraint,
 };
-
-use std::sync::Arc;
 
 /// Some of the policies of a set, by their place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,12 +31,18 @@ pub(crate) struct Action {
     pub(crate) policies: Selection,
 }
 
-/// One side of the scopes, that of principals or that of resources: the policies about all, about a type, about one
-/// entity, and about whatever is in one.
+/// One side of the scopes, that of principals or that of resources: policies about entities of any type, and about
+/// those of one.
 #[derive(Debug, Default)]
 struct Side {
-    all: Selection,
-    types: HashMap<EntityType, Selection>,
+    any: Group,
+    types: HashMap<EntityType, Group>,
+}
+
+/// Policies about every entity, about one, and about whatever is in one.
+#[derive(Debug, Default)]
+struct Group {
+    every: Selection,
     one: HashMap<EntityUID, Selection>,
     within: HashMap<EntityUID, Selection>,
 }
@@ -54,7 +58,7 @@ impl Slices {
             Slices { actions: actions.collect(), principals: Side::default(), resources: Side::default() };
         for (place, policy) in policies.enumerate() {
             let scope = policy.as_ref().template();
-            // No action is in a group here, as our schema has none: `in` asks for the action itself.
+            // Our schema has no groups of actions: `in` asks for the action itself.
             for action in slices.actions.values_mut() {
                 if about(scope.action_constraint(), &action.uid) {
                     action.policies.insert(place);
@@ -89,31 +93,48 @@ fn about(constraint: &ActionConstraint, action: &EntityUID) -> bool {
 
 impl Side {
     fn insert(&mut self, place: usize, constraint: &PrincipalOrResourceConstraint) {
-        use EntityReference::EUID;
         use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
         match constraint {
-            Is(kind) => put(&mut self.types, kind, place),
-            Eq(EUID(uid)) => put(&mut self.one, uid, place),
-            // `is T in E` stands with `in E`: Cedar looks at the type.
-            In(EUID(uid)) | IsIn(_, EUID(uid)) => put(&mut self.within, uid, place),
-            // A template's slot could stand for anything. Loading refuses templates.
-            Any | Eq(_) | In(_) | IsIn(_, _) => self.all.insert(place),
+            Any => self.any.every.insert(place),
+            Eq(one) => put(&mut self.any.one, one, place),
+            In(parent) => put(&mut self.any.within, parent, place),
+            Is(kind) => self.of_type(kind).every.insert(place),
+            IsIn(kind, parent) => put(&mut self.of_type(kind).within, parent, place),
         }
     }
 
-    /// Entities have all their ancestors as parents: no role, tenant or server is in another entity.
+    fn of_type(&mut self, kind: &EntityType) -> &mut Group {
+        self.types.entry(kind.clone()).or_default()
+    }
+
     fn about(&self, entity: &Entity) -> Selection {
-        let uid = entity.uid();
-        let own = [self.types.get(uid.entity_type()), self.one.get(uid), self.within.get(uid)];
-        let ancestors = entity.ancestors().map(|ancestor| self.within.get(ancestor));
-        let mut selection = self.all.clone();
-        own.into_iter().chain(ancestors).flatten().for_each(|more| selection.add(more));
+        let mut selection = Selection::default();
+        let own = self.types.get(entity.uid().entity_type());
+        own.into_iter().chain([&self.any]).for_each(|group| group.about(entity, &mut selection));
         selection
     }
 }
 
-fn put<K: Clone + Eq + Hash>(map: &mut HashMap<K, Selection>, key: &K, place: usize) {
-    map.entry(key.clone()).or_default().insert(place);
+fn put(map: &mut HashMap<EntityUID, Selection>, entity: &EntityReference, place: usize) {
+    // The other kind of reference is a template's slot, and loading refuses templates.
+    if let EntityReference::EUID(uid) = entity {
+        map.entry(EntityUID::clone(uid)).or_default().insert(place);
+    }
+}
+
+impl Group {
+    /// Entities have all their ancestors as parents: no role, tenant or server is in another entity.
+    fn about(&self, entity: &Entity, selection: &mut Selection) {
+        selection.add(&self.every);
+        if let Some(about) = self.one.get(entity.uid()) {
+            selection.add(about);
+        }
+        if !self.within.is_empty() {
+            // What is asked for as `in` is in itself.
+            let within = [entity.uid()].into_iter().chain(entity.ancestors());
+            within.filter_map(|uid| self.within.get(uid)).for_each(|about| selection.add(about));
+        }
+    }
 }
 
 impl Selection {

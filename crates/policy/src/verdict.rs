@@ -1,5 +1,7 @@
-//! Verdict: what some policies say of one request. Cedar evaluates each; what follows from all together is said here,
-//! in the words of its authoriser: a permit must hold, and no forbid.
+//! Verdict: what the policies say in whose scope a request is. Cedar evaluates the conditions of each; what follows from
+//! all together is said here, by its rule: a permit must hold, and no forbid.
+
+use std::sync::Arc;
 
 use cedar_policy::{Effect, Policy};
 use cedar_policy_core::ast::{Expr, Request, SlotEnv};
@@ -14,14 +16,18 @@ use crate::cedar::truth;
 pub(crate) struct Rule {
     id: String,
     effect: Effect,
-    /// Scope and conditions as one expression, which Cedar would put together for each request.
-    holds: Expr,
+    /// All its conditions as one expression, if it has any.
+    conditions: Option<Arc<Expr>>,
 }
 
 impl Rule {
     pub(crate) fn new(policy: &Policy) -> Rule {
         let id: &str = policy.id().as_ref();
-        Rule { id: id.to_owned(), effect: policy.effect(), holds: policy.as_ref().condition() }
+        Rule {
+            id: id.to_owned(),
+            effect: policy.effect(),
+            conditions: policy.as_ref().non_scope_constraints_arc().cloned(),
+        }
     }
 }
 
@@ -37,6 +43,7 @@ pub(crate) struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
+    /// Of rules in whose scope the request is.
     pub(crate) fn new(
         rules: impl Iterator<Item = &'a Rule>,
         request: Request,
@@ -45,10 +52,11 @@ impl<'a> Verdict<'a> {
         let evaluator = Evaluator::new(request, entities, Extensions::all_available());
         // Templates would have slots; loading refuses them.
         let no_slots = SlotEnv::new();
+        let holds =
+            |conditions: &Arc<Expr>| evaluator.interpret(conditions, &no_slots).ok().as_ref().and_then(truth);
         let (mut permits, mut forbids, mut erred) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
-            let holds = evaluator.interpret(&rule.holds, &no_slots).ok().as_ref().and_then(truth);
-            match (holds, rule.effect) {
+            match (rule.conditions.as_ref().map_or(Some(true), holds), rule.effect) {
                 (Some(true), Effect::Permit) => permits.push(rule.id.as_str()),
                 (Some(true), Effect::Forbid) => forbids.push(rule.id.as_str()),
                 (Some(false), _) => {}
