@@ -1,4 +1,4 @@
-"""Puts the last run into bench/README.md: report.py OUTPUT README.
+"""Puts the last run into bench/README.md: report.py OUTPUT README [WHOSE].
 
 Reads divan's tree of results; the table and the chart stand between two markers in the README.
 """
@@ -10,7 +10,6 @@ import platform
 import re
 import sys
 
-BEGIN, END = "<!-- last run -->", "<!-- end of last run -->"
 UNITS = {"ns": 1e-3, "µs": 1.0, "ms": 1e3, "s": 1e6}
 RATES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 # Longest bar of the chart, in characters, for the slowest benchmark; the scale is logarithmic.
@@ -69,7 +68,9 @@ def put(readme, lines):
 
 
 def main():
-    output, readme = sys.argv[1:]
+    output, readme, *whose = sys.argv[1:]
+    run = " ".join([f"{name}'s" for name in whose] + ["last run"])
+    begin, end = f"<!-- {run} -->", f"<!-- end of {run} -->"
     with open(output, encoding="utf-8") as lines:
         found = list(rows(lines))
     if not found:
@@ -78,7 +79,7 @@ def main():
     least = min(median for _, _, median, *_ in found)
     most = max(median for _, _, median, *_ in found)
     span = math.log10(most / least) or 1.0
-    out = [BEGIN, "", f"Run on {datetime.date.today()}, {machine()}.", ""]
+    out = [begin, "", f"Run on {datetime.date.today()}, {machine()}.", ""]
     out += ["| benchmark | median | fastest | slowest | a second |", "|---|---:|---:|---:|---:|"]
     for name, fastest, median, slowest, rate in found:
         each = f"{rate:,.0f}" if rate else ""
@@ -88,7 +89,7 @@ def main():
     for name, _, median, *_ in found:
         bar = "█" * (1 + round(BAR * math.log10(median / least) / span))
         out.append(f"{name:<{width}}  {bar} {shown(median)}")
-    out += ["```", "", END]
+    out += ["```", "", end]
     put(readme, out)
 
 

@@ -51,8 +51,9 @@ const ALLOWED: [(&str, &[&str]); 10] = [
 const ASIDE: [&str; 1] = ["greffier-bench"];
 
 /// Dependencies that one crate alone may name.
-const ALONE: [(&str, &str); 7] = [
+const ALONE: [(&str, &str); 8] = [
     ("cedar-policy", "greffier-policy"),
+    ("cedar-policy-core", "greffier-policy"),
     ("jsonwebtoken", "greffier-policy"),
     ("anyhow", "greffier"),
     ("clap", "greffier"),

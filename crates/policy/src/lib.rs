@@ -8,18 +8,25 @@
 //! the texts once, [`Policies::authorise`] answers each call.
 
 mod authorise;
+mod caller;
+mod case;
 mod cedar;
 mod claims;
+mod datetimes;
 pub mod dev;
 mod grammar;
 mod issuer;
 mod keys;
 mod parameters;
+#[cfg(test)]
+mod plain;
 mod policies;
 mod refusal;
 mod samples;
+mod slices;
 mod strict_json;
 mod token;
+mod verdict;
 mod verify;
 
 pub use authorise::{AdminAction, AdminQuestion, Question};

@@ -7,23 +7,30 @@ use aws_lc_rs::digest;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
+use crate::caller::Callers;
 use crate::cedar::Names;
+use crate::datetimes::Datetimes;
+use crate::slices::Slices;
+use crate::verdict::Rule;
 use crate::{SCHEMA, grammar};
 
 /// Files of one policy set; a directory with more is not a policy directory.
 const MAX_FILES: usize = 256;
 /// All texts together: they are recorded whenever they change.
 const MAX_BYTES: usize = 1024 * 1024;
-/// Policies of one set: each call evaluates them all.
+/// Policies of one set: a call that is in the scope of all of them evaluates them all.
 const MAX_POLICIES: usize = 1_000;
 /// Longest `@id`: it stands in every record that the policy decides.
 const MAX_ID: usize = 200;
 
 /// A validated policy set.
 pub struct Policies {
-    pub(crate) set: PolicySet,
-    pub(crate) schema: Schema,
+    /// The policies, by the places that `slices` gives them.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) slices: Slices,
+    pub(crate) callers: Callers,
     pub(crate) names: Names,
+    pub(crate) datetimes: Datetimes,
     /// Whether any policy looks at a call's arguments.
     pub(crate) reads_parameters: bool,
     places: BTreeMap<String, PolicyPlace>,
@@ -109,8 +116,22 @@ impl Policies {
             .flat_map(|warning| found(&files, place(warning.policy_id()), &DetailedError::from(warning)))
             .collect();
         let reads_parameters = set.policies().any(reads_parameters);
+        let rules = set.policies().map(Rule::new).collect();
+        let slices = Slices::new(&schema, set.policies());
+        let callers = Callers::default();
         let digest = digest_of(&files);
-        Ok(Policies { set, schema, names, reads_parameters, places, warnings, digest, texts: files })
+        Ok(Policies {
+            rules,
+            slices,
+            callers,
+            names,
+            datetimes: Datetimes::default(),
+            reads_parameters,
+            places,
+            warnings,
+            digest,
+            texts: files,
+        })
     }
 
     /// `sha256:` and the hex digest over names and texts, sorted by name.

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::SAMPLE_POLICIES;
+use crate::parameters::MAX_PARAMETERS;
 
 fn principal() -> Principal {
     Principal {
