@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
+use crate::adapt::LlmRequest;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
@@ -34,6 +35,7 @@ use crate::remote::{OnFailure, Remote, Unanswered};
 use crate::route::Route;
 use crate::settings::{Limits, Secret, Settings, ToolServer, Upstream};
 use crate::site::Site;
+use crate::stored::{NotYours, Owner, StoredResponses};
 
 /// A step of the wall clock against the steady one that is worth an event.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
@@ -62,6 +64,8 @@ pub(crate) struct Gateway {
     pub(crate) refusals: Refusals,
     pub(crate) malformed: Malformed,
     pub(crate) metrics: Metrics,
+    /// Whose the responses are that providers keep.
+    pub(crate) stored: StoredResponses,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
     /// Who answers what is not governed.
@@ -113,6 +117,7 @@ impl Gateway {
             inspector,
             recorder,
             metrics,
+            stored: StoredResponses::default(),
             calls: TaskTracker::new(),
             site,
             stop,
@@ -127,6 +132,28 @@ impl Gateway {
     /// What is done about findings in a call.
     pub(crate) fn handling(&self, tenant: &Tenant, target: &Target) -> Handling {
         Handling::new(&self.rulebook, &self.recorder.appender, tenant, target)
+    }
+
+    /// Puts a call of a stored response where it belongs: to the model that made it.
+    pub(crate) fn place(
+        &self,
+        route: &Route,
+        chat: Option<&LlmRequest>,
+        caller: &Owner,
+        call: &mut Call,
+    ) -> Result<(), Refused> {
+        let not_there =
+            |NotYours| Refused::new(404, "response_not_found", "no stored response of yours has this id");
+        if let Some(previous) = chat.and_then(|chat| chat.previous_response.as_deref()) {
+            self.stored.model(previous, caller).map_err(not_there)?;
+        }
+        if let Route::Stored(stored) = route
+            && let Some(model) = self.stored.model(&stored.id, caller).map_err(not_there)?
+        {
+            call.resource.uri = Some(format!("model://{model}/responses/{}", stored.id));
+            call.target = Target::Model { name: model };
+        }
+        Ok(())
     }
 
     /// What inspects a call: our own detector, with what another analyser says about its texts, if one is asked; and why

@@ -38,6 +38,7 @@ mod server;
 mod settings;
 mod site;
 pub mod sse;
+mod stored;
 pub mod stream;
 mod unrecorded;
 mod windows;

@@ -21,6 +21,7 @@ use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
 use crate::route::{NoDestination, destination};
+use crate::stored::Owner;
 use crate::unrecorded::Cleared;
 
 /// Governs one request; whatever happens, the answer is in the caller's wire format.
@@ -69,7 +70,13 @@ async fn steps(
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
         .await
         .map_err(|error| Refused::from(error).sent_by(&principal))?;
-    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+    let ReadCall { mut call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+        .map_err(|refused| refused.sent_by(&principal))?;
+
+    // A response that the provider keeps is its owner's; to anybody else it is not there.
+    let owner = Owner::of(&principal);
+    gateway
+        .place(&head.route, chat.as_ref(), &owner, &mut call)
         .map_err(|refused| refused.sent_by(&principal))?;
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
@@ -107,7 +114,7 @@ async fn steps(
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
-    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling };
+    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling, owner };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

@@ -46,6 +46,8 @@ struct Model {
     output: u64,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    /// Of what is kept for an hour; absent, it costs what other writes do.
+    cache_write_1h: Option<u64>,
 }
 
 /// Where a price comes from.
@@ -79,20 +81,24 @@ impl Prices {
     }
 
     /// What the tokens cost, in millionths of a US dollar, rounded half up. `None` if the model's price or
-    /// both token counts are not known, or the sum is beyond what a record can hold.
-    pub fn cost_micros(&self, usage: &Usage) -> Option<u64> {
+    /// both token counts are not known, or the sum is beyond what a record can hold. `long_writes` of the tokens
+    /// written to the provider's cache are kept there for an hour.
+    pub fn cost_micros(&self, usage: &Usage, long_writes: u64) -> Option<u64> {
         let (_, model) = self.find(usage)?;
         if usage.input_tokens.is_none() && usage.output_tokens.is_none() {
             return None;
         }
         let read = usage.cache_read_tokens.unwrap_or(0);
         let write = usage.cache_write_tokens.unwrap_or(0);
+        let long = long_writes.min(write);
+        let short_price = model.cache_write.unwrap_or(model.input);
         // Cached input is part of all input: what is left is priced as fresh.
         let fresh = usage.input_tokens.unwrap_or(0).saturating_sub(read).saturating_sub(write);
         let rows = [
             (fresh, model.input),
             (read, model.cache_read.unwrap_or(model.input)),
-            (write, model.cache_write.unwrap_or(model.input)),
+            (write - long, short_price),
+            (long, model.cache_write_1h.unwrap_or(short_price)),
             (usage.output_tokens.unwrap_or(0), model.output),
         ];
         let sum = rows.iter().try_fold(0_u128, |sum, &(tokens, price)| {
@@ -175,7 +181,7 @@ mod tests {
             .map(|&(provider, model, tokens)| {
                 let usage = usage(provider, model, tokens);
                 let date = prices.origin(&usage).map(|origin| origin.date);
-                format!("{provider} {model} {tokens:?} {:?} {date:?}", prices.cost_micros(&usage))
+                format!("{provider} {model} {tokens:?} {:?} {date:?}", prices.cost_micros(&usage, 0))
             })
             .collect();
         rows.join("\n")
@@ -288,7 +294,7 @@ mod tests {
     fn without_counts_there_is_no_cost() {
         let mut usage = usage("openai", "gpt-4o", [0; 4]);
         (usage.input_tokens, usage.output_tokens) = (None, None);
-        assert_eq!(Prices::builtin().unwrap().cost_micros(&usage), None);
+        assert_eq!(Prices::builtin().unwrap().cost_micros(&usage, 0), None);
     }
 
     proptest! {

@@ -14,7 +14,6 @@ use super::{Ongoing, kept_headers, usage};
 use crate::body::{self, Body};
 use crate::record::{Ending, Open};
 use crate::refuse::{self, Refused};
-use crate::route::Route;
 use crate::stream::StreamGovernor;
 
 /// Why a stream stopped.
@@ -55,7 +54,7 @@ impl Ongoing {
     }
 
     async fn pump(self, mut upstream: Incoming, open: Open, mut findings: Vec<Finding>, sender: Sender) {
-        let Route::Chat(protocol) = self.call.route else { return };
+        let Some(protocol) = self.call.route.model_protocol() else { return };
         let handling = &self.call.handling;
         let rules = handling.rules(Stage::Output).clone();
         let strip = self.call.chat.as_ref().is_some_and(|chat| !chat.usage_requested);
@@ -90,7 +89,7 @@ impl Ongoing {
             media: "application/json".to_owned(),
             content: end.completion,
         }];
-        let usage = Some(usage(&self.gateway, &self.destination, end.facts));
+        let usage = usage(&self.gateway, &self.call, &self.destination, end.facts);
         let closed = self
             .gateway
             .recorder
