@@ -23,6 +23,7 @@ mod identify;
 mod inspect;
 mod issuer_keys;
 mod malformed;
+mod media;
 mod metrics;
 mod pipeline;
 mod policy_watch;

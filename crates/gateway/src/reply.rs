@@ -210,7 +210,7 @@ impl Ongoing {
             Some(protocol) if !inspected.findings.is_empty() => Inspected {
                 forward: adapt::without_echoes(protocol, inspected.forward),
                 record: adapt::without_echoes(protocol, inspected.record),
-                findings: inspected.findings,
+                ..inspected
             },
             _ => inspected,
         };

@@ -19,11 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greffier_event::{Finding, RedactionAction, Stage};
-use greffier_safety::{Entity, Marks, Met, Rules, Scanner, Vault, json, replace_text};
+use greffier_safety::{Entity, Marks, Met, Rules, Scanner, Vault, replace_text};
 use serde_json::{Map, Value};
 
 use crate::adapt::view::{View, splice};
 use crate::adapt::{Protocol, ReplyFacts, usage_member};
+use crate::media;
 use crate::sse::{SseDecoder, SseEvent};
 use channel::{Channel, Document, Passed};
 use completion::Completion;
@@ -223,9 +224,9 @@ impl StreamGovernor {
         let view = View::parse(data).map_err(|_| StreamError::NotJson)?;
         let reading = Reading::of(self.form, view, data);
         let skeleton = splice(data, reading.slots.iter().map(|slot| (slot.span.clone(), "\"\"")));
-        let inspection =
-            json::inspect(skeleton.as_bytes(), &self.scanner).map_err(|_| StreamError::NotJson)?;
-        for finding in &inspection.findings {
+        let inspected = media::inspect(&skeleton, &self.scanner, &self.rules, &self.marks)
+            .map_err(|_| StreamError::NotJson)?;
+        for finding in &inspected.findings {
             for _ in 0..finding.count {
                 self.found(
                     finding.entity,
@@ -234,10 +235,8 @@ impl StreamGovernor {
                 );
             }
         }
-        let text = |bytes| String::from_utf8(bytes).map_err(|_| StreamError::NotJson);
-        let forward = text(inspection.replace(skeleton.as_bytes(), &self.rules, &self.marks))?;
+        let media::Inspected { forward, record, .. } = inspected;
         let forward = if self.vault.is_empty() { forward } else { self.vault.restore_json(&forward) };
-        let record = text(inspection.redact(skeleton.as_bytes(), |_| true))?;
         self.note(&record, view)?;
 
         for field in self.below(&reading.closes) {

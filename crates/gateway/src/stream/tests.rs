@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use greffier_safety::redact_text;
+use greffier_safety::{json, redact_text};
 
 use super::*;
 use crate::sse::{MAX_EVENT, SseError};

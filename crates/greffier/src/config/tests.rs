@@ -241,7 +241,7 @@ entries = 65537
         greffier.toml:11:21: expected a JSON pointer that starts with `/`, as in `/org_id`, of at most 256 bytes
         greffier.toml:15:11: with more than one tenant the tokens must say which: add `claims = { tenant = "/…" }`
         greffier.toml:17:8: the upstream needs its key: add `api_key_env` or `api_key_file`
-        greffier.toml:18:8: expected `openai`, `anthropic` or `gemini`
+        greffier.toml:18:8: expected `openai` or `anthropic` or `gemini`
         greffier.toml:19:12: expected an http or https URL
         greffier.toml:20:10: expected names of models, in which `*` stands for any text
         greffier.toml:21:11: expected a duration, as in `500ms`, `30s`, `5m`, `1h` or `7d`
