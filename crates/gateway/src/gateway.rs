@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use greffier_event::{Call, Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
+use greffier_event::{Call, Content, Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
 use greffier_safety::Rulebook;
@@ -22,9 +22,10 @@ use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, is_json};
 use crate::issuer_keys::KeysError;
 use crate::malformed::Malformed;
+use crate::media;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
@@ -160,7 +161,8 @@ impl Gateway {
     /// it said nothing.
     pub(crate) async fn analysed(&self, call: &Call) -> (Inspector, Option<(Unanswered, OnFailure)>) {
         let Some(remote) = &self.remote else { return (self.inspector.clone(), None) };
-        match remote.analyse(&self.client, &call.contents).await {
+        let contents = Vec::from_iter(call.contents.iter().map(|content| texts_of(content, &call.target)));
+        match remote.analyse(&self.client, &contents).await {
             Ok(others) => (Inspector::new(Arc::new(self.inspector.scanner().with_others(others))), None),
             Err(error) => {
                 tracing::warn!(%error, "the other analyser did not answer");
@@ -349,4 +351,13 @@ impl Gateway {
         // The recorder logs a failure; the node's own notes do not stop it from refusing or serving.
         drop(self.recorder.append(Draft { event, parts: parts.into_iter().collect() }).await);
     }
+}
+
+/// What another analyser is asked about: of a call to a model not its images, which are no text and may be large.
+fn texts_of(content: &Content, target: &Target) -> Content {
+    let text = std::str::from_utf8(&content.bytes).ok();
+    let text = text.filter(|_| matches!(target, Target::Model { .. }) && is_json(&content.media));
+    let bytes =
+        text.map_or_else(|| content.bytes.clone(), |text| media::texts(text).into_owned().into_bytes());
+    Content { bytes, ..content.clone() }
 }

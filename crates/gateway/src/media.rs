@@ -60,6 +60,11 @@ pub(crate) struct Inspected {
     pub(crate) kinds: BTreeSet<String>,
 }
 
+/// The document without what is no text: for whoever is asked about its texts.
+pub(crate) fn texts(raw: &str) -> Cow<'_, str> {
+    Found::of(raw).skeleton()
+}
+
 /// Inspects a document of a call to a model, with what is no text left alone.
 pub(crate) fn inspect(
     raw: &str,

@@ -16,11 +16,13 @@ use crate::decide::{Denial, decide};
 use crate::forward::forward;
 use crate::gateway::Gateway;
 use crate::http_client;
+use crate::identify::lift_gemini_key;
 use crate::inspect::inspect;
 use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
 use crate::route::{NoDestination, destination};
+use crate::settings::UpstreamKind;
 use crate::stored::Owner;
 use crate::unrecorded::Cleared;
 
@@ -52,7 +54,7 @@ pub(crate) async fn govern(
 
 async fn steps(
     gateway: &Arc<Gateway>,
-    head: Head,
+    mut head: Head,
     body: &mut Incoming,
     request_id: &str,
     gone: &CancellationToken,
@@ -61,6 +63,11 @@ async fn steps(
 
     // First of all: while nothing can be written down, nothing is even looked at, but for what may go on unrecorded.
     gateway.may_govern(&head.route).map_err(|_| Refused::not_recording())?;
+
+    // Gemini's clients send what they take for a key in a place of its own.
+    if head.route.kind() == Some(UpstreamKind::Gemini) {
+        lift_gemini_key(&mut head.headers, &mut head.query)?;
+    }
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let protocol = head.route.protocol();

@@ -48,6 +48,33 @@ struct Model {
     cache_write: Option<u64>,
     /// Of what is kept for an hour; absent, it costs what other writes do.
     cache_write_1h: Option<u64>,
+    /// What a request with very much input costs.
+    long: Option<Long>,
+}
+
+/// Prices of requests with more input than a bound: of all their tokens, not only of those beyond it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Long {
+    above: u64,
+    input: u64,
+    output: u64,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    cache_write_1h: Option<u64>,
+}
+
+impl Model {
+    /// The prices of a request with so much input.
+    fn at(&self, input: u64) -> Model {
+        let mut model = Model { long: None, ..self.clone() };
+        if let Some(long) = self.long.as_ref().filter(|long| input > long.above) {
+            (model.input, model.output) = (long.input, long.output);
+            (model.cache_read, model.cache_write) = (long.cache_read, long.cache_write);
+            model.cache_write_1h = long.cache_write_1h;
+        }
+        model
+    }
 }
 
 /// Where a price comes from.
@@ -85,6 +112,7 @@ impl Prices {
     /// written to the provider's cache are kept there for an hour.
     pub fn cost_micros(&self, usage: &Usage, long_writes: u64) -> Option<u64> {
         let (_, model) = self.find(usage)?;
+        let model = model.at(usage.input_tokens.unwrap_or(0));
         if usage.input_tokens.is_none() && usage.output_tokens.is_none() {
             return None;
         }
@@ -254,6 +282,16 @@ mod tests {
         openai gpt-5-nano [9, 0, 0, 0] Some(0) Some("2025-11-24")
         openai gpt-4o [18446744073709551615, 18446744073709551615, 0, 0] None Some("2025-11-24")
         "#);
+    }
+
+    #[test]
+    fn an_hour_in_the_cache_and_a_long_prompt_have_prices_of_their_own() {
+        let prices = Prices::builtin().unwrap();
+        let write = usage("anthropic", "claude-sonnet-4-5", [3_000, 0, 0, 3_000]);
+        let costs = [0, 1_000, 3_000, u64::MAX].map(|long| prices.cost_micros(&write, long));
+        assert_eq!(costs, [Some(11_250), Some(13_500), Some(18_000), Some(18_000)]);
+        let pro = |input| prices.cost_micros(&usage("gemini", "gemini-2.5-pro", [input, 1_000, 1_000, 0]), 0);
+        assert_eq!([pro(200_000), pro(200_001)], [Some(258_875), Some(512_753)]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
 use crate::handling::Handling;
 use crate::http_client::{self, BodyError};
-use crate::inspect::Inspected;
+use crate::inspect::{Inspected, is_json};
 use crate::record::{Ending, Open, part};
 use crate::refuse::{self, Refused};
 use crate::route::{Destination, Route};
@@ -66,7 +66,7 @@ pub(crate) async fn reply(
     }
     let streams = call.chat.as_ref().is_some_and(|chat| chat.stream)
         && head.status.is_success()
-        && head.media.starts_with("text/event-stream");
+        && (head.media.starts_with("text/event-stream") || streams_an_array(&call.route, &head.media));
     let ongoing = Ongoing { gateway: Arc::clone(gateway), call, head, destination, idle };
     if streams {
         return Ok(ongoing.streamed(reply.into_body(), open));
@@ -256,11 +256,19 @@ impl Ongoing {
     }
 }
 
+/// Whether a stream comes as one JSON array: Gemini's does, unless it is asked for events.
+fn streams_an_array(route: &Route, media: &str) -> bool {
+    matches!(route, Route::Gemini(address) if address.streams()) && is_json(media)
+}
+
 /// What goes on record of a reply's tokens; those of a stored response once, however often it is looked at.
 fn usage(gateway: &Gateway, call: &Reply, destination: &Destination, facts: ReplyFacts) -> Option<Usage> {
     let mut usage = facts.usage;
     let counted = usage.input_tokens.is_some() || usage.output_tokens.is_some();
     match &call.route {
+        // What is free has nothing to count.
+        Route::Chat(Protocol::AnthropicCountTokens | Protocol::OpenAiModerations) => return None,
+        Route::Gemini(address) if address.protocol == Protocol::GeminiCountTokens => return None,
         Route::Stored(stored) if !counted || !gateway.stored.count_once(&stored.id) => return None,
         Route::Chat(Protocol::OpenAiResponses) => {
             if let (Some(id), Some(chat)) = (&facts.upstream_id, &call.chat) {

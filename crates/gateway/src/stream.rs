@@ -6,6 +6,7 @@
 //! other string of an event is inspected where it stands. What nobody changes leaves byte for byte as it came.
 
 mod anthropic;
+mod array;
 mod channel;
 mod completion;
 mod event;
@@ -26,6 +27,7 @@ use crate::adapt::view::{View, splice};
 use crate::adapt::{Protocol, ReplyFacts, usage_member};
 use crate::media;
 use crate::sse::{SseDecoder, SseEvent};
+pub use array::{ArrayReader, ArrayWriter};
 use channel::{Channel, Document, Passed};
 use completion::Completion;
 use event::{Form, Kind, Reading, Slot};
