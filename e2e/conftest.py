@@ -104,8 +104,8 @@ class Callers:
         return anthropic.Anthropic(base_url=greffier.url, api_key=token, max_retries=0, **more)
 
     @staticmethod
-    def gemini(greffier, token):
-        return genai.Client(api_key=token, http_options={"base_url": greffier.url})
+    def gemini(greffier, token, **more):
+        return genai.Client(api_key=token, http_options={"base_url": greffier.url} | more)
 
     @staticmethod
     def http(greffier, token=None, **more):

@@ -105,7 +105,8 @@ def test_a_failed_response_is_a_failure(client, greffier, world):
 
 
 def test_a_background_response_is_its_owners_and_counted_once(sdk, client, greffier, world):
-    world.scripted.play(*whole(response("queued", background=True)))
+    own = {"id": "resp_suite_2"}
+    world.scripted.play(*whole(response("queued", background=True, **own)))
     queued = client.responses.create(model="scripted-gpt", input="hello", background=True)
     other = sdk.openai(greffier, world.idp.user("carol"))
     asked = len(world.scripted.requests)
@@ -119,22 +120,22 @@ def test_a_background_response_is_its_owners_and_counted_once(sdk, client, greff
             forbidden()
     assert len(world.scripted.requests) == asked
 
-    world.scripted.play(*whole(response(text=f"It is {SSN}.", usage=USAGE)))
+    world.scripted.play(*whole(response(text=f"It is {SSN}.", usage=USAGE, **own)))
     looks = [client.responses.with_raw_response.retrieve(queued.id) for _ in range(2)]
     assert [look.parse().output_text for look in looks] == ["It is <US_SSN>."] * 2
     ended = [both(greffier, look.headers["greffier-request-id"])[1] for look in looks]
     assert ended[0]["usage"]["cost_micros"] == 840 and "usage" not in ended[1]
     assert ended[0]["action"] == {"name": "responses:get", "kind": "llm", "effect": "read"}
-    assert b"GET /v1/responses/resp_suite_1 " in world.scripted.requests[-1]
+    assert b"GET /v1/responses/resp_suite_2 " in world.scripted.requests[-1]
 
     world.scripted.play(*whole({"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}))
     assert list(client.responses.input_items.list(queued.id)) == []
-    world.scripted.play(*whole(response("cancelled")))
+    world.scripted.play(*whole(response("cancelled", **own)))
     assert client.responses.cancel(queued.id).status == "cancelled"
-    assert world.scripted.requests[-1].startswith(b"POST /v1/responses/resp_suite_1/cancel ")
+    assert world.scripted.requests[-1].startswith(b"POST /v1/responses/resp_suite_2/cancel ")
     world.scripted.play(*whole({"id": queued.id, "object": "response", "deleted": True}))
     client.responses.delete(queued.id)
-    assert world.scripted.requests[-1].startswith(b"DELETE /v1/responses/resp_suite_1 ")
+    assert world.scripted.requests[-1].startswith(b"DELETE /v1/responses/resp_suite_2 ")
 
 
 def test_embeddings(client, greffier, world):

@@ -78,11 +78,10 @@ pub(crate) fn read(
                 Verb::Cancel => ("responses:cancel", Effect::Update),
                 Verb::InputItems => ("responses:input_items", Effect::Read),
             };
-            let streamed =
-                head.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "stream=true"));
             let chat = LlmRequest {
                 model: "*".to_owned(),
-                stream: streamed && stored.verb == Verb::Get,
+                // Where its caller asks for a stream; otherwise it comes whole.
+                stream: stored.verb == Verb::Get,
                 usage_requested: true,
                 previous_response: None,
             };

@@ -30,10 +30,15 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// Both providers list their models under one path; Anthropic's SDKs say so in a header.
+    /// All providers list their models under one path; what their SDKs send with it tells them apart.
     pub(crate) fn models(headers: &HeaderMap) -> Route {
-        let anthropic = headers.contains_key("anthropic-version");
-        Route::Models(if anthropic { UpstreamKind::Anthropic } else { UpstreamKind::OpenAi })
+        Route::Models(if headers.contains_key("anthropic-version") {
+            UpstreamKind::Anthropic
+        } else if headers.contains_key("x-goog-api-key") {
+            UpstreamKind::Gemini
+        } else {
+            UpstreamKind::OpenAi
+        })
     }
 
     /// The protocol of a model's reply.

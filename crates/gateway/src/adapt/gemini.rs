@@ -93,7 +93,8 @@ pub(crate) fn read(address: &Address, body: &[u8]) -> Result<LlmRequest, BadRequ
             same(request.get("model"), "generateContentRequest.model")?;
         }
     }
-    let (model, stream) = (address.model.clone(), address.streams());
+    // With `alt=sse` either method answers in events.
+    let (model, stream) = (address.model.clone(), address.protocol == Protocol::GeminiContent);
     Ok(LlmRequest { model, stream, usage_requested: true, previous_response: None })
 }
 
