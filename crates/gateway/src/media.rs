@@ -146,11 +146,11 @@ impl Blob<'_> {
 impl<'a> Found<'a> {
     fn of(raw: &'a str) -> Found<'a> {
         let mut found = Found { raw, blobs: Vec::new(), kinds: BTreeSet::new() };
-        let has = |sign: &&str| memchr::memmem::find(raw.as_bytes(), sign.as_bytes()).is_some();
+        let has = |sign: &str| memchr::memmem::find(raw.as_bytes(), sign.as_bytes()).is_some();
         if asks_by_tokens(raw) {
             found.kind("tokens", None);
         }
-        if SIGNS.iter().any(|sign| has(&sign))
+        if SIGNS.iter().any(|sign| has(sign))
             && let Ok(view) = View::parse(raw)
         {
             found.walk(view, &mut Vec::new());

@@ -3,7 +3,7 @@
 //! `testdata/<adapter>/<case>.call` has the request, and behind `=== upstream` the reply; `<case>.snap` beside it
 //! says what became of both.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -71,7 +71,9 @@ fn redaction(found: &Redaction) -> String {
 /// What an event says of the call, and its parts.
 fn told(trail: &Trail, event: &Event) -> String {
     let action = event.action.as_ref().unwrap();
-    let mut out = format!("{:?} {} {:?}", event.kind, action.name, action.effect.unwrap());
+    // A request that is no call has no effect.
+    let effect = action.effect.map_or("-".to_owned(), |effect| format!("{effect:?}"));
+    let mut out = format!("{:?} {} {effect}", event.kind, action.name);
     let resource = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()).unwrap_or("-");
     write!(out, " of {resource} by {}", event.source.as_ref().unwrap().protocol.as_deref().unwrap()).unwrap();
     if let Some(outcome) = &event.outcome {
