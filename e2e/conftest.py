@@ -9,6 +9,7 @@ import anthropic
 import httpx
 import openai
 import pytest
+from google import genai
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -101,6 +102,10 @@ class Callers:
     @staticmethod
     def anthropic(greffier, token, **more):
         return anthropic.Anthropic(base_url=greffier.url, api_key=token, max_retries=0, **more)
+
+    @staticmethod
+    def gemini(greffier, token, **more):
+        return genai.Client(api_key=token, http_options={"base_url": greffier.url} | more)
 
     @staticmethod
     def http(greffier, token=None, **more):

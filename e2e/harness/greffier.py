@@ -11,7 +11,7 @@ import httpx
 from . import record
 from .idp import AUDIENCE
 from .procs import Process, free_port
-from .upstream import ANTHROPIC_KEY, OPENAI_KEY
+from .upstream import ANTHROPIC_KEY, GEMINI_KEY, OPENAI_KEY
 
 POLICIES = """
 @id("role:analyst may ask any model")
@@ -68,6 +68,27 @@ kind = "anthropic"
 base_url = "{models}"
 api_key_env = "SUITE_ANTHROPIC_KEY"
 models = ["claude-*"]
+
+[[upstream]]
+name = "gemini"
+kind = "gemini"
+base_url = "{models}"
+api_key_env = "SUITE_GEMINI_KEY"
+models = ["gemini-*", "text-embedding-004"]
+
+[[upstream]]
+name = "scripted-anthropic"
+kind = "anthropic"
+base_url = "{scripted}"
+api_key_env = "SUITE_ANTHROPIC_KEY"
+models = ["scripted-claude"]
+
+[[upstream]]
+name = "scripted-gemini"
+kind = "gemini"
+base_url = "{scripted}"
+api_key_env = "SUITE_GEMINI_KEY"
+models = ["scripted-gemini"]
 
 [[upstream]]
 name = "nobody"
@@ -132,7 +153,8 @@ class Greffier:
         self.starts += 1
         self.process = Process(
             f"serve-{self.starts:03}", [self.binary, "serve", "--config", self.config], self.folder / "output",
-            env={"SUITE_OPENAI_KEY": OPENAI_KEY, "SUITE_ANTHROPIC_KEY": ANTHROPIC_KEY, "RUST_BACKTRACE": "1"},
+            env={"SUITE_OPENAI_KEY": OPENAI_KEY, "SUITE_ANTHROPIC_KEY": ANTHROPIC_KEY, "SUITE_GEMINI_KEY": GEMINI_KEY,
+                 "RUST_BACKTRACE": "1"},
             cwd=self.folder,
         )
         self.process.ready(lambda: self.get(until) == 200, timeout)

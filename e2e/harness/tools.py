@@ -147,6 +147,19 @@ def chunk(data):
 END = b"0\r\n\r\n"
 
 
+def whole(document):
+    """The pieces of a reply that is one JSON document."""
+    return head("application/json"), chunk(json.dumps(document)), END
+
+
+def events(*documents, named=True):
+    """The pieces of a reply that is a stream of events; each is named by its type."""
+    def one(document):
+        name = f"event: {document['type']}\n" if named else ""
+        return chunk(f"{name}data: {json.dumps(document)}\n\n")
+    return head(), *(one(document) for document in documents), END
+
+
 class Tap(Background):
     """A wire in front of a server: passes bytes on both ways and keeps all that clients sent.
 

@@ -7,17 +7,18 @@ from .tools import Tap
 
 OPENAI_KEY = "sk-upstream-openai-of-the-suite-0001"
 ANTHROPIC_KEY = "sk-upstream-anthropic-of-the-suite-0002"
+GEMINI_KEY = "upstream-gemini-of-the-suite-0003"
 
 
 class Models:
-    """aimock; it refuses any API key but the two configured ones, so a caller's token would not pass for one."""
+    """aimock; it refuses any API key but the configured ones, so a caller's token would not pass for one."""
 
     def __init__(self, node, here, folder):
         self.behind = free_port()
         cli = here / "node_modules/@copilotkit/aimock/dist/cli.js"
         argv = [node, cli, "-p", self.behind, "-f", here / "fixtures", "--validate-on-load", "--journal-max", 0,
                 "--log-level", "warn"]
-        self.process = Process("aimock", argv, folder, env={"AIMOCK_API_KEYS": f"{OPENAI_KEY},{ANTHROPIC_KEY}"})
+        self.process = Process("aimock", argv, folder, env={"AIMOCK_API_KEYS": f"{OPENAI_KEY},{ANTHROPIC_KEY},{GEMINI_KEY}"})
         self.process.ready(lambda: listening(self.behind))
         self.tap = Tap(self.behind)
         self.url = self.tap.url

@@ -1,7 +1,11 @@
 """The `anthropic` SDK, unchanged, by base URL alone."""
 
+import base64
+
 import anthropic
 import pytest
+
+from harness.tools import events, whole
 
 MODEL = "claude-sonnet-4-5"
 TOOL = [{"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}]
@@ -80,3 +84,61 @@ def test_policy_denies(sdk, greffier, world):
 def test_a_bearer_is_as_good_as_a_key(greffier, alice):
     client = anthropic.Anthropic(base_url=greffier.url, auth_token=alice, max_retries=0)
     assert ask(client, "say hello").content[0].text == "Hello from upstream."
+
+
+def test_count_tokens(client, greffier, world):
+    world.scripted.play(*whole({"input_tokens": 14}))
+    counted = client.messages.with_raw_response.count_tokens(
+        model="scripted-claude", messages=[{"role": "user", "content": "of 536-90-4399"}],
+    )
+    assert counted.parse().input_tokens == 14
+    assert b"536-90" not in world.scripted.requests[-1] and b"/v1/messages/count_tokens" in world.scripted.requests[-1]
+    both = [e for e in greffier.events() if e.get("request_id") == counted.headers["greffier-request-id"]]
+    assert both[0]["action"] == {"name": "tokens:count", "kind": "llm", "effect": "read"} and "usage" not in both[1]
+
+
+def test_thinking_tools_and_cache(client, greffier, world):
+    signature = base64.b64encode(bytes(0x80 | number * 37 % 128 for number in range(3000))).decode()
+    usage = {
+        "input_tokens": 10, "cache_creation_input_tokens": 3000, "cache_read_input_tokens": 4000, "output_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 2000},
+    }
+    message = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5-20250929", "content": [],
+        "stop_reason": None, "stop_sequence": None, "usage": usage,
+    }
+
+    def delta(index, **fields):
+        return {"type": "content_block_delta", "index": index, "delta": fields}
+
+    def block(index, **fields):
+        return {"type": "content_block_start", "index": index, "content_block": fields}
+
+    world.scripted.play(*events(
+        {"type": "message_start", "message": message},
+        block(0, type="thinking", thinking="", signature=""),
+        delta(0, type="thinking_delta", thinking="She gave 536-90"), delta(0, type="thinking_delta", thinking="-4399."),
+        delta(0, type="signature_delta", signature=signature),
+        {"type": "content_block_stop", "index": 0},
+        block(1, type="tool_use", id="toolu_1", name="find", input={}),
+        delta(1, type="input_json_delta", partial_json='{"ssn": "536-9'),
+        delta(1, type="input_json_delta", partial_json='0-4399"}'),
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None}, "usage": {
+            "output_tokens": 500, "output_tokens_details": {"thinking_tokens": 300}}},
+        {"type": "message_stop"},
+    ))
+    with client.messages.stream(
+        model="scripted-claude", max_tokens=2000, messages=[{"role": "user", "content": "look her up"}], tools=TOOL,
+        thinking={"type": "enabled", "budget_tokens": 1024},
+    ) as stream:
+        thought, call = stream.get_final_message().content
+        request_id = stream.response.headers["greffier-request-id"]
+    assert (thought.thinking, thought.signature) == ("She gave <US_SSN>.", signature)
+    assert call.input == {"ssn": "<US_SSN>"}
+    _, ended = [event for event in greffier.events() if event.get("request_id") == request_id]
+    # 10 fresh at 3.00, 4000 read at 0.30, 1000 for 5 minutes at 3.75, 2000 for an hour at 6.00, 500 out at 15.00.
+    assert ended["usage"] == {
+        "provider": "anthropic", "model": "claude-sonnet-4-5-20250929", "input_tokens": 7010, "output_tokens": 500,
+        "cache_read_tokens": 4000, "cache_write_tokens": 3000, "reasoning_tokens": 300, "cost_micros": 24480,
+    }

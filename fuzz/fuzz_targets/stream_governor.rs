@@ -11,9 +11,9 @@ use libfuzzer_sys::fuzz_target;
 
 static SCANNER: LazyLock<Arc<Scanner>> = LazyLock::new(|| Arc::new(Scanner::new()));
 
-fuzz_target!(|input: (bool, bool, Vec<Vec<u8>>)| {
-    let (openai, strip, pieces) = input;
-    let protocol = if openai { Protocol::OpenAiChat } else { Protocol::AnthropicMessages };
+fuzz_target!(|input: (usize, bool, Vec<Vec<u8>>)| {
+    let (which, strip, pieces) = input;
+    let protocol = Protocol::ALL[which % Protocol::ALL.len()];
     let rules = Rules::always_redact().with(Entity::CreditCard, RedactionAction::Block);
     let mut governor = StreamGovernor::new(protocol, SCANNER.clone(), rules, strip);
     for piece in &pieces {

@@ -5,11 +5,14 @@
 
 mod answers;
 mod anthropic;
+pub(crate) mod gemini;
 mod openai;
+mod responses;
 pub(crate) mod view;
 
 use greffier_event::Usage;
 
+use crate::settings::UpstreamKind;
 use crate::wire::Wire;
 pub(crate) use answers::only_answers;
 use view::View;
@@ -22,32 +25,108 @@ const MAX_NAME: usize = 256;
 pub enum Protocol {
     /// `OpenAI` chat completions.
     OpenAiChat,
+    /// `OpenAI` responses.
+    OpenAiResponses,
+    /// `OpenAI` completions, the older form without roles.
+    OpenAiCompletions,
+    /// `OpenAI` embeddings.
+    OpenAiEmbeddings,
+    /// `OpenAI` moderations.
+    OpenAiModerations,
     /// Anthropic messages.
     AnthropicMessages,
+    /// Anthropic: how many tokens a message has.
+    AnthropicCountTokens,
+    /// Gemini `generateContent` and `streamGenerateContent`.
+    GeminiContent,
+    /// Gemini `countTokens`.
+    GeminiCountTokens,
+    /// Gemini `embedContent` and `batchEmbedContents`.
+    GeminiEmbeddings,
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 10] = [
+        Protocol::OpenAiChat,
+        Protocol::OpenAiResponses,
+        Protocol::OpenAiCompletions,
+        Protocol::OpenAiEmbeddings,
+        Protocol::OpenAiModerations,
+        Protocol::AnthropicMessages,
+        Protocol::AnthropicCountTokens,
+        Protocol::GeminiContent,
+        Protocol::GeminiCountTokens,
+        Protocol::GeminiEmbeddings,
+    ];
+
     /// The name events carry: `openai.chat`, `anthropic.messages`.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::OpenAiChat => "openai.chat",
+            Protocol::OpenAiResponses => "openai.responses",
+            Protocol::OpenAiCompletions => "openai.completions",
+            Protocol::OpenAiEmbeddings => "openai.embeddings",
+            Protocol::OpenAiModerations => "openai.moderations",
             Protocol::AnthropicMessages => "anthropic.messages",
+            Protocol::AnthropicCountTokens => "anthropic.count_tokens",
+            Protocol::GeminiContent => "gemini.content",
+            Protocol::GeminiCountTokens => "gemini.count_tokens",
+            Protocol::GeminiEmbeddings => "gemini.embeddings",
+        }
+    }
+
+    /// What a call does, as events name the action.
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::AnthropicMessages
+            | Protocol::GeminiContent => "chat",
+            Protocol::OpenAiCompletions => "complete",
+            Protocol::OpenAiEmbeddings | Protocol::GeminiEmbeddings => "embed",
+            Protocol::OpenAiModerations => "moderate",
+            Protocol::AnthropicCountTokens | Protocol::GeminiCountTokens => "tokens:count",
+        }
+    }
+
+    /// The API it belongs to.
+    pub fn kind(self) -> UpstreamKind {
+        match self {
+            Protocol::OpenAiChat
+            | Protocol::OpenAiResponses
+            | Protocol::OpenAiCompletions
+            | Protocol::OpenAiEmbeddings
+            | Protocol::OpenAiModerations => UpstreamKind::OpenAi,
+            Protocol::AnthropicMessages | Protocol::AnthropicCountTokens => UpstreamKind::Anthropic,
+            Protocol::GeminiContent | Protocol::GeminiCountTokens | Protocol::GeminiEmbeddings => {
+                UpstreamKind::Gemini
+            }
         }
     }
 
     /// The format its errors are written in.
     pub fn wire(self) -> Wire {
+        self.kind().wire()
+    }
+
+    /// Where it is asked, below an upstream's base URL; Gemini's paths name the model, see [`gemini::Address`].
+    pub(crate) fn path(self) -> &'static str {
         match self {
-            Protocol::OpenAiChat => Wire::OpenAi,
-            Protocol::AnthropicMessages => Wire::Anthropic,
+            Protocol::OpenAiChat => "/chat/completions",
+            Protocol::OpenAiResponses => "/responses",
+            Protocol::OpenAiCompletions => "/completions",
+            Protocol::OpenAiEmbeddings => "/embeddings",
+            Protocol::OpenAiModerations => "/moderations",
+            Protocol::AnthropicMessages => "/v1/messages",
+            Protocol::AnthropicCountTokens => "/v1/messages/count_tokens",
+            Protocol::GeminiContent | Protocol::GeminiCountTokens | Protocol::GeminiEmbeddings => "",
         }
     }
 
-    fn provider(self) -> &'static str {
-        match self {
-            Protocol::OpenAiChat => "openai",
-            Protocol::AnthropicMessages => "anthropic",
-        }
+    /// Whether its streams count tokens only where `stream_options.include_usage` asks for it.
+    fn counts_on_demand(self) -> bool {
+        matches!(self, Protocol::OpenAiChat | Protocol::OpenAiCompletions)
     }
 }
 
@@ -60,6 +139,8 @@ pub struct LlmRequest {
     pub stream: bool,
     /// Whether the caller itself wants token counts in the stream.
     pub usage_requested: bool,
+    /// The stored response that this one goes on from.
+    pub previous_response: Option<String>,
 }
 
 /// A request the gateway cannot act on. It names the field and never its value.
@@ -79,6 +160,9 @@ pub enum BadRequest {
         /// What it must be.
         wanted: &'static str,
     },
+    /// The body asks another model than the path.
+    #[error("`{0}` names another model than the path")]
+    OtherModel(&'static str),
     /// A field is there twice, and two readers could each take another one.
     #[error("`{0}` is given more than once")]
     Twice(&'static str),
@@ -93,6 +177,10 @@ pub struct ReplyFacts {
     pub usage: Usage,
     /// The provider's id for the reply.
     pub upstream_id: Option<String>,
+    /// Of the input written to the provider's cache, what is kept there for an hour: it has a price of its own.
+    pub long_cache_writes: u64,
+    /// Whether the reply itself says that the model failed.
+    pub failed: bool,
 }
 
 /// Reads a request, checking the types of what is relied on.
@@ -103,24 +191,47 @@ pub fn read_request(protocol: Protocol, body: &[u8]) -> Result<LlmRequest, BadRe
     let text = std::str::from_utf8(body).map_err(|_| BadRequest::NotAnObject)?;
     let fields = Fields::of(View::parse(text).map_err(|_| BadRequest::NotAnObject)?)?;
     let wanted = "a name of 1 to 256 visible ASCII characters";
-    let model = fields.one("model")?.ok_or(BadRequest::Missing("model"))?;
-    let model = model.string().and_then(name).ok_or(BadRequest::WrongType { field: "model", wanted })?;
-    let messages = fields.one("messages")?.ok_or(BadRequest::Missing("messages"))?;
-    if !messages.is_array() {
-        return Err(BadRequest::WrongType { field: "messages", wanted: "a list" });
-    }
-    let stream = fields.flag("stream", "stream")?;
-    let usage_requested = match protocol {
-        Protocol::OpenAiChat => openai::usage_requested(&fields)?,
-        Protocol::AnthropicMessages => true,
+    let model = match fields.one("model")? {
+        None if protocol == Protocol::OpenAiModerations => openai::MODERATION_MODEL.to_owned(),
+        None => return Err(BadRequest::Missing("model")),
+        Some(model) => {
+            model.string().and_then(name).ok_or(BadRequest::WrongType { field: "model", wanted })?
+        }
     };
-    Ok(LlmRequest { model, stream, usage_requested })
+    let streams = match protocol {
+        Protocol::OpenAiChat | Protocol::AnthropicMessages | Protocol::AnthropicCountTokens => {
+            let messages = fields.one("messages")?.ok_or(BadRequest::Missing("messages"))?;
+            if !messages.is_array() {
+                return Err(BadRequest::WrongType { field: "messages", wanted: "a list" });
+            }
+            protocol != Protocol::AnthropicCountTokens
+        }
+        Protocol::OpenAiResponses => {
+            // A stored prompt may be all there is to say.
+            let input = fields.one("input")?.filter(|input| !input.is_null());
+            if input.is_some_and(|input| !input.is_array() && input.string().is_none()) {
+                return Err(BadRequest::WrongType { field: "input", wanted: "a text or a list" });
+            }
+            true
+        }
+        Protocol::OpenAiCompletions => true,
+        _ => {
+            fields.one("input")?.ok_or(BadRequest::Missing("input"))?;
+            false
+        }
+    };
+    let stream = streams && fields.flag("stream", "stream")?;
+    let usage_requested = !protocol.counts_on_demand() || openai::usage_requested(&fields)?;
+    let previous =
+        if protocol == Protocol::OpenAiResponses { fields.one("previous_response_id")? } else { None };
+    let previous_response = previous.and_then(View::string);
+    Ok(LlmRequest { model, stream, usage_requested, previous_response })
 }
 
 /// The body as it goes upstream: of an `OpenAI` stream token counts are asked for even if the caller did not,
 /// everything else stays byte for byte.
 pub fn prepare(protocol: Protocol, body: Vec<u8>, request: &LlmRequest) -> Vec<u8> {
-    if protocol == Protocol::OpenAiChat && request.stream && !request.usage_requested {
+    if protocol.counts_on_demand() && request.stream && !request.usage_requested {
         openai::ask_for_usage(&body).unwrap_or(body)
     } else {
         body
@@ -130,10 +241,13 @@ pub fn prepare(protocol: Protocol, body: Vec<u8>, request: &LlmRequest) -> Vec<u
 /// A whole reply without what spells its text out a second time, token by token, where no inspection of strings
 /// finds a value: for a reply whose text held findings. Everything else stays byte for byte.
 pub fn without_echoes(protocol: Protocol, body: Vec<u8>) -> Vec<u8> {
-    match protocol {
-        Protocol::OpenAiChat => openai::without_log_probabilities(&body).unwrap_or(body),
-        Protocol::AnthropicMessages => body,
-    }
+    let without = match protocol {
+        Protocol::OpenAiChat | Protocol::OpenAiCompletions => openai::without_log_probabilities(&body),
+        Protocol::OpenAiResponses => responses::without_log_probabilities(&body),
+        Protocol::GeminiContent => gemini::without_log_probabilities(&body),
+        _ => None,
+    };
+    without.unwrap_or(body)
 }
 
 /// Reads model, tokens and id out of a whole reply. What is not there, or not as documented, stays `None`.
@@ -141,33 +255,49 @@ pub fn read_reply(protocol: Protocol, body: &[u8]) -> ReplyFacts {
     let view = std::str::from_utf8(body).ok().and_then(|text| View::parse(text).ok());
     let mut facts = ReplyFacts::new(protocol);
     let Some(view) = view else { return facts };
-    facts.note_reply(view);
-    facts.note_usage(protocol, view.get("usage"));
+    facts.note_reply(protocol, view);
+    facts.note_usage(protocol, view.get(usage_member(protocol)));
     facts
+}
+
+/// How a protocol calls its counts.
+pub(crate) fn usage_member(protocol: Protocol) -> &'static str {
+    if protocol.kind() == UpstreamKind::Gemini { "usageMetadata" } else { "usage" }
 }
 
 impl ReplyFacts {
     pub(crate) fn new(protocol: Protocol) -> ReplyFacts {
-        let usage = Usage { provider: Some(protocol.provider().to_owned()), ..Usage::default() };
+        let usage = Usage { provider: Some(protocol.kind().provider().to_owned()), ..Usage::default() };
         ReplyFacts { usage, ..ReplyFacts::default() }
     }
 
-    /// Takes over `model` and `id` of a reply, a chunk or a message: all three call them so.
-    pub(crate) fn note_reply(&mut self, reply: View<'_>) {
+    /// Takes over model and id of a reply, a chunk or a message.
+    pub(crate) fn note_reply(&mut self, protocol: Protocol, reply: View<'_>) {
+        let (model, id) = match protocol.kind() {
+            UpstreamKind::Gemini => ("modelVersion", "responseId"),
+            UpstreamKind::OpenAi | UpstreamKind::Anthropic => ("model", "id"),
+        };
         let text = |key| reply.get(key).and_then(View::string).and_then(name);
-        if let Some(model) = text("model") {
+        if let Some(model) = text(model) {
             self.usage.model = Some(model.clone());
             self.model = Some(model);
         }
-        self.upstream_id = text("id").or(self.upstream_id.take());
+        self.upstream_id = text(id).or(self.upstream_id.take());
+        if protocol == Protocol::OpenAiResponses {
+            self.failed |= reply.get("status").and_then(View::string).as_deref() == Some("failed");
+        }
     }
 
     /// Takes over the counts of a `usage` object. Later counts replace earlier ones: streams count cumulatively.
     pub(crate) fn note_usage(&mut self, protocol: Protocol, usage: Option<View<'_>>) {
         let Some(usage) = usage.filter(|usage| usage.is_object()) else { return };
         match protocol {
-            Protocol::OpenAiChat => openai::note_usage(&mut self.usage, usage),
-            Protocol::AnthropicMessages => anthropic::note_usage(&mut self.usage, usage),
+            Protocol::OpenAiResponses => responses::note_usage(&mut self.usage, usage),
+            _ => match protocol.kind() {
+                UpstreamKind::OpenAi => openai::note_usage(&mut self.usage, usage),
+                UpstreamKind::Anthropic => anthropic::note_usage(self, usage),
+                UpstreamKind::Gemini => gemini::note_usage(&mut self.usage, usage),
+            },
         }
     }
 }

@@ -70,6 +70,8 @@ pub(crate) fn decide(
 ) -> Result<Permitted<Redacted<Call>>, Box<Denied<Redacted<Call>>>> {
     let call = redacted.call();
     let mut found: Vec<&str> = redacted.findings().iter().map(|finding| finding.entity).collect();
+    // Beside what was found, which media the request holds: a policy may forbid `media:image`.
+    found.extend(redacted.media());
     found.sort_unstable();
     found.dedup();
     let parameters = parameters(&redacted);

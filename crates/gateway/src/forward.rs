@@ -97,15 +97,27 @@ fn request(
     let tool = matches!(destination, Destination::Tool(_));
     request = match (destination, route) {
         (Destination::Model(upstream), Route::Chat(protocol)) => {
-            path = if upstream.kind == UpstreamKind::OpenAi { "/chat/completions" } else { "/v1/messages" }
-                .to_owned();
+            path = protocol.path().to_owned();
             if let Some(chat) = chat {
                 body = adapt::prepare(*protocol, body, chat);
             }
             credential(request, upstream)?
         }
+        (Destination::Model(upstream), Route::Gemini(address)) => {
+            path = address.path();
+            credential(request, upstream)?
+        }
+        (Destination::Model(upstream), Route::Stored(stored)) => {
+            path = stored.path();
+            credential(request, upstream)?
+        }
         (Destination::Model(upstream), _) => {
-            path = if upstream.kind == UpstreamKind::OpenAi { "/models" } else { "/v1/models" }.to_owned();
+            path = match upstream.kind {
+                UpstreamKind::OpenAi => "/models",
+                UpstreamKind::Anthropic => "/v1/models",
+                UpstreamKind::Gemini => "/v1beta/models",
+            }
+            .to_owned();
             credential(request, upstream)?
         }
         (Destination::Tool(tool), _) => match &tool.credential {
@@ -142,6 +154,7 @@ fn credential(request: http::request::Builder, upstream: &Upstream) -> Option<ht
             let request = request.header("x-api-key", sensitive(key.expose())?);
             if versioned { request } else { request.header("anthropic-version", "2023-06-01") }
         }
+        UpstreamKind::Gemini => request.header("x-goog-api-key", sensitive(key.expose())?),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use greffier_event::{Call, Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
+use greffier_event::{Call, Content, Draft, EventType, Part, Principal, Target, Tenant, Timestamp};
 use greffier_ledger::{Appender, Recovered};
 use greffier_policy::Policies;
 use greffier_safety::Rulebook;
@@ -16,14 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
+use crate::adapt::LlmRequest;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, is_json};
 use crate::issuer_keys::KeysError;
 use crate::malformed::Malformed;
+use crate::media;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
@@ -34,6 +36,7 @@ use crate::remote::{OnFailure, Remote, Unanswered};
 use crate::route::Route;
 use crate::settings::{Limits, Secret, Settings, ToolServer, Upstream};
 use crate::site::Site;
+use crate::stored::{NotYours, Owner, StoredResponses};
 
 /// A step of the wall clock against the steady one that is worth an event.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
@@ -62,6 +65,8 @@ pub(crate) struct Gateway {
     pub(crate) refusals: Refusals,
     pub(crate) malformed: Malformed,
     pub(crate) metrics: Metrics,
+    /// Whose the responses are that providers keep.
+    pub(crate) stored: StoredResponses,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
     /// Who answers what is not governed.
@@ -113,6 +118,7 @@ impl Gateway {
             inspector,
             recorder,
             metrics,
+            stored: StoredResponses::default(),
             calls: TaskTracker::new(),
             site,
             stop,
@@ -129,11 +135,34 @@ impl Gateway {
         Handling::new(&self.rulebook, &self.recorder.appender, tenant, target)
     }
 
+    /// Puts a call of a stored response where it belongs: to the model that made it.
+    pub(crate) fn place(
+        &self,
+        route: &Route,
+        chat: Option<&LlmRequest>,
+        caller: &Owner,
+        call: &mut Call,
+    ) -> Result<(), Refused> {
+        let not_there =
+            |NotYours| Refused::new(404, "response_not_found", "no stored response of yours has this id");
+        if let Some(previous) = chat.and_then(|chat| chat.previous_response.as_deref()) {
+            self.stored.model(previous, caller).map_err(not_there)?;
+        }
+        if let Route::Stored(stored) = route
+            && let Some(model) = self.stored.model(&stored.id, caller).map_err(not_there)?
+        {
+            call.resource.uri = Some(format!("model://{model}/responses/{}", stored.id));
+            call.target = Target::Model { name: model };
+        }
+        Ok(())
+    }
+
     /// What inspects a call: our own detector, with what another analyser says about its texts, if one is asked; and why
     /// it said nothing.
     pub(crate) async fn analysed(&self, call: &Call) -> (Inspector, Option<(Unanswered, OnFailure)>) {
         let Some(remote) = &self.remote else { return (self.inspector.clone(), None) };
-        match remote.analyse(&self.client, &call.contents).await {
+        let contents = Vec::from_iter(call.contents.iter().map(|content| texts_of(content, &call.target)));
+        match remote.analyse(&self.client, &contents).await {
             Ok(others) => (Inspector::new(Arc::new(self.inspector.scanner().with_others(others))), None),
             Err(error) => {
                 tracing::warn!(%error, "the other analyser did not answer");
@@ -322,4 +351,13 @@ impl Gateway {
         // The recorder logs a failure; the node's own notes do not stop it from refusing or serving.
         drop(self.recorder.append(Draft { event, parts: parts.into_iter().collect() }).await);
     }
+}
+
+/// What another analyser is asked about: of a call to a model not its images, which are no text and may be large.
+fn texts_of(content: &Content, target: &Target) -> Content {
+    let text = std::str::from_utf8(&content.bytes).ok();
+    let text = text.filter(|_| matches!(target, Target::Model { .. }) && is_json(&content.media));
+    let bytes =
+        text.map_or_else(|| content.bytes.clone(), |text| media::texts(text).into_owned().into_bytes());
+    Content { bytes, ..content.clone() }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Handling {
     output: Rules,
     marks: Marks,
     vault: Vault,
+    /// Whether it is a model that is called: its formats have places for data that is no text.
+    pub(crate) of_model: bool,
 }
 
 impl Handling {
@@ -42,7 +44,7 @@ impl Handling {
                 reference.trim_start_matches("ref:").to_owned()
             }));
         }
-        Handling { input, output, marks, vault }
+        Handling { input, output, marks, vault, of_model: tool.is_none() }
     }
 
     pub(crate) fn rules(&self, stage: Stage) -> &Rules {

@@ -9,10 +9,11 @@ use std::sync::Mutex;
 use aws_lc_rs::digest;
 use greffier_event::{Principal, Timestamp};
 use greffier_policy::{Refusal, peek, verify};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::http_client::HttpClient;
 use crate::issuer_keys::{IssuerKeys, KeysError};
+use crate::refuse::Refused;
 use crate::settings::{Secret, TrustedIssuer};
 
 /// A verified token is trusted without verifying again for at most this long, in microseconds.
@@ -122,6 +123,44 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Secret, Refusal> {
     found.map(Secret::new).ok_or(Refusal::MissingToken)
 }
 
+/// Puts a token that travels as Gemini's clients send their key where [`bearer`] looks for it, and out of the query.
+///
+/// A query ends up in many logs, so a token there is taken only from a caller that sends no other.
+pub(crate) fn lift_gemini_key(headers: &mut HeaderMap, query: &mut Option<String>) -> Result<(), Refused> {
+    let keys: Vec<HeaderValue> = headers.get_all("x-goog-api-key").iter().cloned().collect();
+    for mut key in keys {
+        key.set_sensitive(true);
+        headers.append("x-api-key", key);
+    }
+    let Some(text) = query.take() else { return Ok(()) };
+    let name = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+    };
+    let (given, rest): (Vec<&str>, Vec<&str>) = text
+        .split('&')
+        .partition(|pair| matches!(name(pair).as_str(), "key" | "access_token" | "oauth_token"));
+    *query = (!rest.is_empty()).then(|| rest.join("&"));
+    let elsewhere = ["authorization", "x-api-key"].iter().any(|name| headers.contains_key(*name));
+    match given.as_slice() {
+        [] => Ok(()),
+        [pair] if !elsewhere && name(pair) == "key" => {
+            let token = pair.split_once('=').map(|(_, value)| value).unwrap_or_default();
+            let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
+            let mut value = HeaderValue::from_str(&token)
+                .map_err(|_| Refused::bad_request("`key` in the query is no token"))?;
+            value.set_sensitive(true);
+            headers.append("x-api-key", value);
+            Ok(())
+        }
+        _ => Err(Refused::new(
+            400,
+            "token_in_query",
+            "leave the token out of the query: send it once, as `x-goog-api-key` or `Authorization: Bearer …`",
+        )),
+    }
+}
+
 fn take(found: &mut Option<String>, token: &str) -> Result<(), Refusal> {
     match found {
         _ if token.is_empty() => Err(Refusal::MissingToken),
@@ -130,5 +169,40 @@ fn take(found: &mut Option<String>, token: &str) -> Result<(), Refusal> {
             *found = Some(token.to_owned());
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sent: &[(&'static str, &str)], query: &str) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(*name, value.parse().unwrap());
+        }
+        let mut query = (!query.is_empty()).then(|| query.to_owned());
+        match lift_gemini_key(&mut headers, &mut query) {
+            Err(refused) => refused.code.to_owned(),
+            Ok(()) => {
+                let token = bearer(&headers).map(|token| token.expose().to_owned());
+                format!("{token:?} {query:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn a_gemini_key_is_a_token_and_leaves_the_query() {
+        let key = ("x-goog-api-key", "t1");
+        assert_eq!(check(&[key], "alt=sse"), r#"Ok("t1") Some("alt=sse")"#);
+        assert_eq!(check(&[], "alt=sse&key=t1&x=1"), r#"Ok("t1") Some("alt=sse&x=1")"#);
+        assert_eq!(check(&[], "key=t%31"), r#"Ok("t1") None"#);
+        assert_eq!(check(&[], "k%65y=t1"), r#"Ok("t1") None"#);
+        assert_eq!(check(&[("authorization", "Bearer t1")], ""), r#"Ok("t1") None"#);
+        // Twice, or where it does not belong.
+        assert_eq!(check(&[key], "key=t1"), "token_in_query");
+        assert_eq!(check(&[], "key=t1&key=t2"), "token_in_query");
+        assert_eq!(check(&[], "access_token=t1"), "token_in_query");
+        assert_eq!(check(&[key, ("authorization", "Bearer t2")], ""), "Err(Malformed) None");
     }
 }

@@ -5,13 +5,14 @@
 //! is taken out whatever the rules let through.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greffier_event::{Call, Content, ContentSafety, Finding, Place, Redaction, RedactionAction, Stage};
 use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, replace_text, urlenc};
 
 use crate::handling::Handling;
+use crate::media;
 use crate::remote::{OnFailure, Unanswered};
 use crate::settings::Secret;
 
@@ -39,6 +40,8 @@ pub(crate) struct Inspected {
     pub(crate) forward: Vec<u8>,
     /// The bytes that may be recorded.
     pub(crate) record: Vec<u8>,
+    /// Types of the media within, as policies are told.
+    pub(crate) media: BTreeSet<String>,
 }
 
 /// A call with what inspection made of it. Only [`inspect`] makes one.
@@ -46,6 +49,8 @@ pub(crate) struct Inspected {
 pub(crate) struct Redacted<C> {
     call: C,
     findings: Vec<Finding>,
+    /// Types of the media within, as policies are told.
+    media: BTreeSet<String>,
     /// Why another analyser, which was asked, said nothing.
     unanswered: Option<(Unanswered, OnFailure)>,
     forward: Vec<Content>,
@@ -61,6 +66,11 @@ impl Redacted<Call> {
     /// What was found.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Types of the media within: `media:image`, `media:image/png`.
+    pub(crate) fn media(&self) -> impl Iterator<Item = &str> {
+        self.media.iter().map(String::as_str)
     }
 
     /// Why another analyser, which was asked, said nothing, and what that means for the call.
@@ -91,6 +101,7 @@ pub(crate) fn inspect(
     let mut redacted = Redacted {
         call,
         findings: Vec::new(),
+        media: BTreeSet::new(),
         unanswered,
         forward: Vec::new(),
         record: Vec::with_capacity(contents.len()),
@@ -99,6 +110,7 @@ pub(crate) fn inspect(
     for content in contents {
         let inspected = inspector.content(&content, handling, Stage::Input)?;
         redacted.findings.extend(inspected.findings);
+        redacted.media.extend(inspected.media);
         let with = |bytes: Vec<u8>| Content {
             place: content.place.clone(),
             media: content.media.clone(),
@@ -166,6 +178,18 @@ impl Inspector {
 
     fn json(&self, raw: &[u8], handling: &Handling, stage: Stage) -> Result<Inspected, Uninspectable> {
         let rules = handling.rules(stage);
+        if let (true, Ok(text)) = (handling.of_model, std::str::from_utf8(raw)) {
+            let inspected = media::inspect(text, &self.scanner, rules, handling.marks())?;
+            let findings = inspected.findings.iter();
+            return Ok(Inspected {
+                findings: findings
+                    .map(|found| finding(found.entity, found.pointer.clone(), rules, stage))
+                    .collect(),
+                forward: inspected.forward.into_bytes(),
+                record: inspected.record.into_bytes(),
+                media: inspected.kinds,
+            });
+        }
         let inspection = json::inspect(raw, &self.scanner)?;
         let findings = inspection
             .findings
@@ -176,6 +200,7 @@ impl Inspector {
             findings,
             forward: inspection.replace(raw, rules, handling.marks()),
             record: inspection.redact(raw, |_| true),
+            media: BTreeSet::new(),
         })
     }
 
@@ -199,6 +224,7 @@ impl Inspector {
             findings,
             forward: inspection.replace(text, form, rules, handling.marks()).into_bytes(),
             record: inspection.redact(text, |_| true).into_bytes(),
+            media: BTreeSet::new(),
         })
     }
 
@@ -224,6 +250,7 @@ impl Inspector {
             findings,
             forward: bytes(replace_text(&text, &spans, rules, handling.marks())),
             record: bytes(redact_text(&text, &spans, |_| true)),
+            media: BTreeSet::new(),
         }
     }
 }

@@ -16,11 +16,14 @@ use crate::decide::{Denial, decide};
 use crate::forward::forward;
 use crate::gateway::Gateway;
 use crate::http_client;
+use crate::identify::lift_gemini_key;
 use crate::inspect::inspect;
 use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
 use crate::route::{NoDestination, destination};
+use crate::settings::UpstreamKind;
+use crate::stored::Owner;
 use crate::unrecorded::Cleared;
 
 /// Governs one request; whatever happens, the answer is in the caller's wire format.
@@ -51,7 +54,7 @@ pub(crate) async fn govern(
 
 async fn steps(
     gateway: &Arc<Gateway>,
-    head: Head,
+    mut head: Head,
     body: &mut Incoming,
     request_id: &str,
     gone: &CancellationToken,
@@ -61,6 +64,11 @@ async fn steps(
     // First of all: while nothing can be written down, nothing is even looked at, but for what may go on unrecorded.
     gateway.may_govern(&head.route).map_err(|_| Refused::not_recording())?;
 
+    // Gemini's clients send what they take for a key in a place of its own.
+    if head.route.kind() == Some(UpstreamKind::Gemini) {
+        lift_gemini_key(&mut head.headers, &mut head.query)?;
+    }
+
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let protocol = head.route.protocol();
     let (principal, token) = gateway.identify(&head.headers, head.peer, protocol, request_id, now).await?;
@@ -69,7 +77,13 @@ async fn steps(
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
         .await
         .map_err(|error| Refused::from(error).sent_by(&principal))?;
-    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+    let ReadCall { mut call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+        .map_err(|refused| refused.sent_by(&principal))?;
+
+    // A response that the provider keeps is its owner's; to anybody else it is not there.
+    let owner = Owner::of(&principal);
+    gateway
+        .place(&head.route, chat.as_ref(), &owner, &mut call)
         .map_err(|refused| refused.sent_by(&principal))?;
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
@@ -107,7 +121,7 @@ async fn steps(
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
-    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling };
+    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling, owner };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

@@ -46,6 +46,35 @@ struct Model {
     output: u64,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    /// Of what is kept for an hour; absent, it costs what other writes do.
+    cache_write_1h: Option<u64>,
+    /// What a request with very much input costs.
+    long: Option<Long>,
+}
+
+/// Prices of requests with more input than a bound: of all their tokens, not only of those beyond it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Long {
+    above: u64,
+    input: u64,
+    output: u64,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    cache_write_1h: Option<u64>,
+}
+
+impl Model {
+    /// The prices of a request with so much input.
+    fn at(&self, input: u64) -> Model {
+        let mut model = Model { long: None, ..self.clone() };
+        if let Some(long) = self.long.as_ref().filter(|long| input > long.above) {
+            (model.input, model.output) = (long.input, long.output);
+            (model.cache_read, model.cache_write) = (long.cache_read, long.cache_write);
+            model.cache_write_1h = long.cache_write_1h;
+        }
+        model
+    }
 }
 
 /// Where a price comes from.
@@ -79,20 +108,25 @@ impl Prices {
     }
 
     /// What the tokens cost, in millionths of a US dollar, rounded half up. `None` if the model's price or
-    /// both token counts are not known, or the sum is beyond what a record can hold.
-    pub fn cost_micros(&self, usage: &Usage) -> Option<u64> {
+    /// both token counts are not known, or the sum is beyond what a record can hold. `long_writes` of the tokens
+    /// written to the provider's cache are kept there for an hour.
+    pub fn cost_micros(&self, usage: &Usage, long_writes: u64) -> Option<u64> {
         let (_, model) = self.find(usage)?;
+        let model = model.at(usage.input_tokens.unwrap_or(0));
         if usage.input_tokens.is_none() && usage.output_tokens.is_none() {
             return None;
         }
         let read = usage.cache_read_tokens.unwrap_or(0);
         let write = usage.cache_write_tokens.unwrap_or(0);
+        let long = long_writes.min(write);
+        let short_price = model.cache_write.unwrap_or(model.input);
         // Cached input is part of all input: what is left is priced as fresh.
         let fresh = usage.input_tokens.unwrap_or(0).saturating_sub(read).saturating_sub(write);
         let rows = [
             (fresh, model.input),
             (read, model.cache_read.unwrap_or(model.input)),
-            (write, model.cache_write.unwrap_or(model.input)),
+            (write - long, short_price),
+            (long, model.cache_write_1h.unwrap_or(short_price)),
             (usage.output_tokens.unwrap_or(0), model.output),
         ];
         let sum = rows.iter().try_fold(0_u128, |sum, &(tokens, price)| {
@@ -175,7 +209,7 @@ mod tests {
             .map(|&(provider, model, tokens)| {
                 let usage = usage(provider, model, tokens);
                 let date = prices.origin(&usage).map(|origin| origin.date);
-                format!("{provider} {model} {tokens:?} {:?} {date:?}", prices.cost_micros(&usage))
+                format!("{provider} {model} {tokens:?} {:?} {date:?}", prices.cost_micros(&usage, 0))
             })
             .collect();
         rows.join("\n")
@@ -251,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_in_the_cache_and_a_long_prompt_have_prices_of_their_own() {
+        let prices = Prices::builtin().unwrap();
+        let write = usage("anthropic", "claude-sonnet-4-5", [3_000, 0, 0, 3_000]);
+        let costs = [0, 1_000, 3_000, u64::MAX].map(|long| prices.cost_micros(&write, long));
+        assert_eq!(costs, [Some(11_250), Some(13_500), Some(18_000), Some(18_000)]);
+        let pro = |input| prices.cost_micros(&usage("gemini", "gemini-2.5-pro", [input, 1_000, 1_000, 0]), 0);
+        assert_eq!([pro(200_000), pro(200_001)], [Some(258_875), Some(512_753)]);
+    }
+
+    #[test]
     fn the_users_prices_come_first() {
         let overlay = r#"
             [[provider]]
@@ -288,7 +332,7 @@ mod tests {
     fn without_counts_there_is_no_cost() {
         let mut usage = usage("openai", "gpt-4o", [0; 4]);
         (usage.input_tokens, usage.output_tokens) = (None, None);
-        assert_eq!(Prices::builtin().unwrap().cost_micros(&usage), None);
+        assert_eq!(Prices::builtin().unwrap().cost_micros(&usage, 0), None);
     }
 
     proptest! {

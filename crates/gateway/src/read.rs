@@ -9,11 +9,12 @@ use greffier_event::{
 use greffier_safety::json;
 use http::{HeaderMap, Method};
 
-use crate::adapt::{self, LlmRequest};
+use crate::adapt::{self, LlmRequest, Protocol};
 use crate::inspect::is_json;
 use crate::refuse::Refused;
 use crate::route::Route;
 use crate::settings::{ToolServer, Upstream};
+use crate::stored::Verb;
 
 /// Everything of a request but its body and its token.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ const MAX_NAME: usize = 128;
 #[derive(Debug)]
 pub(crate) struct ReadCall {
     pub(crate) call: Call,
-    /// Set for a chat.
+    /// Set for a question to a model.
     pub(crate) chat: Option<LlmRequest>,
 }
 
@@ -60,8 +61,33 @@ pub(crate) fn read(
                 .map_err(|error| Refused::bad_request(format!("the body is not valid JSON: {error}")))?;
             let chat = adapt::read_request(*protocol, &body)
                 .map_err(|error| Refused::bad_request(error.to_string()))?;
-            let name = chat.model.clone();
-            (llm("chat", Effect::Execute), model_resource(&name), Target::Model { name }, Some(chat))
+            asked(*protocol, chat)
+        }
+        Route::Gemini(address) => {
+            json::check(&body)
+                .map_err(|error| Refused::bad_request(format!("the body is not valid JSON: {error}")))?;
+            let chat = adapt::gemini::read(address, &body)
+                .map_err(|error| Refused::bad_request(error.to_string()))?;
+            asked(address.protocol, chat)
+        }
+        // Its model is known, if at all, to the table of stored responses.
+        Route::Stored(stored) => {
+            let (name, effect) = match stored.verb {
+                Verb::Get => ("responses:get", Effect::Read),
+                Verb::Delete => ("responses:delete", Effect::Delete),
+                Verb::Cancel => ("responses:cancel", Effect::Update),
+                Verb::InputItems => ("responses:input_items", Effect::Read),
+            };
+            let chat = LlmRequest {
+                model: "*".to_owned(),
+                // Where its caller asks for a stream; otherwise it comes whole.
+                stream: stored.verb == Verb::Get,
+                usage_requested: true,
+                previous_response: None,
+            };
+            let mut resource = model_resource("*");
+            resource.uri = Some(format!("model://*/responses/{}", stored.id));
+            (llm(name, effect), resource, Target::Model { name: "*".to_owned() }, Some(chat))
         }
         Route::Models(_) => (
             llm("models:list", Effect::Read),
@@ -88,7 +114,9 @@ pub(crate) fn read(
     let mut contents = Vec::new();
     if !body.is_empty() {
         // A chat's body is JSON whatever its header says; an unlabelled tool body is JSON if it looks so.
-        let json = chat.is_some() || is_json(&media) || (media.is_empty() && json::check(&body).is_ok());
+        let json = matches!(head.route, Route::Chat(_) | Route::Gemini(_))
+            || is_json(&media)
+            || (media.is_empty() && json::check(&body).is_ok());
         let media = if json { "application/json".to_owned() } else { media };
         contents.push(Content { place: Place::Body, media, bytes: body.to_vec() });
     }
@@ -141,6 +169,14 @@ pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
         return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
     }
     Ok(())
+}
+
+/// A question to a model. To count its tokens changes nothing.
+fn asked(protocol: Protocol, chat: LlmRequest) -> (Action, Resource, Target, Option<LlmRequest>) {
+    let name = chat.model.clone();
+    let counts = matches!(protocol, Protocol::AnthropicCountTokens | Protocol::GeminiCountTokens);
+    let effect = if counts { Effect::Read } else { Effect::Execute };
+    (llm(protocol.action(), effect), model_resource(&name), Target::Model { name }, Some(chat))
 }
 
 fn llm(name: &str, effect: Effect) -> Action {

@@ -12,16 +12,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapt::{self, LlmRequest, ReplyFacts};
+use crate::adapt::{self, LlmRequest, Protocol, ReplyFacts};
 use crate::body::{self, Body};
 use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
 use crate::handling::Handling;
 use crate::http_client::{self, BodyError};
-use crate::inspect::Inspected;
+use crate::inspect::{Inspected, is_json};
 use crate::record::{Ending, Open, part};
 use crate::refuse::{self, Refused};
 use crate::route::{Destination, Route};
+use crate::stored::Owner;
 
 /// What the reply's handling needs to know of its call.
 pub(crate) struct Reply {
@@ -30,6 +31,8 @@ pub(crate) struct Reply {
     pub(crate) request_id: String,
     pub(crate) receipt: String,
     pub(crate) handling: Handling,
+    /// Who asks, for a response that the provider keeps.
+    pub(crate) owner: Owner,
 }
 
 /// Brings the upstream's reply back, or says why there is none. Every way out leaves an outcome event.
@@ -63,7 +66,7 @@ pub(crate) async fn reply(
     }
     let streams = call.chat.as_ref().is_some_and(|chat| chat.stream)
         && head.status.is_success()
-        && head.media.starts_with("text/event-stream");
+        && (head.media.starts_with("text/event-stream") || streams_an_array(&call.route, &head.media));
     let ongoing = Ongoing { gateway: Arc::clone(gateway), call, head, destination, idle };
     if streams {
         return Ok(ongoing.streamed(reply.into_body(), open));
@@ -201,12 +204,13 @@ impl Ongoing {
             close(gateway, open, Ending::without_reply(outcome)).await?;
             return Err(Refused::new(502, "reply_unreadable", "the upstream's reply could not be inspected"));
         };
-        let inspected = match &call.route {
+        let protocol = call.route.model_protocol();
+        let inspected = match protocol {
             // Beside the text a reply may spell it again, token by token.
-            Route::Chat(protocol) if !inspected.findings.is_empty() => Inspected {
-                forward: adapt::without_echoes(*protocol, inspected.forward),
-                record: adapt::without_echoes(*protocol, inspected.record),
-                findings: inspected.findings,
+            Some(protocol) if !inspected.findings.is_empty() => Inspected {
+                forward: adapt::without_echoes(protocol, inspected.forward),
+                record: adapt::without_echoes(protocol, inspected.record),
+                ..inspected
             },
             _ => inspected,
         };
@@ -215,13 +219,15 @@ impl Ongoing {
         findings.extend(header_findings);
         let blocked =
             findings.iter().find(|finding| finding.action == RedactionAction::Block).map(|f| f.entity);
+        let facts =
+            protocol.filter(|_| head.status.is_success()).map(|protocol| adapt::read_reply(protocol, &bytes));
+        // To have looked at a stored response that failed is a success.
+        let model_failed =
+            matches!(call.route, Route::Chat(_)) && facts.as_ref().is_some_and(|facts| facts.failed);
         let outcome = match blocked {
             Some(_) => head.outcome(OutcomeStatus::Denied, Some("reply_blocked")),
+            None if model_failed => head.outcome(OutcomeStatus::Failure, Some("upstream_error")),
             None => head.ended(),
-        };
-        let facts = match &call.route {
-            Route::Chat(protocol) if head.status.is_success() => Some(adapt::read_reply(*protocol, &bytes)),
-            _ => None,
         };
         let failed = head.status.is_client_error() || head.status.is_server_error();
         let name = match (&call.route, failed) {
@@ -231,7 +237,7 @@ impl Ongoing {
         };
         let recorded = Content { bytes: inspected.record, ..content };
         let parts = if recorded.bytes.is_empty() { Vec::new() } else { vec![part(name, &recorded)] };
-        let usage = facts.map(|facts| usage(gateway, destination, facts));
+        let usage = facts.and_then(|facts| usage(gateway, call, destination, facts));
         close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
         if let Some(entity) = blocked {
             return Err(Refused::new(
@@ -250,14 +256,35 @@ impl Ongoing {
     }
 }
 
-fn usage(gateway: &Gateway, destination: &Destination, facts: ReplyFacts) -> Usage {
+/// Whether a stream comes as one JSON array: Gemini's does, unless it is asked for events.
+fn streams_an_array(route: &Route, media: &str) -> bool {
+    matches!(route, Route::Gemini(address) if address.streams()) && is_json(media)
+}
+
+/// What goes on record of a reply's tokens; those of a stored response once, however often it is looked at.
+fn usage(gateway: &Gateway, call: &Reply, destination: &Destination, facts: ReplyFacts) -> Option<Usage> {
     let mut usage = facts.usage;
+    let counted = usage.input_tokens.is_some() || usage.output_tokens.is_some();
+    match &call.route {
+        // What is free has nothing to count.
+        Route::Chat(Protocol::AnthropicCountTokens | Protocol::OpenAiModerations) => return None,
+        Route::Gemini(address) if address.protocol == Protocol::GeminiCountTokens => return None,
+        Route::Stored(stored) if !counted || !gateway.stored.count_once(&stored.id) => return None,
+        Route::Chat(Protocol::OpenAiResponses) => {
+            if let (Some(id), Some(chat)) = (&facts.upstream_id, &call.chat) {
+                gateway.stored.keep(id, call.owner.clone(), &chat.model, counted);
+            }
+        }
+        _ => {}
+    }
     if let Destination::Model(upstream) = destination {
         usage.provider = Some(upstream.kind.provider().to_owned());
     }
-    usage.model = usage.model.or(facts.model);
-    usage.cost_micros = gateway.prices.cost_micros(&usage);
-    usage
+    // Some replies do not say which model they are of.
+    let asked = || call.chat.as_ref().map(|chat| chat.model.clone()).filter(|_| counted);
+    usage.model = usage.model.or(facts.model).or_else(asked);
+    usage.cost_micros = gateway.prices.cost_micros(&usage, facts.long_cache_writes);
+    Some(usage)
 }
 
 /// Headers of a reply that the caller gets: what describes the body and what SDKs read; inspected like content.

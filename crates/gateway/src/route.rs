@@ -4,16 +4,22 @@ use greffier_event::Target;
 use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
+use crate::adapt::gemini::Address;
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
+use crate::stored::Stored;
 use crate::wire::Wire;
 
 /// A governed entrance of the listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// A chat with a model.
+    /// A question to a model, which the body names.
     Chat(Protocol),
-    /// `GET /v1/models`.
+    /// A question to a Gemini model, which the path names.
+    Gemini(Address),
+    /// `GET /v1/models`, `GET /v1beta/models`.
     Models(UpstreamKind),
+    /// A response that the provider keeps: `/v1/responses/{id}`.
+    Stored(Stored),
     /// `/tools/{name}/{path}`.
     Tool {
         /// The configured name.
@@ -24,29 +30,49 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// Both providers list their models under one path; Anthropic's SDKs say so in a header.
+    /// All providers list their models under one path; what their SDKs send with it tells them apart.
     pub(crate) fn models(headers: &HeaderMap) -> Route {
-        let anthropic = headers.contains_key("anthropic-version");
-        Route::Models(if anthropic { UpstreamKind::Anthropic } else { UpstreamKind::OpenAi })
+        Route::Models(if headers.contains_key("anthropic-version") {
+            UpstreamKind::Anthropic
+        } else if headers.contains_key("x-goog-api-key") {
+            UpstreamKind::Gemini
+        } else {
+            UpstreamKind::OpenAi
+        })
+    }
+
+    /// The protocol of a model's reply.
+    pub(crate) fn model_protocol(&self) -> Option<Protocol> {
+        match self {
+            Route::Chat(protocol) => Some(*protocol),
+            Route::Gemini(address) => Some(address.protocol),
+            Route::Stored(_) => Some(Protocol::OpenAiResponses),
+            Route::Models(_) | Route::Tool { .. } => None,
+        }
+    }
+
+    /// The API of a model provider that it belongs to.
+    pub(crate) fn kind(&self) -> Option<UpstreamKind> {
+        match self {
+            Route::Models(kind) => Some(*kind),
+            _ => self.model_protocol().map(Protocol::kind),
+        }
     }
 
     /// The wire format the caller expects errors in.
     pub(crate) fn wire(&self) -> Wire {
-        match self {
-            Route::Chat(Protocol::OpenAiChat) | Route::Models(UpstreamKind::OpenAi) => Wire::OpenAi,
-            Route::Chat(Protocol::AnthropicMessages) | Route::Models(UpstreamKind::Anthropic) => {
-                Wire::Anthropic
-            }
-            Route::Tool { .. } => Wire::Plain,
-        }
+        self.kind().map_or(Wire::Plain, UpstreamKind::wire)
     }
 
     /// The protocol's name, as events and metrics carry it.
     pub(crate) fn protocol(&self) -> &'static str {
         match self {
             Route::Chat(protocol) => protocol.name(),
+            Route::Gemini(address) => address.protocol.name(),
+            Route::Stored(_) => Protocol::OpenAiResponses.name(),
             Route::Models(UpstreamKind::OpenAi) => "openai.models",
             Route::Models(UpstreamKind::Anthropic) => "anthropic.models",
+            Route::Models(UpstreamKind::Gemini) => "gemini.models",
             Route::Tool { .. } => "http.tool",
         }
     }
@@ -55,7 +81,8 @@ impl Route {
 /// The wire format for errors before a route is known.
 pub(crate) fn wire(path: &str) -> Wire {
     match path {
-        "/v1/messages" => Wire::Anthropic,
+        path if path.starts_with("/v1/messages") => Wire::Anthropic,
+        path if path.starts_with("/v1beta/") || Address::parse(path).is_some() => Wire::Gemini,
         path if path.starts_with("/v1/") => Wire::OpenAi,
         _ => Wire::Plain,
     }
@@ -78,12 +105,26 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let (route, taken) = match path {
         "/v1/chat/completions" => (Route::Chat(Protocol::OpenAiChat), post),
+        "/v1/responses" => (Route::Chat(Protocol::OpenAiResponses), post),
+        "/v1/completions" => (Route::Chat(Protocol::OpenAiCompletions), post),
+        "/v1/embeddings" => (Route::Chat(Protocol::OpenAiEmbeddings), post),
+        "/v1/moderations" => (Route::Chat(Protocol::OpenAiModerations), post),
         "/v1/messages" => (Route::Chat(Protocol::AnthropicMessages), post),
+        "/v1/messages/count_tokens" => (Route::Chat(Protocol::AnthropicCountTokens), post),
         "/v1/models" => (Route::models(headers), *method == Method::GET),
+        "/v1beta/models" => (Route::Models(UpstreamKind::Gemini), *method == Method::GET),
         "/healthz" if reads => return Entrance::Health,
         "/readyz" if reads => return Entrance::Ready,
         "/metrics" if reads => return Entrance::Metrics,
         "/healthz" | "/readyz" | "/metrics" => return Entrance::WrongMethod(Wire::Plain),
+        _ if path.starts_with("/v1/responses/") => {
+            let Some((stored, taken)) = Stored::parse(method, path) else { return Entrance::Unknown };
+            (Route::Stored(stored), taken)
+        }
+        _ if path.starts_with("/v1") => {
+            let Some(address) = Address::parse(path) else { return Entrance::Unknown };
+            (Route::Gemini(address), post)
+        }
         _ => {
             let Some(rest) = path.strip_prefix("/tools/") else { return Entrance::Unknown };
             let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -146,14 +187,9 @@ pub(crate) fn destination(
             return Ok(Destination::Tool(tool.clone()));
         }
     };
-    let kind = match route {
-        Route::Chat(Protocol::OpenAiChat) => UpstreamKind::OpenAi,
-        Route::Chat(Protocol::AnthropicMessages) => UpstreamKind::Anthropic,
-        Route::Models(kind) => *kind,
-        Route::Tool { .. } => return Err(NoDestination::Tool),
-    };
-    // A list of models asks no model: any upstream of the kind will do.
-    let listing = matches!(route, Route::Models(_));
+    let Some(kind) = route.kind() else { return Err(NoDestination::Tool) };
+    // A list of models asks no model, and a stored response may be of any: the first upstream of the kind it is.
+    let listing = matches!(route, Route::Models(_)) || (matches!(route, Route::Stored(_)) && model == "*");
     let upstream = upstreams
         .iter()
         .filter(|upstream| upstream.kind == kind)

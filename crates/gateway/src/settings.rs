@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::continues::Continues;
 use crate::prices::Prices;
 use crate::remote::Remote;
+use crate::wire::Wire;
 
 /// Everything `serve` needs to know.
 #[derive(Debug)]
@@ -96,6 +97,8 @@ pub enum UpstreamKind {
     OpenAi,
     /// Anthropic's.
     Anthropic,
+    /// Google's Gemini.
+    Gemini,
 }
 
 impl UpstreamKind {
@@ -104,6 +107,16 @@ impl UpstreamKind {
         match self {
             UpstreamKind::OpenAi => "openai",
             UpstreamKind::Anthropic => "anthropic",
+            UpstreamKind::Gemini => "gemini",
+        }
+    }
+
+    /// The format its errors are written in.
+    pub(crate) fn wire(self) -> Wire {
+        match self {
+            UpstreamKind::OpenAi => Wire::OpenAi,
+            UpstreamKind::Anthropic => Wire::Anthropic,
+            UpstreamKind::Gemini => Wire::Gemini,
         }
     }
 }
@@ -115,7 +128,7 @@ pub struct Upstream {
     pub name: String,
     /// The API it speaks.
     pub kind: UpstreamKind,
-    /// Base URL; for OpenAI with the version, `https://api.openai.com/v1`.
+    /// Base URL; for OpenAI with the version, `https://api.openai.com/v1`, for the others without.
     pub base_url: Uri,
     /// Its API key; `None` when the configured variable is not set: calls to it are refused.
     pub api_key: Option<Secret>,

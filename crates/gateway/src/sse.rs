@@ -6,8 +6,9 @@ use std::borrow::Cow;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The most bytes one event may have. Providers stay below a few KiB; whole images in one event reach hundreds.
-pub const MAX_EVENT: usize = 1 << 20;
+/// The most bytes one event may have. Most stay below a few KiB; a response said whole with the images it made has some
+/// MiB.
+pub const MAX_EVENT: usize = 16 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

@@ -6,25 +6,31 @@
 //! other string of an event is inspected where it stands. What nobody changes leaves byte for byte as it came.
 
 mod anthropic;
+mod array;
 mod channel;
 mod completion;
 mod event;
 mod field;
+mod gemini;
 mod openai;
 mod output;
+mod responses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greffier_event::{Finding, RedactionAction, Stage};
-use greffier_safety::{Entity, Marks, Met, Rules, Scanner, Vault, json, replace_text};
+use greffier_safety::{Entity, Marks, Met, Rules, Scanner, Vault, replace_text};
+use serde_json::{Map, Value};
 
 use crate::adapt::view::{View, splice};
-use crate::adapt::{Protocol, ReplyFacts};
+use crate::adapt::{Protocol, ReplyFacts, usage_member};
+use crate::media;
 use crate::sse::{SseDecoder, SseEvent};
+pub use array::{ArrayReader, ArrayWriter};
 use channel::{Channel, Document, Passed};
 use completion::Completion;
-use event::{Kind, Reading, Slot};
+use event::{Form, Kind, Reading, Slot};
 use field::{Field, is_word};
 pub use output::{StreamEnd, StreamError, StreamOutput};
 
@@ -37,6 +43,7 @@ const MAX_FINDINGS: usize = 4096;
 /// Governs one streamed reply. See the module.
 pub struct StreamGovernor {
     protocol: Protocol,
+    form: Form,
     scanner: Arc<Scanner>,
     rules: Rules,
     marks: Marks,
@@ -48,6 +55,8 @@ pub struct StreamGovernor {
     pending: Option<(SseEvent, String)>,
     /// The latest event without its streamed text: further deltas take their outer members from it.
     latest: String,
+    /// What a further delta of a field takes over from its latest one, where it is more than that.
+    heads: BTreeMap<Field, Map<String, Value>>,
     completion: Completion,
     facts: ReplyFacts,
     findings: Vec<Finding>,
@@ -78,6 +87,7 @@ impl StreamGovernor {
     ) -> StreamGovernor {
         StreamGovernor {
             protocol,
+            form: Form::of(protocol),
             scanner,
             rules,
             marks: Marks::default(),
@@ -87,6 +97,7 @@ impl StreamGovernor {
             channels: BTreeMap::new(),
             pending: None,
             latest: String::new(),
+            heads: BTreeMap::new(),
             completion: Completion::default(),
             facts: ReplyFacts::new(protocol),
             findings: Vec::new(),
@@ -130,6 +141,8 @@ impl StreamGovernor {
 
     /// Ends the stream and tells what it was.
     pub fn end(mut self) -> StreamEnd {
+        // Where no event says that the reply is over, the last that says a candidate is was the last.
+        let last = self.form == Form::Candidates && self.pending.is_some();
         if self.over == Over::Not && self.settle(None).is_err() {
             self.over = Over::Stopped;
         }
@@ -141,14 +154,14 @@ impl StreamGovernor {
             self.completion.append(field, &channel.finish().record);
         }
         let bytes = if self.over == Over::Stopped { Vec::new() } else { self.output.bytes };
-        let (completion, truncated) = self.completion.into_json(self.protocol);
+        let (completion, truncated) = self.completion.into_json(self.form);
         StreamEnd {
             bytes,
             facts: self.facts,
             findings: self.findings,
             completion,
             truncated,
-            complete: self.over == Over::Ended || self.upstream_error,
+            complete: self.over == Over::Ended || self.upstream_error || (last && self.over == Over::Not),
             upstream_error: self.upstream_error,
         }
     }
@@ -166,7 +179,7 @@ impl StreamGovernor {
             self.pass(&event, None);
             return Ok(());
         };
-        if self.protocol == Protocol::OpenAiChat && data.trim() == "[DONE]" {
+        if self.form.says_done() && data.trim() == "[DONE]" {
             self.settle(None)?;
             self.close_all();
             let held = self.render(&event, None);
@@ -183,10 +196,9 @@ impl StreamGovernor {
             self.pass(&event, text.as_deref());
             return Ok(());
         };
-        let reading = Reading::of(self.protocol, view, &data);
+        let reading = Reading::of(self.form, view, &data);
         self.settle(Some(&reading))?;
-        // Some servers say `finish_reason` and go on: what ends with this event is known with the next.
-        if self.protocol == Protocol::OpenAiChat && !reading.ends.is_empty() {
+        if self.form.waits() && !reading.ends.is_empty() {
             self.pending = Some((event, data));
             return Ok(());
         }
@@ -200,7 +212,7 @@ impl StreamGovernor {
             return Ok(());
         }
         let view = View::parse(&data).map_err(|_| StreamError::NotJson)?;
-        let ends = Reading::of(self.protocol, view, &data).ends;
+        let ends = Reading::of(self.form, view, &data).ends;
         let more = |slot: &Slot| !slot.text.is_empty() && slot.field.of.is_some_and(|of| ends.contains(&of));
         let goes_on = next.is_some_and(|next| next.slots.iter().any(more));
         self.govern(&event, &data, !goes_on)
@@ -212,11 +224,11 @@ impl StreamGovernor {
             return Ok(());
         }
         let view = View::parse(data).map_err(|_| StreamError::NotJson)?;
-        let reading = Reading::of(self.protocol, view, data);
+        let reading = Reading::of(self.form, view, data);
         let skeleton = splice(data, reading.slots.iter().map(|slot| (slot.span.clone(), "\"\"")));
-        let inspection =
-            json::inspect(skeleton.as_bytes(), &self.scanner).map_err(|_| StreamError::NotJson)?;
-        for finding in &inspection.findings {
+        let inspected = media::inspect(&skeleton, &self.scanner, &self.rules, &self.marks)
+            .map_err(|_| StreamError::NotJson)?;
+        for finding in &inspected.findings {
             for _ in 0..finding.count {
                 self.found(
                     finding.entity,
@@ -225,15 +237,34 @@ impl StreamGovernor {
                 );
             }
         }
-        let text = |bytes| String::from_utf8(bytes).map_err(|_| StreamError::NotJson);
-        let forward = text(inspection.replace(skeleton.as_bytes(), &self.rules, &self.marks))?;
+        let media::Inspected { forward, record, .. } = inspected;
         let forward = if self.vault.is_empty() { forward } else { self.vault.restore_json(&forward) };
-        let record = text(inspection.redact(skeleton.as_bytes(), |_| true))?;
         self.note(&record, view)?;
 
-        let mut texts = Vec::with_capacity(reading.slots.len());
+        for field in self.below(&reading.closes) {
+            let held = self.finish(&field);
+            self.send_held(&field, &held);
+        }
+        let (mut texts, mut said) = (Vec::with_capacity(reading.slots.len()), Vec::new());
         for slot in &reading.slots {
-            texts.push(self.advance(&slot.field, &slot.text)?);
+            if slot.whole {
+                let passed = self.repeat(&slot.field, &slot.text)?;
+                said.push(passed.record);
+                texts.push(passed.forward);
+            } else {
+                texts.push(self.advance(&slot.field, &slot.text)?);
+                if let Some(head) = self.head(&forward) {
+                    self.heads.insert(slot.field.clone(), head);
+                }
+            }
+        }
+        for field in self.below(&reading.closes) {
+            self.finish(&field);
+        }
+        if reading.kind == Kind::Terminal && said.len() == reading.slots.len() {
+            let whole = reading.refill(self.form, &record, &said)?;
+            let reply = View::parse(&whole).ok().and_then(responses::response);
+            reply.into_iter().for_each(|reply| self.completion.say_whole(reply.text()));
         }
         self.latest.clone_from(&forward);
         if reading.kind == Kind::Terminal {
@@ -248,13 +279,13 @@ impl StreamGovernor {
         }
         let same =
             forward == skeleton && reading.slots.iter().zip(&texts).all(|(slot, text)| slot.text == *text);
-        let rewritten = if same { None } else { Some(reading.refill(self.protocol, &forward, &texts)?) };
+        let rewritten = if same { None } else { Some(reading.refill(self.form, &forward, &texts)?) };
         let bytes = self.render(event, rewritten.as_deref());
+        self.upstream_error |= reading.kind == Kind::Error || self.facts.failed;
         if reading.kind == Kind::Terminal {
             self.hold(bytes);
             return Ok(());
         }
-        self.upstream_error |= reading.kind == Kind::Error;
         if self.over == Over::Not {
             self.output.bytes.extend(bytes);
         }
@@ -264,36 +295,80 @@ impl StreamGovernor {
     /// What an event says beside its streamed text. Names come from the redacted event, counts from the event.
     fn note(&mut self, record: &str, original: View<'_>) -> Result<(), StreamError> {
         let record = View::parse(record).map_err(|_| StreamError::NotJson)?;
-        for (field, text) in Reading::of(self.protocol, record, record.text()).notes {
+        let reading = Reading::of(self.form, record, record.text());
+        for (field, text) in reading.notes {
             self.completion.set(field, &text);
         }
-        let of = |view| match self.protocol {
-            Protocol::OpenAiChat => Some(view),
-            Protocol::AnthropicMessages => anthropic::message(view),
+        for (field, part) in reading.parts {
+            self.completion.append(&field, &format!(",{part}"));
+        }
+        let of = |view| match self.form {
+            Form::Choices | Form::Candidates => Some(view),
+            Form::Items => responses::response(view),
+            Form::Blocks => anthropic::message(view),
         };
         if let Some(reply) = of(record) {
-            self.facts.note_reply(reply);
+            self.facts.note_reply(self.protocol, reply);
         }
-        let usage = of(original).and_then(|reply| reply.get("usage")).or_else(|| original.get("usage"));
+        let counts = usage_member(self.protocol);
+        let usage = of(original).and_then(|reply| reply.get(counts)).or_else(|| original.get(counts));
         self.facts.note_usage(self.protocol, usage);
         Ok(())
     }
 
-    /// Runs one delta through its field's redactors; returns what may go on.
-    fn advance(&mut self, field: &Field, delta: &str) -> Result<String, StreamError> {
+    /// The redactors of a field.
+    fn channel(&self, field: &Field) -> Channel {
+        let place = field.place(self.form);
+        let (rules, document) = match (field.is_json_fragment(), self.form) {
+            (false, _) => (self.rules.at(&place), Document::None),
+            (true, Form::Blocks) => (self.rules.clone(), Document::At(&place)),
+            (true, _) => (self.rules.at(&place), Document::InString),
+        };
+        Channel::new(&self.scanner, rules, &self.marks, &self.vault, document)
+    }
+
+    fn open(&mut self, field: &Field) -> Result<(), StreamError> {
         if !self.channels.contains_key(field) {
             if self.channels.len() >= MAX_CHANNELS {
                 return Err(StreamError::TooManyFields);
             }
-            let place = field.place(self.protocol);
-            let (rules, document) = match (field.is_json_fragment(), self.protocol) {
-                (false, _) => (self.rules.at(&place), Document::None),
-                (true, Protocol::OpenAiChat) => (self.rules.at(&place), Document::InString),
-                (true, Protocol::AnthropicMessages) => (self.rules.clone(), Document::At(&place)),
-            };
-            let channel = Channel::new(&self.scanner, rules, &self.marks, &self.vault, document);
+            let channel = self.channel(field);
             self.channels.insert(field.clone(), channel);
         }
+        Ok(())
+    }
+
+    /// Runs a text that is said whole through redactors like those that its deltas passed: it reads the same. What
+    /// was not found in them counts.
+    fn repeat(&mut self, field: &Field, text: &str) -> Result<Passed, StreamError> {
+        let streamed = self.channels.contains_key(field);
+        self.open(field)?;
+        let mut again = self.channel(field);
+        let mut passed = again.push(text).unwrap_or_default();
+        let rest = again.finish();
+        passed.forward.push_str(&rest.forward);
+        passed.record.push_str(&rest.record);
+        passed.findings.extend(rest.findings);
+        let findings = std::mem::take(&mut passed.findings);
+        let new = self.channels.get_mut(field).map(|channel| channel.unheard(findings)).unwrap_or_default();
+        for Met { entity, action } in new {
+            self.found(entity, &field.pointer(self.form), action);
+        }
+        if !streamed {
+            self.completion.set(field.clone(), &passed.record);
+        }
+        Ok(passed)
+    }
+
+    /// What a further delta takes over from this event.
+    fn head(&self, event: &str) -> Option<Map<String, Value>> {
+        let view = View::parse(event).ok().filter(|_| self.form == Form::Items)?;
+        responses::head(view)
+    }
+
+    /// Runs one delta through its field's redactors; returns what may go on.
+    fn advance(&mut self, field: &Field, delta: &str) -> Result<String, StreamError> {
+        self.open(field)?;
         let Some(channel) = self.channels.get_mut(field) else { return Ok(String::new()) };
         let passed = channel.push(delta).ok_or(StreamError::AfterEnd)?;
         Ok(self.passed(field, passed))
@@ -311,6 +386,14 @@ impl StreamGovernor {
                 None => self.send_held(&field, &held),
             }
         }
+    }
+
+    /// The open fields among some, and below them.
+    fn below(&self, fields: &[Field]) -> Vec<Field> {
+        let is_below = |field: &&Field| {
+            fields.iter().any(|above| above.of == field.of && field.path.starts_with(&above.path))
+        };
+        if fields.is_empty() { Vec::new() } else { self.channels.keys().filter(is_below).cloned().collect() }
     }
 
     fn close_all(&mut self) {
@@ -331,7 +414,7 @@ impl StreamGovernor {
     fn passed(&mut self, field: &Field, passed: Passed) -> String {
         self.completion.append(field, &passed.record);
         for Met { entity, action } in passed.findings {
-            self.found(entity, &field.pointer(self.protocol), action);
+            self.found(entity, &field.pointer(self.form), action);
         }
         passed.forward
     }
@@ -340,9 +423,11 @@ impl StreamGovernor {
         if held.is_empty() || self.over != Over::Not {
             return;
         }
-        let event = match self.protocol {
-            Protocol::OpenAiChat => openai::delta_event(&self.latest, field, held),
-            Protocol::AnthropicMessages => anthropic::delta_event(field, held),
+        let event = match self.form {
+            Form::Choices => openai::delta_event(&self.latest, field, held),
+            Form::Items => responses::delta_event(self.heads.get(field), field, held),
+            Form::Blocks => anthropic::delta_event(field, held),
+            Form::Candidates => gemini::delta_event(&self.latest, field, held),
         };
         self.output.bytes.extend(event.into_bytes());
     }
@@ -373,7 +458,7 @@ impl StreamGovernor {
     fn render(&mut self, event: &SseEvent, data: Option<&str>) -> Vec<u8> {
         let mut others: Vec<Option<String>> = Vec::new();
         for line in event.other_lines() {
-            let word = line.strip_prefix("event: ").is_some_and(is_word);
+            let word = line.strip_prefix("event: ").is_some_and(|name| name.split('.').all(is_word));
             others.push(if word { None } else { self.inspect_text(line, "event") });
         }
         if data.is_none() && others.iter().all(Option::is_none) {

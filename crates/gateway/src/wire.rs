@@ -12,6 +12,8 @@ pub enum Wire {
     OpenAi,
     /// Anthropic: `{"type":"error","error":{"type","message"},"request_id"}`.
     Anthropic,
+    /// Gemini: `{"error":{"code","message","status","details"}}`.
+    Gemini,
     /// Our own: `{"error":{"code","message","hint","request_id"}}`.
     Plain,
 }
@@ -57,6 +59,19 @@ impl Wire {
                 error: AnthropicDetail { kind: anthropic_type(status), message: with_code(message, code) },
                 request_id,
             }),
+            Wire::Gemini => json(&GeminiError {
+                error: GeminiDetail {
+                    code: status,
+                    message: with_code(message, code),
+                    status: gemini_status(status),
+                    details: [GeminiInfo {
+                        kind: "type.googleapis.com/google.rpc.ErrorInfo",
+                        reason: code.to_ascii_uppercase(),
+                        domain: "greffier",
+                        metadata: GeminiMetadata { request_id },
+                    }],
+                },
+            }),
             Wire::Plain => {
                 json(&PlainError { error: PlainDetail { code, message, hint: hint(code), request_id } })
             }
@@ -67,7 +82,7 @@ impl Wire {
     pub fn error_event(self, code: &str, message: &str, request_id: &str) -> Vec<u8> {
         let status = if code == "content_blocked" { 403 } else { 500 };
         let mut event = match self {
-            Wire::OpenAi => b"data: ".to_vec(),
+            Wire::OpenAi | Wire::Gemini => b"data: ".to_vec(),
             Wire::Anthropic | Wire::Plain => b"event: error\ndata: ".to_vec(),
         };
         event.extend(self.error_body(status, code, message, request_id));
@@ -95,6 +110,22 @@ fn anthropic_type(status: u16) -> &'static str {
         529 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",
+    }
+}
+
+/// The canonical code of Google's APIs.
+fn gemini_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        503 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
     }
 }
 
@@ -137,6 +168,33 @@ struct AnthropicDetail {
 }
 
 #[derive(Serialize)]
+struct GeminiError<'a> {
+    error: GeminiDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct GeminiDetail<'a> {
+    code: u16,
+    message: String,
+    status: &'static str,
+    details: [GeminiInfo<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct GeminiInfo<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    reason: String,
+    domain: &'static str,
+    metadata: GeminiMetadata<'a>,
+}
+
+#[derive(Serialize)]
+struct GeminiMetadata<'a> {
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
 struct PlainError<'a> {
     error: PlainDetail<'a>,
 }
@@ -155,7 +213,7 @@ mod tests {
     use super::*;
 
     fn check(status: u16, code: &str) -> String {
-        [Wire::OpenAi, Wire::Anthropic, Wire::Plain]
+        [Wire::OpenAi, Wire::Anthropic, Wire::Gemini, Wire::Plain]
             .map(|wire| String::from_utf8(wire.error_body(status, code, "said so", "req_1")).unwrap())
             .join("\n")
     }
@@ -165,45 +223,49 @@ mod tests {
         insta::assert_snapshot!(check(401, "wrong_audience"), @r#"
         {"error":{"message":"said so (wrong_audience)","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}
         {"type":"error","error":{"type":"authentication_error","message":"said so (wrong_audience)"},"request_id":"req_1"}
+        {"error":{"code":401,"message":"said so (wrong_audience)","status":"UNAUTHENTICATED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"WRONG_AUDIENCE","domain":"greffier","metadata":{"request_id":"req_1"}}]}}
         {"error":{"code":"wrong_audience","message":"said so","hint":"ask the issuer for a token whose audience is this gateway","request_id":"req_1"}}
         "#);
         insta::assert_snapshot!(check(403, "denied"), @r#"
         {"error":{"message":"said so","type":"permission_error","param":null,"code":"denied"}}
         {"type":"error","error":{"type":"permission_error","message":"said so (denied)"},"request_id":"req_1"}
+        {"error":{"code":403,"message":"said so (denied)","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"DENIED","domain":"greffier","metadata":{"request_id":"req_1"}}]}}
         {"error":{"code":"denied","message":"said so","request_id":"req_1"}}
         "#);
         insta::assert_snapshot!(check(503, "not_recording"), @r#"
         {"error":{"message":"said so","type":"server_error","param":null,"code":"not_recording"}}
         {"type":"error","error":{"type":"api_error","message":"said so (not_recording)"},"request_id":"req_1"}
+        {"error":{"code":503,"message":"said so (not_recording)","status":"UNAVAILABLE","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"NOT_RECORDING","domain":"greffier","metadata":{"request_id":"req_1"}}]}}
         {"error":{"code":"not_recording","message":"said so","hint":"nothing was sent upstream: try again when `/readyz` answers 200","request_id":"req_1"}}
         "#);
     }
 
     #[test]
     fn every_status_has_its_type() {
-        let rows = [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
-            .map(|status| format!("{status} {} {}", openai_type(status), anthropic_type(status)));
+        let rows = [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529].map(|status| {
+            format!("{status} {} {} {}", openai_type(status), anthropic_type(status), gemini_status(status))
+        });
         insta::assert_snapshot!(rows.join("\n"), @"
-        400 invalid_request_error invalid_request_error
-        401 invalid_request_error authentication_error
-        403 permission_error permission_error
-        404 invalid_request_error not_found_error
-        408 invalid_request_error invalid_request_error
-        409 invalid_request_error invalid_request_error
-        413 invalid_request_error request_too_large
-        422 invalid_request_error invalid_request_error
-        429 rate_limit_error rate_limit_error
-        500 server_error api_error
-        502 server_error api_error
-        503 server_error api_error
-        504 server_error api_error
-        529 server_error overloaded_error
+        400 invalid_request_error invalid_request_error INVALID_ARGUMENT
+        401 invalid_request_error authentication_error UNAUTHENTICATED
+        403 permission_error permission_error PERMISSION_DENIED
+        404 invalid_request_error not_found_error NOT_FOUND
+        408 invalid_request_error invalid_request_error INVALID_ARGUMENT
+        409 invalid_request_error invalid_request_error ABORTED
+        413 invalid_request_error request_too_large INVALID_ARGUMENT
+        422 invalid_request_error invalid_request_error INVALID_ARGUMENT
+        429 rate_limit_error rate_limit_error RESOURCE_EXHAUSTED
+        500 server_error api_error INTERNAL
+        502 server_error api_error INTERNAL
+        503 server_error api_error UNAVAILABLE
+        504 server_error api_error DEADLINE_EXCEEDED
+        529 server_error overloaded_error INTERNAL
         ");
     }
 
     #[test]
     fn an_error_in_a_stream_is_one_event() {
-        let events = [Wire::OpenAi, Wire::Anthropic, Wire::Plain].map(|wire| {
+        let events = [Wire::OpenAi, Wire::Anthropic, Wire::Gemini, Wire::Plain].map(|wire| {
             String::from_utf8(wire.error_event("outcome_unrecorded", "not on record", "req_1")).unwrap()
         });
         insta::assert_snapshot!(events.join("---\n"), @r#"
@@ -212,6 +274,9 @@ mod tests {
         ---
         event: error
         data: {"type":"error","error":{"type":"api_error","message":"not on record (outcome_unrecorded)"},"request_id":"req_1"}
+
+        ---
+        data: {"error":{"code":500,"message":"not on record (outcome_unrecorded)","status":"INTERNAL","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"OUTCOME_UNRECORDED","domain":"greffier","metadata":{"request_id":"req_1"}}]}}
 
         ---
         event: error

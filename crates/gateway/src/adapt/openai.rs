@@ -1,9 +1,12 @@
-//! `OpenAI` chat completions: asking for token counts, and reading them.
+//! `OpenAI` chat completions, and what has their shape: asking for token counts, and reading them.
 
 use greffier_event::Usage;
 
 use super::view::{View, splice};
 use super::{BadRequest, Fields};
+
+/// The model that a moderation asks if it names none.
+pub(super) const MODERATION_MODEL: &str = "omni-moderation-latest";
 
 const INCLUDE_USAGE: &str = r#""include_usage":true"#;
 
@@ -60,5 +63,6 @@ pub(super) fn note_usage(to: &mut Usage, usage: View<'_>) {
     to.input_tokens = count("prompt_tokens").or(to.input_tokens);
     to.output_tokens = count("completion_tokens").or(to.output_tokens);
     to.cache_read_tokens = detail("prompt_tokens_details", "cached_tokens").or(to.cache_read_tokens);
+    to.cache_write_tokens = detail("prompt_tokens_details", "cache_write_tokens").or(to.cache_write_tokens);
     to.reasoning_tokens = detail("completion_tokens_details", "reasoning_tokens").or(to.reasoning_tokens);
 }

@@ -1,5 +1,6 @@
 //! A streamed reply: answered at once, watched over to its end, and ended only when its outcome is durable.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -10,12 +11,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use super::{Ongoing, kept_headers, usage};
+use super::{Ongoing, kept_headers, streams_an_array, usage};
 use crate::body::{self, Body};
 use crate::record::{Ending, Open};
 use crate::refuse::{self, Refused};
-use crate::route::Route;
-use crate::stream::StreamGovernor;
+use crate::stream::{ArrayReader, ArrayWriter, StreamError, StreamGovernor};
 
 /// Why a stream stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,43 @@ enum Stop {
     Blocked(&'static str),
     /// An event was over its bound or not text.
     Unreadable,
+}
+
+/// How the events of a stream are put: governed is always the same.
+enum Framing {
+    /// As server-sent events.
+    Events,
+    /// As the items of one JSON array.
+    Array(ArrayReader, ArrayWriter),
+}
+
+impl Framing {
+    fn of(array: bool) -> Framing {
+        if array { Framing::Array(ArrayReader::default(), ArrayWriter::default()) } else { Framing::Events }
+    }
+
+    fn inward<'b>(&mut self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, StreamError> {
+        match self {
+            Framing::Events => Ok(Cow::Borrowed(bytes)),
+            Framing::Array(reader, _) => reader.push(bytes).map(Cow::Owned),
+        }
+    }
+
+    fn outward(&mut self, events: Vec<u8>) -> Vec<u8> {
+        match self {
+            Framing::Events => events,
+            Framing::Array(_, writer) => writer.push(&events),
+        }
+    }
+
+    /// The last events, and the stream's own end.
+    fn last(&mut self, events: Vec<u8>) -> Vec<u8> {
+        let mut bytes = self.outward(events);
+        if let Framing::Array(_, writer) = self {
+            bytes.extend(writer.end());
+        }
+        bytes
+    }
 }
 
 /// What hyper needs to hand a small event to the kernel, with room to spare.
@@ -55,15 +92,16 @@ impl Ongoing {
     }
 
     async fn pump(self, mut upstream: Incoming, open: Open, mut findings: Vec<Finding>, sender: Sender) {
-        let Route::Chat(protocol) = self.call.route else { return };
+        let Some(protocol) = self.call.route.model_protocol() else { return };
         let handling = &self.call.handling;
         let rules = handling.rules(Stage::Output).clone();
         let strip = self.call.chat.as_ref().is_some_and(|chat| !chat.usage_requested);
         let mut governor = StreamGovernor::new(protocol, self.gateway.inspector.scanner(), rules, strip)
             .marking(handling.marks().clone())
             .restoring(handling.vault().clone());
+        let mut framing = Framing::of(streams_an_array(&self.call.route, &self.head.media));
         let mut terminal = Vec::new();
-        let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &sender).await;
+        let mut stop = self.run(&mut upstream, &mut governor, &mut framing, &mut terminal, &sender).await;
         let end = governor.end();
         if stop == Stop::Complete && !end.complete {
             stop = Stop::Cut;
@@ -90,7 +128,7 @@ impl Ongoing {
             media: "application/json".to_owned(),
             content: end.completion,
         }];
-        let usage = Some(usage(&self.gateway, &self.destination, end.facts));
+        let usage = usage(&self.gateway, &self.call, &self.destination, end.facts);
         let closed = self
             .gateway
             .recorder
@@ -98,14 +136,13 @@ impl Ongoing {
             .await;
         // Only now may the stream end: what was held back goes out, or the stream is cut.
         let wire = self.call.route.wire();
-        let error =
-            |code: &str, message: &str| Bytes::from(wire.error_event(code, message, &self.call.request_id));
+        let error = |code: &str, message: &str| wire.error_event(code, message, &self.call.request_id);
         let last = match (closed, stop) {
             (Err(_), _) => {
                 let refused = Refused::outcome_unrecorded();
                 Err(error(refused.code, &refused.message))
             }
-            (Ok(_), Stop::Complete) => Ok(Bytes::from([end.bytes, terminal].concat())),
+            (Ok(_), Stop::Complete) => Ok([end.bytes, terminal].concat()),
             (Ok(_), Stop::Blocked(entity)) => {
                 Err(error("content_blocked", &format!("the reply contains {entity}, which the rules block")))
             }
@@ -114,9 +151,9 @@ impl Ongoing {
         };
         // A send fails only when the caller is gone; there is nobody left to tell.
         match last {
-            Ok(bytes) => drop(sender.send_timeout(Ok(bytes), self.idle).await),
+            Ok(events) => drop(sender.send_timeout(Ok(framing.last(events).into()), self.idle).await),
             Err(event) => {
-                drop(sender.send_timeout(Ok(event), self.idle).await);
+                drop(sender.send_timeout(Ok(framing.outward(event).into()), self.idle).await);
                 // A failing body makes hyper drop what it has buffered; it flushes when it has to wait.
                 tokio::time::sleep(FLUSH).await;
                 let cut = io::Error::other("stream cut");
@@ -129,6 +166,7 @@ impl Ongoing {
         &self,
         upstream: &mut Incoming,
         governor: &mut StreamGovernor,
+        framing: &mut Framing,
         terminal: &mut Vec<u8>,
         sender: &Sender,
     ) -> Stop {
@@ -146,11 +184,11 @@ impl Ongoing {
                     Err(_) => continue,
                 },
             };
-            let Ok(output) = governor.push(&data) else { return Stop::Unreadable };
+            let output = framing.inward(&data).and_then(|events| governor.push(&events));
+            let Ok(output) = output else { return Stop::Unreadable };
+            let bytes = framing.outward(output.bytes);
             // A caller that stops reading for as long as an upstream may be silent is gone.
-            if !output.bytes.is_empty()
-                && sender.send_timeout(Ok(output.bytes.into()), self.idle).await.is_err()
-            {
+            if !bytes.is_empty() && sender.send_timeout(Ok(bytes.into()), self.idle).await.is_err() {
                 return Stop::CallerGone;
             }
             if let Some(entity) = output.blocked {

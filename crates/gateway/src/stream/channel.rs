@@ -1,9 +1,10 @@
 //! One streamed field on its way through its redactors.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use greffier_event::RedactionAction;
-use greffier_safety::{Marks, Met, Mode, Release, Restorer, Rules, Scanner, StreamRedactor, Vault};
+use greffier_safety::{Entity, Marks, Met, Mode, Release, Restorer, Rules, Scanner, StreamRedactor, Vault};
 
 /// The redactors of one field: one for the caller, under the rules, and one for the record, which never holds what
 /// was found. Where the rules say the same as the record's the two are one.
@@ -13,6 +14,8 @@ pub(super) struct Channel {
     /// Behind all inspection: the caller gets back what it sent.
     restorer: Option<Restorer>,
     closed: bool,
+    /// What was found, by kind: a text that is said again has no more to say.
+    counted: BTreeMap<Entity, u64>,
 }
 
 /// Whether the text is a document in pieces.
@@ -56,6 +59,29 @@ impl Channel {
             restorer: (!vault.is_empty()).then(|| Restorer::new(vault.clone())),
             record: apart.then(|| StreamRedactor::new(Arc::clone(scanner), Rules::always_redact(), mode)),
             closed: false,
+            counted: BTreeMap::new(),
+        }
+    }
+
+    /// Of what was found in a text said again, what is new; it counts from now on.
+    pub(super) fn unheard(&mut self, again: Vec<Met>) -> Vec<Met> {
+        let mut now: BTreeMap<Entity, u64> = BTreeMap::new();
+        let mut new = Vec::new();
+        for met in again {
+            let seen = now.entry(met.entity).or_default();
+            *seen += 1;
+            let counted = self.counted.entry(met.entity).or_default();
+            if *seen > *counted {
+                *counted = *seen;
+                new.push(met);
+            }
+        }
+        new
+    }
+
+    fn count(&mut self, findings: &[Met]) {
+        for met in findings {
+            *self.counted.entry(met.entity).or_default() += 1;
         }
     }
 
@@ -69,6 +95,7 @@ impl Channel {
         if let Some(restorer) = &mut self.restorer {
             passed.forward = restorer.push(&passed.forward);
         }
+        self.count(&passed.findings);
         Some(passed)
     }
 
@@ -81,6 +108,7 @@ impl Channel {
         if let Some(restorer) = &mut self.restorer {
             passed.forward = restorer.push(&passed.forward) + &restorer.finish();
         }
+        self.count(&passed.findings);
         passed
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::event::Form;
 use super::field::Field;
-use crate::adapt::Protocol;
 use crate::adapt::view::quoted;
 
 /// The most bytes of text a completion keeps, as written in JSON. Long replies have 32,000 tokens, some 150 KB.
@@ -20,6 +20,8 @@ pub(super) struct Completion {
     fields: BTreeMap<Field, String>,
     used: usize,
     truncated: bool,
+    /// The reply as its last event says it whole.
+    whole: Option<String>,
 }
 
 impl Completion {
@@ -45,6 +47,11 @@ impl Completion {
         self.append(&field, text);
     }
 
+    /// Takes the reply as an event says it whole, if there is room for it.
+    pub(super) fn say_whole(&mut self, reply: &str) {
+        self.whole = (reply.len() <= MAX_COMPLETION).then(|| reply.to_owned());
+    }
+
     /// As much of `text` as there is room for. Room is counted in JSON's spelling, so that the bound holds.
     fn fitting<'t>(&mut self, text: &'t str) -> &'t str {
         let mut room = MAX_COMPLETION.saturating_sub(self.used);
@@ -66,10 +73,17 @@ impl Completion {
     }
 
     /// The reply as JSON, and whether it is only its beginning.
-    pub(super) fn into_json(self, protocol: Protocol) -> (Vec<u8>, bool) {
-        let mut reply = match protocol {
-            Protocol::OpenAiChat => json!({ "choices": self.choices() }),
-            Protocol::AnthropicMessages => self.message(),
+    pub(super) fn into_json(self, form: Form) -> (Vec<u8>, bool) {
+        if let Some(whole) = self.whole {
+            return (whole.into_bytes(), false);
+        }
+        let mut reply = match form {
+            Form::Choices => json!({ "choices": self.choices() }),
+            Form::Items => self.with_groups("output", self.groups().into_values().collect()),
+            Form::Blocks => self.with_groups("content", self.groups().into_iter().map(block).collect()),
+            Form::Candidates => {
+                self.with_groups("candidates", self.groups().into_iter().map(candidate).collect())
+            }
         };
         if let (true, Some(reply)) = (self.truncated, reply.as_object_mut()) {
             reply.insert("truncated".to_owned(), Value::Bool(true));
@@ -91,31 +105,59 @@ impl Completion {
     fn choices(&self) -> Vec<Value> {
         let message = |(_, mut choice): (u64, Value)| {
             if let Some(members) = choice.as_object_mut() {
-                let delta = members.shift_remove("delta").unwrap_or_else(|| json!({}));
-                members.insert("message".to_owned(), delta);
+                match members.shift_remove("delta") {
+                    Some(delta) => drop(members.insert("message".to_owned(), delta)),
+                    // A choice of the older form has its text beside it.
+                    None if members.contains_key("text") => {}
+                    None => drop(members.insert("message".to_owned(), json!({}))),
+                }
             }
             choice
         };
         self.groups().into_iter().map(message).collect()
     }
 
-    fn message(&self) -> Value {
-        let block = |(_, mut block): (u64, Value)| {
-            let input = block.as_object_mut().and_then(|members| members.shift_remove("partial_json"));
-            if let (Some(Value::String(text)), Some(members)) = (input, block.as_object_mut()) {
-                // Arguments that broke off are kept as the text they are.
-                let input = serde_json::from_str(&text).unwrap_or(Value::String(text));
-                members.insert("input".to_owned(), input);
-            }
-            block
-        };
-        let mut message = json!({});
+    /// The reply's own strings, with a list of what it consists of.
+    fn with_groups(&self, name: &str, groups: Vec<Value>) -> Value {
+        let mut reply = json!({});
         for (field, text) in self.fields.iter().filter(|(field, _)| field.of.is_none()) {
-            field.set_in(&mut message, text);
+            field.set_in(&mut reply, text);
         }
-        if let Some(message) = message.as_object_mut() {
-            message.insert("content".to_owned(), self.groups().into_iter().map(block).collect());
+        if let Some(reply) = reply.as_object_mut() {
+            reply.insert(name.to_owned(), Value::Array(groups));
         }
-        message
+        reply
     }
+}
+
+fn block((_, mut block): (u64, Value)) -> Value {
+    let input = block.as_object_mut().and_then(|members| members.shift_remove("partial_json"));
+    if let (Some(Value::String(text)), Some(members)) = (input, block.as_object_mut()) {
+        // Arguments that broke off are kept as the text they are.
+        let input = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        members.insert("input".to_owned(), input);
+    }
+    block
+}
+
+fn candidate((_, mut candidate): (u64, Value)) -> Value {
+    let Some(members) = candidate.as_object_mut() else { return candidate };
+    let mut take = |key| match members.shift_remove(key) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let mut parts = Vec::new();
+    parts.extend(take("thought").map(|text| json!({ "text": text, "thought": true })));
+    parts.extend(take("text").map(|text| json!({ "text": text })));
+    if let Some(text) = take("parts") {
+        // Parts that broke off are kept as the text they are.
+        let list = serde_json::from_str(&format!("[{}]", text.trim_start_matches(',')));
+        parts.extend(list.unwrap_or_else(|_| vec![Value::String(text)]));
+    }
+    let reason = take("finish_reason");
+    members.insert("content".to_owned(), json!({ "role": "model", "parts": parts }));
+    if let Some(reason) = reason {
+        members.insert("finishReason".to_owned(), Value::String(reason));
+    }
+    candidate
 }

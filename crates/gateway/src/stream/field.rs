@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::adapt::Protocol;
+use super::event::Form;
 
 /// One string of the reply: of which choice or block, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Field {
-    /// Index of the choice (`OpenAI`) or content block (Anthropic); `None` for the message itself.
+    /// Index of the choice, item, content block or candidate; `None` for the message itself.
     pub(super) of: Option<u64>,
     pub(super) path: Vec<Step>,
 }
@@ -25,6 +25,13 @@ impl Field {
         Field { of, path: keys.iter().map(|key| Step::Key((*key).to_owned())).collect() }
     }
 
+    /// The field of that name below this one.
+    pub(super) fn with(&self, key: &str) -> Field {
+        let mut field = self.clone();
+        field.path.push(Step::Key(key.to_owned()));
+        field
+    }
+
     /// The name of the field itself.
     pub(super) fn key(&self) -> &str {
         match self.path.last() {
@@ -39,10 +46,17 @@ impl Field {
     }
 
     /// Where it stands in the reply, as findings say it.
-    pub(super) fn pointer(&self, protocol: Protocol) -> String {
-        let mut pointer = String::from(match protocol {
-            Protocol::OpenAiChat => "/choices",
-            Protocol::AnthropicMessages => "/content",
+    pub(super) fn pointer(&self, form: Form) -> String {
+        if let (Form::Candidates, Some(of)) = (form, self.of) {
+            // A chunk has one part of each text.
+            return format!("/candidates/{of}/content/parts/0/text");
+        }
+        let mut pointer = String::from(match form {
+            Form::Choices => "/choices",
+            Form::Items if self.of.is_none() => "",
+            Form::Items => "/output",
+            Form::Blocks => "/content",
+            Form::Candidates => "/candidates",
         });
         let steps = self.path.iter().map(|step| match step {
             Step::Key(key) => key.clone(),
@@ -56,10 +70,11 @@ impl Field {
     }
 
     /// Where it would stand if the reply were not streamed, as rules say it.
-    pub(super) fn place(&self, protocol: Protocol) -> String {
-        match protocol {
-            Protocol::OpenAiChat => self.pointer(protocol).replacen("/delta", "/message", 1),
-            Protocol::AnthropicMessages => self.pointer(protocol).replacen("/partial_json", "/input", 1),
+    pub(super) fn place(&self, form: Form) -> String {
+        match form {
+            Form::Choices => self.pointer(form).replacen("/delta", "/message", 1),
+            Form::Items | Form::Candidates => self.pointer(form),
+            Form::Blocks => self.pointer(form).replacen("/partial_json", "/input", 1),
         }
     }
 

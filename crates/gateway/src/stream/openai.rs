@@ -1,4 +1,4 @@
-//! Chunks of a streamed `OpenAI` chat completion.
+//! Chunks of a streamed `OpenAI` completion, of a chat or of the older form.
 //!
 //! Servers that speak this protocol add fields of their own to a delta (`reasoning_content`, `reasoning`), so every
 //! string in it is taken for a piece of text unless its name is known for a whole value.
@@ -45,6 +45,8 @@ fn read_choice(reading: &mut Reading, data: &str, choice: View<'_>, position: u6
                 let delta = Field::new(Some(of), &["delta"]);
                 walk(reading, data, value, &delta, MAX_DEPTH);
             }
+            // Without roles the text stands in the choice itself.
+            "text" => reading.slot(data, value, Field::new(Some(of), &["text"])),
             "finish_reason" if value.string().is_some_and(|reason| !reason.is_empty()) => {
                 reading.ends.insert(of);
                 reading.note(Some(value), Field::new(Some(of), &["finish_reason"]));

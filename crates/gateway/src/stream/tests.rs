@@ -1,13 +1,16 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use greffier_safety::redact_text;
+use greffier_safety::{json, redact_text};
 
 use super::*;
 use crate::sse::{MAX_EVENT, SseError};
 
 const OPENAI: Protocol = Protocol::OpenAiChat;
 const ANTHROPIC: Protocol = Protocol::AnthropicMessages;
+const RESPONSES: Protocol = Protocol::OpenAiResponses;
+const COMPLETIONS: Protocol = Protocol::OpenAiCompletions;
+const GEMINI: Protocol = Protocol::GeminiContent;
 
 fn scanner() -> Arc<Scanner> {
     static SCANNER: std::sync::OnceLock<Arc<Scanner>> = std::sync::OnceLock::new();
@@ -98,6 +101,18 @@ fn golden_streams() {
         (ANTHROPIC, "anthropic/text"),
         (ANTHROPIC, "anthropic/blocks"),
         (ANTHROPIC, "anthropic/error"),
+        (RESPONSES, "responses/text"),
+        (RESPONSES, "responses/tools"),
+        (RESPONSES, "responses/odd"),
+        (RESPONSES, "responses/failed"),
+        (RESPONSES, "responses/cut"),
+        (COMPLETIONS, "completions/text"),
+        (GEMINI, "gemini/text"),
+        (GEMINI, "gemini/tools"),
+        (GEMINI, "gemini/held"),
+        (GEMINI, "gemini/blocked"),
+        (GEMINI, "gemini/error"),
+        (GEMINI, "gemini/cut"),
     ];
     for (protocol, name) in streams {
         let shown = check(protocol, name, &redact(), true);
@@ -115,10 +130,15 @@ fn golden_streams() {
 
 #[test]
 fn what_nobody_changes_stays_byte_for_byte() {
-    for (protocol, name) in [(OPENAI, "openai/plain"), (ANTHROPIC, "anthropic/plain")] {
+    for (protocol, name) in [
+        (OPENAI, "openai/plain"),
+        (ANTHROPIC, "anthropic/plain"),
+        (RESPONSES, "responses/plain"),
+        (GEMINI, "gemini/plain"),
+    ] {
         let stream = String::from_utf8(read(name)).unwrap();
         let governed = govern(protocol, &redact(), false, &[stream.as_bytes()]);
-        let sent = governed.bytes + governed.terminal.as_deref().unwrap();
+        let sent = governed.bytes + governed.terminal.as_deref().unwrap_or_default();
         assert_eq!(sent, stream);
         assert!(governed.end.complete && governed.end.findings.is_empty());
     }
@@ -226,81 +246,179 @@ fn cut<'t>(text: &'t str, places: &[usize]) -> Vec<&'t str> {
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     protocol: Protocol,
-    key: &'static str,
-    /// The delta, with `@` for the piece.
-    delta: &'static str,
-    end: &'static str,
+    /// Whether the text is a JSON document in pieces.
+    json: bool,
+    /// The data of an event, with `@` for the piece, and where in it the piece stands.
+    event: &'static str,
+    at: &'static str,
+    /// The events that end it, with `@` for the text, and where they say it whole.
+    end: &'static [&'static str],
+    whole: &'static [&'static str],
 }
 
-const OPENAI_END: &str =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-const ANTHROPIC_END: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
-    event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+const OPENAI_END: &[&str] = &[r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#, "[DONE]"];
+const ANTHROPIC_END: &[&str] = &[r#"{"type":"content_block_stop","index":0}"#, r#"{"type":"message_stop"}"#];
+const GEMINI_END: &[&str] = &[r#"{"candidates":[{"index":0,"finishReason":"STOP"}]}"#];
 
-const SHAPES: [Shape; 6] = [
-    Shape { protocol: OPENAI, key: "content", delta: r#"{"content":@}"#, end: OPENAI_END },
+const SHAPES: [Shape; 14] = [
     Shape {
         protocol: OPENAI,
-        key: "reasoning_content",
-        delta: r#"{"reasoning_content":@}"#,
+        json: false,
+        event: r#"{"choices":[{"index":0,"delta":{"content":@}}]}"#,
+        at: "/choices/0/delta/content",
         end: OPENAI_END,
+        whole: &[],
     },
     Shape {
         protocol: OPENAI,
-        key: "arguments",
-        delta: r#"{"tool_calls":[{"index":0,"function":{"arguments":@}}]}"#,
+        json: false,
+        event: r#"{"choices":[{"index":0,"delta":{"reasoning_content":@}}]}"#,
+        at: "/choices/0/delta/reasoning_content",
         end: OPENAI_END,
+        whole: &[],
+    },
+    Shape {
+        protocol: OPENAI,
+        json: true,
+        event: r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":@}}]}}]}"#,
+        at: "/choices/0/delta/tool_calls/0/function/arguments",
+        end: OPENAI_END,
+        whole: &[],
+    },
+    Shape {
+        protocol: COMPLETIONS,
+        json: false,
+        event: r#"{"choices":[{"index":0,"text":@,"finish_reason":null}]}"#,
+        at: "/choices/0/text",
+        end: OPENAI_END,
+        whole: &[],
     },
     Shape {
         protocol: ANTHROPIC,
-        key: "text",
-        delta: r#"{"type":"text_delta","text":@}"#,
+        json: false,
+        event: r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":@}}"#,
+        at: "/delta/text",
         end: ANTHROPIC_END,
+        whole: &[],
     },
     Shape {
         protocol: ANTHROPIC,
-        key: "thinking",
-        delta: r#"{"type":"thinking_delta","thinking":@}"#,
+        json: false,
+        event: r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":@}}"#,
+        at: "/delta/thinking",
         end: ANTHROPIC_END,
+        whole: &[],
     },
     Shape {
         protocol: ANTHROPIC,
-        key: "partial_json",
-        delta: r#"{"type":"input_json_delta","partial_json":@}"#,
+        json: true,
+        event: r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":@}}"#,
+        at: "/delta/partial_json",
         end: ANTHROPIC_END,
+        whole: &[],
+    },
+    Shape {
+        protocol: RESPONSES,
+        json: false,
+        event: r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":@}"#,
+        at: "/delta",
+        end: &[
+            r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":@}"#,
+            r#"{"type":"response.content_part.done","output_index":0,"content_index":0,"part":{"type":"output_text","text":@}}"#,
+            r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":@}]}}"#,
+            r#"{"type":"response.completed","response":{"output":[{"type":"message","content":[{"type":"output_text","text":@}]}]}}"#,
+        ],
+        whole: &["/text", "/part/text", "/item/content/0/text", "/response/output/0/content/0/text"],
+    },
+    Shape {
+        protocol: RESPONSES,
+        json: false,
+        event: r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":@}"#,
+        at: "/delta",
+        end: &[
+            r#"{"type":"response.reasoning_summary_part.done","output_index":0,"summary_index":0,"part":{"type":"summary_text","text":@}}"#,
+            r#"{"type":"response.completed","response":{"output":[{"type":"reasoning","summary":[{"type":"summary_text","text":@}]}]}}"#,
+        ],
+        whole: &["/part/text", "/response/output/0/summary/0/text"],
+    },
+    Shape {
+        protocol: RESPONSES,
+        json: true,
+        event: r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":@}"#,
+        at: "/delta",
+        end: &[
+            r#"{"type":"response.function_call_arguments.done","output_index":0,"arguments":@}"#,
+            r#"{"type":"response.completed","response":{"output":[{"type":"function_call","arguments":@}]}}"#,
+        ],
+        whole: &["/arguments", "/response/output/0/arguments"],
+    },
+    Shape {
+        protocol: RESPONSES,
+        json: true,
+        event: r#"{"type":"response.mcp_call_arguments.delta","output_index":0,"delta":@}"#,
+        at: "/delta",
+        // Some servers say nothing whole but the response.
+        end: &[r#"{"type":"response.completed","response":{"output":[{"type":"mcp_call","arguments":@}]}}"#],
+        whole: &["/response/output/0/arguments"],
+    },
+    Shape {
+        protocol: RESPONSES,
+        json: false,
+        event: r#"{"type":"response.custom_tool_call_input.delta","output_index":0,"delta":@}"#,
+        at: "/delta",
+        end: &[
+            r#"{"type":"response.custom_tool_call_input.done","output_index":0,"input":@}"#,
+            r#"{"type":"response.completed","response":{"output":[{"type":"custom_tool_call","input":@}]}}"#,
+        ],
+        whole: &["/input", "/response/output/0/input"],
+    },
+    Shape {
+        protocol: GEMINI,
+        json: false,
+        event: r#"{"candidates":[{"index":0,"content":{"parts":[{"text":@}]}}]}"#,
+        at: "/candidates/0/content/parts/0/text",
+        end: GEMINI_END,
+        whole: &[],
+    },
+    Shape {
+        protocol: GEMINI,
+        json: false,
+        event: r#"{"candidates":[{"index":0,"content":{"parts":[{"text":@,"thought":true}]}}]}"#,
+        at: "/candidates/0/content/parts/0/text",
+        end: GEMINI_END,
+        whole: &[],
     },
 ];
 
 impl Shape {
-    fn event(&self, piece: &str) -> String {
-        let delta = self.delta.replace('@', &Value::from(piece).to_string());
-        match self.protocol {
-            Protocol::OpenAiChat => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n"),
-            Protocol::AnthropicMessages => format!(
-                "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n"
-            ),
-        }
+    /// The whole stream of a text in pieces.
+    fn stream(&self, pieces: &[&str]) -> String {
+        let whole = Value::from(pieces.concat()).to_string();
+        let deltas = pieces.iter().map(|piece| self.event.replace('@', &Value::from(*piece).to_string()));
+        let end = self.end.iter().map(|event| event.replace('@', &whole));
+        deltas.chain(end).map(|data| format!("data: {data}\n\n")).collect()
     }
 
-    /// All pieces of the text that a governor lets go, put together.
-    fn sent(&self, governor: &mut StreamGovernor, stream: &str, size: usize) -> String {
+    /// All pieces of the text that a governor lets go, put together. Whatever says it whole must say the same.
+    fn sent(&self, mut governor: StreamGovernor, stream: &str, size: usize) -> (String, StreamEnd) {
         let mut bytes = Vec::new();
         for chunk in stream.as_bytes().chunks(size) {
             let output = governor.push(chunk).unwrap();
             bytes.extend(output.bytes);
             bytes.extend(output.terminal.unwrap_or_default());
         }
+        let end = governor.end();
+        bytes.extend(&end.bytes);
         let events = String::from_utf8(bytes).unwrap();
         let data = events.lines().filter_map(|line| line.strip_prefix("data: "));
-        let piece = |value: &Value| -> Option<String> {
-            let delta = match self.protocol {
-                Protocol::OpenAiChat => &value["choices"][0]["delta"],
-                Protocol::AnthropicMessages => &value["delta"],
-            };
-            let delta = if self.key == "arguments" { &delta["tool_calls"][0]["function"] } else { delta };
-            delta[self.key].as_str().map(str::to_owned)
-        };
-        data.filter_map(|data| piece(&serde_json::from_str(data).ok()?)).collect()
+        let events: Vec<Value> = data.filter_map(|data| serde_json::from_str(data).ok()).collect();
+        let text =
+            |at: &str| events.iter().filter_map(|event| event.pointer(at)?.as_str()).collect::<String>();
+        let sent = text(self.at);
+        for at in self.whole {
+            assert_eq!(text(at), sent, "{at}");
+        }
+        (sent, end)
     }
 }
 
@@ -365,19 +483,18 @@ proptest! {
         size in 1usize..8,
     ) {
         let rules = Rules::new(action);
-        let json = shape.key == "arguments" || shape.key == "partial_json";
-        let text = if json { serde_json::json!({"q": text, "n": [1]}).to_string() } else { text };
-        let expected = if json {
+        let text = if shape.json { serde_json::json!({"q": text, "n": [1]}).to_string() } else { text };
+        let expected = if shape.json {
             let inspection = json::inspect(text.as_bytes(), &scanner()).unwrap();
             String::from_utf8(inspection.replace(text.as_bytes(), &rules, &marks())).unwrap()
         } else {
             replace_text(&text, &scanner().scan(&text), &rules, &marks())
         };
-        let stream: String = cut(&text, &places).into_iter().map(|piece| shape.event(piece)).collect();
-        let stream = stream + shape.end;
-        let mut governor = StreamGovernor::new(shape.protocol, scanner(), rules, false).marking(marks());
-        prop_assert_eq!(shape.sent(&mut governor, &stream, size), expected);
-        prop_assert!(governor.end().complete);
+        let stream = shape.stream(&cut(&text, &places));
+        let governor = StreamGovernor::new(shape.protocol, scanner(), rules, false).marking(marks());
+        let (sent, end) = shape.sent(governor, &stream, size);
+        prop_assert_eq!(sent, expected);
+        prop_assert!(end.complete);
     }
 
     /// What went out as a token comes back as the value, however the stream cuts it, and the record keeps the token.
@@ -389,28 +506,31 @@ proptest! {
         size in 1usize..8,
     ) {
         let vault = vault();
-        let json = shape.key == "arguments" || shape.key == "partial_json";
-        let sent = if json { serde_json::json!({"q": text}).to_string() } else { text.clone() };
-        let stream: String = cut(&sent, &places).into_iter().map(|piece| shape.event(piece)).collect();
-        let stream = stream + shape.end;
-        let mut governor = StreamGovernor::new(shape.protocol, scanner(), redact(), false).restoring(vault);
-        let got = shape.sent(&mut governor, &stream, size);
+        let sent = if shape.json { serde_json::json!({"q": text}).to_string() } else { text.clone() };
+        let stream = shape.stream(&cut(&sent, &places));
+        let governor = StreamGovernor::new(shape.protocol, scanner(), redact(), false).restoring(vault);
+        let (got, end) = shape.sent(governor, &stream, size);
         let expected = text.replace("<US_SSN_1>", "123-45-6789").replace("<PASSWORD_1>", "p\"w\\\n");
-        if json {
+        if shape.json {
             prop_assert_eq!(&serde_json::from_str::<Value>(&got).unwrap()["q"], &Value::from(expected));
         } else {
             prop_assert_eq!(got, expected);
         }
-        let record = String::from_utf8(governor.end().completion).unwrap();
+        let record = String::from_utf8(end.completion).unwrap();
         prop_assert!(!record.contains("123-45") && record.contains("US_SSN_1") == text.contains("<US_SSN_1>"));
     }
 
     #[test]
     fn chunking_never_matters(
-        name in proptest::sample::select(vec!["openai/odd", "openai/choices", "anthropic/blocks"]),
+        (protocol, name) in proptest::sample::select(vec![
+            (OPENAI, "openai/odd"),
+            (OPENAI, "openai/choices"),
+            (ANTHROPIC, "anthropic/blocks"),
+            (RESPONSES, "responses/tools"),
+            (GEMINI, "gemini/text"),
+        ]),
         sizes in proptest::collection::vec(1usize..300, 1..40),
     ) {
-        let protocol = if name.starts_with("openai") { OPENAI } else { ANTHROPIC };
         let stream = read(name);
         let mut rest = stream.as_slice();
         let mut chunks = Vec::new();
@@ -429,7 +549,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         json in "(data: |\\{|\\}|\"choices\":|\\[|\\]|\"delta\":|\"index\":|1|\"content\":|\"x\"|,|\n){0,40}",
     ) {
-        for protocol in [OPENAI, ANTHROPIC] {
+        for protocol in Protocol::ALL {
             let _ = govern(protocol, &redact(), true, &[&bytes, b"\n\n", json.as_bytes(), b"\n\n"]);
         }
     }

@@ -30,6 +30,9 @@ const AUDIENCE: &str = "https://greffier.test";
 const POLICY: &str = r#"
 @id("analysts may use any model")
 permit (principal in Role::"analyst", action == Action::"invoke_model", resource);
+@id("nobody shows pictures to the blind model")
+forbid (principal, action == Action::"invoke_model", resource == Model::"gpt-blind")
+when { context.findings.contains("media:image") };
 @id("analysts may use the ehr")
 permit (principal in Role::"analyst", action == Action::"call_tool", resource in Server::"ehr");
 "#;
@@ -126,6 +129,7 @@ pub struct Harness {
     dir: tempfile::TempDir,
     address: std::net::SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    upstream: Arc<Mutex<Upstream>>,
     reached: Arc<tokio::sync::Notify>,
     issuer: DevIssuer,
     clock: Clock,
@@ -171,7 +175,8 @@ impl Harness {
         .unwrap();
 
         let (seen, reached) = (Arc::new(Mutex::new(Vec::new())), Arc::new(tokio::sync::Notify::new()));
-        let base = serve_upstream(upstream, Arc::clone(&seen), Arc::clone(&reached)).await;
+        let upstream = Arc::new(Mutex::new(upstream));
+        let base = serve_upstream(Arc::clone(&upstream), Arc::clone(&seen), Arc::clone(&reached)).await;
         let issuer = DevIssuer::from_seed(&[7; 32]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -229,11 +234,33 @@ impl Harness {
         });
         until_ready(address).await;
         let token = mint(&issuer, "analyst", clock.now());
-        Harness { dir, address, seen, reached, issuer, clock, token, stop, serving, ledger: Some(ledger) }
+        Harness {
+            dir,
+            address,
+            seen,
+            upstream,
+            reached,
+            issuer,
+            clock,
+            token,
+            stop,
+            serving,
+            ledger: Some(ledger),
+        }
     }
 
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// A token of somebody else who is an analyst.
+    pub fn token_of(&self, who: &str) -> String {
+        mint_for(&self.issuer, who, "analyst", self.clock.now())
+    }
+
+    /// From now on the upstream answers this.
+    pub fn answer_with(&self, upstream: Upstream) {
+        *self.upstream.lock().unwrap() = upstream;
     }
 
     fn request(&self, ask: Ask) -> http::Request<Full<Bytes>> {
@@ -483,8 +510,12 @@ async fn until_ready(address: std::net::SocketAddr) {
 }
 
 fn mint(issuer: &DevIssuer, role: &str, now: Timestamp) -> String {
+    mint_for(issuer, "alice", role, now)
+}
+
+fn mint_for(issuer: &DevIssuer, who: &str, role: &str, now: Timestamp) -> String {
     let claims = Claims {
-        sub: "alice@acme.example".to_owned(),
+        sub: format!("{who}@acme.example"),
         tenant: Some("acme".to_owned().try_into().unwrap()),
         roles: vec![role.to_owned()],
         agent: Some("crm-assistant".to_owned()),
@@ -495,7 +526,7 @@ fn mint(issuer: &DevIssuer, role: &str, now: Timestamp) -> String {
 }
 
 async fn serve_upstream(
-    upstream: Upstream,
+    upstream: Arc<Mutex<Upstream>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     reached: Arc<tokio::sync::Notify>,
 ) -> String {
@@ -504,9 +535,10 @@ async fn serve_upstream(
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (upstream, seen, reached) = (upstream.clone(), Arc::clone(&seen), Arc::clone(&reached));
+            let (upstream, seen, reached) = (Arc::clone(&upstream), Arc::clone(&seen), Arc::clone(&reached));
             let service = service_fn(move |request| {
-                answer(request, upstream.clone(), Arc::clone(&seen), Arc::clone(&reached))
+                let upstream = upstream.lock().unwrap().clone();
+                answer(request, upstream, Arc::clone(&seen), Arc::clone(&reached))
             });
             tokio::spawn(
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),

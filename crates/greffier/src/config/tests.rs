@@ -113,15 +113,13 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
 #[test]
 fn what_is_not_built_says_so() {
     let text = "data = \"s3://bucket\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
-                [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n[[upstream]]\nname = \"g\"\nkind = \"gemini\"\n\
-                base_url = \"http://a\"\nmodels = [\"*\"]\napi_key_env = \"K\"\n";
+                [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
         greffier.toml:2:3: `mcp` is not built yet: MCP servers
         greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
         greffier.toml:7:2: `privacy` is not built yet: identities as references
         greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
-        greffier.toml:11:8: `gemini` is not built yet: only `openai` and `anthropic`
     ");
 }
 
@@ -243,7 +241,7 @@ entries = 65537
         greffier.toml:11:21: expected a JSON pointer that starts with `/`, as in `/org_id`, of at most 256 bytes
         greffier.toml:15:11: with more than one tenant the tokens must say which: add `claims = { tenant = "/…" }`
         greffier.toml:17:8: the upstream needs its key: add `api_key_env` or `api_key_file`
-        greffier.toml:18:8: expected `openai` or `anthropic`
+        greffier.toml:18:8: expected `openai` or `anthropic` or `gemini`
         greffier.toml:19:12: expected an http or https URL
         greffier.toml:20:10: expected names of models, in which `*` stands for any text
         greffier.toml:21:11: expected a duration, as in `500ms`, `30s`, `5m`, `1h` or `7d`

@@ -40,12 +40,9 @@ impl Checker<'_> {
         let kind = match raw.kind.get_ref().as_str() {
             "openai" => Some(UpstreamKind::OpenAi),
             "anthropic" => Some(UpstreamKind::Anthropic),
-            "gemini" => {
-                self.problem(&raw.kind, "`gemini` is not built yet: only `openai` and `anthropic`");
-                None
-            }
+            "gemini" => Some(UpstreamKind::Gemini),
             _ => {
-                self.one_of(&raw.kind, &["openai", "anthropic"]);
+                self.one_of(&raw.kind, &["openai", "anthropic", "gemini"]);
                 None
             }
         };
