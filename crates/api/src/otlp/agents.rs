@@ -4,6 +4,8 @@
 
 use greffier_event::{Action, ActionKind, DecisionKind, Effect, OutcomeStatus, PolicyRecord, Usage, limits};
 
+use serde_json::Value;
+
 use super::claim::{Claim, Deed, fit};
 use super::model::{Log, Origin, Span};
 use super::told::{Told, action, model_call, model_uri, named, of_log, of_span, usage, whole};
@@ -14,23 +16,6 @@ pub(super) const CODEX: &str = "otlp.codex";
 pub(super) const CLAUDE_PREFIX: &str = "claude_code.";
 pub(super) const CODEX_PREFIX: &str = "codex.";
 
-/// Attributes that are content.
-const CONTENT: &[&str] = &[
-    "prompt",
-    "user_prompt",
-    "new_context",
-    "tool_parameters",
-    "tool_input",
-    "tool_output",
-    "full_command",
-    "file_path",
-    "arguments",
-    "output",
-    "response",
-    "response.model_output",
-    "error",
-    "error.message",
-];
 const TOOL_INPUT: &[&str] = &["tool_input", "tool_parameters", "arguments", "full_command", "file_path"];
 const TOOL_OUTPUT: &[&str] = &["tool_output", "output", "new_context"];
 
@@ -43,7 +28,7 @@ pub(super) fn claude_span(span: &Span, origin: &Origin) -> Option<Claim> {
         "interaction" => {
             claim.deed = Deed::Agent;
             claim.action = action(ActionKind::Agent, "interaction");
-            claim.input = whole("prompt", told.value(&["user_prompt"]));
+            claim.input = whole("prompt", shown(told, &["user_prompt"]));
         }
         "llm_request" => {
             claude_model(&mut claim, told);
@@ -57,11 +42,11 @@ pub(super) fn claude_span(span: &Span, origin: &Origin) -> Option<Claim> {
             claim.deed = Deed::Tool;
             tool(&mut claim, told, "claude-code");
         }
-        "tool.blocked_on_user" => decision(&mut claim, told, "claude-code"),
-        // `tool.execution` lies within `tool`; hooks report for themselves.
+        // `tool.execution` lies within `tool`, hooks report for themselves, and `tool.blocked_on_user` does not say which
+        // tool was decided on: the log does.
         _ => return None,
     }
-    claim.move_out(|name| CONTENT.contains(&name));
+    claim.move_out();
     Some(claim)
 }
 
@@ -81,11 +66,17 @@ pub(super) fn claude_log(log: &Log, origin: &Origin, name: &str) -> Option<Claim
             lasted(&mut claim, told);
             failed(&mut claim, told, name.trim_start_matches(CLAUDE_PREFIX));
         }
-        "assistant_response" => {
-            // The request that it answers tells the usage.
+        // The request that it answers tells the usage.
+        "assistant_response" | "api_response_body" => {
             claude_model(&mut claim, told);
             claim.usage = None;
-            claim.output = whole("completion", told.value(&["response"]));
+            claim.output = whole("completion", shown(told, &["response", "body"]));
+        }
+        "api_request_body" => {
+            claim.deed = Deed::Ask;
+            claim.action = model_call("chat", None);
+            claim.uri = model_uri(told.text(&["model"]));
+            claim.input = whole("prompt", shown(told, &["body"]));
         }
         "tool_result" => {
             claim.deed = Deed::ToolEnd;
@@ -106,7 +97,7 @@ pub(super) fn claude_log(log: &Log, origin: &Origin, name: &str) -> Option<Claim
         }
         _ => return None,
     }
-    claim.move_out(|name| CONTENT.contains(&name));
+    claim.move_out();
     Some(claim)
 }
 
@@ -148,7 +139,7 @@ pub(super) fn codex_log(log: &Log, origin: &Origin, name: &str) -> Option<Claim>
         "tool_decision" => decision(&mut claim, told, "codex"),
         _ => return None,
     }
-    claim.move_out(|name| CONTENT.contains(&name));
+    claim.move_out();
     Some(claim)
 }
 
@@ -159,15 +150,20 @@ fn who(claim: &mut Claim, told: Told<'_>, agent: &str) {
         claim.user = Some(account.to_owned());
         claim.email = told.text_here_or_there(&["user.email"]).map(str::to_owned);
     }
-    let subagent = told.text(&["agent_id", "parent_agent_id"]).is_some()
-        || told.text(&["query_source"]).is_some_and(|source| source.contains("subagent"));
+    let subagent = told.text(&["agent_id", "parent_agent_id", "agent.name"]).is_some()
+        || told.text(&["query_source"]) == Some("subagent");
     claim.tier = subagent.then(|| "subagent".to_owned());
+}
+
+/// Content, unless the agent was told to keep it to itself.
+fn shown<'a>(told: Told<'a>, names: &[&str]) -> Option<&'a Value> {
+    told.value(names).filter(|value| *value != "<REDACTED>")
 }
 
 fn asked(claim: &mut Claim, told: Told<'_>) {
     claim.deed = Deed::Ask;
     claim.action = action(ActionKind::Agent, "user_prompt");
-    claim.input = whole("prompt", told.value(&["prompt"]));
+    claim.input = whole("prompt", shown(told, &["prompt"]));
 }
 
 fn claude_model(claim: &mut Claim, told: Told<'_>) {
@@ -183,7 +179,7 @@ fn claude_model(claim: &mut Claim, told: Told<'_>) {
     claim.usage = usage(Usage {
         cache_read_tokens: read,
         cache_write_tokens: written,
-        cost_micros: told.millionths(&["cost_usd"]),
+        cost_micros: told.count(&["cost_usd_micros"]).or_else(|| told.millionths(&["cost_usd"])),
         input_tokens: input,
         model: model.map(str::to_owned),
         output_tokens: told.count(&["output_tokens"]),
@@ -210,11 +206,12 @@ fn codex_model(claim: &mut Claim, told: Told<'_>) {
 
 fn tool(claim: &mut Claim, told: Told<'_>, agent: &str) {
     let call_id = told.text(&["tool_use_id", "gen_ai.tool.call.id", "call_id"]);
-    let name = told.text(&["tool_name", "gen_ai.tool.name"]).unwrap_or("tool");
-    let server = told.text(&["mcp_server", "mcp_server_name"]);
+    let mcp = mcp_names(told);
+    let name = mcp.mcp_tool_name.as_deref().or(told.text(&["tool_name", "gen_ai.tool.name"]));
+    let server = mcp.mcp_server_name.as_deref().or(told.text(&["mcp_server"]));
     claim.action = Action {
         call_id: call_id.map(str::to_owned),
-        ..action(ActionKind::Tool, &tool_name(agent, server, name))
+        ..action(ActionKind::Tool, &tool_name(agent, server, name.unwrap_or("tool")))
     };
     claim.input = whole("parameters", told.value(TOOL_INPUT));
     claim.output = whole("result", told.value(TOOL_OUTPUT));
@@ -223,6 +220,20 @@ fn tool(claim: &mut Claim, told: Told<'_>, agent: &str) {
     }
     outcome(claim, told, "tool_error");
     join(claim, call_id);
+}
+
+/// Claude Code calls every tool of MCP `mcp_tool`, and names it beside.
+#[derive(Default, serde::Deserialize)]
+struct McpNames {
+    #[serde(default)]
+    mcp_server_name: Option<String>,
+    #[serde(default)]
+    mcp_tool_name: Option<String>,
+}
+
+fn mcp_names(told: Told<'_>) -> McpNames {
+    let parameters = told.text(&["tool_parameters"]).filter(|text| text.contains("\"mcp_"));
+    parameters.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// `mcp__crm__search` is `crm:search`, `Bash` is `claude-code:Bash`.

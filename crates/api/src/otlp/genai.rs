@@ -37,14 +37,8 @@ const RESULT: &[&str] = &[
     "traceloop.entity.output",
 ];
 /// Messages spelt out, one attribute per field.
-const FLAT_PROMPT: &str = "gen_ai.prompt.";
-const FLAT_COMPLETION: &str = "gen_ai.completion.";
-
-fn is_content(name: &str) -> bool {
-    [PROMPT, COMPLETION, ARGUMENTS, RESULT].iter().any(|names| names.contains(&name))
-        || name.starts_with(FLAT_PROMPT)
-        || name.starts_with(FLAT_COMPLETION)
-}
+const FLAT_PROMPT: &str = "gen_ai.prompt";
+const FLAT_COMPLETION: &str = "gen_ai.completion";
 
 /// Reads a span; none if it is no act of an agent.
 pub(super) fn span(span: &Span, origin: &Origin) -> Option<Claim> {
@@ -69,10 +63,8 @@ fn fill(claim: &mut Claim, told: Told<'_>, deed: Deed, action: Action) {
     if of_model {
         claim.usage = tokens(told, model);
     }
-    let (prompt, completion) = (
-        flat::content(told, PROMPT, FLAT_PROMPT.trim_end_matches('.')),
-        flat::content(told, COMPLETION, FLAT_COMPLETION.trim_end_matches('.')),
-    );
+    let (prompt, completion) =
+        (flat::content(told, PROMPT, FLAT_PROMPT), flat::content(told, COMPLETION, FLAT_COMPLETION));
     if of_model || deed == Deed::Agent {
         (claim.input, claim.output) = (named("prompt", prompt), named("completion", completion));
         if claim.input.is_none() {
@@ -85,7 +77,7 @@ fn fill(claim: &mut Claim, told: Told<'_>, deed: Deed, action: Action) {
         (claim.input, claim.output) =
             (whole("parameters", told.value(ARGUMENTS)), whole("result", told.value(RESULT)));
     }
-    claim.move_out(is_content);
+    claim.move_out();
 }
 
 /// What the span says was done: the operation, else what older or other conventions say.
@@ -228,8 +220,6 @@ pub(super) fn log(log: &Log, origin: &Origin, name: &str) -> Option<Claim> {
     if !log.trace_id.is_empty() && !log.span_id.is_empty() {
         claim.request = format!("otlp-{}-{}", log.trace_id, log.span_id);
     }
-    if claim.input.is_some() || claim.output.is_some() {
-        claim.forget_body();
-    }
+    claim.move_out();
     Some(claim)
 }

@@ -23,7 +23,7 @@ const MAX_STRUCTURE: usize = MAX_VALUES * 16;
 
 /// Reads an export request. Its frame must be whole; what is wrong within one item concerns that item only.
 pub(super) fn read(signal: Signal, body: &[u8]) -> Result<Vec<Found>, Malformed> {
-    let export: Export<'_> = serde_json::from_slice(body).map_err(|_| NOT_OTLP)?;
+    let export: Export<'_> = serde_json::from_slice(body).map_err(|error| not_otlp(&error))?;
     let mut found = Vec::new();
     let mut seen = 0;
     for group in export.groups.0 {
@@ -54,13 +54,18 @@ pub(super) fn read(signal: Signal, body: &[u8]) -> Result<Vec<Found>, Malformed>
     Ok(found)
 }
 
-const NOT_OTLP: Malformed = Malformed("the body is not OTLP in JSON");
+/// Why a frame cannot be read; a list past its bound says so in the words of [`AtMost`].
+fn not_otlp(error: &serde_json::Error) -> Malformed {
+    let too_long = error.is_data() && error.to_string().starts_with("invalid length");
+    if too_long { super::TOO_MANY_ITEMS } else { Malformed("the body is not OTLP in JSON") }
+}
+
 const BAD_ITEM: Malformed = Malformed("it is not what OTLP in JSON looks like");
 
 /// How many data points an export request of metrics has.
 pub(super) fn count_points(body: &[u8]) -> Result<u64, Malformed> {
     const KINDS: [&str; 5] = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
-    let export: Export<'_> = serde_json::from_slice(body).map_err(|_| NOT_OTLP)?;
+    let export: Export<'_> = serde_json::from_slice(body).map_err(|error| not_otlp(&error))?;
     let mut count = 0;
     for metric in export.groups.0.iter().flat_map(|group| &group.scopes.0).flat_map(|scope| &scope.items.0) {
         let Ok(metric) = checked::<std::collections::HashMap<&str, &RawValue>>(metric) else { continue };
@@ -186,36 +191,39 @@ pub(super) fn checked<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Ma
 }
 
 fn resource(raw: &RawValue) -> Result<Attributes, Malformed> {
-    let resource: Option<JsonResource> = checked(raw)?;
+    let resource: Option<JsonResource<'_>> = checked(raw)?;
     attributes(resource.map(|resource| resource.attributes).unwrap_or_default(), &mut Budget::new(), 0)
 }
 
 #[derive(Deserialize)]
-struct JsonResource {
-    #[serde(default)]
-    attributes: Vec<KeyValue>,
+struct JsonResource<'a> {
+    #[serde(borrow, default)]
+    attributes: Vec<KeyValue<'a>>,
 }
 
 #[derive(Deserialize)]
-struct KeyValue {
+struct KeyValue<'a> {
     #[serde(default)]
     key: String,
-    #[serde(default)]
-    value: Option<AnyValue>,
+    #[serde(borrow, default)]
+    value: Option<AnyValue<'a>>,
 }
 
+/// One of these. Numbers stay as they are written, in quotes or not: what reads them by itself rounds some wrongly.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum AnyValue {
-    StringValue(String),
-    BoolValue(bool),
-    IntValue(Integer),
-    DoubleValue(Double),
-    ArrayValue(Listed<AnyValue>),
-    KvlistValue(Listed<KeyValue>),
-    BytesValue(String),
-    #[serde(untagged)]
-    None {},
+struct AnyValue<'a> {
+    string_value: Option<String>,
+    bool_value: Option<bool>,
+    #[serde(borrow)]
+    int_value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    double_value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    array_value: Option<Listed<AnyValue<'a>>>,
+    #[serde(borrow)]
+    kvlist_value: Option<Listed<KeyValue<'a>>>,
+    bytes_value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -224,62 +232,45 @@ struct Listed<T> {
     values: Vec<T>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Integer {
-    Number(i64),
-    Text(String),
+/// A number without its quotes.
+fn bare(raw: &RawValue) -> &str {
+    raw.get().trim_matches('"')
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Double {
-    Number(f64),
-    Text(String),
+fn nanos(raw: Option<&RawValue>) -> Result<u64, Malformed> {
+    let digits = raw.map(bare).filter(|digits| *digits != "null");
+    digits.map_or(Ok(0), |digits| {
+        digits.parse().map_err(|_| Malformed("a time is not a number of nanoseconds"))
+    })
 }
 
-/// A time: digits as a string, or a number.
 #[derive(Default, Deserialize)]
-#[serde(untagged)]
-enum Nanos {
-    Number(u64),
-    Text(String),
-    #[default]
-    None,
-}
-
-impl Nanos {
-    fn read(self) -> Result<u64, Malformed> {
-        match self {
-            Nanos::Number(number) => Ok(number),
-            Nanos::Text(text) => text.parse().map_err(|_| Malformed("a time is not a number of nanoseconds")),
-            Nanos::None => Ok(0),
-        }
-    }
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct JsonSpan {
+struct JsonSpan<'a> {
     trace_id: String,
     span_id: String,
     parent_span_id: Option<String>,
     name: String,
-    start_time_unix_nano: Nanos,
-    end_time_unix_nano: Nanos,
-    attributes: Vec<KeyValue>,
-    events: Vec<JsonEvent>,
+    #[serde(borrow)]
+    start_time_unix_nano: Option<&'a RawValue>,
+    #[serde(borrow)]
+    end_time_unix_nano: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attributes: Vec<KeyValue<'a>>,
+    #[serde(borrow)]
+    events: Vec<JsonEvent<'a>>,
     links: Vec<JsonLink>,
     status: Option<JsonStatus>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct JsonEvent {
-    time_unix_nano: Nanos,
+struct JsonEvent<'a> {
+    #[serde(borrow)]
+    time_unix_nano: Option<&'a RawValue>,
     name: String,
-    attributes: Vec<KeyValue>,
+    #[serde(borrow)]
+    attributes: Vec<KeyValue<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -298,24 +289,28 @@ struct JsonStatus {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct JsonLog {
+struct JsonLog<'a> {
     trace_id: Option<String>,
     span_id: Option<String>,
-    time_unix_nano: Nanos,
-    observed_time_unix_nano: Nanos,
+    #[serde(borrow)]
+    time_unix_nano: Option<&'a RawValue>,
+    #[serde(borrow)]
+    observed_time_unix_nano: Option<&'a RawValue>,
     event_name: String,
-    body: Option<AnyValue>,
-    attributes: Vec<KeyValue>,
+    #[serde(borrow)]
+    body: Option<AnyValue<'a>>,
+    #[serde(borrow)]
+    attributes: Vec<KeyValue<'a>>,
 }
 
 fn span(raw: &RawValue) -> Result<Span, Malformed> {
-    let given: JsonSpan = checked(raw)?;
+    let given: JsonSpan<'_> = checked(raw)?;
     let mut budget = Budget::new();
     let status = given.status.unwrap_or_default();
-    let event = |event: JsonEvent, budget: &mut Budget| {
+    let event = |event: JsonEvent<'_>, budget: &mut Budget| {
         budget.spend()?;
         let attributes = attributes(event.attributes, budget, 0)?;
-        Ok(SpanEvent { time: event.time_unix_nano.read()?, name: event.name, attributes })
+        Ok(SpanEvent { time: nanos(event.time_unix_nano)?, name: event.name, attributes })
     };
     let link = |link: JsonLink| Ok(Link { trace_id: id(&link.trace_id)?, span_id: id(&link.span_id)? });
     Ok(Span {
@@ -323,8 +318,8 @@ fn span(raw: &RawValue) -> Result<Span, Malformed> {
         span_id: id(&given.span_id)?,
         parent_id: id(&given.parent_span_id.unwrap_or_default())?,
         name: given.name,
-        start: given.start_time_unix_nano.read()?,
-        end: given.end_time_unix_nano.read()?,
+        start: nanos(given.start_time_unix_nano)?,
+        end: nanos(given.end_time_unix_nano)?,
         attributes: attributes(given.attributes, &mut budget, 0)?,
         events: given.events.into_iter().map(|given| event(given, &mut budget)).collect::<Result<_, _>>()?,
         links: given.links.into_iter().map(link).collect::<Result<_, _>>()?,
@@ -335,9 +330,9 @@ fn span(raw: &RawValue) -> Result<Span, Malformed> {
 }
 
 fn log(raw: &RawValue) -> Result<Log, Malformed> {
-    let given: JsonLog = checked(raw)?;
+    let given: JsonLog<'_> = checked(raw)?;
     let mut budget = Budget::new();
-    let (time, observed) = (given.time_unix_nano.read()?, given.observed_time_unix_nano.read()?);
+    let (time, observed) = (nanos(given.time_unix_nano)?, nanos(given.observed_time_unix_nano)?);
     Ok(Log {
         trace_id: id(&given.trace_id.unwrap_or_default())?,
         span_id: id(&given.span_id.unwrap_or_default())?,
@@ -348,7 +343,7 @@ fn log(raw: &RawValue) -> Result<Log, Malformed> {
     })
 }
 
-fn attributes(given: Vec<KeyValue>, budget: &mut Budget, depth: usize) -> Result<Attributes, Malformed> {
+fn attributes(given: Vec<KeyValue<'_>>, budget: &mut Budget, depth: usize) -> Result<Attributes, Malformed> {
     let mut attributes = Attributes::new();
     for KeyValue { key, value } in given {
         budget.spend()?;
@@ -357,28 +352,30 @@ fn attributes(given: Vec<KeyValue>, budget: &mut Budget, depth: usize) -> Result
     Ok(attributes)
 }
 
-fn any_value(given: AnyValue, budget: &mut Budget, depth: usize) -> Result<Value, Malformed> {
+fn any_value(given: AnyValue<'_>, budget: &mut Budget, depth: usize) -> Result<Value, Malformed> {
     check_depth(depth)?;
-    Ok(match given {
-        AnyValue::StringValue(text) | AnyValue::BytesValue(text) => Value::from(text),
-        AnyValue::BoolValue(flag) => Value::from(flag),
-        AnyValue::IntValue(Integer::Number(number)) => Value::from(number),
-        AnyValue::IntValue(Integer::Text(text)) => {
-            Value::from(text.parse::<i64>().map_err(|_| Malformed("an integer is not one"))?)
+    if let Some(text) = given.string_value.or(given.bytes_value) {
+        return Ok(Value::from(text));
+    }
+    if let Some(number) = given.int_value {
+        let number: i64 = bare(number).parse().map_err(|_| Malformed("an integer is not one"))?;
+        return Ok(Value::from(number));
+    }
+    if let Some(number) = given.double_value {
+        return Ok(bare(number).parse().map_or_else(|_| Value::from(bare(number)), double));
+    }
+    if let Some(list) = given.array_value {
+        let mut items = Vec::new();
+        for item in list.values {
+            budget.spend()?;
+            items.push(any_value(item, budget, depth + 1)?);
         }
-        AnyValue::DoubleValue(Double::Number(number)) => double(number),
-        AnyValue::DoubleValue(Double::Text(text)) => Value::from(text),
-        AnyValue::ArrayValue(list) => {
-            let mut items = Vec::new();
-            for item in list.values {
-                budget.spend()?;
-                items.push(any_value(item, budget, depth + 1)?);
-            }
-            Value::Array(items)
-        }
-        AnyValue::KvlistValue(list) => Value::Object(attributes(list.values, budget, depth + 1)?),
-        AnyValue::None {} => Value::Null,
-    })
+        return Ok(Value::Array(items));
+    }
+    if let Some(list) = given.kvlist_value {
+        return Ok(Value::Object(attributes(list.values, budget, depth + 1)?));
+    }
+    Ok(given.bool_value.map_or(Value::Null, Value::from))
 }
 
 /// An id in hex, in small letters. Thirty-two digits are the longest that OTLP has.

@@ -11,30 +11,8 @@ pub(super) const PROTOCOL: &str = "otlp.openinference";
 /// The attribute that every span of this dialect has.
 pub(super) const KIND: &str = "openinference.span.kind";
 
-/// What is spelt out below these names is content.
-const SPELT: [&str; 8] = [
-    "llm.input_messages",
-    "llm.output_messages",
-    "llm.prompts",
-    "llm.choices",
-    "llm.tools",
-    "retrieval.documents",
-    "reranker.input_documents",
-    "embedding.embeddings",
-];
-const INPUT: &[&str] = &["input.value", "tool.parameters", "tool_call.function.arguments"];
+const INPUT: &[&str] = &["input.value"];
 const OUTPUT: &[&str] = &["output.value"];
-/// Numbers by the thousand that say nothing to a person.
-const VECTORS: &[&str] = &["reranker.output_documents"];
-
-fn is_content(name: &str) -> bool {
-    INPUT.contains(&name)
-        || OUTPUT.contains(&name)
-        || SPELT
-            .iter()
-            .chain(VECTORS)
-            .any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
-}
 
 /// Reads a span; none if it is only a step of the framework.
 pub(super) fn span(span: &Span, origin: &Origin) -> Option<Claim> {
@@ -50,7 +28,7 @@ pub(super) fn span(span: &Span, origin: &Origin) -> Option<Claim> {
             let call_id = told.text(&["tool_call.id", "tool.id", "tool.call_id"]).map(str::to_owned);
             let name = told.text(&["tool.name", "tool_call.function.name"]).unwrap_or(name);
             claim.action = Action { call_id, ..action(ActionKind::Tool, name) };
-            let given = told.value(&["tool_call.function.arguments", "input.value", "tool.parameters"]);
+            let given = told.value(&["tool_call.function.arguments", "input.value"]);
             (claim.input, claim.output) = (whole("parameters", given), whole("result", told.value(OUTPUT)));
         }
         "AGENT" => {
@@ -86,8 +64,18 @@ pub(super) fn span(span: &Span, origin: &Origin) -> Option<Claim> {
         // A chain or a prompt template is how the framework goes about it, not an act.
         _ => return None,
     }
-    claim.move_out(is_content);
+    claim.forget_vectors();
+    claim.move_out();
     Some(claim)
+}
+
+impl Claim {
+    /// Numbers by the thousand, which no person reads.
+    fn forget_vectors(&mut self) {
+        if let Some(attributes) = self.metadata.get_mut("attributes").and_then(|all| all.as_object_mut()) {
+            attributes.retain(|name, _| !name.ends_with("embedding.vector"));
+        }
+    }
 }
 
 /// A decision that somebody else took.

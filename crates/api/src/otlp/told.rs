@@ -139,8 +139,8 @@ pub(super) fn of_span(span: &Span, origin: &Origin, protocol: &'static str) -> C
     let error = told.text(&["error.type", "exception.type"]).or_else(|| of_exception("exception.type"));
     let failed = span.failed || error.is_some();
     let mut claim = blank(told, protocol, Seed::Open(id.clone()));
-    claim.start = span.start;
     claim.end = span.end.max(span.start);
+    claim.start = if span.start == 0 { claim.end } else { span.start };
     claim.duration_us = Some(claim.end.saturating_sub(claim.start) / 1_000);
     claim.request = format!("otlp-{id}");
     claim.trace_id.clone_from(&span.trace_id);
@@ -273,18 +273,29 @@ impl Claim {
         self
     }
 
-    /// Takes a record's body out of the metadata: it stands in a part of its own.
-    pub(super) fn forget_body(&mut self) {
-        if let Some(members) = self.metadata.as_object_mut() {
+    /// Takes out of the metadata what stands in a part of its own.
+    pub(super) fn move_out(&mut self) {
+        let Value::Object(mut members) = std::mem::take(&mut self.metadata) else { return };
+        if let Some(Value::Object(attributes)) = members.get_mut("attributes") {
+            attributes.retain(|name, value| !self.tells(name, value));
+        }
+        if members.get("body").is_some_and(|body| self.tells("body", body)) {
             members.remove("body");
         }
+        self.metadata = Value::Object(members);
     }
 
-    /// Takes out of the metadata what is content, and stands in a part of its own.
-    pub(super) fn move_out(&mut self, is_content: impl Fn(&str) -> bool) {
-        if let Some(attributes) = self.metadata.get_mut("attributes").and_then(Value::as_object_mut) {
-            attributes.retain(|name, _| !is_content(name) && name != "user.email");
-        }
+    /// Whether an attribute is in one of the parts.
+    fn tells(&self, name: &str, value: &Value) -> bool {
+        let within = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+        let told = |content: &Content| match content {
+            Content::Whole(_) => *content == Content::of(value),
+            Content::Named(members) => members.iter().any(|(key, _)| key == name || within(key)),
+        };
+        let parts = [&self.input, &self.output];
+        name == "user.email"
+            || parts.into_iter().flatten().any(|(_, content)| told(content))
+            || (self.error_text.is_some() && self.error_text.as_deref() == value.as_str())
     }
 }
 
