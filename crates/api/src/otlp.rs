@@ -199,10 +199,12 @@ fn read(
 
 /// The events of one claim, all or none of them.
 fn taken(
-    claim: Claim,
+    mut claim: Claim,
     desk: &Desk<'_>,
     producer: &Producer<'_>,
 ) -> Result<Vec<(EventId, Submission)>, String> {
+    // Who submitted stands for who acted, where nothing is said of it.
+    claim.agent.get_or_insert_with(|| producer.submitter.agent.clone());
     let checked = |draft: Draft| {
         draft.event.validate()?;
         producer.take(draft)

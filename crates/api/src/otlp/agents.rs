@@ -274,8 +274,7 @@ fn outcome(claim: &mut Claim, told: Told<'_>, error: &str) {
 
 fn failed(claim: &mut Claim, told: Told<'_>, error: &str) {
     claim.status = OutcomeStatus::Failure;
-    claim.code =
-        told.count(&["status_code", "http.response.status_code"]).and_then(|code| i64::try_from(code).ok());
+    claim.code = told.code(&["status_code", "http.response.status_code"]);
     claim.error = Some(told.text(&["error_type", "error_name"]).unwrap_or(error).to_owned());
     let text = told.text(&["error", "error.message"]);
     claim.error_text = text.map(str::to_owned).or_else(|| claim.error_text.take());

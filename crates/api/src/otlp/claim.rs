@@ -272,9 +272,10 @@ fn is_id(id: &str, length: usize) -> bool {
 pub(super) fn fit(rule: &Text, text: &str) -> Option<String> {
     let fitted: String = match rule.grammar {
         Grammar::Word => {
-            let text = text.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+            // A word starts with a letter; `-32002` and `429` are kinds of error, too.
+            let head = if text.starts_with(|c: char| c.is_ascii_alphabetic()) { "" } else { "error_" };
             let word = |c: char| if c.is_ascii_alphanumeric() || "_.:-".contains(c) { c } else { '_' };
-            text.chars().map(word).take(rule.max).collect()
+            head.chars().chain(text.trim().chars()).map(word).take(rule.max).collect()
         }
         Grammar::Uri => {
             let end = text.find(['?', '#']).unwrap_or(text.len());

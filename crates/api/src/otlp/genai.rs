@@ -59,7 +59,7 @@ fn fill(claim: &mut Claim, told: Told<'_>, deed: Deed, action: Action) {
         Deed::Tool => told.text(&["mcp.resource.uri"]).map(str::to_owned),
         _ => told.text(&["mcp.resource.uri", "gen_ai.data_source.id", "server.address"]).map(str::to_owned),
     };
-    claim.code = told.count(&["rpc.response.status_code"]).and_then(|code| i64::try_from(code).ok());
+    claim.code = told.code(&["rpc.response.status_code"]);
     if of_model {
         claim.usage = tokens(told, model);
     }

@@ -39,6 +39,15 @@ impl<'a> Told<'a> {
         names.iter().find_map(|name| count(self.attributes.get(*name)?))
     }
 
+    /// A code of some protocol, which may be negative.
+    pub(super) fn code(self, names: &[&str]) -> Option<i64> {
+        names.iter().find_map(|name| match self.attributes.get(*name)? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        })
+    }
+
     /// A number of some unit in millionths of it.
     pub(super) fn millionths(self, names: &[&str]) -> Option<u64> {
         let number = |value: &Value| match value {

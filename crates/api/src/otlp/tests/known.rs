@@ -19,7 +19,7 @@ async fn governed(world: &World, response: &str, request: &str, tokens: u64) {
     let call_id = Some(response.to_owned());
     event.action =
         Some(Action { call_id, kind: Some(ActionKind::Llm), name: "chat".to_owned(), ..Action::default() });
-    event.usage = Some(Usage { output_tokens: Some(tokens), ..Usage::default() });
+    event.usage = Some(Usage { input_tokens: Some(800), output_tokens: Some(tokens), ..Usage::default() });
     event.outcome = Some(Outcome {
         attempts: vec![Attempt { code: Some(200), upstream_request_id: Some(request.to_owned()) }],
         code: Some(200),
@@ -65,6 +65,24 @@ async fn a_coding_agent_names_the_request() {
     };
     let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record("req_011A"), record("req_011B")] }] }] });
     insta::assert_snapshot!(check(&world, LOGS, &body).await, @"200 {} recorded=1, repeated=0, known=1, ignored=0, rejected=0");
+}
+
+#[tokio::test]
+async fn a_coding_agent_names_neither() {
+    let world = World::new().await;
+    governed(&world, "resp_1", "req_1", 200).await;
+    let record = |session: &str, tokens: &str| {
+        let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+        json!({
+            "timeUnixNano": "1772807400600000000",
+            "attributes": [attribute("event.name", "codex.sse_event"), attribute("event.kind", "response.completed"),
+                attribute("conversation.id", session), attribute("input_token_count", "800"),
+                attribute("output_token_count", tokens)],
+        })
+    };
+    let records = [record("s-1", "200"), record("s-1", "201"), record("s-2", "200")];
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] });
+    insta::assert_snapshot!(check(&world, LOGS, &body).await, @"200 {} recorded=2, repeated=0, known=1, ignored=0, rejected=0");
 }
 
 #[tokio::test]
