@@ -14,7 +14,7 @@ use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
 use crate::{
-    analyse, erasures, events, evidence, export, holds, ingest, lookup, openapi, pack, respond, sql,
+    analyse, erasures, events, evidence, export, holds, ingest, lookup, openapi, otlp, pack, respond, sql,
 };
 use crate::{subjects, tail};
 
@@ -69,6 +69,11 @@ impl Api {
         route::access(method, path)
     }
 
+    /// Whether a path takes a body in a content coding, and undoes it itself.
+    pub fn takes_coded(&self, path: &str) -> bool {
+        otlp::is_route(path)
+    }
+
     /// Answers a request. Who calls has been verified: this decides what they may.
     pub async fn answer(&self, visit: Visit) -> Response<Body> {
         let request_id = visit.request_id.clone();
@@ -119,6 +124,7 @@ impl Api {
             Endpoint::Holds => holds::list(self, request).await,
             Endpoint::Release => holds::release(self, request).await,
             Endpoint::Subjects => subjects::subjects(self, request).await,
+            Endpoint::Otlp(signal) => otlp::take(self, request, signal).await,
             Endpoint::OpenApi => openapi::document(),
         }
     }

@@ -19,6 +19,7 @@ use http::{Response, StatusCode, header};
 use serde::Serialize;
 
 use self::lines::Line;
+pub(crate) use self::lines::essence;
 use crate::admit::{Admitted, Wish, outcome};
 use crate::api::{Api, Request};
 use crate::level;
@@ -52,12 +53,12 @@ struct Taken {
 
 /// A line that is not, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct LineError {
+pub(crate) struct LineError {
     line: usize,
-    code: &'static str,
+    pub(crate) code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    message: String,
+    pub(crate) message: String,
 }
 
 /// A line that can be submitted.
@@ -149,18 +150,18 @@ fn channel(given: Option<&str>) -> Result<&'static str, Refused> {
     known.ok_or_else(|| Refused::bad_parameter("`channel` must be sdk or import"))
 }
 
-fn wish(id: Option<EventId>) -> Wish {
+pub(crate) fn wish(id: Option<EventId>) -> Wish {
     let place = id.map_or_else(|| "events".to_owned(), |id| format!("events/{id}"));
     Wish { action: AdminAction::Ingest, name: "trail:ingest", place, asked: None }
 }
 
 /// Where lines come from, and under which words they are recorded.
-struct Producer<'a> {
-    api: &'a Api,
-    tenant: &'a Tenant,
-    channel: &'static str,
-    submitter: &'a Principal,
-    now: Timestamp,
+pub(crate) struct Producer<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) channel: &'static str,
+    pub(crate) submitter: &'a Principal,
+    pub(crate) now: Timestamp,
 }
 
 impl Producer<'_> {
@@ -183,9 +184,13 @@ impl Producer<'_> {
         let text = referenced.as_deref().unwrap_or(text);
         let reading =
             Reading { tenant: self.tenant, id: self.id(text), channel: self.channel, trust: Trust::Outside };
-        let mut draft = Form::detect(text)?.read(text, &reading)?;
+        self.take(Form::detect(text)?.read(text, &reading)?)
+    }
+
+    /// Screens and stamps what was read, whatever form it came in.
+    pub(crate) fn take(&self, mut draft: Draft) -> Result<(EventId, Submission), InvalidEvent> {
         let digest = digest(&draft)?;
-        screen::screen(&mut draft, &self.api.scanner, keys);
+        screen::screen(&mut draft, &self.api.scanner, self.api.appender.keys());
         self.stamp(&mut draft);
         Ok((draft.event.id, Submission { draft, digest }))
     }
@@ -230,7 +235,7 @@ fn invalid(line: usize, error: &InvalidEvent) -> LineError {
     LineError { line, code: "invalid_event", field, message }
 }
 
-fn unrecorded(line: usize, error: &AppendError) -> LineError {
+pub(crate) fn unrecorded(line: usize, error: &AppendError) -> LineError {
     let code = match error {
         AppendError::Invalid(error) => return invalid(line, error),
         AppendError::Conflict { .. } => "conflict",
@@ -259,7 +264,7 @@ fn status(taken: usize, errors: &[LineError]) -> StatusCode {
 }
 
 /// Two accounts of one id: somebody is mistaken, or lies. That is an event.
-async fn conflict(
+pub(crate) async fn conflict(
     api: &Api,
     request: &Request,
     caller: &Principal,

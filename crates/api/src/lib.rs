@@ -18,6 +18,7 @@ mod ingest;
 mod level;
 mod lookup;
 mod openapi;
+mod otlp;
 mod pack;
 mod params;
 mod parts;

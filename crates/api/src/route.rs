@@ -5,6 +5,7 @@ use greffier_policy::AdminAction;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use crate::otlp::{PROTOBUF, Signal};
 use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, SSE, TEXT, ZIP};
 use crate::visit::Access;
 
@@ -36,6 +37,7 @@ pub(crate) enum Endpoint {
     Holds,
     Release,
     Subjects,
+    Otlp(Signal),
     OpenApi,
 }
 
@@ -356,6 +358,46 @@ pub(crate) static ROUTES: &[Route] = &[
         params: &[],
         takes: &[],
         gives: &[BINARY],
+    },
+    Route {
+        method: Method::POST,
+        path: "/otlp/v1/traces",
+        who: Who::May(AdminAction::Ingest),
+        endpoint: Endpoint::Otlp(Signal::Traces),
+        summary: "OTLP/HTTP: spans of agents become events, as claims.",
+        params: &[],
+        takes: &[PROTOBUF, JSON],
+        gives: &[PROTOBUF, JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/otlp/v1/logs",
+        who: Who::May(AdminAction::Ingest),
+        endpoint: Endpoint::Otlp(Signal::Logs),
+        summary: "OTLP/HTTP: log records of agents become events, as claims.",
+        params: &[],
+        takes: &[PROTOBUF, JSON],
+        gives: &[PROTOBUF, JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/otlp/v1/metrics",
+        who: Who::May(AdminAction::Ingest),
+        endpoint: Endpoint::Otlp(Signal::Metrics),
+        summary: "OTLP/HTTP: metrics are taken and not kept.",
+        params: &[],
+        takes: &[PROTOBUF, JSON],
+        gives: &[PROTOBUF, JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/traces/ingest",
+        who: Who::May(AdminAction::Ingest),
+        endpoint: Endpoint::Otlp(Signal::AgentsSdk),
+        summary: "Traces of the OpenAI Agents SDK become events, as claims.",
+        params: &[],
+        takes: &[JSON],
+        gives: &[JSON],
     },
     Route {
         method: Method::GET,

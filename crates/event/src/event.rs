@@ -104,7 +104,8 @@ impl Event {
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// The caller's id for the call (a tool call id, a JSON-RPC id).
+    /// The id of the call beyond Greffier: the caller's (a tool call id, a JSON-RPC id), or the one that a provider
+    /// gave its response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
     /// What it does to the resource.

@@ -49,6 +49,7 @@ pub(crate) fn read(
     now: Timestamp,
 ) -> Result<ReadCall, Refused> {
     check_headers(&head.headers)?;
+    check_coding(&head.headers)?;
     if let Route::Tool { path, .. } = &head.route
         && climbs(path)
     {
@@ -155,7 +156,7 @@ pub(crate) fn read(
     Ok(ReadCall { call, chat })
 }
 
-/// What no request may come with, wherever it goes: too many headers, or a body in a coding that nobody undoes.
+/// What no request may come with, wherever it goes: too many headers, or a framing of its own.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
     if headers.len() > MAX_HEADERS {
         return Err(Refused::bad_request(format!("more than {MAX_HEADERS} headers")));
@@ -165,6 +166,11 @@ pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
         return Err(Refused::bad_request("no transfer-encoding but `chunked` is taken"));
     }
+    Ok(())
+}
+
+/// A body in a coding that nobody undoes cannot be inspected.
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Refused> {
     if headers.contains_key(http::header::CONTENT_ENCODING) {
         return Err(Refused::new(415, "unsupported_encoding", "send the body without content-encoding"));
     }

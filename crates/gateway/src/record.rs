@@ -84,6 +84,8 @@ pub(crate) enum Kept {
 pub(crate) struct Ending {
     pub(crate) outcome: Outcome,
     pub(crate) usage: Option<Usage>,
+    /// The provider's id for the reply, by which what others tell of it is recognised.
+    pub(crate) response_id: Option<String>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) parts: Vec<Part>,
     /// Whether the reply was inspected at all.
@@ -166,6 +168,9 @@ impl Recorder {
             usage.model = usage.model.as_deref().map(|model| self.short(model));
             usage
         });
+        if let (Some(action), Some(id)) = (&mut event.action, ending.response_id) {
+            action.call_id.get_or_insert_with(|| self.short(&id));
+        }
         event.content_safety = ending.inspected.then(|| summary(&ending.findings));
         if let Kept::InAccount(ticket) = &kept
             && self.account.end(ticket, &event)?

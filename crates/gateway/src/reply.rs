@@ -125,7 +125,14 @@ impl Head {
 
 impl Ending {
     fn without_reply(outcome: Outcome) -> Ending {
-        Ending { outcome, usage: None, findings: Vec::new(), parts: Vec::new(), inspected: false }
+        Ending {
+            outcome,
+            usage: None,
+            response_id: None,
+            findings: Vec::new(),
+            parts: Vec::new(),
+            inspected: false,
+        }
     }
 }
 
@@ -237,8 +244,10 @@ impl Ongoing {
         };
         let recorded = Content { bytes: inspected.record, ..content };
         let parts = if recorded.bytes.is_empty() { Vec::new() } else { vec![part(name, &recorded)] };
+        let response_id = facts.as_ref().and_then(|facts| facts.upstream_id.clone());
         let usage = facts.and_then(|facts| usage(gateway, call, destination, facts));
-        close(gateway, open, Ending { outcome, usage, findings, parts, inspected: true }).await?;
+        close(gateway, open, Ending { outcome, usage, response_id, findings, parts, inspected: true })
+            .await?;
         if let Some(entity) = blocked {
             return Err(Refused::new(
                 403,

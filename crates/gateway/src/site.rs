@@ -30,6 +30,12 @@ pub trait Site: Send + Sync + 'static {
     /// Who may come to a path, as it was sent. `HEAD` is asked about, and answered, as `GET`.
     fn access(&self, method: &Method, path: &str) -> Access;
 
+    /// Whether a path takes a body in a content coding, which the site undoes and bounds.
+    fn takes_coded(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
     /// has no end of its own has to end at [`Visit::stop`].
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
@@ -143,6 +149,9 @@ async fn steps(
         None => refused,
     };
     read::check_headers(&parts.headers).map_err(sent)?;
+    if !site.takes_coded(parts.uri.path()) {
+        read::check_coding(&parts.headers).map_err(sent)?;
+    }
 
     // A stranger must not make us hold anything.
     let body = match caller {

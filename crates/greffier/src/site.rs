@@ -37,6 +37,10 @@ impl Site for ReadSite {
         }
     }
 
+    fn takes_coded(&self, path: &str) -> bool {
+        self.0.takes_coded(path)
+    }
+
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>> {
         let api = self.0.clone();
         let Visit { parts, body, caller, policies, peer, now, request_id, stop } = visit;

@@ -128,11 +128,12 @@ impl Ongoing {
             media: "application/json".to_owned(),
             content: end.completion,
         }];
+        let response_id = end.facts.upstream_id.clone();
         let usage = usage(&self.gateway, &self.call, &self.destination, end.facts);
         let closed = self
             .gateway
             .recorder
-            .outcome(open, Ending { outcome, usage, findings, parts, inspected: true })
+            .outcome(open, Ending { outcome, usage, response_id, findings, parts, inspected: true })
             .await;
         // Only now may the stream end: what was held back goes out, or the stream is cut.
         let wire = self.call.route.wire();
