@@ -73,6 +73,11 @@ impl Redacted<Call> {
         &self.record
     }
 
+    /// What may be forwarded.
+    pub(crate) fn forward(&self) -> &[Content] {
+        &self.forward
+    }
+
     /// What may be forwarded; taken when it is.
     pub(crate) fn take_forward(&mut self) -> Vec<Content> {
         std::mem::take(&mut self.forward)
@@ -233,7 +238,7 @@ fn finding(entity: Entity, path: String, rules: &Rules, stage: Stage) -> Finding
     Finding { entity: entity.name(), path, stage, action }
 }
 
-fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
+pub(crate) fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
     let needle = token.expose().as_bytes();
     let finder = memchr::memmem::Finder::new(needle);
     if needle.is_empty() || finder.find(&bytes).is_none() {

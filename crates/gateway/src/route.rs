@@ -4,6 +4,7 @@ use greffier_event::Target;
 use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
+use crate::hook::Client;
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
 use crate::wire::Wire;
 
@@ -21,6 +22,8 @@ pub(crate) enum Route {
         /// The path behind it, as sent, with its leading slash.
         path: String,
     },
+    /// `/hooks/{client}`: what an agent's own software is about to do, or did.
+    Hook(Client),
 }
 
 impl Route {
@@ -37,7 +40,7 @@ impl Route {
             Route::Chat(Protocol::AnthropicMessages) | Route::Models(UpstreamKind::Anthropic) => {
                 Wire::Anthropic
             }
-            Route::Tool { .. } => Wire::Plain,
+            Route::Tool { .. } | Route::Hook(_) => Wire::Plain,
         }
     }
 
@@ -48,6 +51,7 @@ impl Route {
             Route::Models(UpstreamKind::OpenAi) => "openai.models",
             Route::Models(UpstreamKind::Anthropic) => "anthropic.models",
             Route::Tool { .. } => "http.tool",
+            Route::Hook(client) => client.protocol(),
         }
     }
 }
@@ -84,6 +88,9 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         "/readyz" if reads => return Entrance::Ready,
         "/metrics" if reads => return Entrance::Metrics,
         "/healthz" | "/readyz" | "/metrics" => return Entrance::WrongMethod(Wire::Plain),
+        "/hooks/claude-code" => (Route::Hook(Client::ClaudeCode), post),
+        "/hooks/codex" => (Route::Hook(Client::Codex), post),
+        "/hooks/cursor" => (Route::Hook(Client::Cursor), post),
         _ => {
             let Some(rest) = path.strip_prefix("/tools/") else { return Entrance::Unknown };
             let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -108,6 +115,8 @@ pub(crate) enum Destination {
     Model(Upstream),
     /// To a tool.
     Tool(ToolServer),
+    /// Nowhere: the caller acts itself, and asked before.
+    Caller,
 }
 
 /// Why a call cannot go anywhere.
@@ -150,7 +159,7 @@ pub(crate) fn destination(
         Route::Chat(Protocol::OpenAiChat) => UpstreamKind::OpenAi,
         Route::Chat(Protocol::AnthropicMessages) => UpstreamKind::Anthropic,
         Route::Models(kind) => *kind,
-        Route::Tool { .. } => return Err(NoDestination::Tool),
+        Route::Tool { .. } | Route::Hook(_) => return Err(NoDestination::Tool),
     };
     // A list of models asks no model: any upstream of the kind will do.
     let listing = matches!(route, Route::Models(_));

@@ -32,6 +32,8 @@ pub struct Question<'a> {
     pub parameters: Option<&'a Value>,
     /// The caller's address.
     pub ip: Option<&'a str>,
+    /// How it reached us: `gateway`, or `hook` from a client that only asks.
+    pub channel: &'a str,
     /// When.
     pub now: Timestamp,
 }
@@ -113,7 +115,7 @@ impl Policies {
             words,
             findings: question.findings,
             parameters: question.parameters,
-            channel: "gateway",
+            channel: question.channel,
             ip: question.ip,
             now: question.now,
         })
@@ -256,7 +258,7 @@ struct Case<'a> {
     words: String,
     findings: &'a [&'a str],
     parameters: Option<&'a Value>,
-    channel: &'static str,
+    channel: &'a str,
     ip: Option<&'a str>,
     now: Timestamp,
 }
