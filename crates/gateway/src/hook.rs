@@ -15,9 +15,6 @@ mod open;
 mod told;
 mod tool;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -282,7 +282,8 @@ pub(crate) fn summary(findings: &[Finding]) -> ContentSafety {
             .map(|((stage, entity, path, action), count)| Redaction {
                 action,
                 count,
-                path: path.map(|path| path.chars().take(256).collect()),
+                // A document that is one value has its finding at the root, whose pointer is empty.
+                path: path.filter(|path| !path.is_empty()).map(|path| path.chars().take(256).collect()),
                 stage,
                 entity: entity.to_owned(),
             })

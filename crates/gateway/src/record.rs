@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use greffier_event::{
     Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
-    PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
+    PolicyRecord, Principal, Resource, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
 use greffier_ledger::{AppendError, Appender, Heads};
 use greffier_merkle::Receipt;
@@ -339,7 +339,7 @@ impl Recorder {
             .iter()
             .map(|subject| self.appender.keys().reference(&principal.tenant, "subject", subject))
             .collect();
-        event.resource = Some(resource);
+        event.resource = (resource != Resource::default()).then_some(resource);
         let mut source = call.source.clone();
         source.client = source.client.as_deref().map(|client| self.short(client));
         source.token = principal.token.clone();

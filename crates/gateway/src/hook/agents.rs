@@ -41,7 +41,7 @@ struct Payload<'a> {
 pub(crate) fn read(client: Client, body: &[u8]) -> Result<Heard, Unheard> {
     json::check(body)?;
     let payload: Payload<'_> =
-        serde_json::from_slice(body).map_err(|error| Unheard::Shape { client: client.name(), error })?;
+        serde_json::from_slice(body).map_err(|error| Unheard::shape(client, &error))?;
     let event = heard::event(payload.hook_event_name.clone())?;
     let what = match event.as_str() {
         "PreToolUse" => What::Ask(payload.tool(client)?),
@@ -53,7 +53,7 @@ pub(crate) fn read(client: Client, body: &[u8]) -> Result<Heard, Unheard> {
         session: heard::id("session_id", payload.session_id.clone())?,
         agent_id: heard::id("agent_id", payload.agent_id.clone())?,
         background: false,
-        circumstances: payload.circumstances(),
+        circumstances: payload.circumstances(&event),
     };
     Ok(Heard { event, told, what })
 }
@@ -147,7 +147,8 @@ impl Payload<'_> {
         })
     }
 
-    fn circumstances(&self) -> Map<String, Value> {
+    fn circumstances(&self, event: &str) -> Map<String, Value> {
+        let ended = self.reason.clone().filter(|_| event == "SessionEnd");
         let texts = [
             ("cwd", &self.cwd),
             ("permission_mode", &self.permission_mode),
@@ -157,6 +158,7 @@ impl Payload<'_> {
             ("prompt_id", &self.prompt_id),
             ("turn_id", &self.turn_id),
             ("source", &self.source),
+            ("reason", &ended),
         ];
         heard_texts(texts)
     }

@@ -49,8 +49,8 @@ struct Payload<'a> {
 /// Reads one event.
 pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
     json::check(body)?;
-    let payload: Payload<'_> = serde_json::from_slice(body)
-        .map_err(|error| Unheard::Shape { client: Client::Cursor.name(), error })?;
+    let payload: Payload<'_> =
+        serde_json::from_slice(body).map_err(|error| Unheard::shape(Client::Cursor, &error))?;
     let event = heard::event(payload.hook_event_name.clone())?;
     let what = match event.as_str() {
         "preToolUse" => What::Ask(payload.tool(Way::Replace)?),
@@ -77,6 +77,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
             ("cursor_version", &payload.cursor_version),
             ("generation_id", &payload.generation_id),
             ("subagent_type", &payload.subagent_type),
+            ("reason", &payload.reason),
         ]),
     };
     Ok(Heard { event, told, what })
@@ -155,7 +156,7 @@ impl Payload<'_> {
             "sessionStart" => Note::new(EventType::AgentStart, "session"),
             "sessionEnd" => Note {
                 ends_session: true,
-                said: said("error", &self.error_message.clone().or(self.reason.clone())),
+                said: said("error", &self.error_message),
                 ..Note::new(EventType::AgentStop, "session")
             },
             "subagentStart" => Note::new(EventType::AgentStart, "subagent"),

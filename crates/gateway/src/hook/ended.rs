@@ -96,6 +96,9 @@ impl Recorder {
         let (status, code) =
             if denied { (OutcomeStatus::Denied, Some("reply_blocked")) } else { (end.status, end.code) };
         event.kind = ended_as(status);
+        if let (Some(action), Some(ended)) = (&mut event.action, &call.action.method) {
+            action.method = Some(ended.clone());
+        }
         let waited = decision.and_then(|decision| {
             u64::try_from(call.time.as_micros().saturating_sub(decision.time.as_micros())).ok()
         });

@@ -20,12 +20,19 @@ const MAX_NAME: usize = 128;
 pub(crate) enum Unheard {
     #[error("the body is not valid JSON: {0}")]
     Json(#[from] JsonError),
-    #[error("this is no hook event of {client}: {error}")]
-    Shape { client: &'static str, error: serde_json::Error },
+    /// The place alone: what stands there is content.
+    #[error("this is no hook event of {client}: not of its type, at line {line} column {column}")]
+    Shape { client: &'static str, line: usize, column: usize },
     #[error("`{0}` is missing: a tool call needs it")]
     Missing(&'static str),
     #[error("`{0}` is empty, longer than {MAX_NAME} characters or holds control characters")]
     Name(&'static str),
+}
+
+impl Unheard {
+    pub(crate) fn shape(client: Client, error: &serde_json::Error) -> Unheard {
+        Unheard::Shape { client: client.name(), line: error.line(), column: error.column() }
+    }
 }
 
 /// One event.
