@@ -71,7 +71,7 @@ impl Payload<'_> {
             name: named.name,
             mcp: named.mcp,
             input,
-            way: Way::Replace,
+            way: if tool::is_shell(&tool) { Way::No } else { Way::Replace },
         })
     }
 

@@ -53,12 +53,12 @@ pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
         serde_json::from_slice(body).map_err(|error| Unheard::shape(Client::Cursor, &error))?;
     let event = heard::event(payload.hook_event_name.clone())?;
     let what = match event.as_str() {
-        "preToolUse" => What::Ask(payload.tool(Way::Replace)?),
+        "preToolUse" => What::Ask(payload.tool()?),
         "beforeShellExecution" => What::Ask(payload.shell()?),
         "beforeMCPExecution" => What::Ask(payload.mcp()?),
         "beforeReadFile" | "beforeTabFileRead" => What::Ask(payload.file("Read", Effect::Read)?),
-        "postToolUse" => What::Ended(payload.tool(Way::Replace)?, payload.done(payload.tool_output)),
-        "postToolUseFailure" => What::Ended(payload.tool(Way::Replace)?, payload.failed()),
+        "postToolUse" => What::Ended(payload.tool()?, payload.done(payload.tool_output)),
+        "postToolUseFailure" => What::Ended(payload.tool()?, payload.failed()),
         "afterShellExecution" => What::Ended(payload.shell()?, payload.said(payload.output.as_deref())),
         "afterMCPExecution" => What::Ended(payload.mcp()?, payload.said(payload.result_json.as_deref())),
         "afterFileEdit" | "afterTabFileEdit" => {
@@ -84,9 +84,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
 }
 
 impl Payload<'_> {
-    fn tool(&self, way: Way) -> Result<Use, Unheard> {
+    fn tool(&self) -> Result<Use, Unheard> {
         let tool = heard::name("tool_name", self.tool_name.clone())?;
         let call_id = heard::id("tool_use_id", self.tool_use_id.clone())?;
+        let way = if tool::is_shell(&tool) { Way::No } else { Way::Replace };
         Ok(self.used(&tool, tool::effect(&tool), call_id, unwrapped(self.tool_input), way))
     }
 

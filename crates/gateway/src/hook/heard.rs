@@ -223,7 +223,7 @@ impl Use {
         let hidden = permitted.redacted().findings().iter().find(|finding| finding.action.hides());
         match hidden.map(|finding| finding.entity) {
             Some(entity) if self.way == Way::No => {
-                let reason = format!("the request contains {entity}, and this hook cannot redact it");
+                let reason = format!("the request contains {entity}, which cannot be redacted here");
                 Err(permitted.denied(&format!("content safety redacts {entity}"), reason))
             }
             None if self.way == Way::No

@@ -36,6 +36,12 @@ pub(crate) fn named(client: Client, tool: &str) -> Named {
     }
 }
 
+/// Whether its arguments are a command for a shell: a mark in one is no placeholder but a redirection, and what ran
+/// would be another command than the one that was asked for.
+pub(crate) fn is_shell(tool: &str) -> bool {
+    matches!(tool, "Bash" | "PowerShell" | "Shell" | "Monitor" | "shell" | "exec_command" | "local_shell")
+}
+
 /// What a tool does, by its name. Of one that is not known the most is assumed.
 pub(crate) fn effect(tool: &str) -> Effect {
     match tool {

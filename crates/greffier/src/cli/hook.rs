@@ -48,7 +48,7 @@ pub(crate) struct HookInstall {
     #[arg(long)]
     pub(crate) command: bool,
     /// Take the hooks out again.
-    #[arg(long, conflicts_with_all = ["command", "server", "token_file"])]
+    #[arg(long, conflicts_with = "command")]
     pub(crate) uninstall: bool,
     /// Only show what would change.
     #[arg(long)]
