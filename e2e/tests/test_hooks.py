@@ -6,8 +6,10 @@ import os
 import stat
 import subprocess
 
+import httpx
 import pytest
 
+from harness.api import Api
 from harness.greffier import Greffier
 from harness.procs import free_port
 
@@ -41,7 +43,6 @@ def event(name, session, call="t1", tool="Bash", command="ls", **more):
 
 
 def post(greffier, token, body, client="claude-code"):
-    import httpx
     return httpx.post(f"{greffier.url}/hooks/{client}", json=body, trust_env=False, timeout=30,
                       headers={"authorization": f"Bearer {token}"} if token else {})
 
@@ -120,8 +121,6 @@ def test_nobody_ends_the_use_of_somebody_else(hooked, world, alice):
 
 
 def test_hooks_are_counted_apart(hooked, alice, people):
-    from harness.api import Api
-
     post(hooked, alice, event("PreToolUse", "apart"))
     with Api(hooked, people["audra"]) as api:
         found = api.search("session:apart")

@@ -61,9 +61,10 @@ pub(crate) async fn steps(
 ) -> Result<Response<Body>, Refused> {
     let (arrived, now) = (Instant::now(), gateway.clock.now());
 
-    // First of all, and without exception: what cannot be recorded gets no answer but an error, and a client that is
-    // set up to fail closed does not act.
-    gateway.ready().map_err(|_| Refused::not_recording())?;
+    // First of all, and without exception: what cannot be recorded is not consented to.
+    if gateway.ready().is_err() {
+        return unrecordable(gateway, client, &head, body).await;
+    }
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let (principal, token) =
@@ -88,6 +89,27 @@ pub(crate) async fn steps(
         What::Ended(used, end) => request.ended(&event, &told, used, end).await,
         What::Note(note) => request.noted(&event, &told, note).await,
     }
+}
+
+/// While nothing can be recorded: an error, and a client that is set up to fail closed does not act. What a tool has
+/// given already it would show to its model all the same; that is withheld by an answer, for whom somebody vouches.
+async fn unrecordable(
+    gateway: &Gateway,
+    client: Client,
+    head: &Head,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Refused> {
+    let known = gateway.sender(&head.headers).await.is_some() && check_headers(&head.headers).is_ok();
+    if known
+        && let Ok(bytes) =
+            http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout).await
+        && let Ok(Heard { event, what: What::Ended(used, end), .. }) = client.read(&bytes)
+        && let Some(output) = ended::unrecorded(&end)
+    {
+        let told = Told::ended(client, &event, &used, end.way, Some(output));
+        return Ok(answer(told, &gateway.clock.request_id(), None));
+    }
+    Err(Refused::not_recording())
 }
 
 impl Request<'_> {
@@ -166,7 +188,9 @@ impl Request<'_> {
             if let Some(decision) = decision {
                 gateway.hooks.wait(gateway, decision, self.now).await;
             }
-            return Err(Refused::outcome_unrecorded());
+            // An error would not keep it from the model.
+            let output = ended::unrecorded(&end).ok_or_else(Refused::outcome_unrecorded)?;
+            return Ok(answer(Told::ended(client, event, &used, end.way, Some(output)), request_id, None));
         }
         Ok(answer(Told::ended(client, event, &used, end.way, output), request_id, None))
     }

@@ -22,8 +22,8 @@ pub(crate) struct Output {
     pub(crate) findings: Vec<Finding>,
     /// What the model is to see in its place; absent where it may see all.
     pub(crate) shown: Option<Vec<u8>>,
-    /// The type that the rules block, where there is one.
-    pub(crate) blocked: Option<&'static str>,
+    /// Why the model is to see nothing of it, where that is so.
+    pub(crate) withheld: Option<String>,
     record: Vec<u8>,
 }
 
@@ -42,14 +42,23 @@ pub(crate) fn inspected(
     let can = end.way == Way::Replace;
     let blocked = inspected.findings.iter().find(blocks).map(|found| found.entity).filter(|_| can);
     let forward = without_token(inspected.forward, token);
-    let shown = match blocked {
-        Some(entity) => Some(withheld(&forward, entity)),
+    let why = blocked.map(|entity| format!("it contains {entity}"));
+    let shown = match &why {
+        Some(why) => Some(withheld(&forward, why)),
         None => (can && forward != *output).then_some(forward),
     };
     let record = without_token(inspected.record, token);
     // What could not be kept from the model was not redacted, whatever the rules say.
     let findings = if can { inspected.findings } else { only_seen(inspected.findings) };
-    Ok(Some(Output { findings, shown, blocked, record }))
+    Ok(Some(Output { findings, shown, withheld: why, record }))
+}
+
+/// What came back and cannot be recorded: the client would show it to its model whatever status says so.
+pub(crate) fn unrecorded(end: &End) -> Option<Output> {
+    let output = end.output.as_ref().filter(|_| end.way == Way::Replace)?;
+    let why = "its outcome cannot be recorded (outcome_unrecorded)".to_owned();
+    let shown = Some(withheld(output, &why));
+    Some(Output { findings: Vec::new(), shown, withheld: Some(why), record: Vec::new() })
 }
 
 /// Findings that were seen, with nothing done about them.
@@ -59,7 +68,7 @@ pub(crate) fn only_seen(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// A result of the same form that says nothing.
-fn withheld(output: &[u8], entity: &str) -> Vec<u8> {
+fn withheld(output: &[u8], why: &str) -> Vec<u8> {
     fn hide(value: &mut Value, notice: &str) {
         match value {
             Value::String(text) if !text.is_empty() => notice.clone_into(text),
@@ -73,7 +82,7 @@ fn withheld(output: &[u8], entity: &str) -> Vec<u8> {
         }
     }
     let mut value: Value = serde_json::from_slice(output).unwrap_or(Value::Null);
-    hide(&mut value, &format!("[withheld by Greffier: it contains {entity}]"));
+    hide(&mut value, &format!("[withheld by Greffier: {why}]"));
     value.to_string().into_bytes()
 }
 
@@ -92,7 +101,7 @@ impl Recorder {
             Some(decision) => self.after(decision, call.time),
             None => self.of_call(call, principal, EventType::ActionExecuted),
         };
-        let denied = output.as_ref().is_some_and(|output| output.blocked.is_some());
+        let denied = output.as_ref().is_some_and(|output| output.withheld.is_some());
         let (status, code) =
             if denied { (OutcomeStatus::Denied, Some("reply_blocked")) } else { (end.status, end.code) };
         event.kind = ended_as(status);
@@ -172,7 +181,8 @@ mod tests {
 
     #[test]
     fn what_is_withheld_keeps_its_form() {
-        let check = |output: &str| String::from_utf8(withheld(output.as_bytes(), "US_SSN")).unwrap();
+        let check =
+            |output: &str| String::from_utf8(withheld(output.as_bytes(), "it contains US_SSN")).unwrap();
         insta::assert_snapshot!(
             check(r#"{"stdout":"536-90-4399","stderr":"","lines":3,"interrupted":false}"#),
             @r#"{"stdout":"[withheld by Greffier: it contains US_SSN]","stderr":"","lines":0,"interrupted":false}"#

@@ -87,11 +87,11 @@ impl Told {
 
     /// What the model gets to see of what came back.
     pub(crate) fn ended(client: Client, event: &str, used: &Use, way: Way, output: Option<Output>) -> Told {
-        let Some(Output { shown: Some(shown), blocked, .. }) = output else { return Told::nothing() };
+        let Some(Output { shown: Some(shown), withheld, .. }) = output else { return Told::nothing() };
         if way == Way::No {
             return Told::nothing();
         }
-        let reason = blocked.map(|entity| format!("Greffier withholds it: it contains {entity}"));
+        let reason = withheld.map(|why| format!("withheld by Greffier: {why}"));
         let value: Value = serde_json::from_slice(&shown).unwrap_or(Value::Null);
         match client {
             Client::ClaudeCode => {

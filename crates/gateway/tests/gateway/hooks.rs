@@ -136,11 +136,18 @@ async fn without_a_record_there_is_no_consent() {
     let (status, said) = tell(&harness, &pre("ls", "t1")).await;
     assert_eq!((status, said), (200, json!({})));
     harness.break_disk().await;
-    // What a client that fails closed takes for a no; and no less for what has happened already.
-    for event in [pre("ls", "t2"), post("ls", "a", "t1"), json!({"hook_event_name": "SessionEnd"})] {
+    // What a client that fails closed takes for a no.
+    for event in [pre("ls", "t2"), json!({"hook_event_name": "SessionEnd"})] {
         let (status, said) = tell(&harness, &event).await;
         assert_eq!((status, &said["error"]["code"]), (503, &json!("not_recording")));
     }
+    // What has happened already is kept from the model by an answer: a status would not.
+    let (status, said) = tell(&harness, &post("ls", "a", "t1")).await;
+    let shown = &said["hookSpecificOutput"]["updatedToolOutput"]["stdout"];
+    assert_eq!((status, &said["decision"]), (200, &json!("block")));
+    assert!(shown.as_str().unwrap().contains("outcome_unrecorded"), "{said}");
+    let stranger = Ask::post("/hooks/claude-code", &post("ls", "a", "t1").to_string()).token("");
+    assert_eq!(harness.ask(stranger).await.status, 503);
     harness.mend_disk().await;
     let (status, said) = tell(&harness, &post("ls", "a", "t1")).await;
     assert_eq!((status, said), (200, json!({})));
