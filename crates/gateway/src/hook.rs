@@ -29,7 +29,7 @@ use crate::body::{self, Body};
 use crate::decide::decide;
 use crate::gateway::Gateway;
 use crate::handling::Handling;
-use crate::hook::heard::{End, Heard, Note, Use, What};
+use crate::hook::heard::{End, Heard, Note, Origin, Use, What};
 use crate::hook::told::Told;
 use crate::http_client;
 use crate::inspect::inspect;
@@ -75,19 +75,19 @@ pub(crate) async fn steps(
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
         .await
         .map_err(|error| Refused::from(error).sent_by(&principal))?;
-    let Heard { event, told, what } =
+    let Heard { event, origin, what } =
         client.read(&bytes).map_err(|error| Refused::bad_request(error.to_string()).sent_by(&principal))?;
 
-    let principal = told.tiered(principal);
+    let principal = origin.tiered(principal);
     let request_id = match what.of() {
-        Some(used) => open::request_id(&gateway.recorder.appender, client, &principal, &told, used),
+        Some(used) => open::request_id(&gateway.recorder.appender, client, &principal, &origin, used),
         None => request_id.to_owned(),
     };
     let request = Request { gateway, client, head: &head, principal, token, request_id, arrived, now };
     match what {
-        What::Ask(used) => request.ask(&event, &told, used).await,
-        What::Ended(used, end) => request.ended(&event, &told, used, end).await,
-        What::Note(note) => request.noted(&event, &told, note).await,
+        What::Ask(used) => request.ask(&event, &origin, used).await,
+        What::Ended(used, end) => request.ended(&event, &origin, used, end).await,
+        What::Note(note) => request.noted(&event, &origin, note).await,
     }
 }
 
@@ -114,14 +114,14 @@ async fn unrecordable(
 
 impl Request<'_> {
     /// Before a tool is used: inspected, decided, recorded; only then told.
-    async fn ask(self, event: &str, told: &heard::Told, used: Use) -> Result<Response<Body>, Refused> {
+    async fn ask(self, event: &str, origin: &Origin, used: Use) -> Result<Response<Body>, Refused> {
         let Request { gateway, client, .. } = self;
         let way = used.way;
-        let call = self.call(event, told, used.target(), Some(&used));
+        let call = self.call(event, origin, used.target(), Some(&used));
 
         // Inspected once: findings for the decision, one form to give back and one to record.
         let handling = gateway.handling(&self.principal.tenant, &call.target);
-        let more = self.circumstances(told, &handling)?;
+        let more = self.circumstances(origin, &handling)?;
         let (inspector, unanswered) = gateway.analysed(&call).await;
         let redacted = inspect(&inspector, call, &handling, &self.token, unanswered)
             .map_err(|error| self.bad(&error))?;
@@ -161,12 +161,12 @@ impl Request<'_> {
     async fn ended(
         self,
         event: &str,
-        told: &heard::Told,
+        origin: &Origin,
         used: Use,
         end: End,
     ) -> Result<Response<Body>, Refused> {
         let Request { gateway, client, .. } = self;
-        let call = self.call(event, told, used.target(), Some(&used));
+        let call = self.call(event, origin, used.target(), Some(&used));
         let handling = gateway.handling(&self.principal.tenant, &call.target);
         let output = ended::inspected(&gateway.inspector, &end, &handling, &self.token)
             .map_err(|error| self.bad(&error))?;
@@ -176,7 +176,7 @@ impl Request<'_> {
         let mut parts = Vec::new();
         if decision.is_none() {
             // Nobody asked before, or too long ago: what was done is on no record yet.
-            parts.extend(self.circumstances(told, &handling)?);
+            parts.extend(self.circumstances(origin, &handling)?);
             let redacted = inspect(&gateway.inspector, call.clone(), &handling, &self.token, None)
                 .map_err(|error| self.bad(&error))?;
             parts.extend(crate::record::input_parts(&redacted, &self.principal));
@@ -196,11 +196,11 @@ impl Request<'_> {
     }
 
     /// Anything else that happened: recorded, and no opinion about it.
-    async fn noted(self, event: &str, told: &heard::Told, note: Note) -> Result<Response<Body>, Refused> {
+    async fn noted(self, event: &str, origin: &Origin, note: Note) -> Result<Response<Body>, Refused> {
         let Request { gateway, client, .. } = self;
-        let call = self.call(event, told, note.target(client), note.of.as_ref());
+        let call = self.call(event, origin, note.target(client), note.of.as_ref());
         let handling = gateway.handling(&self.principal.tenant, &call.target);
-        let mut parts = self.circumstances(told, &handling)?;
+        let mut parts = self.circumstances(origin, &handling)?;
         let mut findings = Vec::new();
         for (name, media, text) in note.contents() {
             let bytes = text.as_bytes().to_vec();
@@ -229,19 +229,22 @@ impl Request<'_> {
         Ok(answer(Told::noted(client, event), &self.request_id, Some(&receipt.to_string())))
     }
 
-    fn call(
-        &self,
-        event: &str,
-        told: &heard::Told,
-        target: Target,
-        used: Option<&Use>,
-    ) -> greffier_event::Call {
-        told.call(event, self.client, self.head, &self.gateway.node, &self.request_id, self.now, target, used)
+    fn call(&self, event: &str, origin: &Origin, target: Target, used: Option<&Use>) -> greffier_event::Call {
+        origin.call(
+            event,
+            self.client,
+            self.head,
+            &self.gateway.node,
+            &self.request_id,
+            self.now,
+            target,
+            used,
+        )
     }
 
     /// Where and how the client runs, as a part of its own.
-    fn circumstances(&self, told: &heard::Told, handling: &Handling) -> Result<Vec<Part>, Refused> {
-        let Some(bytes) = told.circumstances() else { return Ok(Vec::new()) };
+    fn circumstances(&self, origin: &Origin, handling: &Handling) -> Result<Vec<Part>, Refused> {
+        let Some(bytes) = origin.circumstances() else { return Ok(Vec::new()) };
         let content = Content { place: Place::Body, media: "application/json".to_owned(), bytes };
         let inspected = self.gateway.inspector.content(&content, handling, Stage::Input);
         let bytes = inspected.map_err(|error| self.bad(&error))?.record;

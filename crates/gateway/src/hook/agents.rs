@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::hook::Client;
-use crate::hook::heard::{self, End, Heard, Note, Told, Unheard, Use, Way, What};
+use crate::hook::heard::{self, End, Heard, Note, Origin, Unheard, Use, Way, What};
 use crate::hook::tool;
 
 /// What any event may hold. What is not listed is of no use here, and stays unread.
@@ -49,13 +49,13 @@ pub(crate) fn read(client: Client, body: &[u8]) -> Result<Heard, Unheard> {
         "PostToolUseFailure" => What::Ended(payload.tool(client)?, payload.failed()),
         _ => What::Note(payload.note(client, &event)?),
     };
-    let told = Told {
+    let origin = Origin {
         session: heard::id("session_id", payload.session_id.clone())?,
         agent_id: heard::id("agent_id", payload.agent_id.clone())?,
         background: false,
         circumstances: payload.circumstances(&event),
     };
-    Ok(Heard { event, told, what })
+    Ok(Heard { event, origin, what })
 }
 
 impl Payload<'_> {

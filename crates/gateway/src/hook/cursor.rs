@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::hook::Client;
 use crate::hook::agents::heard_texts;
-use crate::hook::heard::{self, End, Heard, Note, Told, Unheard, Use, Way, What};
+use crate::hook::heard::{self, End, Heard, Note, Origin, Unheard, Use, Way, What};
 use crate::hook::tool;
 
 /// What any event may hold. What is not listed is of no use here, and stays unread.
@@ -67,7 +67,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
         _ => What::Note(payload.note(&event)),
     };
     let session = payload.conversation_id.clone().or(payload.session_id.clone());
-    let told = Told {
+    let origin = Origin {
         session: heard::id("conversation_id", session)?,
         agent_id: heard::id("subagent_id", payload.subagent_id.clone())?,
         background: payload.is_background_agent == Some(true),
@@ -80,7 +80,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Heard, Unheard> {
             ("reason", &payload.reason),
         ]),
     };
-    Ok(Heard { event, told, what })
+    Ok(Heard { event, origin, what })
 }
 
 impl Payload<'_> {

@@ -40,13 +40,13 @@ impl Unheard {
 pub(crate) struct Heard {
     /// The client's own name for it.
     pub(crate) event: String,
-    pub(crate) told: Told,
+    pub(crate) origin: Origin,
     pub(crate) what: What,
 }
 
 /// What every event tells of its client.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Origin {
     pub(crate) session: Option<String>,
     /// Set within a subagent.
     pub(crate) agent_id: Option<String>,
@@ -138,7 +138,7 @@ impl What {
     }
 }
 
-impl Told {
+impl Origin {
     /// The caller, with the tier that the client's own word gives it: a token's word stands, but for `interactive`, of
     /// which a subagent is not part.
     pub(crate) fn tiered(&self, mut principal: Principal) -> Principal {

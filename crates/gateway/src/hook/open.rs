@@ -14,7 +14,7 @@ use greffier_ledger::Appender;
 
 use crate::gateway::Gateway;
 use crate::hook::Client;
-use crate::hook::heard::{Told, Use};
+use crate::hook::heard::{Origin, Use};
 
 /// Uses under way at one moment, of all clients of a node; at some 2 KiB each, 16 MiB. Past it the oldest is closed.
 const MAX_OPEN: usize = 8_192;
@@ -29,17 +29,17 @@ pub(crate) fn request_id(
     appender: &Appender,
     client: Client,
     principal: &Principal,
-    told: &Told,
+    origin: &Origin,
     used: &Use,
 ) -> String {
     let subject = principal.user.as_deref().or(principal.client_id.as_deref()).unwrap_or(&principal.agent);
     // Without an id: the same arguments in the same turn.
-    let turn = told.circumstances.get("generation_id").or_else(|| told.circumstances.get("turn_id"));
+    let turn = origin.circumstances.get("generation_id").or_else(|| origin.circumstances.get("turn_id"));
     let call = used.call_id.clone().unwrap_or_else(|| {
         let input = digest::digest(&digest::SHA256, &used.input);
         format!("{} {} {}", turn.and_then(|turn| turn.as_str()).unwrap_or("-"), used.name, hex::encode(input))
     });
-    let name = serde_json::json!([client.name(), subject, told.session, call]).to_string();
+    let name = serde_json::json!([client.name(), subject, origin.session, call]).to_string();
     let reference = appender.keys().reference(&principal.tenant, "hook", &name);
     format!("req_{}", reference.trim_start_matches("ref:"))
 }

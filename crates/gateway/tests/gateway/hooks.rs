@@ -1,5 +1,7 @@
 //! What agents' own software asks and tells: golden exchanges of each client, and the promises around them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -86,7 +88,7 @@ async fn golden_exchanges() {
             let mut said = String::new();
             for event in &events {
                 let answer = harness.ask(Ask::post(&format!("/hooks/{client}"), &event.to_string())).await;
-                assert_eq!(answer.headers.contains_key("greffier-request-id"), true);
+                assert!(answer.headers.contains_key("greffier-request-id"));
                 let body = match answer.status {
                     200 => answer.body,
                     // Its own request id is minted.
