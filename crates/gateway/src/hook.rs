@@ -84,10 +84,11 @@ pub(crate) async fn steps(
         None => request_id.to_owned(),
     };
     let request = Request { gateway, client, head: &head, principal, token, request_id, arrived, now };
+    // Boxed: each of them makes room for two events.
     match what {
-        What::Ask(used) => request.ask(&event, &origin, used).await,
-        What::Ended(used, end) => request.ended(&event, &origin, used, end).await,
-        What::Note(note) => request.noted(&event, &origin, note).await,
+        What::Ask(used) => Box::pin(request.ask(&event, &origin, used)).await,
+        What::Ended(used, end) => Box::pin(request.ended(&event, &origin, used, end)).await,
+        What::Note(note) => Box::pin(request.noted(&event, &origin, note)).await,
     }
 }
 
