@@ -146,7 +146,14 @@ impl Authorisation {
 
     pub fn decide(&self) -> Decision {
         let now = Timestamp::from_micros(NOW);
-        let question = Question { target: &self.target, findings: &[], parameters: None, ip: None, now };
+        let question = Question {
+            target: &self.target,
+            findings: &[],
+            parameters: None,
+            ip: None,
+            channel: "gateway",
+            now,
+        };
         self.policies.authorise(&self.principal, &question)
     }
 }

@@ -83,7 +83,12 @@ impl Continues {
 
     /// Whether a call that comes in here could be one that goes on; what it is shows only later.
     pub(crate) fn may_take(&self, route: &Route) -> bool {
-        let class = if matches!(route, Route::Tool { .. }) { Class::CallTool } else { Class::InvokeModel };
+        let class = match route {
+            Route::Tool { .. } => Class::CallTool,
+            // Its client acts out of our sight: nothing would ever be known of it.
+            Route::Hook(_) => return false,
+            _ => Class::InvokeModel,
+        };
         self.0.contains(&class)
     }
 

@@ -59,6 +59,15 @@ impl Permitted<Redacted<Call>> {
     pub(crate) fn destination(&self) -> &Destination {
         &self.destination
     }
+
+    /// The same call, denied: what the rules ask for cannot be done where it would happen.
+    pub(crate) fn denied(self, rule: &str, reason: String) -> Box<Denied<Redacted<Call>>> {
+        let Permitted { inner, mut verdict, .. } = self;
+        verdict.decision.kind = DecisionKind::Deny;
+        verdict.decision.rule = Some(rule.to_owned());
+        verdict.decision.reasons = vec![reason];
+        Box::new(Denied { inner, verdict, refusal: Denial::Content })
+    }
 }
 
 /// Decides a call. Every denial keeps the call, because it is recorded all the same.
@@ -82,6 +91,7 @@ pub(crate) fn decide(
             findings: &found,
             parameters: parameters.as_ref(),
             ip: call.source.ip.as_deref(),
+            channel: &call.source.channel,
             now: call.time,
         },
     );

@@ -56,6 +56,7 @@ pub(crate) async fn forward(
     let (timeout, idle) = match &destination {
         Destination::Model(upstream) => (upstream.timeout, upstream.idle_timeout),
         Destination::Tool(tool) => (tool.timeout, tool.idle_timeout),
+        Destination::Caller => (Duration::ZERO, Duration::ZERO),
     };
     let reply = match request(&destination, contents, route, method, chat) {
         None => Err(ForwardError::Address),
@@ -124,10 +125,12 @@ fn request(
             Some((name, secret)) => request.header(name.clone(), sensitive(secret.expose())?),
             None => request,
         },
+        (Destination::Caller, _) => return None,
     };
     let base = match destination {
         Destination::Model(upstream) => &upstream.base_url,
         Destination::Tool(tool) => &tool.base_url,
+        Destination::Caller => return None,
     };
     if !tool {
         request = request.header(header::ACCEPT, "application/json, text/event-stream");

@@ -20,6 +20,7 @@ use crate::adapt::LlmRequest;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
+use crate::hook::OpenHooks;
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
 use crate::inspect::{Inspector, is_json};
@@ -64,6 +65,8 @@ pub(crate) struct Gateway {
     pub(crate) recorder: Recorder,
     pub(crate) refusals: Refusals,
     pub(crate) malformed: Malformed,
+    /// Uses of tools that hooks asked about, and whose end is not told yet.
+    pub(crate) hooks: OpenHooks,
     pub(crate) metrics: Metrics,
     /// Whose the responses are that providers keep.
     pub(crate) stored: StoredResponses,
@@ -106,6 +109,7 @@ impl Gateway {
         Ok(Gateway {
             refusals: Refusals::new(recorder.clone()),
             malformed: Malformed::new(recorder.clone()),
+            hooks: OpenHooks::default(),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,
@@ -231,7 +235,8 @@ impl Gateway {
         }
         // Together, so that they share syncs. A failure is logged by the recorder; the decision stays open and is
         // closed at the next start.
-        futures_util::stream::iter(&recovered.open_decisions)
+        let closed = self.hooks.reopened(recovered.open_decisions);
+        futures_util::stream::iter(&closed)
             .for_each_concurrent(CLOSED_AT_ONCE, async |decision| {
                 drop(self.recorder.append(self.recorder.closing(decision)).await);
             })
@@ -292,6 +297,7 @@ impl Gateway {
             }
             self.refusals.settle(self.clock.now(), false).await;
             self.malformed.settle(self.clock.now(), false).await;
+            self.hooks.settle(&self, self.clock.now()).await;
             if self.head_list.lock().await.is_due(Instant::now()) {
                 self.list_heads().await;
             }

@@ -83,6 +83,11 @@ impl Redacted<Call> {
         &self.record
     }
 
+    /// What may be forwarded.
+    pub(crate) fn forward(&self) -> &[Content] {
+        &self.forward
+    }
+
     /// What may be forwarded; taken when it is.
     pub(crate) fn take_forward(&mut self) -> Vec<Content> {
         std::mem::take(&mut self.forward)
@@ -260,7 +265,7 @@ fn finding(entity: Entity, path: String, rules: &Rules, stage: Stage) -> Finding
     Finding { entity: entity.name(), path, stage, action }
 }
 
-fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
+pub(crate) fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
     let needle = token.expose().as_bytes();
     let finder = memchr::memmem::Finder::new(needle);
     if needle.is_empty() || finder.find(&bytes).is_none() {
@@ -304,7 +309,8 @@ pub(crate) fn summary(findings: &[Finding]) -> ContentSafety {
             .map(|((stage, entity, path, action), count)| Redaction {
                 action,
                 count,
-                path: path.map(|path| path.chars().take(256).collect()),
+                // A document that is one value has its finding at the root, whose pointer is empty.
+                path: path.filter(|path| !path.is_empty()).map(|path| path.chars().take(256).collect()),
                 stage,
                 entity: entity.to_owned(),
             })

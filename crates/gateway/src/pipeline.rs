@@ -15,13 +15,14 @@ use crate::body::Body;
 use crate::decide::{Denial, decide};
 use crate::forward::forward;
 use crate::gateway::Gateway;
+use crate::hook;
 use crate::http_client;
 use crate::identify::lift_gemini_key;
 use crate::inspect::inspect;
 use crate::read::{Head, ReadCall, read};
 use crate::refuse::{self, Refused};
 use crate::reply::{Reply, reply};
-use crate::route::{NoDestination, destination};
+use crate::route::{NoDestination, Route, destination};
 use crate::settings::UpstreamKind;
 use crate::stored::Owner;
 use crate::unrecorded::Cleared;
@@ -37,7 +38,11 @@ pub(crate) async fn govern(
     let wire = head.route.wire();
     let protocol = head.route.protocol();
     // Boxed: the steps' state is some 18 KiB, and a task should not carry it twice.
-    match Box::pin(steps(&gateway, head, &mut body, &request_id, &gone)).await {
+    let answer = match head.route {
+        Route::Hook(client) => Box::pin(hook::steps(&gateway, client, head, &mut body, &request_id)).await,
+        _ => Box::pin(steps(&gateway, head, &mut body, &request_id, &gone)).await,
+    };
+    match answer {
         Ok(response) => {
             gateway.metrics.answered(protocol, response.status().as_u16(), "ok");
             response

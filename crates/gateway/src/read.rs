@@ -96,6 +96,8 @@ pub(crate) fn read(
             Target::Model { name: "*".to_owned() },
             None,
         ),
+        // Read by its own adapter, `hook/payload.rs`.
+        Route::Hook(_) => return Err(Refused::unknown_route()),
         Route::Tool { name, path } => {
             let tool = tools.iter().find(|tool| tool.name == *name);
             let full = tool_name(name, path);
@@ -268,11 +270,11 @@ fn text(place: Place, value: &str) -> Content {
     Content { place, media: "text/plain".to_owned(), bytes: value.as_bytes().to_vec() }
 }
 
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect()
 }
 
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
@@ -285,7 +287,7 @@ fn session(headers: &HeaderMap) -> Option<String> {
         .filter(|id| !id.is_empty())
 }
 
-fn traceparent(text: &str) -> Option<Trace> {
+pub(crate) fn traceparent(text: &str) -> Option<Trace> {
     let mut fields = text.split('-');
     let (version, trace_id, span_id) = (fields.next()?, fields.next()?, fields.next()?);
     let hex = |field: &str, length: usize| {

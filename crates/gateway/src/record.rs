@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use greffier_event::{
     Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
-    PolicyRecord, Principal, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
+    PolicyRecord, Principal, Resource, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
 };
 use greffier_ledger::{AppendError, Appender, Heads};
 use greffier_merkle::Receipt;
@@ -122,8 +122,19 @@ impl Recorder {
         permitted: Permitted<Redacted<Call>>,
         since: Instant,
     ) -> Result<Recorded<Permitted<Redacted<Call>>>, Box<Unrecorded<Permitted<Redacted<Call>>>>> {
+        self.decision_with(permitted, since, Vec::new()).await
+    }
+
+    /// The same, with more to say about the circumstances.
+    pub(crate) async fn decision_with(
+        &self,
+        permitted: Permitted<Redacted<Call>>,
+        since: Instant,
+        more: Vec<Part>,
+    ) -> Result<Recorded<Permitted<Redacted<Call>>>, Box<Unrecorded<Permitted<Redacted<Call>>>>> {
         let event = self.event(permitted.redacted(), permitted.verdict(), EventType::ActionApproved);
-        let parts = input_parts(permitted.redacted(), &permitted.verdict().principal);
+        let mut parts = input_parts(permitted.redacted(), &permitted.verdict().principal);
+        parts.extend(more);
         match self.append(Draft { event: event.clone(), parts }).await {
             Ok(receipt) => {
                 let may_go_on = self.continues.check(&permitted).is_ok();
@@ -136,6 +147,15 @@ impl Recorder {
 
     /// Makes a denial durable; the call ends with it.
     pub(crate) async fn denial(&self, denied: &Denied<Redacted<Call>>) -> Result<Receipt, AppendError> {
+        self.denial_with(denied, Vec::new()).await
+    }
+
+    /// The same, with more to say about the circumstances.
+    pub(crate) async fn denial_with(
+        &self,
+        denied: &Denied<Redacted<Call>>,
+        more: Vec<Part>,
+    ) -> Result<Receipt, AppendError> {
         let mut event = self.event(&denied.inner, &denied.verdict, EventType::ActionDenied);
         event.outcome = Some(Outcome {
             attempts: Vec::new(),
@@ -144,7 +164,8 @@ impl Recorder {
             error: None,
             status: OutcomeStatus::Denied,
         });
-        let parts = input_parts(&denied.inner, &denied.verdict.principal);
+        let mut parts = input_parts(&denied.inner, &denied.verdict.principal);
+        parts.extend(more);
         self.append(Draft { event, parts }).await
     }
 
@@ -290,24 +311,7 @@ impl Recorder {
 
     fn event(&self, redacted: &Redacted<Call>, verdict: &Verdict, kind: EventType) -> Event {
         let Verdict { principal, decision } = verdict;
-        let call = redacted.call();
-        let mut event = Event::new(self.clock.event_id(), kind, principal.tenant.clone(), call.time);
-        event.request_id = Some(call.request_id.clone());
-        event.session_id =
-            call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
-        event.trace = call.trace.clone();
-        self.name(&mut event, principal);
-        let mut action = call.action.clone();
-        action.name = self.inspector.leaf(&action.name).chars().take(256).collect();
-        event.action = Some(action);
-        let mut resource = call.resource.clone();
-        resource.uri = resource.uri.as_deref().map(|uri| self.uri(uri));
-        resource.subjects = resource
-            .subjects
-            .iter()
-            .map(|subject| self.appender.keys().reference(&principal.tenant, "subject", subject))
-            .collect();
-        event.resource = Some(resource);
+        let mut event = self.of_call(redacted.call(), principal, kind);
         event.policy = Some(PolicyRecord {
             decision: decision.kind,
             reason: (decision.kind == DecisionKind::Deny).then(|| {
@@ -318,6 +322,29 @@ impl Recorder {
             version: Some(decision.version.clone()),
         });
         event.content_safety = Some(summary(redacted.findings()));
+        event
+    }
+
+    /// What every event of a call says: who, what, to what, and how it came.
+    pub(crate) fn of_call(&self, call: &Call, principal: &Principal, kind: EventType) -> Event {
+        let mut event = Event::new(self.clock.event_id(), kind, principal.tenant.clone(), call.time);
+        event.request_id = Some(call.request_id.clone());
+        event.session_id =
+            call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
+        event.trace = call.trace.clone();
+        self.name(&mut event, principal);
+        let mut action = call.action.clone();
+        action.name = self.inspector.leaf(&action.name).chars().take(256).collect();
+        action.call_id = action.call_id.as_deref().map(|id| self.short(id));
+        event.action = Some(action);
+        let mut resource = call.resource.clone();
+        resource.uri = resource.uri.as_deref().map(|uri| self.uri(uri));
+        resource.subjects = resource
+            .subjects
+            .iter()
+            .map(|subject| self.appender.keys().reference(&principal.tenant, "subject", subject))
+            .collect();
+        event.resource = (resource != Resource::default()).then_some(resource);
         let mut source = call.source.clone();
         source.client = source.client.as_deref().map(|client| self.short(client));
         source.token = principal.token.clone();
@@ -333,7 +360,7 @@ impl Recorder {
 }
 
 /// What was asked, redacted: a prompt, or a tool's parameters; and the user's e-mail.
-fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> Vec<Part> {
+pub(crate) fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> Vec<Part> {
     let mut parts = Vec::new();
     let body = redacted.record().iter().find(|content| content.place == Place::Body);
     match &redacted.call().target {

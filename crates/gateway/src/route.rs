@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
 use crate::adapt::gemini::Address;
+use crate::hook::Client;
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
 use crate::stored::Stored;
 use crate::wire::Wire;
@@ -27,6 +28,8 @@ pub(crate) enum Route {
         /// The path behind it, as sent, with its leading slash.
         path: String,
     },
+    /// `/hooks/{client}`: what an agent's own software is about to do, or did.
+    Hook(Client),
 }
 
 impl Route {
@@ -74,6 +77,7 @@ impl Route {
             Route::Models(UpstreamKind::Anthropic) => "anthropic.models",
             Route::Models(UpstreamKind::Gemini) => "gemini.models",
             Route::Tool { .. } => "http.tool",
+            Route::Hook(client) => client.protocol(),
         }
     }
 }
@@ -125,6 +129,9 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
             let Some(address) = Address::parse(path) else { return Entrance::Unknown };
             (Route::Gemini(address), post)
         }
+        "/hooks/claude-code" => (Route::Hook(Client::ClaudeCode), post),
+        "/hooks/codex" => (Route::Hook(Client::Codex), post),
+        "/hooks/cursor" => (Route::Hook(Client::Cursor), post),
         _ => {
             let Some(rest) = path.strip_prefix("/tools/") else { return Entrance::Unknown };
             let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -149,6 +156,8 @@ pub(crate) enum Destination {
     Model(Upstream),
     /// To a tool.
     Tool(ToolServer),
+    /// Nowhere: the caller acts itself, and asked before.
+    Caller,
 }
 
 /// Why a call cannot go anywhere.

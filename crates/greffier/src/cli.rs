@@ -2,6 +2,7 @@
 
 mod ask;
 mod erase;
+mod hook;
 mod keep;
 mod witness;
 
@@ -14,6 +15,7 @@ use greffier_ledger::Level;
 pub(crate) use ask::{
     Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use witness::{Witness, WitnessCommand};
 
@@ -78,6 +80,9 @@ pub(crate) enum Command {
     /// Look at the policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// Govern an agent's own tools by its hooks: hand one event on, or install the hooks.
+    #[command(subcommand)]
+    Hook(Hook),
     /// Find events, newest first, or count them.
     Search(Search),
     /// Ask the table `events` in SQL.

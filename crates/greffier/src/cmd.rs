@@ -8,6 +8,7 @@ mod erase;
 mod evidence;
 mod export;
 mod findings;
+mod hook;
 mod import;
 mod init;
 mod keys;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Retention => retention::run(config, output),
         Command::Scan(args) => scan::run(&args, config, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),
+        Command::Hook(what) => hook::run(&what, output),
         Command::Search(args) => search::run(&args, config, output),
         Command::Sql(args) => sql::run(&args, config, output),
         Command::Session(args) => session::run(&args, config, output),

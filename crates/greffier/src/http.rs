@@ -114,6 +114,19 @@ impl Client {
         }
     }
 
+    /// An answer as it came to what is sent as it is.
+    pub(crate) async fn exchange(
+        &self,
+        path: &str,
+        media: &'static str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let headers = [(ACCEPT, "application/json"), (CONTENT_TYPE, media)];
+        let mut reply = self.send(Method::POST, path, &[], &headers, body.into()).await?;
+        let (status, body) = (reply.0.status(), self.bytes(&mut reply).await?);
+        if status.is_success() { Ok(body) } else { Err(refused(status, &body, self.token.is_some()).into()) }
+    }
+
     /// An answer without an end, or one too long to hold.
     pub(crate) async fn open(
         &self,

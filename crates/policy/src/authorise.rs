@@ -28,6 +28,8 @@ pub struct Question<'a> {
     pub parameters: Option<&'a Value>,
     /// The caller's address.
     pub ip: Option<&'a str>,
+    /// How it reached us: `gateway`, or `hook` from a client that only asks.
+    pub channel: &'a str,
     /// When.
     pub now: Timestamp,
 }
@@ -97,7 +99,7 @@ impl Policies {
             resource,
             findings: question.findings,
             parameters: question.parameters,
-            channel: "gateway",
+            channel: question.channel,
             ip: question.ip,
             now: question.now,
         };

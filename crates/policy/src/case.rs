@@ -23,7 +23,7 @@ pub(crate) struct Case<'a> {
     pub(crate) resource: Entity,
     pub(crate) findings: &'a [&'a str],
     pub(crate) parameters: Option<&'a Json>,
-    pub(crate) channel: &'static str,
+    pub(crate) channel: &'a str,
     pub(crate) ip: Option<&'a str>,
     pub(crate) now: Timestamp,
 }

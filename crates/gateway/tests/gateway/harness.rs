@@ -35,6 +35,12 @@ forbid (principal, action == Action::"invoke_model", resource == Model::"gpt-bli
 when { context.findings.contains("media:image") };
 @id("analysts may use the ehr")
 permit (principal in Role::"analyst", action == Action::"call_tool", resource in Server::"ehr");
+@id("analysts may use their agents' own tools")
+permit (principal in Role::"analyst", action == Action::"call_tool", resource)
+when { resource in [Server::"claude-code", Server::"codex", Server::"cursor"] };
+@id("nobody removes everything")
+forbid (principal, action == Action::"call_tool", resource)
+when { context.source.channel == "hook" && context.parameters.hasTag("command") && context.parameters.getTag("command") like "*rm -rf /*" };
 "#;
 
 /// What the upstream answers to everything.

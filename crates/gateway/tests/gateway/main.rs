@@ -6,5 +6,6 @@ mod clock;
 mod goes_on;
 mod govern;
 mod harness;
+mod hooks;
 mod malformed;
 mod site;

@@ -50,7 +50,7 @@ fn samples() -> Policies {
 
 fn ask(target: &Target) -> Question<'_> {
     let now = "2026-03-06T14:32:07.891234Z".parse().unwrap();
-    Question { target, findings: &[], parameters: None, ip: None, now }
+    Question { target, findings: &[], parameters: None, ip: None, channel: "gateway", now }
 }
 
 fn show(decision: &Decision) -> String {
