@@ -75,6 +75,7 @@ impl Case {
 
     fn decide(&self) -> Decision {
         let question = Question {
+            channel: "gateway",
             target: &self.target,
             findings: FINDINGS,
             parameters: Some(&self.arguments),

@@ -50,7 +50,7 @@ impl Route {
             Route::Chat(protocol) => Some(*protocol),
             Route::Gemini(address) => Some(address.protocol),
             Route::Stored(_) => Some(Protocol::OpenAiResponses),
-            Route::Models(_) | Route::Tool { .. } => None,
+            Route::Models(_) | Route::Tool { .. } | Route::Hook(_) => None,
         }
     }
 
