@@ -36,7 +36,8 @@ impl Class {
     fn of(target: &Target) -> Class {
         match target {
             Target::Model { .. } => Class::InvokeModel,
-            Target::Tool { .. } => Class::CallTool,
+            // What an MCP server sends and is sent belongs to the class of its tools.
+            Target::Tool { .. } | Target::Resource { .. } | Target::Session { .. } => Class::CallTool,
         }
     }
 }
@@ -83,7 +84,7 @@ impl Continues {
 
     /// Whether a call that comes in here could be one that goes on; what it is shows only later.
     pub(crate) fn may_take(&self, route: &Route) -> bool {
-        let class = if matches!(route, Route::Tool { .. }) { Class::CallTool } else { Class::InvokeModel };
+        let class = if matches!(route, Route::Tool { .. } | Route::Mcp { .. }) { Class::CallTool } else { Class::InvokeModel };
         self.0.contains(&class)
     }
 

@@ -56,6 +56,7 @@ pub(crate) async fn forward(
     let (timeout, idle) = match &destination {
         Destination::Model(upstream) => (upstream.timeout, upstream.idle_timeout),
         Destination::Tool(tool) => (tool.timeout, tool.idle_timeout),
+        Destination::Mcp(server) => (server.timeout, server.idle_timeout),
     };
     let reply = match request(&destination, contents, route, method, chat) {
         None => Err(ForwardError::Address),
@@ -112,10 +113,13 @@ fn request(
             Some((name, secret)) => request.header(name.clone(), sensitive(secret.expose())?),
             None => request,
         },
+        // Those have a way of their own.
+        (Destination::Mcp(_), _) => return None,
     };
     let base = match destination {
         Destination::Model(upstream) => &upstream.base_url,
         Destination::Tool(tool) => &tool.base_url,
+        Destination::Mcp(_) => return None,
     };
     if !tool {
         request = request.header(header::ACCEPT, "application/json, text/event-stream");

@@ -1,9 +1,12 @@
 //! Where requests come in, and where calls may go.
 
+use std::sync::Arc;
+
 use greffier_event::Target;
 use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
+use crate::mcp::{McpServer, WELL_KNOWN};
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
 use crate::wire::Wire;
 
@@ -20,6 +23,11 @@ pub(crate) enum Route {
         name: String,
         /// The path behind it, as sent, with its leading slash.
         path: String,
+    },
+    /// `/mcp/{server}`.
+    Mcp {
+        /// The configured name.
+        server: String,
     },
 }
 
@@ -38,6 +46,7 @@ impl Route {
                 Wire::Anthropic
             }
             Route::Tool { .. } => Wire::Plain,
+            Route::Mcp { .. } => Wire::Mcp,
         }
     }
 
@@ -48,6 +57,7 @@ impl Route {
             Route::Models(UpstreamKind::OpenAi) => "openai.models",
             Route::Models(UpstreamKind::Anthropic) => "anthropic.models",
             Route::Tool { .. } => "http.tool",
+            Route::Mcp { .. } => "mcp",
         }
     }
 }
@@ -57,6 +67,7 @@ pub(crate) fn wire(path: &str) -> Wire {
     match path {
         "/v1/messages" => Wire::Anthropic,
         path if path.starts_with("/v1/") => Wire::OpenAi,
+        path if path.starts_with("/mcp/") => Wire::Mcp,
         _ => Wire::Plain,
     }
 }
@@ -67,6 +78,8 @@ pub(crate) enum Entrance {
     Health,
     Ready,
     Metrics,
+    /// What OAuth clients need to know about an MCP server's entrance.
+    ResourceMetadata(String),
     /// A path of ours, with a method it does not take.
     WrongMethod(Wire),
     Unknown,
@@ -84,13 +97,20 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         "/readyz" if reads => return Entrance::Ready,
         "/metrics" if reads => return Entrance::Metrics,
         "/healthz" | "/readyz" | "/metrics" => return Entrance::WrongMethod(Wire::Plain),
+        _ if path.starts_with("/mcp/") || path.starts_with(WELL_KNOWN) => {
+            let described = path.strip_prefix(WELL_KNOWN);
+            let server = described.unwrap_or(path).strip_prefix("/mcp/").filter(|server| is_name(server));
+            let Some(server) = server.map(str::to_owned) else { return Entrance::Unknown };
+            match described {
+                Some(_) if reads => return Entrance::ResourceMetadata(server),
+                Some(_) => return Entrance::WrongMethod(Wire::Plain),
+                None => (Route::Mcp { server }, post || matches!(*method, Method::GET | Method::DELETE)),
+            }
+        }
         _ => {
             let Some(rest) = path.strip_prefix("/tools/") else { return Entrance::Unknown };
             let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let named = !name.is_empty()
-                && name.len() <= 64
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-            if !named {
+            if !is_name(name) {
                 return Entrance::Unknown;
             }
             let methods =
@@ -101,6 +121,13 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
     if taken { Entrance::Governed(route) } else { Entrance::WrongMethod(route.wire()) }
 }
 
+/// Whether a tool or server may be configured under this name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
 /// Where a permitted call goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
@@ -108,6 +135,8 @@ pub(crate) enum Destination {
     Model(Upstream),
     /// To a tool.
     Tool(ToolServer),
+    /// To an MCP server, or from one to the caller's client.
+    Mcp(Arc<McpServer>),
 }
 
 /// Why a call cannot go anywhere.
@@ -119,6 +148,10 @@ pub(crate) enum NoDestination {
     Key,
     /// No tool of that name.
     Tool,
+    /// The tool's definition is not the pinned one.
+    Changed,
+    /// A subscription names a resource that policies do not permit.
+    Watched,
 }
 
 impl NoDestination {
@@ -128,6 +161,8 @@ impl NoDestination {
             NoDestination::Model => "no configured upstream serves this model",
             NoDestination::Key => "the upstream that serves this model has no API key configured",
             NoDestination::Tool => "no tool of this name is configured",
+            NoDestination::Changed => "the tool's definition changed since it was first seen; somebody has to accept it",
+            NoDestination::Watched => "no policy permits one of the resources that the subscription names",
         }
     }
 }
@@ -145,12 +180,14 @@ pub(crate) fn destination(
             let tool = tools.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
             return Ok(Destination::Tool(tool.clone()));
         }
+        // The MCP entrance knows its own servers.
+        Target::Resource { .. } | Target::Session { .. } => return Err(NoDestination::Tool),
     };
     let kind = match route {
         Route::Chat(Protocol::OpenAiChat) => UpstreamKind::OpenAi,
         Route::Chat(Protocol::AnthropicMessages) => UpstreamKind::Anthropic,
         Route::Models(kind) => *kind,
-        Route::Tool { .. } => return Err(NoDestination::Tool),
+        Route::Tool { .. } | Route::Mcp { .. } => return Err(NoDestination::Tool),
     };
     // A list of models asks no model: any upstream of the kind will do.
     let listing = matches!(route, Route::Models(_));

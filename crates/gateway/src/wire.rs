@@ -14,6 +14,8 @@ pub enum Wire {
     Anthropic,
     /// Our own: `{"error":{"code","message","hint","request_id"}}`.
     Plain,
+    /// JSON-RPC 2.0, as MCP has it.
+    Mcp,
 }
 
 /// Codes that must not be tried again: the act may have happened unrecorded, or would only be refused again.
@@ -57,6 +59,11 @@ impl Wire {
                 error: AnthropicDetail { kind: anthropic_type(status), message: with_code(message, code) },
                 request_id,
             }),
+            Wire::Mcp => json(&serde_json::json!({
+                "jsonrpc": "2.0",
+                "id": null,
+                "error": { "code": -32603, "message": message, "data": { "code": code, "request_id": request_id } },
+            })),
             Wire::Plain => {
                 json(&PlainError { error: PlainDetail { code, message, hint: hint(code), request_id } })
             }
@@ -68,7 +75,7 @@ impl Wire {
         let status = if code == "content_blocked" { 403 } else { 500 };
         let mut event = match self {
             Wire::OpenAi => b"data: ".to_vec(),
-            Wire::Anthropic | Wire::Plain => b"event: error\ndata: ".to_vec(),
+            Wire::Anthropic | Wire::Plain | Wire::Mcp => b"event: error\ndata: ".to_vec(),
         };
         event.extend(self.error_body(status, code, message, request_id));
         event.extend_from_slice(b"\n\n");

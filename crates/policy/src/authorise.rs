@@ -21,6 +21,9 @@ const SHOWN_ROLES: usize = 3;
 const SHOWN_ROLE: usize = 64;
 const SHOWN_TARGET: usize = 128;
 
+/// The rule that lets through what no policy forbids and none has to permit.
+const OF_THE_PROTOCOL: &str = "the protocol needs it, and no policy forbids it";
+
 /// A governed call, as policies see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -105,8 +108,19 @@ impl Policies {
                     format!("call tool {}", shown(name, SHOWN_TARGET)),
                 )
             }
+            Target::Session { server, name } => {
+                let server = self.names.server(server);
+                let words = format!("use {}", shown(name, SHOWN_TARGET));
+                ("call_tool", self.names.tool(name), Some(server), words)
+            }
+            Target::Resource { server, uri } => {
+                let server = self.names.server(server);
+                let words = format!("read resource {}", shown(uri, SHOWN_TARGET));
+                ("read_resource", self.names.resource(uri), Some(server), words)
+            }
         };
         self.decide(&Case {
+            needs_permit: !matches!(question.target, Target::Session { .. }),
             principal,
             action,
             resource: Entity::new_no_attrs(resource, parents.into_iter().collect()),
@@ -127,6 +141,7 @@ impl Policies {
         let words = question.action.words(trail);
         match Entity::new(self.names.trail(trail), attributes, [].into()) {
             Ok(resource) => self.decide(&Case {
+                needs_permit: true,
                 principal,
                 action: question.action.name(),
                 resource,
@@ -167,6 +182,12 @@ impl Policies {
                 self.deny(Some((*rule).to_owned()), forbidden.chain(faults).collect())
             }
             _ if !erred.is_empty() => self.deny(None, faults.collect()),
+            _ if !case.needs_permit => Decision {
+                kind: DecisionKind::Allow,
+                rule: Some(OF_THE_PROTOCOL.to_owned()),
+                reasons: Vec::new(),
+                version: self.digest().to_owned(),
+            },
             _ => {
                 let reason = format!("no policy permits {} to {}", who(case.principal), case.words);
                 self.deny(None, vec![reason])
@@ -249,6 +270,8 @@ impl Policies {
 
 /// A question in the words of the schema.
 struct Case<'a> {
+    /// Whether silence is a denial.
+    needs_permit: bool,
     principal: &'a Principal,
     action: &'static str,
     resource: Entity,

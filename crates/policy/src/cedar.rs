@@ -13,6 +13,7 @@ pub(crate) struct Names {
     tool: EntityTypeName,
     server: EntityTypeName,
     trail: EntityTypeName,
+    resource: EntityTypeName,
     action: EntityTypeName,
     parameters: EntityTypeName,
 }
@@ -28,6 +29,7 @@ impl Names {
             tool: "Tool".parse()?,
             server: "Server".parse()?,
             trail: "Trail".parse()?,
+            resource: "Resource".parse()?,
             action: "Action".parse()?,
             parameters: "Parameters".parse()?,
         })
@@ -63,6 +65,10 @@ impl Names {
 
     pub(crate) fn trail(&self, id: &str) -> EntityUid {
         uid(&self.trail, id)
+    }
+
+    pub(crate) fn resource(&self, id: &str) -> EntityUid {
+        uid(&self.resource, id)
     }
 
     pub(crate) fn action(&self, id: &str) -> EntityUid {
