@@ -84,7 +84,11 @@ impl Continues {
 
     /// Whether a call that comes in here could be one that goes on; what it is shows only later.
     pub(crate) fn may_take(&self, route: &Route) -> bool {
-        let class = if matches!(route, Route::Tool { .. } | Route::Mcp { .. }) { Class::CallTool } else { Class::InvokeModel };
+        let class = if matches!(route, Route::Tool { .. } | Route::Mcp { .. }) {
+            Class::CallTool
+        } else {
+            Class::InvokeModel
+        };
         self.0.contains(&class)
     }
 

@@ -211,15 +211,18 @@ async fn ask(
     let is_command = server.as_ref().is_some_and(|server| matches!(server.reach, Reach::Command(_)));
     let opens = method == "initialize";
     let key = match (is_command && opens, is_command && era == Era::Sessions && key.id().is_none()) {
-        (true, _) => Key::new(name, Owner::of(&caller.principal), Some(&gateway.clock.event_id().to_string())),
-        (false, true) => return Err(bad("this server needs the session that `initialize` opened: send `Mcp-Session-Id`")),
+        (true, _) => {
+            Key::new(name, Owner::of(&caller.principal), Some(&gateway.clock.event_id().to_string()))
+        }
+        (false, true) => {
+            return Err(bad("this server needs the session that `initialize` opened: send `Mcp-Session-Id`"));
+        }
         (false, false) => key,
     };
 
     // What it asks, of what.
-    let asked = ask::of_server(name, &method, params).map_err(|message| {
-        bad(message).in_rpc(Rpc { code: Some(rpc::INVALID_PARAMS), ..Rpc::default() })
-    })?;
+    let asked = ask::of_server(name, &method, params)
+        .map_err(|message| bad(message).in_rpc(Rpc { code: Some(rpc::INVALID_PARAMS), ..Rpc::default() }))?;
     let mut resource = asked.resource;
     if let Some(server) = &server {
         resource.classification.clone_from(&server.classification);
@@ -273,7 +276,8 @@ async fn ask(
         upstream::forward(&gateway.client, cleared, &server, process.as_ref(), &envelope, gone).await;
 
     // The way back, which ends only when its outcome is durable.
-    let closes = head.method == Method::DELETE && answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+    let closes =
+        head.method == Method::DELETE && answer.as_ref().is_ok_and(|answer| answer.status.is_success());
     let passage = Passage {
         gateway: Arc::clone(gateway),
         server,
@@ -359,7 +363,11 @@ fn session(gateway: &Gateway, head: &Head, caller: &Caller, name: &str, era: Era
     let id = match named.map(HeaderValue::to_str) {
         None => None,
         Some(Ok(id)) if upstream::is_session(id) => Some(id),
-        Some(_) => return Err(Refused::bad_request("`Mcp-Session-Id` must be visible ASCII").sent_by(&caller.principal)),
+        Some(_) => {
+            return Err(
+                Refused::bad_request("`Mcp-Session-Id` must be visible ASCII").sent_by(&caller.principal)
+            );
+        }
     };
     let key = Key::new(name, Owner::of(&caller.principal), id);
     if id.is_some() && !gateway.mcp.sessions.knows(&key) {
@@ -379,7 +387,11 @@ fn process(gateway: &Arc<Gateway>, server: &McpServer, key: &Key, starts: bool) 
         return None;
     }
     if gateway.mcp.sessions.processes(&server.name) >= launch.processes {
-        tracing::warn!(server = server.name, most = launch.processes, "no further process is started for an MCP server");
+        tracing::warn!(
+            server = server.name,
+            most = launch.processes,
+            "no further process is started for an MCP server"
+        );
         return None;
     }
     let inspector = gateway.inspector.clone();
@@ -390,11 +402,21 @@ fn process(gateway: &Arc<Gateway>, server: &McpServer, key: &Key, starts: bool) 
 }
 
 /// Whether policies let the caller have all of these.
-fn all_permitted(gateway: &Gateway, caller: &Caller, call: &Call, targets: &[greffier_event::Target]) -> bool {
+fn all_permitted(
+    gateway: &Gateway,
+    caller: &Caller,
+    call: &Call,
+    targets: &[greffier_event::Target],
+) -> bool {
     let policies = gateway.policies.load();
     targets.iter().all(|target| {
-        let question =
-            Question { target, findings: &[], parameters: None, ip: call.source.ip.as_deref(), now: call.time };
+        let question = Question {
+            target,
+            findings: &[],
+            parameters: None,
+            ip: call.source.ip.as_deref(),
+            now: call.time,
+        };
         policies.authorise(&caller.principal, &question).kind == DecisionKind::Allow
     })
 }
@@ -405,7 +427,11 @@ fn contents(head: &Head, said: Option<&str>) -> Vec<Content> {
     for (name, value) in &head.headers {
         if name.as_str().starts_with(era::PARAM) {
             let place = Place::Header(name.as_str().to_owned());
-            contents.push(Content { place, media: "text/plain".to_owned(), bytes: value.as_bytes().to_vec() });
+            contents.push(Content {
+                place,
+                media: "text/plain".to_owned(),
+                bytes: value.as_bytes().to_vec(),
+            });
         }
     }
     contents

@@ -70,7 +70,11 @@ async fn steps(
 
     // A page from elsewhere must not act through its visitor's browser.
     if matches!(head.route, Route::Mcp { .. }) && !gateway.mcp.door.admits(&head.headers) {
-        return Err(Refused::new(403, "origin_refused", "this page may not come in; see `mcp_origins`"));
+        return Err(Refused::new(
+            403,
+            "origin_refused",
+            "this page may not come in; see `origins` in the configuration",
+        ));
     }
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
@@ -86,7 +90,8 @@ async fn steps(
         .map_err(|error| Refused::from(error).sent_by(&caller.principal))?;
     if let Route::Mcp { server } = &head.route {
         let (head, name) = (&head, server.as_str());
-        return mcp::answer(mcp::Visit { gateway, head, name, caller, request_id, arrived, gone }, bytes).await;
+        return mcp::answer(mcp::Visit { gateway, head, name, caller, request_id, arrived, gone }, bytes)
+            .await;
     }
     let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
         .map_err(|refused| refused.sent_by(&caller.principal))?;

@@ -122,7 +122,9 @@ pub(crate) fn read(
 pub(crate) fn origin(head: &Head, node: &str, protocol: &str) -> Source {
     Source {
         channel: "gateway".to_owned(),
-        client: header(&head.headers, "user-agent").map(|agent| cut(&agent)).filter(|agent| !agent.is_empty()),
+        client: header(&head.headers, "user-agent")
+            .map(|agent| cut(&agent))
+            .filter(|agent| !agent.is_empty()),
         ip: Some(head.peer.to_canonical().to_string()),
         node: Some(node.to_owned()),
         protocol: Some(protocol.to_owned()),

@@ -161,7 +161,9 @@ impl NoDestination {
             NoDestination::Model => "no configured upstream serves this model",
             NoDestination::Key => "the upstream that serves this model has no API key configured",
             NoDestination::Tool => "no tool of this name is configured",
-            NoDestination::Changed => "the tool's definition changed since it was first seen; somebody has to accept it",
+            NoDestination::Changed => {
+                "the tool's definition changed since it was first seen; somebody has to accept it"
+            }
             NoDestination::Watched => "no policy permits one of the resources that the subscription names",
         }
     }

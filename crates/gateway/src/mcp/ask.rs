@@ -41,10 +41,10 @@ pub(crate) fn of_server(server: &str, method: &str, params: Option<&str>) -> Res
         None => None,
     };
     let text = |name: &str| params.as_ref().and_then(|params| params.get(name)).and_then(View::string);
-    let name = || {
-        text("name").filter(|name| is_name(name)).ok_or("`name` must be a name of at most 160 characters")
-    };
-    let uri = || text("uri").filter(|uri| is_uri(uri)).ok_or("`uri` must be a URI of at most 2048 characters");
+    let name =
+        || text("name").filter(|name| is_name(name)).ok_or("`name` must be a name of at most 160 characters");
+    let uri =
+        || text("uri").filter(|uri| is_uri(uri)).ok_or("`uri` must be a URI of at most 2048 characters");
     let ask = Asking { server, method };
     Ok(match method {
         "tools/call" => ask.tool(name()?),
@@ -75,8 +75,13 @@ pub(crate) fn of_server(server: &str, method: &str, params: Option<&str>) -> Res
                 uris.into_iter().map(|uri| Target::Resource { server: server.to_owned(), uri }).collect();
             Asked { watched, ..ask.session(Effect::Read) }
         }
-        "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" | "server/discover"
-        | "ping" | "GET" => ask.session(Effect::Read),
+        "tools/list"
+        | "resources/list"
+        | "resources/templates/list"
+        | "prompts/list"
+        | "server/discover"
+        | "ping"
+        | "GET" => ask.session(Effect::Read),
         "initialize" | "logging/setLevel" | "DELETE" => ask.session(Effect::Execute),
         method if method.starts_with("notifications/") => ask.session(Effect::Execute),
         // Whatever else a server understands is asked for like a tool: silence of the policies is a denial.

@@ -78,9 +78,8 @@ fn seek<'a>(value: View<'a>, depth: usize, found: &mut Vec<(View<'a>, String)>) 
         return;
     }
     let members = value.entries();
-    let text = |name: &str| {
-        members.iter().find_map(|(key, value)| if key == name { value.string() } else { None })
-    };
+    let text =
+        |name: &str| members.iter().find_map(|(key, value)| if key == name { value.string() } else { None });
     let kind = text("type");
     let media = || text("mimeType").unwrap_or_default();
     for (name, member) in &members {
@@ -101,8 +100,7 @@ fn seek<'a>(value: View<'a>, depth: usize, found: &mut Vec<(View<'a>, String)>) 
 fn is_base64(value: View<'_>) -> bool {
     let text = value.text();
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
-    inner.len() >= MIN_BLOB
-        && STANDARD.decode(inner).is_ok_and(|bytes| std::str::from_utf8(&bytes).is_err())
+    inner.len() >= MIN_BLOB && STANDARD.decode(inner).is_ok_and(|bytes| std::str::from_utf8(&bytes).is_err())
 }
 
 /// What is kept of a blob, as a JSON string.

@@ -32,7 +32,8 @@ impl Door {
     /// Whether a request may come in, by where it says that it comes from.
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         let origins = headers.get_all(ORIGIN).iter();
-        let pages = origins.map(|origin| origin.to_str().unwrap_or("null")).all(|origin| self.is_ours(origin));
+        let pages =
+            origins.map(|origin| origin.to_str().unwrap_or("null")).all(|origin| self.is_ours(origin));
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let public = self.public_url.as_deref().and_then(authority);
         let named = !self.local || host.is_none_or(|host| is_loopback(host) || public == Some(host));
@@ -96,7 +97,8 @@ fn authority(url: &str) -> Option<&str> {
 }
 
 fn is_authority(host: &str) -> bool {
-    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+    !host.is_empty()
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
 /// Whether a host, with or without a port, is a name of loopback.

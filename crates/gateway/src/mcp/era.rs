@@ -113,7 +113,8 @@ pub fn era(headers: &HeaderMap, method: Option<&str>, params: Option<&str>) -> R
         (Some(stated), Some(method)) if stated == method => {}
         _ => return Err(Mismatch::Header(METHOD)),
     }
-    let stated = single(headers, NAME)?.map(|name| decode(&name).ok_or(Mismatch::Header(NAME))).transpose()?;
+    let stated =
+        single(headers, NAME)?.map(|name| decode(&name).ok_or(Mismatch::Header(NAME))).transpose()?;
     let named = method.and_then(|method| name(method, params));
     match (&stated, &named) {
         (None, None) => {}
@@ -192,7 +193,11 @@ fn single(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Mis
 pub(crate) fn encode(value: &str) -> String {
     let plain = value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && value.trim() == value;
     let looks_encoded = value.starts_with(PREFIX) && value.ends_with(SUFFIX);
-    if plain && !looks_encoded { value.to_owned() } else { format!("{PREFIX}{}{SUFFIX}", STANDARD.encode(value)) }
+    if plain && !looks_encoded {
+        value.to_owned()
+    } else {
+        format!("{PREFIX}{}{SUFFIX}", STANDARD.encode(value))
+    }
 }
 
 /// The other way; `None` if what stands between the marks is no canonical base64 of UTF-8.

@@ -6,7 +6,8 @@ mod whole;
 use std::sync::Arc;
 
 use greffier_event::{
-    Attempt, Content, Finding, Outcome, OutcomeStatus, Place, RedactionAction, Source as Origin, Stage, Target,
+    Attempt, Content, Finding, Outcome, OutcomeStatus, Place, RedactionAction, Source as Origin, Stage,
+    Target,
 };
 use greffier_policy::Question;
 use http::StatusCode;
@@ -133,7 +134,8 @@ impl Passage {
             Ok(text) | Err(text) => inspect(&self.gateway, &self.handling, text),
         });
         let (Some(filtered), Some(passed)) = (filtered, passed) else {
-            self.close(open, outcome(OutcomeStatus::Failure, None, Some("reply_unreadable")), findings).await?;
+            self.close(open, outcome(OutcomeStatus::Failure, None, Some("reply_unreadable")), findings)
+                .await?;
             return Err(Refused::new(502, "reply_unreadable", "the server's reply could not be read"));
         };
         let blocked = passed.blocked();
@@ -225,8 +227,12 @@ pub(crate) fn rpc_error(id: Option<&Id>, refused: &Refused, request_id: &str) ->
         _ => rpc::INTERNAL_ERROR,
     });
     let mut data = serde_json::json!({ "code": refused.code, "request_id": request_id });
-    if let (Some(data), Some(more)) = (data.as_object_mut(), refused.rpc.as_ref().and_then(|rpc| rpc.data.as_ref())) {
-        data.extend(more.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    if let (Some(data), Some(more)) =
+        (data.as_object_mut(), refused.rpc.as_ref().and_then(|rpc| rpc.data.as_ref()))
+    {
+        data.extend(
+            more.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())),
+        );
     }
     rpc::answer(id, Err(&rpc::error(code, &refused.message, &data)))
 }

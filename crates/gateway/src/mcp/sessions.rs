@@ -130,12 +130,8 @@ impl<A, S> Sessions<A, S> {
         if let Some(session) = ends.and_then(|ends| held.remove(&ends)) {
             left.take(session);
         }
-        let session = Session {
-            used: Instant::now(),
-            process: None,
-            asked: HashMap::new(),
-            suspended: HashMap::new(),
-        };
+        let session =
+            Session { used: Instant::now(), process: None, asked: HashMap::new(), suspended: HashMap::new() };
         held.insert(key.clone(), session);
         left
     }
@@ -164,7 +160,8 @@ impl<A, S> Sessions<A, S> {
     /// How many processes of a server there are.
     pub(crate) fn processes(&self, server: &str) -> usize {
         let held = self.held();
-        let running = |session: &Session<A, S>| session.process.as_ref().is_some_and(|process| !process.is_over());
+        let running =
+            |session: &Session<A, S>| session.process.as_ref().is_some_and(|process| !process.is_over());
         held.iter().filter(|(key, session)| key.server == server && running(session)).count()
     }
 
@@ -193,8 +190,11 @@ impl<A, S> Sessions<A, S> {
         let mut left = Left::default();
         let mut held = self.held();
         let over = |since: Instant, time: Duration| now.saturating_duration_since(since) > time;
-        let ended: Vec<Key> =
-            held.iter().filter(|(_, session)| all || over(session.used, IDLE)).map(|(key, _)| key.clone()).collect();
+        let ended: Vec<Key> = held
+            .iter()
+            .filter(|(_, session)| all || over(session.used, IDLE))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in ended {
             if let Some(session) = held.remove(&key) {
                 left.take(session);
@@ -202,10 +202,14 @@ impl<A, S> Sessions<A, S> {
         }
         for session in held.values_mut() {
             let late = |waiting: &(Instant, _)| over(waiting.0, PATIENCE);
-            left.asked.extend(session.asked.extract_if(|_, (since, _)| over(*since, PATIENCE)).map(|(_, (_, asked))| asked));
+            left.asked.extend(
+                session.asked.extract_if(|_, (since, _)| over(*since, PATIENCE)).map(|(_, (_, asked))| asked),
+            );
             let suspended = session.suspended.extract_if(|_, waiting| late(waiting));
             left.suspended.extend(suspended.map(|(_, (_, suspended))| suspended));
-            if let Some(process) = session.process.take_if(|process| process.is_over() || process.is_idle(now)) {
+            if let Some(process) =
+                session.process.take_if(|process| process.is_over() || process.is_idle(now))
+            {
                 left.processes.push(process);
             }
         }

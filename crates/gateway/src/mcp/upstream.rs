@@ -151,7 +151,8 @@ async fn over_http(
     let mut headers = HeaderMap::new();
     for Content { place, bytes, .. } in contents {
         if let Place::Header(name) = place
-            && let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(&bytes))
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(&bytes))
         {
             headers.append(name, value);
         }
@@ -174,7 +175,8 @@ async fn over_http(
     })?;
     let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let session = text(SESSION).filter(|id| is_session(id)).map(str::to_owned);
-    let streams = text("content-type").unwrap_or_default().to_ascii_lowercase().starts_with("text/event-stream");
+    let streams =
+        text("content-type").unwrap_or_default().to_ascii_lowercase().starts_with("text/event-stream");
     let coded = text("content-encoding").is_some_and(|coding| coding != "identity");
     let status = reply.status();
     let source = match (streams && status.is_success(), coded) {
@@ -202,7 +204,11 @@ fn request(
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let accept = if envelope.http == Method::GET { "text/event-stream" } else { "application/json, text/event-stream" };
+    let accept = if envelope.http == Method::GET {
+        "text/event-stream"
+    } else {
+        "application/json, text/event-stream"
+    };
     request = request
         .header(header::ACCEPT, accept)
         .header(header::ACCEPT_ENCODING, "identity")
@@ -248,8 +254,7 @@ async fn over_lines(
             Ok(accepted())
         }
         (_, Some(id)) => {
-            let messages =
-                process.ask(id, &envelope.method, params.as_deref()).await.map_err(failed)?;
+            let messages = process.ask(id, &envelope.method, params.as_deref()).await.map_err(failed)?;
             Ok(Answer { status: StatusCode::OK, session: None, source: Source::Lines(messages) })
         }
         (_, None) => {
@@ -283,11 +288,18 @@ impl Source {
                 let (body, decoder) = events.as_mut();
                 loop {
                     if let Some(event) = decoder.next_event().map_err(|_| Broken::TooLarge)? {
-                        let named = |line: &&str| !line.starts_with("event:") || *line == "event: message" || *line == "event:message";
+                        let named = |line: &&str| {
+                            !line.starts_with("event:")
+                                || *line == "event: message"
+                                || *line == "event:message"
+                        };
                         // Clients look at messages only.
                         let is_message = event.other_lines().all(|line| named(&line));
-                        let beside: String =
-                            event.other_lines().filter(|line| needed(line)).map(|line| format!("{line}\n")).collect();
+                        let beside: String = event
+                            .other_lines()
+                            .filter(|line| needed(line))
+                            .map(|line| format!("{line}\n"))
+                            .collect();
                         let data = event.data().filter(|data| is_message && !data.trim().is_empty());
                         if data.is_some() || !beside.is_empty() {
                             return Ok(Some(Item { message: data.map(|data| data.into_owned()), beside }));

@@ -91,9 +91,11 @@ impl Passage {
         };
         let refused = match (self.close(open, ended, findings).await, stop) {
             (Err(refused), _) => refused,
-            (Ok(()), Stop::Blocked(entity)) => {
-                Refused::new(403, "content_blocked", format!("the reply contains {entity}, which the rules block"))
-            }
+            (Ok(()), Stop::Blocked(entity)) => Refused::new(
+                403,
+                "content_blocked",
+                format!("the reply contains {entity}, which the rules block"),
+            ),
             (Ok(()), Stop::Silent) => Refused::new(504, "upstream_timeout", "the server fell silent"),
             (Ok(()), _) if listens => return,
             (Ok(()), _) => Refused::new(502, "stream_cut", "the server broke off its reply"),
@@ -183,20 +185,19 @@ impl Passage {
                     return Ok(Step::Nothing);
                 };
                 let Suspended { passage, open, findings } = of;
-                let message = match Box::pin(passage.conclude(open, http::StatusCode::OK, result, findings)).await {
-                    Ok(message) => message,
-                    Err(refused) => passage.refusal(&refused),
-                };
+                let message =
+                    match Box::pin(passage.conclude(open, http::StatusCode::OK, result, findings)).await {
+                        Ok(message) => message,
+                        Err(refused) => passage.refusal(&refused),
+                    };
                 Ok(Step::Send(event(beside, &message)))
             }
             Message::Response { id: None, .. } => Ok(Step::Nothing),
             Message::Notification { method, params } => self.said(&method, params, beside, under_way),
-            Message::Request { id, method, params } => {
-                Ok(match self.asks(&id, &method, params).await {
-                    Some(message) => Step::Send(event(beside, &message)),
-                    None => Step::Nothing,
-                })
-            }
+            Message::Request { id, method, params } => Ok(match self.asks(&id, &method, params).await {
+                Some(message) => Step::Send(event(beside, &message)),
+                None => Step::Nothing,
+            }),
         }
     }
 
@@ -208,9 +209,12 @@ impl Passage {
         beside: &str,
         under_way: &mut UnderWay,
     ) -> Result<Step, Stop> {
-        let Some(params) = params else { return Ok(Step::Send(event(beside, &rpc::ask(None, method, None)))) };
+        let Some(params) = params else {
+            return Ok(Step::Send(event(beside, &rpc::ask(None, method, None))));
+        };
         if method == "notifications/resources/updated" {
-            let uri = crate::adapt::view::View::parse(params).ok().and_then(|params| params.get("uri")?.string());
+            let uri =
+                crate::adapt::view::View::parse(params).ok().and_then(|params| params.get("uri")?.string());
             let Some(uri) = uri else { return Ok(Step::Nothing) };
             let target = Target::Resource { server: self.server.name.clone(), uri };
             if !self.may(&self.gateway.policies.load(), &target, &[]) {
@@ -266,9 +270,13 @@ impl Passage {
         let message = rpc_error(Some(id), &refused, &request_id);
         let envelope = Envelope { http: Method::POST, id: None, last_event: None, ..self.envelope.clone() };
         let process = gateway.mcp.sessions.process(&self.key);
-        let sent = upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
+        let sent =
+            upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
         if sent.is_err() {
-            tracing::warn!(server = self.server.name, "an MCP server could not be told that its request is refused");
+            tracing::warn!(
+                server = self.server.name,
+                "an MCP server could not be told that its request is refused"
+            );
         }
         None
     }

@@ -99,7 +99,9 @@ impl Passage {
         }
         match status.as_u16() {
             // Our own credential is not good there, which is none of the caller's business.
-            401 | 403 => Refused::new(502, "upstream_refused", "the server refused the gateway's own credential"),
+            401 | 403 => {
+                Refused::new(502, "upstream_refused", "the server refused the gateway's own credential")
+            }
             status @ 400..500 => {
                 Refused::new(status, "upstream_error", format!("the server answered {status}"))
             }
@@ -136,7 +138,8 @@ impl Passage {
             }
             _ if !answer.status.is_success() => {
                 let code = Some(i64::from(answer.status.as_u16()));
-                self.close(open, outcome(OutcomeStatus::Failure, code, Some("upstream_error")), Vec::new()).await?;
+                self.close(open, outcome(OutcomeStatus::Failure, code, Some("upstream_error")), Vec::new())
+                    .await?;
                 Err(self.unwilling(answer.status))
             }
             _ => {
