@@ -273,7 +273,7 @@ async fn ask(
         last_event: head.headers.get(LAST_EVENT).cloned().filter(|_| head.method == Method::GET),
     };
     let (open, answer) =
-        upstream::forward(&gateway.client, cleared, &server, process.as_ref(), &envelope, gone).await;
+        upstream::forward(&gateway.client, cleared, &server, process.as_ref(), &envelope, gateway.limits.body, gone).await;
 
     // The way back, which ends only when its outcome is durable.
     let closes =
@@ -446,3 +446,6 @@ fn meta_trace(params: Option<&str>) -> Option<greffier_event::Trace> {
     let params = crate::adapt::view::View::parse(params?).ok()?;
     read::traceparent(&params.get("_meta")?.get("traceparent")?.string()?)
 }
+
+#[cfg(test)]
+mod tests;

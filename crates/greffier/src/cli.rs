@@ -3,6 +3,7 @@
 mod ask;
 mod erase;
 mod keep;
+mod mcp;
 mod witness;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use greffier_ledger::Level;
 pub(crate) use ask::{
     Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
 };
+pub(crate) use mcp::Mcp;
+
 pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use witness::{Witness, WitnessCommand};
 
@@ -73,6 +76,8 @@ pub(crate) enum Command {
     /// Say which entries expired, which would go now by the configured retention, and what keeps the others. Changes
     /// nothing.
     Retention,
+    /// Wrap an MCP server for a client that speaks to commands: `greffier mcp -- COMMAND`.
+    Mcp(Mcp),
     /// Find sensitive data: JSONL {id,text} in, {id,spans} out, places in bytes; on a terminal the text with its hits.
     Scan(Scan),
     /// Look at the policies.

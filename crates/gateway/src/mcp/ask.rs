@@ -117,8 +117,12 @@ pub(crate) fn is_name(name: &str) -> bool {
         && !name.starts_with(METHOD)
 }
 
+/// Resources that are Greffier's own: no server has them.
+const OWN_SCHEMES: [&str; 3] = ["audit:", "policy:", "key:"];
+
 fn is_uri(uri: &str) -> bool {
-    !uri.is_empty() && uri.len() <= MAX_URI && !uri.chars().any(|c| c.is_control() || c.is_whitespace())
+    let lower = uri.to_ascii_lowercase();
+    !OWN_SCHEMES.iter().any(|own| lower.starts_with(own)) && !uri.is_empty() && uri.len() <= MAX_URI && !uri.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 struct Asking<'a> {
@@ -215,6 +219,7 @@ mod tests {
             check("tools/call", r#"{"name":7}"#),
             check("tools/call", "{}"),
             check("resources/read", r#"{"uri":"a b"}"#),
+            check("resources/read", r#"{"uri":"Audit://node"}"#),
             check("completion/complete", r#"{"ref":{"type":"ref/other","name":"x"}}"#),
             check("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":[1]}}"#),
         ];

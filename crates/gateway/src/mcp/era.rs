@@ -17,11 +17,11 @@ pub const STATELESS: &str = "2026-07-28";
 pub const WITH_SESSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// The header with the protocol's version.
-pub(crate) const VERSION: &str = "mcp-protocol-version";
+pub const VERSION: &str = "mcp-protocol-version";
 /// The header with the method.
-pub(crate) const METHOD: &str = "mcp-method";
+pub const METHOD: &str = "mcp-method";
 /// The header with the name of a tool or prompt, or a resource's URI.
-pub(crate) const NAME: &str = "mcp-name";
+pub const NAME: &str = "mcp-name";
 /// What headers begin with that repeat an argument.
 pub(crate) const PARAM: &str = "mcp-param-";
 /// The member of `_meta` with the protocol's version.
@@ -127,7 +127,7 @@ pub fn era(headers: &HeaderMap, method: Option<&str>, params: Option<&str>) -> R
 }
 
 /// What `Mcp-Name` repeats: the name of a tool or prompt, or a resource's URI.
-pub(crate) fn name(method: &str, params: Option<&str>) -> Option<String> {
+pub fn name(method: &str, params: Option<&str>) -> Option<String> {
     let member = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
@@ -190,7 +190,7 @@ fn single(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Mis
 }
 
 /// A value as a header can carry it: as it is, or in base64 between `=?base64?` and `?=`.
-pub(crate) fn encode(value: &str) -> String {
+pub fn encode(value: &str) -> String {
     let plain = value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && value.trim() == value;
     let looks_encoded = value.starts_with(PREFIX) && value.ends_with(SUFFIX);
     if plain && !looks_encoded {

@@ -1,5 +1,6 @@
 //! The way back: each message of a server inspected, cut down to what its caller may use, and on record before it is seen.
 
+mod asked;
 mod streamed;
 mod whole;
 
@@ -15,6 +16,7 @@ use http::StatusCode;
 pub(crate) use streamed::{give_up, unanswered};
 
 use super::blob;
+use super::era::Era;
 use super::lists::{self, Kind};
 use super::pins::Seen;
 use super::rpc::{self, Id};
@@ -138,6 +140,12 @@ impl Passage {
                 .await?;
             return Err(Refused::new(502, "reply_unreadable", "the server's reply could not be read"));
         };
+        if let (Ok(text), Era::Stateless) = (&filtered, self.envelope.era)
+            && let Err(refused) = self.inputs(text).await
+        {
+            self.close(open, outcome(OutcomeStatus::Denied, None, Some("input_refused")), findings).await?;
+            return Err(refused);
+        }
         let blocked = passed.blocked();
         let ended = match (&filtered, blocked) {
             (_, Some(_)) => outcome(OutcomeStatus::Denied, None, Some("reply_blocked")),

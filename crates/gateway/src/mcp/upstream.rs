@@ -80,20 +80,21 @@ pub(crate) enum Broken {
     TooLarge,
 }
 
-/// Sends a cleared call to its server. It cannot be sent twice: the proof is spent.
+/// Sends a cleared call to its server; `limit` is the most bytes a message of its may have. It cannot be sent twice: the proof is spent.
 pub(crate) async fn forward(
     client: &HttpClient,
     cleared: Cleared<Permitted<Redacted<Call>>>,
     server: &McpServer,
     process: Option<&Arc<Process>>,
     envelope: &Envelope,
+    limit: usize,
     gone: &CancellationToken,
 ) -> (Open, Result<Answer, ForwardError>) {
     let (mut permitted, open) = cleared.spend();
     let contents = permitted.redacted_mut().take_forward();
     let sending = async {
         match (&server.reach, process) {
-            (Reach::Http { .. }, _) => over_http(client, contents, server, envelope).await,
+            (Reach::Http { .. }, _) => over_http(client, contents, server, envelope, limit).await,
             (Reach::Command(_), Some(process)) => over_lines(contents, process, envelope).await,
             (Reach::Command(_), None) => Err(ForwardError::Unreachable),
         }
@@ -123,8 +124,9 @@ pub(crate) async fn give_back(
     let sending = async {
         match (&server.reach, process) {
             (Reach::Http { .. }, _) => {
-                let request = request(server, envelope, &HeaderMap::new(), Some(message));
-                let request = request.ok_or(ForwardError::Address)?;
+                let request = request(server, envelope, &HeaderMap::new(), true);
+                let (parts, ()) = request.ok_or(ForwardError::Address)?.into_parts();
+                let request = Request::from_parts(parts, Full::new(Bytes::from(message)));
                 client.request(request).await.map(drop).map_err(|_| ForwardError::Unreachable)
             }
             (Reach::Command(_), Some(process)) => {
@@ -141,12 +143,12 @@ fn body(contents: &[Content]) -> Option<String> {
     String::from_utf8(body.bytes.clone()).ok()
 }
 
-async fn over_http(
-    client: &HttpClient,
+/// What goes to a server over HTTP: a request without its body, and the body.
+pub(super) fn over_http_request(
     contents: Vec<Content>,
     server: &McpServer,
     envelope: &Envelope,
-) -> Result<Answer, ForwardError> {
+) -> Option<(http::request::Parts, String)> {
     let params = body(&contents);
     let mut headers = HeaderMap::new();
     for Content { place, bytes, .. } in contents {
@@ -157,18 +159,28 @@ async fn over_http(
             headers.append(name, value);
         }
     }
-    if envelope.era == Era::Stateless && envelope.http == Method::POST {
+    let posts = envelope.http == Method::POST;
+    if envelope.era == Era::Stateless && posts {
         // Repeated from what goes on, not from what came: inspection may have changed it.
-        let method = HeaderValue::from_str(&envelope.method).map_err(|_| ForwardError::Address)?;
-        headers.insert(era::METHOD, method);
+        headers.insert(era::METHOD, HeaderValue::from_str(&envelope.method).ok()?);
         if let Some(name) = era::name(&envelope.method, params.as_deref()) {
-            let name = HeaderValue::from_str(&era::encode(&name)).map_err(|_| ForwardError::Address)?;
-            headers.insert(era::NAME, name);
+            headers.insert(era::NAME, HeaderValue::from_str(&era::encode(&name)).ok()?);
         }
     }
-    let posts = envelope.http == Method::POST;
     let message = posts.then(|| rpc::ask(envelope.id.as_ref(), &envelope.method, params.as_deref()));
-    let request = request(server, envelope, &headers, message).ok_or(ForwardError::Address)?;
+    let request = request(server, envelope, &headers, posts)?;
+    Some((request.into_parts().0, message.unwrap_or_default()))
+}
+
+async fn over_http(
+    client: &HttpClient,
+    contents: Vec<Content>,
+    server: &McpServer,
+    envelope: &Envelope,
+    limit: usize,
+) -> Result<Answer, ForwardError> {
+    let (parts, body) = over_http_request(contents, server, envelope).ok_or(ForwardError::Address)?;
+    let request = Request::from_parts(parts, Full::new(Bytes::from(body)));
     let reply = client.request(request).await.map_err(|error| {
         tracing::warn!(server = server.name, %error, "an MCP server cannot be reached");
         ForwardError::Unreachable
@@ -182,7 +194,7 @@ async fn over_http(
     let source = match (streams && status.is_success(), coded) {
         // What is compressed unasked cannot be looked at.
         (_, true) => return Err(ForwardError::Unreachable),
-        (true, _) => Source::Events(Box::new((reply.into_body(), SseDecoder::new()))),
+        (true, _) => Source::Events(Box::new((reply.into_body(), SseDecoder::with_limit(limit)))),
         (false, _) => Source::Whole(reply.into_body()),
     };
     Ok(Answer { status, session, source })
@@ -197,8 +209,8 @@ fn request(
     server: &McpServer,
     envelope: &Envelope,
     headers: &HeaderMap,
-    message: Option<String>,
-) -> Option<Request<Full<Bytes>>> {
+    has_body: bool,
+) -> Option<Request<()>> {
     let Reach::Http { url, credential } = &server.reach else { return None };
     let mut request = Request::builder().method(envelope.http.clone()).uri(url.clone());
     for (name, value) in headers {
@@ -227,10 +239,10 @@ fn request(
         value.set_sensitive(true);
         request = request.header(name, value);
     }
-    if message.is_some() {
+    if has_body {
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
-    request.body(Full::new(Bytes::from(message.unwrap_or_default()))).ok()
+    request.body(()).ok()
 }
 
 async fn over_lines(

@@ -1,10 +1,10 @@
 //! A reply as a stream of events: answered at once, watched over to its end by a task of its own.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use greffier_event::{Call, Finding, OutcomeStatus, Target};
+use greffier_event::{Finding, OutcomeStatus, Target};
 use http::{HeaderValue, Method, Response, header};
 use tokio::sync::mpsc;
 
@@ -12,12 +12,9 @@ use super::{AskedClient, Passage, Suspended, inspect, outcome, rpc_error, withou
 use crate::body::{self, Body};
 use crate::mcp::rpc::{self, Id, Message};
 use crate::mcp::upstream::{self, Answer, Envelope, Item, SESSION};
-use crate::mcp::{ask, sessions};
-use crate::pipeline;
+use crate::mcp::sessions;
 use crate::record::Open;
 use crate::refuse::{self, Refused};
-use crate::route::Destination;
-use crate::settings::Secret;
 
 /// What hyper needs to hand a small event to the kernel, with room to spare.
 const FLUSH: Duration = Duration::from_millis(50);
@@ -231,52 +228,29 @@ impl Passage {
         }
     }
 
-    /// Something the server asks of the client: a call of its own, decided and on record before the client sees it.
+    /// Something the server asks of the client.
     async fn asks(&self, id: &Id, method: &str, params: Option<&str>) -> Option<String> {
-        let gateway = &self.gateway;
-        let request_id = gateway.clock.request_id();
-        let asked = ask::by_server(&self.server.name, method);
-        let mut resource = asked.resource;
-        resource.classification.clone_from(&self.server.classification);
-        let call = Call {
-            request_id: request_id.clone(),
-            time: gateway.clock.now(),
-            action: asked.action,
-            resource,
-            target: asked.target,
-            session_id: self.key.id().map(str::to_owned),
-            trace: None,
-            source: self.origin.clone(),
-            contents: params.map(super::super::params).into_iter().collect(),
-        };
-        let who = pipeline::Caller { principal: self.principal.clone(), token: Secret::default() };
-        let destination = Ok(Destination::Mcp(std::sync::Arc::clone(&self.server)));
-        let clearing = pipeline::clear(gateway, who, call, destination, &[], Instant::now());
-        let refused = match Box::pin(clearing).await {
-            Ok((cleared, handling)) => {
-                let (params, open) = upstream::hand_over(cleared);
+        let (refused, request_id) = match self.clear_asked(method, params).await {
+            Ok((params, open, handling)) => {
                 let asked = AskedClient { open, handling, method: method.to_owned() };
-                match gateway.mcp.sessions.ask(&self.key, id.clone(), asked) {
+                match self.gateway.mcp.sessions.ask(&self.key, id.clone(), asked) {
                     Ok(()) => return Some(rpc::ask(Some(id), method, params.as_deref())),
                     Err(asked) => {
                         let ended = outcome(OutcomeStatus::Failure, None, Some("too_many_waiting"));
-                        drop(gateway.recorder.outcome(asked.open, without_result(ended, Vec::new())).await);
-                        Refused::new(503, "too_many_waiting", "too many questions wait for this client")
+                        drop(self.gateway.recorder.outcome(asked.open, without_result(ended, Vec::new())).await);
+                        let message = "too many questions wait for this client";
+                        (Refused::new(503, "too_many_waiting", message), self.request_id.clone())
                     }
                 }
             }
-            Err(refused) => refused,
+            Err(denied) => denied,
         };
         let message = rpc_error(Some(id), &refused, &request_id);
         let envelope = Envelope { http: Method::POST, id: None, last_event: None, ..self.envelope.clone() };
-        let process = gateway.mcp.sessions.process(&self.key);
-        let sent =
-            upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
+        let (gateway, process) = (&self.gateway, self.gateway.mcp.sessions.process(&self.key));
+        let sent = upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
         if sent.is_err() {
-            tracing::warn!(
-                server = self.server.name,
-                "an MCP server could not be told that its request is refused"
-            );
+            tracing::warn!(server = self.server.name, "an MCP server could not be told that its request is refused");
         }
         None
     }
