@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -264,7 +265,7 @@ def test_what_is_no_message_is_refused(gateway, alice):
     assert code(ask(gateway, alice, [INITIALIZE])) == (400, -32600)
     assert code(ask(gateway, alice, {"jsonrpc": "2.0", "id": None, "method": "ping"})) == (400, -32600)
     twice = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","name":"drop","arguments":{}}}'
-    assert code(ask(gateway, alice, twice)) == (400, -32602)
+    assert code(ask(gateway, alice, twice)) == (400, -32700)
     unasked = {"jsonrpc": "2.0", "id": 99, "result": {}}
     assert code(ask(gateway, alice, unasked)) == (400, -32600)
 
@@ -325,17 +326,13 @@ def test_the_same_from_the_client_as_without(gateway, servers, alice):
 
 
 def scenarios(target, folder):
-    """The conformance suite's own verdicts on a server."""
+    """The conformance suite's own verdicts on a server: checks passed and failed, by scenario."""
     script = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
-    subprocess.run(
+    done = subprocess.run(
         [str(NODE), str(script), "server", "--url", target], cwd=folder, capture_output=True, text=True, timeout=300,
         check=False, env={"PATH": os.environ["PATH"], "HOME": str(folder)})
-    verdicts = {}
-    for file in sorted(folder.rglob("checks.json")):
-        name = file.parent.name.split("-20")[0]
-        for check in json.loads(file.read_text()):
-            verdicts[(name, check["id"])] = check["status"]
-    return verdicts
+    rows = re.findall(r"^. ([a-z0-9-]+): (\d+) passed, (\d+) failed$", done.stdout, re.MULTILINE)
+    return {name: (int(passed), int(failed)) for name, passed, failed in rows}
 
 
 def test_the_conformance_suite_says_the_same(gateway, servers, alice, tmp_path):
@@ -350,12 +347,11 @@ def test_the_conformance_suite_says_the_same(gateway, servers, alice, tmp_path):
         through = scenarios(f"http://127.0.0.1:{port}/mcp/everything", folders[1])
     finally:
         proxy.stop()
-    assert len(direct) >= 20, direct
-    better = {("dns-rebinding-protection", "localhost-host-rebinding-rejected")}
-    differ = {key: (direct.get(key), through.get(key)) for key in direct | through if direct.get(key) != through.get(key)}
-    # The gateway turns away what a bare server lets in.
-    assert all(after == "SUCCESS" for _, after in differ.values()), differ
-    assert all("rebinding" in check for _, check in differ) or not differ, (differ, better)
+    assert len(direct) >= 20 and sum(passed for passed, _ in direct.values()) >= 13, direct
+    # The gateway turns away a page from elsewhere, which this server lets in.
+    assert direct.pop("dns-rebinding-protection") == (1, 1)
+    assert through.pop("dns-rebinding-protection") == (2, 0)
+    assert through == direct
 
 
 def test_a_changed_tool_is_an_event_and_a_block(install, alice, tmp_path):
