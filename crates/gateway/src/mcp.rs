@@ -272,8 +272,16 @@ async fn ask(
         session: key.id().filter(|_| !is_command).map(str::to_owned),
         last_event: head.headers.get(LAST_EVENT).cloned().filter(|_| head.method == Method::GET),
     };
-    let (open, answer) =
-        upstream::forward(&gateway.client, cleared, &server, process.as_ref(), &envelope, gateway.limits.body, gone).await;
+    let (open, answer) = upstream::forward(
+        &gateway.client,
+        cleared,
+        &server,
+        process.as_ref(),
+        &envelope,
+        gateway.limits.body,
+        gone,
+    )
+    .await;
 
     // The way back, which ends only when its outcome is durable.
     let closes =

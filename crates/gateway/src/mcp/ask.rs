@@ -122,7 +122,10 @@ const OWN_SCHEMES: [&str; 3] = ["audit:", "policy:", "key:"];
 
 fn is_uri(uri: &str) -> bool {
     let lower = uri.to_ascii_lowercase();
-    !OWN_SCHEMES.iter().any(|own| lower.starts_with(own)) && !uri.is_empty() && uri.len() <= MAX_URI && !uri.chars().any(|c| c.is_control() || c.is_whitespace())
+    !OWN_SCHEMES.iter().any(|own| lower.starts_with(own))
+        && !uri.is_empty()
+        && uri.len() <= MAX_URI
+        && !uri.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 struct Asking<'a> {
@@ -207,7 +210,17 @@ mod tests {
             check("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":["crm://a"]}}"#),
             check("tasks/result", r#"{"taskId":"1"}"#),
         ];
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        tools/call: crm:search of mcp://crm/tools/search, Tool { server: "crm", name: "crm:search" }
+        resources/read: crm:method:resources/read of crm://people, Resource { server: "crm", uri: "crm://people?ssn=1" }
+        prompts/get: crm:method:prompts/get of prompt://crm/summary, Resource { server: "crm", uri: "prompt://crm/summary" }
+        completion/complete: crm:method:completion/complete of prompt://crm/summary, Resource { server: "crm", uri: "prompt://crm/summary" }
+        completion/complete: crm:method:completion/complete of crm://{id}, Resource { server: "crm", uri: "crm://{id}" }
+        tools/list: crm:method:tools/list of mcp://crm, Session { server: "crm", name: "crm:method:tools/list" }
+        notifications/initialized: crm:method:notifications/initialized of mcp://crm, Session { server: "crm", name: "crm:method:notifications/initialized" }
+        subscriptions/listen: crm:method:subscriptions/listen of mcp://crm, Session { server: "crm", name: "crm:method:subscriptions/listen" } and Resource { server: "crm", uri: "crm://a" }
+        tasks/result: crm:method:tasks/result of mcp://crm, Tool { server: "crm", name: "crm:method:tasks/result" }
+        "#);
     }
 
     #[test]
@@ -223,6 +236,16 @@ mod tests {
             check("completion/complete", r#"{"ref":{"type":"ref/other","name":"x"}}"#),
             check("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":[1]}}"#),
         ];
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @"
+        tools/call: a parameter stands twice
+        tools/call: a parameter stands twice
+        tools/call: `name` must be a name of at most 160 characters
+        tools/call: `name` must be a name of at most 160 characters
+        tools/call: `name` must be a name of at most 160 characters
+        resources/read: `uri` must be a URI of at most 2048 characters
+        resources/read: `uri` must be a URI of at most 2048 characters
+        completion/complete: `ref` must be a prompt or a resource
+        subscriptions/listen: `resourceSubscriptions` must be at most 64 URIs
+        ");
     }
 }

@@ -130,8 +130,8 @@ mod tests {
             r#"{{"content":[{{"type":"image","data":"{data}","mimeType":"image/png"}},{{"type":"text","text":"greffier_blob_ "}},{{"type":"resource","resource":{{"uri":"a://b","blob":"{data}"}}}}]}}"#
         );
         let lifted = lift(&text);
-        insta::assert_snapshot!(lifted.text, @"");
-        insta::assert_snapshot!(lifted.summarise(lifted.text.clone()), @"");
+        insta::assert_snapshot!(lifted.text, @r#"{"content":[{"type":"image","data":"greffier_blob__0x","mimeType":"image/png"},{"type":"text","text":"greffier_blob_ "},{"type":"resource","resource":{"uri":"a://b","blob":"greffier_blob__1x"}}]}"#);
+        insta::assert_snapshot!(lifted.summarise(lifted.text.clone()), @r#"{"content":[{"type":"image","data":"[123 bytes of image/png, sha256:40345cc4e825f1101d2fe92bd4fb8d8087555db147894b2eaa190688c9ff5cda]","mimeType":"image/png"},{"type":"text","text":"greffier_blob_ "},{"type":"resource","resource":{"uri":"a://b","blob":"[123 bytes of , sha256:40345cc4e825f1101d2fe92bd4fb8d8087555db147894b2eaa190688c9ff5cda]"}}]}"#);
         assert_eq!(lifted.restore(lifted.text.clone()), text);
     }
 

@@ -155,6 +155,10 @@ mod tests {
             door(Some("https://greffier.example"), false).challenge("crm", &local, Some("invalid_token")),
             door(None, true).challenge("crm", &headers(&[("host", "a\"b")]), None),
         ];
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        {"resource":"http://127.0.0.1:4180/mcp/crm","resource_name":"crm, recorded by Greffier","authorization_servers":["https://idp.example"],"bearer_methods_supported":["header"]}
+        Bearer error="invalid_token", resource_metadata="https://greffier.example/.well-known/oauth-protected-resource/mcp/crm"
+        Bearer resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp/crm"
+        "#);
     }
 }

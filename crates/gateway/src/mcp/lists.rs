@@ -112,7 +112,13 @@ mod tests {
             keep(text, &offers, &stays)
         };
         let rows = [[true; 3], [true, false, true], [false, true, false], [false, false, true], [false; 3]];
-        insta::assert_snapshot!(rows.map(check).join("\n"), @"");
+        insta::assert_snapshot!(rows.map(check).join("\n"), @r#"
+        { "cacheScope":"private", "tools" : [ {"name":"a"} , {"name":"b","x":[1]},{"name":"c"} ], "nextCursor":"2"}
+        { "cacheScope":"private", "tools" : [ {"name":"a"},{"name":"c"} ], "nextCursor":"2"}
+        { "cacheScope":"private", "tools" : [ {"name":"b","x":[1]} ], "nextCursor":"2"}
+        { "cacheScope":"private", "tools" : [ {"name":"c"} ], "nextCursor":"2"}
+        { "cacheScope":"private", "tools" : [  ], "nextCursor":"2"}
+        "#);
     }
 
     #[test]

@@ -247,7 +247,10 @@ mod tests {
         assert_eq!(look(&open(), SEARCH), Seen::Same);
         let path = dir.path().join("crm.pins");
         let text = fs::read_to_string(&path).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        # Definitions of this MCP server's tools as first seen. Delete a line to accept what comes next.
+        0bf85dee49c09a761bc89b8805d6bfa3d09a147e71b673c49295975b89fb2b41 "search"
+        "#);
         fs::write(&path, text.lines().next().unwrap()).unwrap();
         assert_eq!(look(&open(), POISONED), Seen::First);
         fs::write(&path, "what is this\n").unwrap();

@@ -263,6 +263,20 @@ mod tests {
             r#"{"jsonrpc":"2.0","result":{}}"#,
         ];
         insta::assert_snapshot!(rows.map(check).join("\n"), @r#"
+        -32700 the body is not valid JSON: invalid JSON at line 1, column 1: unexpected end
+        -32600 batches of messages are not taken: send one message
+        -32600 batches of messages are not taken: send one message
+        -32600 the body is no JSON-RPC 2.0 message: it is not an object
+        -32600 the body is no JSON-RPC 2.0 message: `jsonrpc` must be "2.0"
+        -32600 the body is no JSON-RPC 2.0 message: `id` must be a string or a whole number
+        -32600 the body is no JSON-RPC 2.0 message: `id` must be a string or a whole number
+        -32600 the body is no JSON-RPC 2.0 message: `id` must be a string or a whole number
+        -32600 the body is no JSON-RPC 2.0 message: `method`
+        -32600 the body is no JSON-RPC 2.0 message: `params` must be an object
+        -32600 the body is no JSON-RPC 2.0 message: a member stands twice
+        -32700 the body is not valid JSON: invalid JSON at line 1, column 41: duplicate key
+        -32600 the body is no JSON-RPC 2.0 message: it needs `method`, or `id` with one of `result` and `error`, as objects
+        -32600 the body is no JSON-RPC 2.0 message: it needs `method`, or `id` with one of `result` and `error`, as objects
         "#);
     }
 

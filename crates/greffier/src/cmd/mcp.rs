@@ -31,7 +31,9 @@ pub(super) fn run(args: &cli::Mcp) -> anyhow::Result<Exit> {
         match (&args.server, &args.name) {
             (Some(server), Some(name)) => {
                 let token = std::env::var("GREFFIER_TOKEN").map(Zeroizing::new).map_err(|_| {
-                    Failure::new("token", "there is no token").hint("put one into GREFFIER_TOKEN").exit(Exit::NotAuthorised)
+                    Failure::new("token", "there is no token")
+                        .hint("put one into GREFFIER_TOKEN")
+                        .exit(Exit::NotAuthorised)
                 })?;
                 bridge::run(server, name, Box::new(move |_| token.clone())).await
             }
@@ -47,7 +49,8 @@ async fn wrap(args: &cli::Mcp) -> anyhow::Result<()> {
     let name = match &args.name {
         Some(name) if is_name(name) => name.clone(),
         Some(_) => {
-            let failure = Failure::new("name", "a server's name has at most 64 letters, digits, `.`, `_` and `-`");
+            let failure =
+                Failure::new("name", "a server's name has at most 64 letters, digits, `.`, `_` and `-`");
             return Err(failure.exit(Exit::Usage).into());
         }
         None => name_of(&args.command),
@@ -118,7 +121,8 @@ fn name_of(command: &[String]) -> String {
     let word = word.unwrap_or_default();
     let word = word.trim_start_matches("mcp-").trim_start_matches("server-");
     let stem = word.rsplit_once('.').map_or(word, |(stem, _)| stem);
-    let name: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).take(64).collect();
+    let name: String =
+        stem.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).take(64).collect();
     if name.is_empty() { "server".to_owned() } else { name }
 }
 

@@ -141,22 +141,28 @@ impl Bridge {
 
     /// What a message of the client says about itself.
     fn learn(&self, message: &Value) {
-        let named = message
-            .pointer("/params/clientInfo/name")
-            .or_else(|| message.get("params")?.get("_meta")?.get("io.modelcontextprotocol/clientInfo")?.get("name"));
+        let named = message.pointer("/params/clientInfo/name").or_else(|| {
+            message.get("params")?.get("_meta")?.get("io.modelcontextprotocol/clientInfo")?.get("name")
+        });
         if let Some(name) = named.and_then(Value::as_str) {
             let name = name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
             self.known.lock().unwrap_or_else(PoisonError::into_inner).client.get_or_insert(name);
         }
     }
 
-    fn request(&self, method: Method, message: &Value, body: Vec<u8>) -> anyhow::Result<Request<Full<Bytes>>> {
+    fn request(
+        &self,
+        method: Method,
+        message: &Value,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Request<Full<Bytes>>> {
         let known = self.known();
         let token = (self.token)(known.client.as_deref().unwrap_or("mcp-client"));
         let bearer = Zeroizing::new(format!("Bearer {}", token.as_str()));
         let mut bearer = HeaderValue::from_str(&bearer)?;
         bearer.set_sensitive(true);
-        let accept = if method == Method::GET { "text/event-stream" } else { "application/json, text/event-stream" };
+        let accept =
+            if method == Method::GET { "text/event-stream" } else { "application/json, text/event-stream" };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}/mcp/{}", self.base, self.name))
@@ -242,7 +248,8 @@ impl Bridge {
 
     async fn fail(&self, message: &Value, text: &str) {
         let Some(id) = message.get("id").filter(|_| message.get("method").is_some()) else { return };
-        let error = serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } });
+        let error =
+            serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } });
         drop(self.out.send(error.to_string()).await);
     }
 

@@ -437,7 +437,8 @@ fn resources_and_what_keeps_a_connection_going() {
         check(&policies, &principal(), &target)
     };
     let session = |server: &str| {
-        let target = Target::Session { server: server.to_owned(), name: format!("{server}:method:initialize") };
+        let target =
+            Target::Session { server: server.to_owned(), name: format!("{server}:method:initialize") };
         check(&policies, &principal(), &target)
     };
     insta::assert_snapshot!(resource("crm", "crm://people"), @"Allow by the crm's resources are read");

@@ -22,11 +22,31 @@ fn both_eras_are_known() {
         check(&[], "tools/list", "{}"),
         check(&[(VERSION, "2025-06-18")], "tools/call", r#"{"name":"search"}"#),
         check(&[(VERSION, "2026-07-28"), (METHOD, "tools/call"), (NAME, "search")], "tools/call", META),
-        check(&[(VERSION, "2026-07-28"), (METHOD, "tools/call"), (NAME, "=?base64?c2VhcmNo?=")], "tools/call", META),
-        check(&[(VERSION, "2026-07-28"), (METHOD, "notifications/cancelled")], "notifications/cancelled", "{}"),
-        check(&[(VERSION, "2025-11-25"), (METHOD, "tools/call"), (NAME, "search")], "tools/call", r#"{"name":"search"}"#),
+        check(
+            &[(VERSION, "2026-07-28"), (METHOD, "tools/call"), (NAME, "=?base64?c2VhcmNo?=")],
+            "tools/call",
+            META,
+        ),
+        check(
+            &[(VERSION, "2026-07-28"), (METHOD, "notifications/cancelled")],
+            "notifications/cancelled",
+            "{}",
+        ),
+        check(
+            &[(VERSION, "2025-11-25"), (METHOD, "tools/call"), (NAME, "search")],
+            "tools/call",
+            r#"{"name":"search"}"#,
+        ),
     ];
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    insta::assert_snapshot!(rows.join("\n"), @"
+    mcp.2025-11-25
+    mcp.2025-11-25
+    mcp.2025-11-25
+    mcp.2026-07-28
+    mcp.2026-07-28
+    mcp.2026-07-28
+    mcp.2025-11-25
+    ");
 }
 
 #[test]
@@ -55,7 +75,22 @@ fn headers_that_say_something_else_are_refused() {
         check(&[], "tools/list", r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#),
         check(&[], "tools/list", r#"{"_meta":{},"_META":{}}"#),
     ];
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    insta::assert_snapshot!(rows.join("\n"), @"
+    -32020 the header mcp-protocol-version does not say what the body says
+    -32020 the header mcp-protocol-version does not say what the body says
+    -32022 this version of the protocol is not supported
+    -32020 the header mcp-method does not say what the body says
+    -32020 the header mcp-method does not say what the body says
+    -32020 the header mcp-name does not say what the body says
+    -32020 the header mcp-name does not say what the body says
+    -32020 the header mcp-name does not say what the body says
+    -32020 the header Mcp-Param-* does not say what the body says
+    -32020 the header mcp-protocol-version does not say what the body says
+    -32020 the header mcp-method does not say what the body says
+    -32020 the header mcp-protocol-version does not say what the body says
+    -32602 the version in `_meta` is not a string, or stands twice
+    -32602 the version in `_meta` is not a string, or stands twice
+    ");
 }
 
 #[test]

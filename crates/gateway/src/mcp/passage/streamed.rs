@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use super::{AskedClient, Passage, Suspended, inspect, outcome, rpc_error, without_result};
 use crate::body::{self, Body};
 use crate::mcp::rpc::{self, Id, Message};
-use crate::mcp::upstream::{self, Answer, Envelope, Item, SESSION};
 use crate::mcp::sessions;
+use crate::mcp::upstream::{self, Answer, Envelope, Item, SESSION};
 use crate::record::Open;
 use crate::refuse::{self, Refused};
 
@@ -237,7 +237,12 @@ impl Passage {
                     Ok(()) => return Some(rpc::ask(Some(id), method, params.as_deref())),
                     Err(asked) => {
                         let ended = outcome(OutcomeStatus::Failure, None, Some("too_many_waiting"));
-                        drop(self.gateway.recorder.outcome(asked.open, without_result(ended, Vec::new())).await);
+                        drop(
+                            self.gateway
+                                .recorder
+                                .outcome(asked.open, without_result(ended, Vec::new()))
+                                .await,
+                        );
                         let message = "too many questions wait for this client";
                         (Refused::new(503, "too_many_waiting", message), self.request_id.clone())
                     }
@@ -248,9 +253,13 @@ impl Passage {
         let message = rpc_error(Some(id), &refused, &request_id);
         let envelope = Envelope { http: Method::POST, id: None, last_event: None, ..self.envelope.clone() };
         let (gateway, process) = (&self.gateway, self.gateway.mcp.sessions.process(&self.key));
-        let sent = upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
+        let sent =
+            upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
         if sent.is_err() {
-            tracing::warn!(server = self.server.name, "an MCP server could not be told that its request is refused");
+            tracing::warn!(
+                server = self.server.name,
+                "an MCP server could not be told that its request is refused"
+            );
         }
         None
     }
