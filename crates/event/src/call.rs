@@ -42,6 +42,21 @@ pub enum Target {
         /// Full name, `crm:contacts:search`.
         name: String,
     },
+    /// `Action::"read_resource"` on `Resource::"uri"` in `Server::"server"`.
+    Resource {
+        /// The configured MCP server.
+        server: String,
+        /// The resource's URI; of a prompt, `prompt://server/name`.
+        uri: String,
+    },
+    /// `Action::"call_tool"` on `Tool::"name"` in `Server::"server"`, for what only keeps a connection going: it needs
+    /// no permit, and a `forbid` stops it all the same.
+    Session {
+        /// The configured MCP server.
+        server: String,
+        /// `crm:method:initialize`.
+        name: String,
+    },
 }
 
 /// One piece of what a caller or an upstream sent.

@@ -36,7 +36,8 @@ impl Class {
     fn of(target: &Target) -> Class {
         match target {
             Target::Model { .. } => Class::InvokeModel,
-            Target::Tool { .. } => Class::CallTool,
+            // What an MCP server sends and is sent belongs to the class of its tools.
+            Target::Tool { .. } | Target::Resource { .. } | Target::Session { .. } => Class::CallTool,
         }
     }
 }
@@ -84,7 +85,7 @@ impl Continues {
     /// Whether a call that comes in here could be one that goes on; what it is shows only later.
     pub(crate) fn may_take(&self, route: &Route) -> bool {
         let class = match route {
-            Route::Tool { .. } => Class::CallTool,
+            Route::Tool { .. } | Route::Mcp { .. } => Class::CallTool,
             // Its client acts out of our sight: nothing would ever be known of it.
             Route::Hook(_) => return false,
             _ => Class::InvokeModel,

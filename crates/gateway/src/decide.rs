@@ -70,17 +70,19 @@ impl Permitted<Redacted<Call>> {
     }
 }
 
-/// Decides a call. Every denial keeps the call, because it is recorded all the same.
+/// Decides a call; `notes` are findings that are not about its contents. Every denial keeps the call, because it is recorded all the same.
 pub(crate) fn decide(
     policies: &Policies,
     principal: Principal,
     redacted: Redacted<Call>,
     destination: Result<Destination, NoDestination>,
+    notes: &[&'static str],
 ) -> Result<Permitted<Redacted<Call>>, Box<Denied<Redacted<Call>>>> {
     let call = redacted.call();
     let mut found: Vec<&str> = redacted.findings().iter().map(|finding| finding.entity).collect();
     // Beside what was found, which media the request holds: a policy may forbid `media:image`.
     found.extend(redacted.media());
+    found.extend_from_slice(notes);
     found.sort_unstable();
     found.dedup();
     let parameters = parameters(&redacted);
@@ -138,7 +140,8 @@ pub(crate) fn decide(
 
 /// What policies may look at in a tool's arguments: its JSON body, as it would be recorded.
 fn parameters(redacted: &Redacted<Call>) -> Option<serde_json::Value> {
-    if !matches!(redacted.call().target, greffier_event::Target::Tool { .. }) {
+    let call = redacted.call();
+    if !matches!(call.target, greffier_event::Target::Tool { .. }) {
         return None;
     }
     redacted
@@ -146,4 +149,9 @@ fn parameters(redacted: &Redacted<Call>) -> Option<serde_json::Value> {
         .iter()
         .find(|content| content.place == greffier_event::Place::Body && is_json(&content.media))
         .and_then(|content| serde_json::from_slice(&content.bytes).ok())
+        .and_then(|document: serde_json::Value| match call.action.method.as_deref() {
+            // A message's parameters name the tool and hold its arguments.
+            Some("tools/call") => document.get("arguments").cloned(),
+            _ => Some(document),
+        })
 }

@@ -57,6 +57,7 @@ pub(crate) async fn forward(
         Destination::Model(upstream) => (upstream.timeout, upstream.idle_timeout),
         Destination::Tool(tool) => (tool.timeout, tool.idle_timeout),
         Destination::Caller => (Duration::ZERO, Duration::ZERO),
+        Destination::Mcp(server) => (server.timeout, server.idle_timeout),
     };
     let reply = match request(&destination, contents, route, method, chat) {
         None => Err(ForwardError::Address),
@@ -126,11 +127,14 @@ fn request(
             None => request,
         },
         (Destination::Caller, _) => return None,
+        // Those have a way of their own.
+        (Destination::Mcp(_), _) => return None,
     };
     let base = match destination {
         Destination::Model(upstream) => &upstream.base_url,
         Destination::Tool(tool) => &tool.base_url,
         Destination::Caller => return None,
+        Destination::Mcp(_) => return None,
     };
     if !tool {
         request = request.header(header::ACCEPT, "application/json, text/event-stream");

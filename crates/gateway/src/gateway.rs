@@ -26,6 +26,7 @@ use crate::identify::{self, Identities};
 use crate::inspect::{Inspector, is_json};
 use crate::issuer_keys::KeysError;
 use crate::malformed::Malformed;
+use crate::mcp::Mcp;
 use crate::media;
 use crate::metrics::Metrics;
 use crate::policy_watch::{self, Watched};
@@ -55,6 +56,7 @@ pub(crate) struct Gateway {
     pub(crate) node: String,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) tools: Vec<ToolServer>,
+    pub(crate) mcp: Mcp,
     pub(crate) prices: Prices,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
@@ -88,6 +90,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) fn new(
         settings: Settings,
+        mcp: Mcp,
         policies: Policies,
         appender: Appender,
         site: Option<Arc<dyn Site>>,
@@ -113,6 +116,7 @@ impl Gateway {
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,
+            mcp,
             prices: settings.prices,
             limits: settings.limits,
             clock,
@@ -205,11 +209,14 @@ impl Gateway {
         headers: &HeaderMap,
         peer: IpAddr,
         protocol: &str,
+        audience: Option<&str>,
         request_id: &str,
         now: Timestamp,
     ) -> Result<(Principal, Secret), Refused> {
         let identified = match identify::bearer(headers) {
-            Ok(token) => self.identities.identify(&token, now).await.map(|principal| (principal, token)),
+            Ok(token) => {
+                self.identities.identify(&token, audience, now).await.map(|principal| (principal, token))
+            }
             Err(refusal) => Err(refusal),
         };
         match identified {
@@ -224,7 +231,7 @@ impl Gateway {
     /// Who sent a request that is answered before it is looked at, if anybody vouches for them.
     pub(crate) async fn sender(&self, headers: &HeaderMap) -> Option<Principal> {
         let token = identify::bearer(headers).ok()?;
-        self.identities.identify(&token, self.clock.now()).await.ok()
+        self.identities.identify(&token, None, self.clock.now()).await.ok()
     }
 
     /// The node's first entries: what the recovery found, which calls it closes, what is in force now.
@@ -292,6 +299,7 @@ impl Gateway {
                 }
             }
             self.recorder.settle_all().await;
+            self.mcp.settle(&self, false).await;
             if second.is_multiple_of(SAID_EACH) {
                 self.recorder.say_what_is_owed();
             }
@@ -335,6 +343,7 @@ impl Gateway {
     /// which the ledger tries again.
     pub(crate) async fn stopped(&self) -> Totals {
         let waiting = Instant::now();
+        self.mcp.settle(self, true).await;
         self.recorder.settle_all().await;
         while !self.recorder.account.trails().is_empty() && waiting.elapsed() < LAST_WAIT {
             tokio::time::sleep(LOOK_AGAIN).await;

@@ -31,8 +31,10 @@ impl Handling {
     ) -> Handling {
         let tool = match target {
             Target::Model { .. } => None,
-            Target::Tool { name, .. } => Some(name.as_str()),
+            Target::Tool { name, .. } | Target::Session { name, .. } => Some(name.clone()),
+            Target::Resource { server, uri } => Some(format!("{server}:{uri}")),
         };
+        let tool = tool.as_deref();
         let rules = |stage| rulebook.rules(Way { stage, tenant: tenant.as_str(), tool });
         let (input, output) = (rules(Stage::Input), rules(Stage::Output));
         let vault = Vault::default();

@@ -68,7 +68,7 @@ pub(crate) async fn steps(
 
     // Before the body is read: a stranger must not make us hold 32 MiB.
     let (principal, token) =
-        gateway.identify(&head.headers, head.peer, client.protocol(), request_id, now).await?;
+        gateway.identify(&head.headers, head.peer, client.protocol(), None, request_id, now).await?;
 
     // The event becomes data: what is asked, what ended, or what else happened.
     check_headers(&head.headers).map_err(|refused| refused.sent_by(&principal))?;
@@ -129,7 +129,7 @@ impl Request<'_> {
 
         // Policy and content safety decide, over the findings; what cannot be redacted where it happens is denied.
         let decided =
-            decide(&gateway.policies.load(), self.principal.clone(), redacted, Ok(Destination::Caller));
+            decide(&gateway.policies.load(), self.principal.clone(), redacted, Ok(Destination::Caller), &[]);
         let permitted = match decided.and_then(|permitted| used.redactable(permitted)) {
             Ok(permitted) => permitted,
             Err(denied) => {

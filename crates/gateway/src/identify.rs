@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use aws_lc_rs::digest;
 use greffier_event::{Principal, Timestamp};
-use greffier_policy::{Refusal, peek, verify};
+use greffier_policy::{Issuer, Refusal, peek, verify};
 use http::{HeaderMap, HeaderValue};
 
 use crate::http_client::HttpClient;
@@ -58,19 +58,31 @@ impl Identities {
         self.issuers.iter().filter_map(|(_, keys)| keys.trouble()).collect()
     }
 
-    /// Verifies a token: signature, issuer, audience, times, tenant.
-    pub(crate) async fn identify(&self, token: &Secret, now: Timestamp) -> Result<Principal, Refusal> {
+    /// Verifies a token: signature, issuer, audience, times, tenant. `also` is an audience that does as well as the
+    /// issuer's own: a token made out to one entrance opens that entrance only.
+    pub(crate) async fn identify(
+        &self,
+        token: &Secret,
+        also: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Principal, Refusal> {
         let token = token.expose();
         let claimed = peek(token)?;
         let found =
             self.issuers.iter().enumerate().find(|(_, (trusted, _))| trusted.issuer.url == claimed.issuer);
         let (index, (trusted, keys)) = found.ok_or(Refusal::UnknownIssuer)?;
         let snapshot = keys.for_kid(claimed.kid.as_deref()).await.ok_or(Refusal::KeysUnavailable)?;
-        let hash = hash(token);
+        let hash = hash(token, also);
         if let Some(principal) = self.cached(&hash, index, snapshot.generation, now) {
             return Ok(principal);
         }
-        let principal = verify(token, &trusted.issuer, &snapshot.keys, now)?;
+        let principal = match (verify(token, &trusted.issuer, &snapshot.keys, now), also) {
+            (Err(Refusal::Audience), Some(also)) => {
+                let issuer = Issuer { audience: also.to_owned(), ..trusted.issuer.clone() };
+                verify(token, &issuer, &snapshot.keys, now)?
+            }
+            (verified, _) => verified?,
+        };
         let until = Timestamp::from_micros(now.as_micros() + CACHE_MICROS).min(principal.expires);
         let verified =
             Verified { principal: principal.clone(), issuer: index, generation: snapshot.generation, until };
@@ -98,9 +110,15 @@ impl Identities {
     }
 }
 
-fn hash(token: &str) -> [u8; 32] {
+/// A token, and what it was verified for.
+fn hash(token: &str, also: Option<&str>) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(token.as_bytes());
+    // No token has a zero byte in it.
+    context.update(b"\0");
+    context.update(also.unwrap_or_default().as_bytes());
     let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    out.copy_from_slice(context.finish().as_ref());
     out
 }
 

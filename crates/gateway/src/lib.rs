@@ -24,6 +24,7 @@ mod identify;
 mod inspect;
 mod issuer_keys;
 mod malformed;
+pub mod mcp;
 mod media;
 mod metrics;
 mod pipeline;
@@ -57,6 +58,7 @@ pub use body::Body;
 pub use clock::{Clock, Shift};
 pub use continues::{Class, Continues};
 pub use hook::Client as HookClient;
+pub use mcp::{Launch, McpServer, McpSettings, OnChange, Reach};
 pub use policy_watch::read_dir as read_policies;
 pub use remote::{OnFailure, Remote};
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
@@ -70,6 +72,9 @@ pub enum StartError {
     /// The keys of an issuer, given by file, cannot be used.
     #[error("{0}")]
     Keys(String),
+    /// The pins of MCP servers' tools cannot be read.
+    #[error("{0}")]
+    Pins(std::io::Error),
 }
 
 /// What a stop leaves behind.
@@ -93,7 +98,7 @@ pub fn may_fetch(url: &str) -> bool {
 /// When fixed issuer keys are not usable. Trouble with the ledger or an identity provider is no reason not to
 /// start: calls are refused until it is over, and `/readyz` says so.
 pub async fn serve(
-    settings: Settings,
+    mut settings: Settings,
     policies: Policies,
     appender: Appender,
     startup: Startup,
@@ -105,7 +110,10 @@ pub async fn serve(
         tracing::warn!(upstream, "its API key is not set: calls to it are refused");
     }
     let policy_dir = settings.policy_dir.clone();
-    let gateway = Gateway::new(settings, policies, appender, site, stop.clone())
+    let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.url.clone()).collect();
+    let local = settings.listen.ip().is_loopback();
+    let mcp = mcp::Mcp::new(std::mem::take(&mut settings.mcp), local, issuers).map_err(StartError::Pins)?;
+    let gateway = Gateway::new(settings, mcp, policies, appender, site, stop.clone())
         .map_err(|error| StartError::Keys(error.to_string()))?;
     let gateway = Arc::new(gateway);
     // The ledger may come up later than the listener (a full disk): its findings are recorded when it does.

@@ -113,6 +113,8 @@ pub(crate) fn read(
             resource.subjects = subject(tool, &body, head.query.as_deref()).into_iter().collect();
             (action, resource, target, None)
         }
+        // Read where messages are: each may be answered in its own way.
+        Route::Mcp { .. } => return Err(Refused::unknown_route()),
     };
     let mut contents = Vec::new();
     if !body.is_empty() {
@@ -140,22 +142,32 @@ pub(crate) fn read(
         resource,
         target,
         session_id: session(&head.headers),
-        trace: header(&head.headers, "traceparent").and_then(|text| traceparent(&text)),
-        source: Source {
-            channel: "gateway".to_owned(),
-            client: header(&head.headers, "user-agent")
-                .map(|agent| cut(&agent))
-                .filter(|agent| !agent.is_empty()),
-            ip: Some(head.peer.to_canonical().to_string()),
-            node: Some(node.to_owned()),
-            protocol: Some(head.route.protocol().to_owned()),
-            token: None,
-            oauth_client: None,
-            digest: None,
-        },
+        trace: trace(&head.headers),
+        source: origin(head, node, head.route.protocol()),
         contents,
     };
     Ok(ReadCall { call, chat })
+}
+
+/// How a request reached us.
+pub(crate) fn origin(head: &Head, node: &str, protocol: &str) -> Source {
+    Source {
+        channel: "gateway".to_owned(),
+        client: header(&head.headers, "user-agent")
+            .map(|agent| cut(&agent))
+            .filter(|agent| !agent.is_empty()),
+        ip: Some(head.peer.to_canonical().to_string()),
+        node: Some(node.to_owned()),
+        protocol: Some(protocol.to_owned()),
+        token: None,
+        oauth_client: None,
+        digest: None,
+    }
+}
+
+/// The trace a request belongs to.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<Trace> {
+    header(headers, "traceparent").and_then(|text| traceparent(&text))
 }
 
 /// What no request may come with, wherever it goes: too many headers, or a framing of its own.
@@ -279,7 +291,7 @@ pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Our own header first, then those that coding agents send.
-fn session(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn session(headers: &HeaderMap) -> Option<String> {
     ["greffier-session-id", "x-claude-code-session-id", "session-id", "mcp-session-id"]
         .iter()
         .find_map(|name| header(headers, name))

@@ -365,7 +365,11 @@ pub(crate) fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> V
     let body = redacted.record().iter().find(|content| content.place == Place::Body);
     match &redacted.call().target {
         greffier_event::Target::Model { .. } => parts.extend(body.map(|body| part("prompt", body))),
-        greffier_event::Target::Tool { .. } => parts.push(parameters(redacted.record())),
+        greffier_event::Target::Tool { .. } if !is_message(redacted.call()) => {
+            parts.push(parameters(redacted.record()));
+        }
+        // Of an MCP message everything that says anything is in its parameters.
+        _ => parts.extend(body.map(|body| part("parameters", body))),
     }
     if let Some((error, _)) = redacted.unanswered() {
         let content = serde_json::json!({ "content_safety": { "remote": error.to_string() } });
@@ -380,6 +384,11 @@ pub(crate) fn input_parts(redacted: &Redacted<Call>, principal: &Principal) -> V
         });
     }
     parts
+}
+
+/// Whether a call is a message of MCP.
+fn is_message(call: &Call) -> bool {
+    call.source.protocol.as_deref().is_some_and(|protocol| protocol.starts_with("mcp."))
 }
 
 /// A tool call's path, query, headers and body in one document.

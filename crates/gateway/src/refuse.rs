@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 use crate::body::Body;
+use crate::mcp;
 use crate::wire::{self, Wire};
 
 /// What a caller is told instead of a reply.
@@ -21,11 +22,37 @@ pub(crate) struct Refused {
     pub(crate) receipt: Option<String>,
     /// Of a request that is no call: who sent it.
     pub(crate) sender: Option<Box<Principal>>,
+    /// Whether more rights would help.
+    pub(crate) lacks_permit: bool,
+    /// Which token would do, and where to get it: the value of `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
+    /// What an error of JSON-RPC says beside.
+    pub(crate) rpc: Option<Box<Rpc>>,
+}
+
+/// What an error of JSON-RPC says beside its message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rpc {
+    /// The request's id, as JSON.
+    pub(crate) id: Option<String>,
+    /// Its number, where the status does not say it.
+    pub(crate) code: Option<i64>,
+    /// Members of its data.
+    pub(crate) data: Option<serde_json::Value>,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
-        Refused { status, code, message: message.into(), receipt: None, sender: None }
+        Refused {
+            status,
+            code,
+            message: message.into(),
+            receipt: None,
+            sender: None,
+            lacks_permit: false,
+            challenge: None,
+            rpc: None,
+        }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Refused {
@@ -60,6 +87,11 @@ impl Refused {
         self
     }
 
+    pub(crate) fn in_rpc(mut self, rpc: Rpc) -> Refused {
+        self.rpc = Some(Box::new(rpc));
+        self
+    }
+
     pub(crate) fn with_receipt(mut self, receipt: String) -> Refused {
         self.receipt = Some(receipt);
         self
@@ -87,13 +119,18 @@ impl From<Refusal> for Refused {
 
 /// The response for a refusal, in the caller's wire format.
 pub(crate) fn response(wire: Wire, refused: &Refused, request_id: &str) -> Response<Body> {
-    let body = wire.error_body(refused.status, refused.code, &refused.message, request_id);
+    let body = match wire {
+        Wire::Mcp => mcp::error_body(refused, request_id),
+        wire => wire.error_body(refused.status, refused.code, &refused.message, request_id),
+    };
     let mut response = Response::new(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed());
     *response.status_mut() =
         StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if refused.status == 401 {
+    if let Some(challenge) = refused.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+        headers.insert(http::header::WWW_AUTHENTICATE, challenge);
+    } else if refused.status == 401 {
         headers.insert(
             http::header::WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer error=\"invalid_token\""),

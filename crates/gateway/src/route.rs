@@ -1,11 +1,14 @@
 //! Where requests come in, and where calls may go.
 
+use std::sync::Arc;
+
 use greffier_event::Target;
 use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
 use crate::adapt::gemini::Address;
 use crate::hook::Client;
+use crate::mcp::{McpServer, WELL_KNOWN};
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
 use crate::stored::Stored;
 use crate::wire::Wire;
@@ -30,6 +33,11 @@ pub(crate) enum Route {
     },
     /// `/hooks/{client}`: what an agent's own software is about to do, or did.
     Hook(Client),
+    /// `/mcp/{server}`.
+    Mcp {
+        /// The configured name.
+        server: String,
+    },
 }
 
 impl Route {
@@ -50,7 +58,7 @@ impl Route {
             Route::Chat(protocol) => Some(*protocol),
             Route::Gemini(address) => Some(address.protocol),
             Route::Stored(_) => Some(Protocol::OpenAiResponses),
-            Route::Models(_) | Route::Tool { .. } | Route::Hook(_) => None,
+            Route::Models(_) | Route::Tool { .. } | Route::Hook(_) | Route::Mcp { .. } => None,
         }
     }
 
@@ -64,7 +72,10 @@ impl Route {
 
     /// The wire format the caller expects errors in.
     pub(crate) fn wire(&self) -> Wire {
-        self.kind().map_or(Wire::Plain, UpstreamKind::wire)
+        match self {
+            Route::Mcp { .. } => Wire::Mcp,
+            _ => self.kind().map_or(Wire::Plain, UpstreamKind::wire),
+        }
     }
 
     /// The protocol's name, as events and metrics carry it.
@@ -78,6 +89,7 @@ impl Route {
             Route::Models(UpstreamKind::Gemini) => "gemini.models",
             Route::Tool { .. } => "http.tool",
             Route::Hook(client) => client.protocol(),
+            Route::Mcp { .. } => "mcp",
         }
     }
 }
@@ -88,6 +100,7 @@ pub(crate) fn wire(path: &str) -> Wire {
         path if path.starts_with("/v1/messages") => Wire::Anthropic,
         path if path.starts_with("/v1beta/") || Address::parse(path).is_some() => Wire::Gemini,
         path if path.starts_with("/v1/") => Wire::OpenAi,
+        path if path.starts_with("/mcp/") => Wire::Mcp,
         _ => Wire::Plain,
     }
 }
@@ -98,6 +111,8 @@ pub(crate) enum Entrance {
     Health,
     Ready,
     Metrics,
+    /// What OAuth clients need to know about an MCP server's entrance.
+    ResourceMetadata(String),
     /// A path of ours, with a method it does not take.
     WrongMethod(Wire),
     Unknown,
@@ -132,13 +147,20 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         "/hooks/claude-code" => (Route::Hook(Client::ClaudeCode), post),
         "/hooks/codex" => (Route::Hook(Client::Codex), post),
         "/hooks/cursor" => (Route::Hook(Client::Cursor), post),
+        _ if path.starts_with("/mcp/") || path.starts_with(WELL_KNOWN) => {
+            let described = path.strip_prefix(WELL_KNOWN);
+            let server = described.unwrap_or(path).strip_prefix("/mcp/").filter(|server| is_name(server));
+            let Some(server) = server.map(str::to_owned) else { return Entrance::Unknown };
+            match described {
+                Some(_) if reads => return Entrance::ResourceMetadata(server),
+                Some(_) => return Entrance::WrongMethod(Wire::Plain),
+                None => (Route::Mcp { server }, post || matches!(*method, Method::GET | Method::DELETE)),
+            }
+        }
         _ => {
             let Some(rest) = path.strip_prefix("/tools/") else { return Entrance::Unknown };
             let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let named = !name.is_empty()
-                && name.len() <= 64
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-            if !named {
+            if !is_name(name) {
                 return Entrance::Unknown;
             }
             let methods =
@@ -147,6 +169,13 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         }
     };
     if taken { Entrance::Governed(route) } else { Entrance::WrongMethod(route.wire()) }
+}
+
+/// Whether a tool or server may be configured under this name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// Where a permitted call goes.
@@ -158,6 +187,8 @@ pub(crate) enum Destination {
     Tool(ToolServer),
     /// Nowhere: the caller acts itself, and asked before.
     Caller,
+    /// To an MCP server, or from one to the caller's client.
+    Mcp(Arc<McpServer>),
 }
 
 /// Why a call cannot go anywhere.
@@ -169,6 +200,10 @@ pub(crate) enum NoDestination {
     Key,
     /// No tool of that name.
     Tool,
+    /// The tool's definition is not the pinned one.
+    Changed,
+    /// A subscription names a resource that policies do not permit.
+    Watched,
 }
 
 impl NoDestination {
@@ -178,6 +213,10 @@ impl NoDestination {
             NoDestination::Model => "no configured upstream serves this model",
             NoDestination::Key => "the upstream that serves this model has no API key configured",
             NoDestination::Tool => "no tool of this name is configured",
+            NoDestination::Changed => {
+                "the tool's definition changed since it was first seen; somebody has to accept it"
+            }
+            NoDestination::Watched => "no policy permits one of the resources that the subscription names",
         }
     }
 }
@@ -195,6 +234,8 @@ pub(crate) fn destination(
             let tool = tools.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
             return Ok(Destination::Tool(tool.clone()));
         }
+        // The MCP entrance knows its own servers.
+        Target::Resource { .. } | Target::Session { .. } => return Err(NoDestination::Tool),
     };
     let Some(kind) = route.kind() else { return Err(NoDestination::Tool) };
     // A list of models asks no model, and a stored response may be of any: the first upstream of the kind it is.

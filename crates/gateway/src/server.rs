@@ -144,6 +144,12 @@ async fn answer(
             let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
             text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
         }
+        Entrance::ResourceMetadata(server) if gateway.mcp.has(&server) => {
+            text("application/json", gateway.mcp.door.metadata(&server, &parts.headers))
+        }
+        Entrance::ResourceMetadata(_) => {
+            refuse::response(route::wire(""), &Refused::unknown_route(), &gateway.clock.request_id())
+        }
         Entrance::WrongMethod(wire) => {
             refuse::response(wire, &Refused::wrong_method(), &gateway.clock.request_id())
         }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::continues::Continues;
+use crate::mcp::McpSettings;
 use crate::prices::Prices;
 use crate::remote::Remote;
 use crate::wire::Wire;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
     /// HTTP APIs offered as tools.
     pub tools: Vec<ToolServer>,
+    /// MCP servers, and how their entrance is guarded.
+    pub mcp: McpSettings,
     /// The folder of Cedar policies, watched for changes.
     pub policy_dir: PathBuf,
     /// What finds sensitive values.

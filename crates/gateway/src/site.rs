@@ -138,7 +138,7 @@ async fn steps(
         Access::Caller => {
             // No read without its record either.
             gateway.ready().map_err(|_| Refused::not_recording())?;
-            let (caller, _) = gateway.identify(&parts.headers, peer, PROTOCOL, request_id, now).await?;
+            let (caller, _) = gateway.identify(&parts.headers, peer, PROTOCOL, None, request_id, now).await?;
             // Nothing goes on a trail before what it owes, a read no more than a call.
             gateway.recorder.settle(&caller.tenant).await.map_err(|_| Refused::not_recording())?;
             Some(caller)

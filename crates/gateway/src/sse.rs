@@ -15,8 +15,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Why a stream of events cannot be read further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SseError {
-    /// One event is larger than [`MAX_EVENT`].
-    #[error("the upstream sent an event of more than {MAX_EVENT} bytes")]
+    /// One event is larger than the decoder's limit.
+    #[error("the upstream sent an event over the limit")]
     TooLarge,
     /// The format is UTF-8 only.
     #[error("the upstream sent an event that is not UTF-8")]
@@ -24,8 +24,9 @@ pub enum SseError {
 }
 
 /// Splits a byte stream into events.
-#[derive(Default)]
 pub struct SseDecoder {
+    /// The most bytes one event may have.
+    limit: usize,
     buffer: BytesMut,
     /// Where the line being read begins.
     line: usize,
@@ -34,10 +35,21 @@ pub struct SseDecoder {
     past_first_byte: bool,
 }
 
+impl Default for SseDecoder {
+    fn default() -> SseDecoder {
+        SseDecoder::with_limit(MAX_EVENT)
+    }
+}
+
 impl SseDecoder {
     /// A decoder at the beginning of a stream.
     pub fn new() -> SseDecoder {
         SseDecoder::default()
+    }
+
+    /// The same for a stream whose events may be as large as whole messages are.
+    pub fn with_limit(limit: usize) -> SseDecoder {
+        SseDecoder { limit, buffer: BytesMut::new(), line: 0, searched: 0, past_first_byte: false }
     }
 
     /// Takes the next bytes of the stream, in whatever pieces they come.
@@ -59,10 +71,10 @@ impl SseDecoder {
             if blank {
                 let raw = self.buffer.split_to(end).freeze();
                 (self.line, self.searched) = (0, 0);
-                return SseEvent::new(raw).map(Some);
+                return SseEvent::new(raw, self.limit).map(Some);
             }
         }
-        if self.buffer.len() > MAX_EVENT { Err(SseError::TooLarge) } else { Ok(None) }
+        if self.buffer.len() > self.limit { Err(SseError::TooLarge) } else { Ok(None) }
     }
 
     /// Drops a leading byte-order mark; false while it cannot be told whether there is one.
@@ -109,8 +121,8 @@ impl std::fmt::Debug for SseEvent {
 }
 
 impl SseEvent {
-    fn new(raw: Bytes) -> Result<SseEvent, SseError> {
-        if raw.len() > MAX_EVENT {
+    fn new(raw: Bytes, limit: usize) -> Result<SseEvent, SseError> {
+        if raw.len() > limit {
             return Err(SseError::TooLarge);
         }
         match std::str::from_utf8(&raw) {

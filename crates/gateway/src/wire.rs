@@ -16,6 +16,8 @@ pub enum Wire {
     Gemini,
     /// Our own: `{"error":{"code","message","hint","request_id"}}`.
     Plain,
+    /// JSON-RPC 2.0, as MCP has it.
+    Mcp,
 }
 
 /// Codes that must not be tried again: the act may have happened unrecorded, or would only be refused again.
@@ -72,6 +74,11 @@ impl Wire {
                     }],
                 },
             }),
+            Wire::Mcp => json(&serde_json::json!({
+                "jsonrpc": "2.0",
+                "id": null,
+                "error": { "code": -32603, "message": message, "data": { "code": code, "request_id": request_id } },
+            })),
             Wire::Plain => {
                 json(&PlainError { error: PlainDetail { code, message, hint: hint(code), request_id } })
             }
@@ -83,7 +90,7 @@ impl Wire {
         let status = if code == "content_blocked" { 403 } else { 500 };
         let mut event = match self {
             Wire::OpenAi | Wire::Gemini => b"data: ".to_vec(),
-            Wire::Anthropic | Wire::Plain => b"event: error\ndata: ".to_vec(),
+            Wire::Anthropic | Wire::Plain | Wire::Mcp => b"event: error\ndata: ".to_vec(),
         };
         event.extend(self.error_body(status, code, message, request_id));
         event.extend_from_slice(b"\n\n");

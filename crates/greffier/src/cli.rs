@@ -4,6 +4,7 @@ mod ask;
 mod erase;
 mod hook;
 mod keep;
+mod mcp;
 mod witness;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use ask::{
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};
+pub(crate) use mcp::Mcp;
 pub(crate) use witness::{Witness, WitnessCommand};
 
 pub(crate) use erase::{At, Erase, Hold, Subject, Why};
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     /// Say which entries expired, which would go now by the configured retention, and what keeps the others. Changes
     /// nothing.
     Retention,
+    /// Wrap an MCP server for a client that speaks to commands: `greffier mcp -- COMMAND`.
+    Mcp(Mcp),
     /// Find sensitive data: JSONL {id,text} in, {id,spans} out, places in bytes; on a terminal the text with its hits.
     Scan(Scan),
     /// Look at the policies.

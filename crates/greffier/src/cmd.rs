@@ -12,6 +12,7 @@ mod hook;
 mod import;
 mod init;
 mod keys;
+mod mcp;
 mod policy;
 mod prove;
 mod restore;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Keys(what) => keys::run(&what, config, output),
         Command::Backup(args) => backup::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
+        Command::Mcp(args) => mcp::run(&args),
         Command::Retention => retention::run(config, output),
         Command::Scan(args) => scan::run(&args, config, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),

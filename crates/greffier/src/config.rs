@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{Continues, Limits, Remote, ToolServer, Upstream};
+use greffier_gateway::{Continues, Limits, McpServer, Remote, ToolServer, Upstream};
 use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
 use greffier_safety::{Rulebook, Scanner};
@@ -70,6 +70,15 @@ pub(crate) struct ToolConfig {
     pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
 }
 
+/// An MCP server, where its credential comes from, and which variables a command sees.
+#[derive(Debug)]
+pub(crate) struct McpConfig {
+    /// Its credential and its environment are still empty.
+    pub(crate) server: McpServer,
+    pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
+    pub(crate) environment: Vec<String>,
+}
+
 /// Who vouches for the trails, and what that counts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AnchorConfig {
@@ -101,6 +110,13 @@ pub(crate) struct Config {
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) tools: Vec<ToolConfig>,
+    pub(crate) mcp: Vec<McpConfig>,
+    /// How callers reach this gateway.
+    pub(crate) public_url: Option<String>,
+    /// Pages that may use the MCP entrance.
+    pub(crate) origins: Vec<String>,
+    /// Where the digests of MCP tools' definitions are kept.
+    pub(crate) pins: PathBuf,
     pub(crate) policy_dir: PathBuf,
     pub(crate) safety: SafetyConfig,
     pub(crate) prices: Option<PathBuf>,

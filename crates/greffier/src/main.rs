@@ -15,6 +15,7 @@ mod exit;
 mod fields;
 mod http;
 mod key_watch;
+mod mcp;
 mod output;
 mod site;
 mod source;

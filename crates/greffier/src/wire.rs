@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use greffier_gateway::prices::Prices;
-use greffier_gateway::{Clock, KeySource, Secret, Settings, TrustedIssuer};
+use greffier_gateway::{Clock, KeySource, McpServer, McpSettings, Reach, Secret, Settings, TrustedIssuer};
 use greffier_policy::Policies;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, IssuerConfig, SecretSource, ToolConfig, UpstreamConfig};
+use crate::config::{Config, IssuerConfig, McpConfig, SecretSource, ToolConfig, UpstreamConfig};
 use crate::dev_issuer;
 use crate::exit::Failure;
 
@@ -38,6 +38,12 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
         issuers,
         upstreams: config.upstreams.into_iter().map(upstream).collect::<anyhow::Result<_>>()?,
         tools: config.tools.into_iter().map(tool).collect::<anyhow::Result<_>>()?,
+        mcp: McpSettings {
+            servers: config.mcp.into_iter().map(mcp).collect::<anyhow::Result<_>>()?,
+            public_url: config.public_url,
+            origins: config.origins,
+            pins: Some(config.pins),
+        },
         policy_dir: config.policy_dir,
         scanner: config.safety.scanner,
         rules: config.safety.rules,
@@ -89,6 +95,42 @@ fn tool(config: ToolConfig) -> anyhow::Result<greffier_gateway::ToolServer> {
         tool.credential = Some((header, secret));
     }
     Ok(tool)
+}
+
+/// What every program needs to find its way: no credential stands in these.
+const PLAIN_VARIABLES: [&str; 10] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/// A server's credential has to be there, like a tool's; a variable that a command may see need not be set.
+fn mcp(config: McpConfig) -> anyhow::Result<McpServer> {
+    let mut server = config.server;
+    match &mut server.reach {
+        Reach::Http { credential, .. } => {
+            if let Some((header, source)) = config.credential {
+                let found = secret(&source)
+                    .with_context(|| format!("the credential of MCP server `{}`", server.name))?;
+                let Some(secret) = found else {
+                    let message = format!("the credential of MCP server `{}` is not there", server.name);
+                    return Err(Failure::new("credential", message)
+                        .hint("set the variable that `credential_env` names")
+                        .into());
+                };
+                *credential = Some((header, secret));
+            }
+        }
+        Reach::Command(launch) => {
+            let all = config.environment.iter().any(|name| name == "*");
+            let wanted = |name: &str| {
+                all || PLAIN_VARIABLES.contains(&name) || config.environment.iter().any(|other| other == name)
+            };
+            launch.environment = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter(|(name, _)| wanted(name))
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect();
+        }
+    }
+    Ok(server)
 }
 
 /// The secret, or `None` if its variable is not set. A file has to be there. No message ever shows it.

@@ -17,6 +17,9 @@ const SHOWN_ROLES: usize = 3;
 const SHOWN_ROLE: usize = 64;
 const SHOWN_TARGET: usize = 128;
 
+/// The rule that lets through what no policy forbids and none has to permit.
+const OF_THE_PROTOCOL: &str = "the protocol needs it, and no policy forbids it";
+
 /// A governed call, as policies see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -92,8 +95,15 @@ impl Policies {
             Target::Tool { server, name } => {
                 ("call_tool", within(self.names.server(server), self.names.tool(name)))
             }
+            Target::Session { server, name } => {
+                ("call_tool", within(self.names.server(server), self.names.tool(name)))
+            }
+            Target::Resource { server, uri } => {
+                ("read_resource", within(self.names.server(server), self.names.resource(uri)))
+            }
         };
         let case = Case {
+            needs_permit: !matches!(question.target, Target::Session { .. }),
             principal,
             action,
             resource,
@@ -106,6 +116,8 @@ impl Policies {
         self.decide(&case, || match question.target {
             Target::Model { name } => format!("invoke model {}", shown(name, SHOWN_TARGET)),
             Target::Tool { name, .. } => format!("call tool {}", shown(name, SHOWN_TARGET)),
+            Target::Session { name, .. } => format!("use {}", shown(name, SHOWN_TARGET)),
+            Target::Resource { uri, .. } => format!("read resource {}", shown(uri, SHOWN_TARGET)),
         })
     }
 
@@ -113,6 +125,7 @@ impl Policies {
     pub fn authorise_admin(&self, principal: &Principal, question: &AdminQuestion<'_>) -> Decision {
         let trail = question.trail.as_str();
         let case = Case {
+            needs_permit: true,
             principal,
             action: question.action.name(),
             resource: trail_of(self.names.tenant(trail), self.names.trail(trail)),
@@ -146,6 +159,12 @@ impl Policies {
                 self.deny(Some((*rule).to_owned()), forbidden.chain(faults).collect())
             }
             _ if !erred.is_empty() => self.deny(None, faults.collect()),
+            _ if !case.needs_permit => Decision {
+                kind: DecisionKind::Allow,
+                rule: Some(OF_THE_PROTOCOL.to_owned()),
+                reasons: Vec::new(),
+                version: self.digest().to_owned(),
+            },
             _ => {
                 let reason = format!("no policy permits {} to {}", who(case.principal), words());
                 self.deny(None, vec![reason])

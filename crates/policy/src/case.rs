@@ -18,6 +18,8 @@ use crate::verdict::Verdict;
 
 /// A question in the words of the schema.
 pub(crate) struct Case<'a> {
+    /// Whether silence is a denial.
+    pub(crate) needs_permit: bool,
     pub(crate) principal: &'a Principal,
     pub(crate) action: &'static str,
     pub(crate) resource: Entity,

@@ -27,6 +27,7 @@ pub(crate) struct Names {
     tool: EntityType,
     server: EntityType,
     trail: EntityType,
+    resource: EntityType,
     parameters: Arc<EntityUID>,
     no_parameters: Arc<Entity>,
     ip: Option<Function>,
@@ -47,6 +48,7 @@ impl Names {
             tool: kind("Tool")?,
             server: kind("Server")?,
             trail: kind("Trail")?,
+            resource: kind("Resource")?,
             no_parameters: Arc::new(Entity::with_uid(parameters.clone())),
             parameters: Arc::new(parameters),
             ip: Function::named("ip"),
@@ -83,6 +85,10 @@ impl Names {
 
     pub(crate) fn trail(&self, id: &str) -> EntityUID {
         uid(&self.trail, id)
+    }
+
+    pub(crate) fn resource(&self, id: &str) -> EntityUID {
+        uid(&self.resource, id)
     }
 
     /// The one entity that carries a call's arguments.

@@ -173,7 +173,8 @@ impl Origin {
         used: Option<&Use>,
     ) -> Call {
         let name = match &target {
-            Target::Tool { name, .. } => name.clone(),
+            Target::Tool { name, .. } | Target::Session { name, .. } => name.clone(),
+            Target::Resource { uri, .. } => uri.clone(),
             Target::Model { .. } => format!("{}:prompt", client.name()),
         };
         let body = |used: &Use| Content {

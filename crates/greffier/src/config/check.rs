@@ -5,6 +5,7 @@ mod bounds;
 mod destinations;
 mod failure;
 mod identity;
+mod mcp;
 mod retention;
 mod safety;
 mod timestamps;
@@ -48,6 +49,8 @@ pub(crate) fn check(
     let issuers = checker.issuers(&raw.issuer);
     let upstreams = checker.upstreams(&raw.upstream);
     let tools = checker.tools(&raw.tool);
+    let mcp = checker.mcp(&raw);
+    let pins = checker.path(&raw.pins);
     let safety = checker.safety(&raw.safety);
     let limits = checker.server(&raw.server);
     let query = checker.query(&raw.query);
@@ -72,6 +75,10 @@ pub(crate) fn check(
         issuers,
         upstreams,
         tools,
+        mcp,
+        public_url: raw.public_url.map(toml::Spanned::into_inner),
+        origins: raw.origins.into_iter().map(toml::Spanned::into_inner).collect(),
+        pins,
         policy_dir,
         safety,
         prices,

@@ -7,13 +7,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawIssuer, RawLedger, RawPolicy, RawPrices, RawQuery,
-    RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream, RawWitness,
+    Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawIssuer, RawLedger, RawMcp, RawPolicy, RawPrices,
+    RawQuery, RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream,
+    RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("mcp", "MCP servers"),
+const NOT_BUILT: [(&str, &str); 3] = [
     ("limit", "limits on calls, tokens and cost"),
     ("privacy", "identities as references"),
     ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
@@ -31,6 +31,7 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     }
     found.list(root, "upstream", fields::<RawUpstream>());
     found.list(root, "tool", fields::<RawTool>());
+    found.list(root, "mcp", fields::<RawMcp>());
     if root.get("on_record_failure").is_some_and(|value| value.get_ref().as_table().is_some()) {
         found.section(root, "on_record_failure", fields::<RawByClass>());
     }

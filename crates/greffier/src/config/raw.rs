@@ -2,6 +2,7 @@
 
 mod anchor;
 mod failure;
+mod mcp;
 mod safety;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use toml::Spanned;
 
 pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
 pub(crate) use failure::{RawByClass, RawFailure};
+pub(crate) use mcp::RawMcp;
 pub(crate) use safety::{RawEntity, RawRemote, RawRule, RawSafety};
 
 /// A text with its place.
@@ -29,6 +31,10 @@ pub(crate) struct Raw {
     pub(crate) keys: Text,
     pub(crate) origin: Text,
     pub(crate) node: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<Text>,
+    pub(crate) origins: Vec<Text>,
+    pub(crate) pins: Text,
     pub(crate) on_record_failure: Spanned<RawFailure>,
     pub(crate) policy: RawPolicy,
     pub(crate) safety: RawSafety,
@@ -43,6 +49,7 @@ pub(crate) struct Raw {
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
     pub(crate) tool: Vec<RawTool>,
+    pub(crate) mcp: Vec<RawMcp>,
     pub(crate) witness: Vec<RawWitness>,
 }
 
@@ -55,6 +62,9 @@ impl Default for Raw {
             keys: text("greffier-keys"),
             origin: text("greffier.local"),
             node: text("node-1"),
+            public_url: None,
+            origins: Vec::new(),
+            pins: text("greffier-pins"),
             on_record_failure: Spanned::new(0..0, RawFailure::Word("refuse".to_owned())),
             policy: RawPolicy::default(),
             safety: RawSafety::default(),
@@ -68,6 +78,7 @@ impl Default for Raw {
             issuer: Vec::new(),
             upstream: Vec::new(),
             tool: Vec::new(),
+            mcp: Vec::new(),
             witness: Vec::new(),
         }
     }

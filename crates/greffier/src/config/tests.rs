@@ -22,10 +22,13 @@ fn nothing_is_a_configuration() {
         keys = "greffier-keys"
         origin = "greffier.local"
         node = "node-1"
+        origins = []
+        pins = "greffier-pins"
         on_record_failure = "refuse"
         issuer = []
         upstream = []
         tool = []
+        mcp = []
         witness = []
 
         [policy]
@@ -116,7 +119,7 @@ fn what_is_not_built_says_so() {
                 [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
-        greffier.toml:2:3: `mcp` is not built yet: MCP servers
+        greffier.toml:2:3: an MCP server needs either `url` or `command`
         greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
         greffier.toml:7:2: `privacy` is not built yet: identities as references
         greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
@@ -305,9 +308,12 @@ fn the_environment_lies_over_the_file() {
         keys = "greffier-keys"
         origin = "greffier.local"
         node = "node-1"
+        origins = []
+        pins = "greffier-pins"
         on_record_failure = "refuse"
         issuer = []
         tool = []
+        mcp = []
         witness = []
 
         [policy]
@@ -469,7 +475,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, witness
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, public_url, origins, pins, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, mcp, witness
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
@@ -621,4 +627,19 @@ fn another_analyser_is_asked_for_what_it_is_configured_for() {
     greffier.toml:7:14: expected `deny` or `continue`
     greffier.toml:8:1: unknown key `replies` in `remote`: expected one of url, timeout, entities, score, language, on_failure
     "#);
+}
+
+#[test]
+fn mcp_servers_are_checked() {
+    let problems = |text: &str| problems(text, &[]);
+    let good = "[[mcp]]\nname = \"crm\"\nurl = \"http://127.0.0.1:3101/mcp\"\n\
+                [[mcp]]\nname = \"files\"\ncommand = [\"npx\", \"server\"]\nenv = [\"NODE_OPTIONS\"]\n";
+    assert_eq!(problems(good), "no problems");
+    let bad = "origins = [\"https://a.example/path\"]\n\
+               [[mcp]]\nname = \"a\"\n\
+               [[mcp]]\nname = \"b\"\nurl = \"http://x/\"\ncommand = [\"y\"]\n\
+               [[mcp]]\nname = \"c\"\ncommand = []\non_change = \"ask\"\nprocesses = 0\n\
+               [[mcp]]\nname = \"d\"\ncommand = [\"y\"]\nenv = [\"A=B\"]\ncredential_env = \"KEY\"\n\
+               [[tool]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:1\"\n";
+    insta::assert_snapshot!(problems(bad), @"");
 }

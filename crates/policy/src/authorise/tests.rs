@@ -422,3 +422,39 @@ fn why_greffier_itself_refuses() {
           no policy permits a user with role analyst to manage greffier
         "#);
 }
+
+#[test]
+fn resources_and_what_keeps_a_connection_going() {
+    let policies = policies(
+        r#"@id("the crm's resources are read")
+        permit (principal, action == Action::"read_resource", resource in Server::"crm");
+        @id("one is not")
+        forbid (principal, action == Action::"read_resource", resource == Resource::"crm://secret");
+        @id("nobody speaks to the hr server")
+        forbid (principal, action, resource in Server::"hr");"#,
+    );
+    let resource = |server: &str, uri: &str| {
+        let target = Target::Resource { server: server.to_owned(), uri: uri.to_owned() };
+        check(&policies, &principal(), &target)
+    };
+    let session = |server: &str| {
+        let target =
+            Target::Session { server: server.to_owned(), name: format!("{server}:method:initialize") };
+        check(&policies, &principal(), &target)
+    };
+    insta::assert_snapshot!(resource("crm", "crm://people"), @"Allow by the crm's resources are read");
+    insta::assert_snapshot!(resource("crm", "crm://secret"), @r#"
+        Deny by one is not
+          policy "one is not" forbids it
+        "#);
+    insta::assert_snapshot!(resource("ehr", "crm://people"), @r#"
+        Deny by -
+          no policy permits a user with role analyst to read resource crm://people
+        "#);
+    // Silence is no denial here, a forbid is one.
+    insta::assert_snapshot!(session("crm"), @"Allow by the protocol needs it, and no policy forbids it");
+    insta::assert_snapshot!(session("hr"), @r#"
+        Deny by nobody speaks to the hr server
+          policy "nobody speaks to the hr server" forbids it
+        "#);
+}

@@ -98,7 +98,7 @@ impl Checker<'_> {
         }
         let secret =
             self.secret(&raw.name, "credential", raw.credential_env.as_ref(), raw.credential_file.as_ref());
-        let header = self.credential_header(raw, secret.is_some());
+        let header = self.credential_header(raw.credential_header.as_ref(), secret.is_some());
         let timeout = self.take(&raw.timeout, units::timeout(raw.timeout.get_ref()));
         let idle_timeout = self.take(&raw.idle_timeout, units::timeout(raw.idle_timeout.get_ref()));
         let tool = ToolServer {
@@ -146,7 +146,7 @@ impl Checker<'_> {
         None
     }
 
-    fn secret(
+    pub(super) fn secret(
         &mut self,
         owner: &Text,
         what: &str,
@@ -171,8 +171,12 @@ impl Checker<'_> {
         }
     }
 
-    fn credential_header(&mut self, raw: &RawTool, has_secret: bool) -> Option<HeaderName> {
-        let Some(written) = &raw.credential_header else { return Some(header::AUTHORIZATION) };
+    pub(super) fn credential_header(
+        &mut self,
+        written: Option<&Text>,
+        has_secret: bool,
+    ) -> Option<HeaderName> {
+        let Some(written) = written else { return Some(header::AUTHORIZATION) };
         if !has_secret {
             self.problem(written, "a header without a value: add `credential_env` or `credential_file`");
         }
