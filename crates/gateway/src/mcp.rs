@@ -116,29 +116,30 @@ async fn close(gateway: &Gateway, left: Left<AskedClient, Suspended>) {
 pub(crate) struct AtTheDoor {
     /// Whom a token may be made out to, beside the gateway itself.
     pub(crate) audience: Option<String>,
-    /// What is said to whoever has no good token, by the error's code.
-    challenge: Option<Box<dyn Fn(Option<&str>) -> String + Send + Sync>>,
+    /// Where a caller without a good token learns where to get one.
+    metadata_url: Option<String>,
 }
 
 pub(crate) fn at_the_door(gateway: &Arc<Gateway>, head: &Head) -> AtTheDoor {
     let Route::Mcp { server } = &head.route else { return AtTheDoor::default() };
-    let audience = gateway.mcp.door.audience(server);
-    let (gateway, server, headers) = (Arc::clone(gateway), server.clone(), head.headers.clone());
-    let challenge = move |error: Option<&str>| gateway.mcp.door.challenge(&server, &headers, error);
-    AtTheDoor { audience, challenge: Some(Box::new(challenge)) }
+    let door = &gateway.mcp.door;
+    AtTheDoor {
+        audience: door.audience(server),
+        metadata_url: Some(door.metadata_url(server, &head.headers)),
+    }
 }
 
 impl AtTheDoor {
     /// A refusal that says which token would do.
     pub(crate) fn challenging(&self, mut refused: Refused) -> Refused {
-        let Some(challenge) = &self.challenge else { return refused };
+        let Some(url) = &self.metadata_url else { return refused };
         let error = match (refused.status, refused.code) {
             (401, "missing_token") => None,
             (401, _) => Some("invalid_token"),
             (403, _) if refused.lacks_permit => Some("insufficient_scope"),
             _ => return refused,
         };
-        refused.challenge = Some(challenge(error));
+        refused.challenge = Some(door::challenge(url, error));
         refused
     }
 }
@@ -254,7 +255,8 @@ async fn ask(
 
     // From here on the way of every call: inspected, decided, on record.
     let principal = caller.principal.clone();
-    let (cleared, handling) = pipeline::clear(gateway, caller, call, destination, notes, arrived).await?;
+    let (cleared, handling) =
+        Box::pin(pipeline::clear(gateway, caller, call, destination, notes, arrived)).await?;
     let Some(server) = server else { return Err(Refused::new(404, "tool_not_found", "no such server")) };
 
     // The act: sent on, to a process of its own where the server is a command.
@@ -323,7 +325,7 @@ async fn answer_server(
     let (Ok(text) | Err(text)) = result;
     let Some(passed) = passage::inspect(gateway, &handling, text) else {
         let ended = outcome(OutcomeStatus::Failure, None, Some("reply_unreadable"));
-        drop(gateway.recorder.outcome(open, passage::without_result(ended, Vec::new())).await);
+        drop(Box::pin(gateway.recorder.outcome(open, passage::without_result(ended, Vec::new()))).await);
         return Err(bad("the answer could not be inspected"));
     };
     let blocked = passed.blocked();
@@ -343,7 +345,7 @@ async fn answer_server(
         parts,
         inspected: true,
     };
-    gateway.recorder.outcome(open, ending).await.map_err(|_| Refused::outcome_unrecorded())?;
+    Box::pin(gateway.recorder.outcome(open, ending)).await.map_err(|_| Refused::outcome_unrecorded())?;
 
     let message = match (blocked, result) {
         (Some(entity), _) => {

@@ -118,7 +118,7 @@ async fn steps(
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected, decided, on record.
-    let (cleared, handling) = clear(gateway, caller, call, destination, &[], arrived).await?;
+    let (cleared, handling) = Box::pin(clear(gateway, caller, call, destination, &[], arrived)).await?;
     let receipt = cleared.receipt();
 
     // The act: a new request with the upstream's own credential.

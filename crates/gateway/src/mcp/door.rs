@@ -82,12 +82,16 @@ impl Door {
         .to_string()
     }
 
-    /// What a caller is told that needs a token, or another: `error` is a code of RFC 6750.
-    pub(crate) fn challenge(&self, server: &str, headers: &HeaderMap, error: Option<&str>) -> String {
-        let base = self.base(headers);
-        let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
-        format!("Bearer {error}resource_metadata=\"{base}{WELL_KNOWN}/mcp/{server}\"")
+    /// Where that is told.
+    pub(crate) fn metadata_url(&self, server: &str, headers: &HeaderMap) -> String {
+        format!("{}{WELL_KNOWN}/mcp/{server}", self.base(headers))
     }
+}
+
+/// What a caller is told that needs a token, or another: `error` is a code of RFC 6750.
+pub(crate) fn challenge(metadata_url: &str, error: Option<&str>) -> String {
+    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
+    format!("Bearer {error}resource_metadata=\"{metadata_url}\"")
 }
 
 /// What stands between a URL's scheme and its path.
@@ -152,8 +156,11 @@ mod tests {
         let local = headers(&[("host", "127.0.0.1:4180")]);
         let rows = [
             door(None, true).metadata("crm", &local),
-            door(Some("https://greffier.example"), false).challenge("crm", &local, Some("invalid_token")),
-            door(None, true).challenge("crm", &headers(&[("host", "a\"b")]), None),
+            challenge(
+                &door(Some("https://greffier.example"), false).metadata_url("crm", &local),
+                Some("invalid_token"),
+            ),
+            challenge(&door(None, true).metadata_url("crm", &headers(&[("host", "a\"b")])), None),
         ];
         insta::assert_snapshot!(rows.join("\n"), @r#"
         {"resource":"http://127.0.0.1:4180/mcp/crm","resource_name":"crm, recorded by Greffier","authorization_servers":["https://idp.example"],"bearer_methods_supported":["header"]}

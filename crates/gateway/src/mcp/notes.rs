@@ -43,5 +43,5 @@ async fn note(gateway: &Gateway, server: &str, action: &str, uri: String, what: 
     let event = gateway.recorder.node_event(EventType::DataModify, gateway.clock.now(), action, &uri);
     let part = Part { name: "metadata".to_owned(), media: content.media, content: inspected.record };
     // The recorder logs a failure.
-    drop(gateway.recorder.append(Draft { event, parts: vec![part] }).await);
+    drop(Box::pin(gateway.recorder.append(Draft { event, parts: vec![part] })).await);
 }

@@ -115,7 +115,7 @@ pub(crate) fn without_result(outcome: Outcome, findings: Vec<Finding>) -> Ending
 impl Passage {
     /// Closes the call without a result.
     async fn close(&self, open: Open, outcome: Outcome, findings: Vec<Finding>) -> Result<(), Refused> {
-        let closed = self.gateway.recorder.outcome(open, without_result(outcome, findings)).await;
+        let closed = Box::pin(self.gateway.recorder.outcome(open, without_result(outcome, findings))).await;
         closed.map_err(|_| Refused::outcome_unrecorded())
     }
 
@@ -129,7 +129,7 @@ impl Passage {
     ) -> Result<String, Refused> {
         let method = self.envelope.method.as_str();
         let filtered = match (result, Kind::of(method)) {
-            (Ok(text), Some(kind)) => self.cut_down(kind, text).await.map(Ok),
+            (Ok(text), Some(kind)) => Box::pin(self.cut_down(kind, text)).await.map(Ok),
             (result, _) => Some(result.map(str::to_owned).map_err(str::to_owned)),
         };
         let passed = filtered.as_ref().and_then(|result| match result {
@@ -141,7 +141,7 @@ impl Passage {
             return Err(Refused::new(502, "reply_unreadable", "the server's reply could not be read"));
         };
         if let (Ok(text), Era::Stateless) = (&filtered, self.envelope.era)
-            && let Err(refused) = self.inputs(text).await
+            && let Err(refused) = Box::pin(self.inputs(text)).await
         {
             self.close(open, outcome(OutcomeStatus::Denied, None, Some("input_refused")), findings).await?;
             return Err(refused);
@@ -186,7 +186,7 @@ impl Passage {
             let definitions: Vec<(&str, &str)> =
                 offers.iter().map(|offer| (offer.name.as_str(), offer.text)).collect();
             let seen = self.gateway.mcp.pins.look(server, &definitions);
-            notes::say(&self.gateway, server, &definitions, &seen).await;
+            Box::pin(notes::say(&self.gateway, server, &definitions, &seen)).await;
             changed = seen.iter().map(|seen| matches!(seen, Seen::Changed | Seen::StillChanged)).collect();
         }
         let hides = self.server.on_change == OnChange::Block;

@@ -76,7 +76,7 @@ impl Passage {
             let (_, open, _) = self.clear_asked(&method, params).await.map_err(|(refused, _)| refused)?;
             // Handed over is all that can be said of it: its answer is in the parameters of the call that follows.
             let ended = without_result(outcome(OutcomeStatus::Success, None, None), Vec::new());
-            let closed = self.gateway.recorder.outcome(open, ended).await;
+            let closed = Box::pin(self.gateway.recorder.outcome(open, ended)).await;
             closed.map_err(|_| Refused::outcome_unrecorded())?;
         }
         Ok(())

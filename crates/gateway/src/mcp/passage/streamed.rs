@@ -171,7 +171,7 @@ impl Passage {
             Message::Response { id: Some(id), outcome: result } if Some(&id) == self.envelope.id.as_ref() => {
                 let Some(open) = under_way.open.take() else { return Ok(Step::Nothing) };
                 let findings = std::mem::take(&mut under_way.findings);
-                Ok(match self.conclude(open, http::StatusCode::OK, result, findings).await {
+                Ok(match Box::pin(self.conclude(open, http::StatusCode::OK, result, findings)).await {
                     Ok(message) => Step::Last(event(beside, &message)),
                     Err(refused) => Step::Refused(event(beside, &self.refusal(&refused))),
                 })
@@ -191,10 +191,12 @@ impl Passage {
             }
             Message::Response { id: None, .. } => Ok(Step::Nothing),
             Message::Notification { method, params } => self.said(&method, params, beside, under_way),
-            Message::Request { id, method, params } => Ok(match self.asks(&id, &method, params).await {
-                Some(message) => Step::Send(event(beside, &message)),
-                None => Step::Nothing,
-            }),
+            Message::Request { id, method, params } => {
+                Ok(match Box::pin(self.asks(&id, &method, params)).await {
+                    Some(message) => Step::Send(event(beside, &message)),
+                    None => Step::Nothing,
+                })
+            }
         }
     }
 
@@ -287,7 +289,7 @@ pub(crate) async fn unanswered(gateway: &crate::gateway::Gateway, asked: AskedCl
     let AskedClient { open, method, .. } = asked;
     tracing::info!(method, waited = ?sessions::PATIENCE, "a client did not answer what an MCP server asked");
     let ended = outcome(OutcomeStatus::Timeout, None, Some("client_silent"));
-    drop(gateway.recorder.outcome(open, without_result(ended, Vec::new())).await);
+    drop(Box::pin(gateway.recorder.outcome(open, without_result(ended, Vec::new()))).await);
 }
 
 /// Findings of notifications that are kept for the outcome.

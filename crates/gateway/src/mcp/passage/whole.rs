@@ -117,7 +117,7 @@ impl Passage {
             Ok(Message::Response { id, outcome: result })
                 if self.envelope.id.is_some() && (id == self.envelope.id || id.is_none()) =>
             {
-                let concluded = self.conclude(open, answer.status, result, Vec::new()).await;
+                let concluded = Box::pin(self.conclude(open, answer.status, result, Vec::new())).await;
                 if answer.status == StatusCode::NOT_FOUND && self.key.id().is_some() && result.is_err() {
                     self.gateway.mcp.ended(&self.gateway, &self.key);
                 }
@@ -133,7 +133,7 @@ impl Passage {
             }
             // A notification that is refused may be answered with an error about nothing.
             Ok(Message::Response { outcome: result, .. }) if self.envelope.id.is_none() => {
-                let concluded = self.conclude(open, answer.status, result, Vec::new()).await?;
+                let concluded = Box::pin(self.conclude(open, answer.status, result, Vec::new())).await?;
                 Ok(self.respond(answer.status, &answer, Some(concluded)))
             }
             _ if !answer.status.is_success() => {
