@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
+use crate::chain::Chains;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
@@ -61,6 +62,8 @@ pub(crate) struct Gateway {
     pub(crate) recorder: Recorder,
     pub(crate) refusals: Refusals,
     pub(crate) malformed: Malformed,
+    /// Which calls belong together.
+    pub(crate) chains: Chains,
     pub(crate) metrics: Metrics,
     /// Calls under way; a stop waits for them.
     pub(crate) calls: TaskTracker,
@@ -101,6 +104,7 @@ impl Gateway {
         Ok(Gateway {
             refusals: Refusals::new(recorder.clone()),
             malformed: Malformed::new(recorder.clone()),
+            chains: Chains::default(),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,

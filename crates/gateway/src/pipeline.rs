@@ -69,8 +69,11 @@ async fn steps(
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
         .await
         .map_err(|error| Refused::from(error).sent_by(&principal))?;
-    let ReadCall { call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
+    let ReadCall { mut call, chat } = read(&head, bytes, request_id, &gateway.node, &gateway.tools, now)
         .map_err(|refused| refused.sent_by(&principal))?;
+
+    // Which chain it belongs to: it says so, or follows from what it has in common with an earlier call.
+    let chain = gateway.chains.place(&mut call, &head.headers, &principal, || gateway.clock.session_id());
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
@@ -107,7 +110,7 @@ async fn steps(
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
-    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling };
+    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling, chain };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{Ongoing, kept_headers, usage};
 use crate::body::{self, Body};
+use crate::chain::Heard;
 use crate::record::{Ending, Open};
 use crate::refuse::{self, Refused};
 use crate::route::Route;
@@ -63,7 +64,8 @@ impl Ongoing {
             .marking(handling.marks().clone())
             .restoring(handling.vault().clone());
         let mut terminal = Vec::new();
-        let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &sender).await;
+        let mut heard = Heard::default();
+        let mut stop = self.run(&mut upstream, &mut governor, &mut terminal, &mut heard, &sender).await;
         let end = governor.end();
         if stop == Stop::Complete && !end.complete {
             stop = Stop::Cut;
@@ -112,6 +114,10 @@ impl Ongoing {
             (Ok(_), Stop::Silent) => Err(error("upstream_timeout", "the upstream fell silent")),
             (Ok(_), _) => Err(error("stream_cut", "the upstream broke off its reply")),
         };
+        if let Ok(bytes) = &last {
+            self.hear(&mut heard, bytes);
+        }
+        self.gateway.chains.over(&self.call.chain, heard, self.gateway.clock.now());
         // A send fails only when the caller is gone; there is nobody left to tell.
         match last {
             Ok(bytes) => drop(sender.send_timeout(Ok(bytes), self.idle).await),
@@ -125,11 +131,17 @@ impl Ongoing {
         }
     }
 
+    /// Before the caller gets it, and can refer to it.
+    fn hear(&self, heard: &mut Heard, bytes: &[u8]) {
+        self.gateway.chains.listen(&self.call.chain, heard, bytes, self.gateway.clock.now());
+    }
+
     async fn run(
         &self,
         upstream: &mut Incoming,
         governor: &mut StreamGovernor,
         terminal: &mut Vec<u8>,
+        heard: &mut Heard,
         sender: &Sender,
     ) -> Stop {
         loop {
@@ -147,6 +159,7 @@ impl Ongoing {
                 },
             };
             let Ok(output) = governor.push(&data) else { return Stop::Unreadable };
+            self.hear(heard, &output.bytes);
             // A caller that stops reading for as long as an upstream may be silent is gone.
             if !output.bytes.is_empty()
                 && sender.send_timeout(Ok(output.bytes.into()), self.idle).await.is_err()
