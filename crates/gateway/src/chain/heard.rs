@@ -99,7 +99,7 @@ impl Heard {
 
     /// What is new since it was asked last.
     pub(super) fn news(&mut self) -> News {
-        let reply = self.reply.take().filter(|id| self.told.as_ref() != Some(id));
+        let reply = self.reply.take().filter(|id| !id.is_empty() && self.told.as_ref() != Some(id));
         if reply.is_some() {
             self.told.clone_from(&reply);
         }
