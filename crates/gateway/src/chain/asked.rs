@@ -47,10 +47,10 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// The conversation with this answer. An answer without words tells nothing.
+    /// The conversation with this answer; one that only asks for tools has no words.
     pub(super) fn answered(&self, said: &str, digests: &Digests) -> Option<Mark> {
         let answer = words(&self.begun) + &words(said);
-        (self.is_asked && !answer.is_empty()).then(|| history(self.before, &answer, digests))
+        self.is_asked.then(|| history(self.before, &answer, digests))
     }
 
     /// The conversation without one.
@@ -88,6 +88,8 @@ struct Turns<'d> {
     any: bool,
     /// The model's turns since the last other one: they are one answer.
     answer: Option<String>,
+    /// In which it asks for tools.
+    asks: bool,
     speaker: Option<Speaker>,
     text: String,
     /// The turn is a result.
@@ -106,6 +108,7 @@ impl<'d> Turns<'d> {
             before: 0,
             any: false,
             answer: None,
+            asks: false,
             speaker: None,
             text: String::new(),
             is_result: false,
@@ -120,8 +123,9 @@ impl<'d> Turns<'d> {
         self.text.push_str(text.get(..end).unwrap_or_default());
     }
 
-    fn call(&mut self, id: &str, is_result: bool) {
-        let id = self.digests.of(&[id.as_bytes()]);
+    fn call(&mut self, id: u64, is_result: bool) {
+        self.is_result |= is_result;
+        self.asks |= !is_result;
         keep_latest(&mut self.asked.calls, (id, is_result));
     }
 
@@ -135,12 +139,17 @@ impl<'d> Turns<'d> {
                 self.answer.get_or_insert_default().push_str(&text);
             }
             // A call or a thought that stands by itself.
-            None if text.is_empty() && !is_result => {}
+            None if text.is_empty() && !is_result => {
+                if self.asks {
+                    self.any = true;
+                    self.answer.get_or_insert_default();
+                }
+            }
             _ => {
                 self.any = true;
                 if let Some(answer) = self.answer.take() {
                     let answer = words(&answer);
-                    if !answer.is_empty() {
+                    if std::mem::take(&mut self.asks) || !answer.is_empty() {
                         keep_latest(&mut self.asked.answers, history(self.before, &answer, self.digests));
                     }
                     self.before = self.digests.of(&[b"model", &self.before.to_le_bytes(), answer.as_bytes()]);
@@ -157,7 +166,7 @@ impl<'d> Turns<'d> {
     }
 }
 
-/// A conversation with its answer. An answer without words is that of nobody in particular.
+/// A conversation with its answer.
 fn history(before: u64, answer: &str, digests: &Digests) -> Mark {
     digests.mark(Kind::History, &[&before.to_le_bytes(), answer.as_bytes()])
 }
@@ -268,11 +277,8 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
                     _ => Speaker::Other,
                 });
             }
-            At::CallId => into.call(text, false),
-            At::ResultId => {
-                into.is_result = true;
-                into.call(text, true);
-            }
+            At::CallId => into.call(into.digests.of(&[text.as_bytes()]), false),
+            At::ResultId => into.call(into.digests.of(&[text.as_bytes()]), true),
             At::AnyCallId => into.call = Some(into.digests.of(&[text.as_bytes()])),
             At::Conversation => into.asked.conversation = named::name(text),
             At::Previous => into.asked.previous = Some(text.to_owned()),
@@ -320,9 +326,11 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
             members.next_value_seed(Reader { at: at.below(&key), depth: depth - 1, into: &mut *into })?;
         }
         if let Some(id) = std::mem::replace(&mut into.call, outer) {
-            into.is_result |= has_output;
-            keep_latest(&mut into.asked.calls, (id, has_output));
+            into.call(id, has_output);
         }
+        // Not every provider gives calls an id.
+        into.asks |= at == At::Call;
+        into.is_result |= at == At::Result;
         if std::mem::take(&mut into.thought) {
             into.text.truncate(start);
         }

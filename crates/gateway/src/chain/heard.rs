@@ -106,9 +106,12 @@ impl Heard {
         News { reply, wishes: std::mem::take(&mut self.wishes) }
     }
 
-    /// The stream is over. Returns what each answer says.
+    /// The stream is over. Returns what each answer says; one that only asks for tools says nothing.
     pub(super) fn over(&mut self, digests: &Digests) -> Vec<String> {
         self.settle(|_| true, digests);
+        if self.answers.is_empty() && self.asked > 0 {
+            return vec![String::new()];
+        }
         let answers = std::mem::take(&mut self.answers).into_values();
         answers.filter(|said| said.len() <= MAX_SAID).collect()
     }

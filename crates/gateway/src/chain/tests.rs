@@ -225,6 +225,17 @@ fn conversations_stay_apart_however_they_interleave() {
     for who in ["alice/planner", "bob", "alice@globex", "-/assistant"] {
         world.model(who, no, &chat(&[("hello", "Hello A.")], "and now?"), &says("A2"));
     }
+    // A model that counts its calls anew in each conversation.
+    for text in ["first", "second"] {
+        world.model("alice", no, &chat(&[], text), &wants("call_0", "list_open", ""));
+    }
+    for text in ["first", "second"] {
+        let wishes = vec![Wanted::new("call_0", "list_open", "")];
+        let asked = Turn::Model { text: String::new(), wishes };
+        let found = Turn::Result { id: "call_0".to_owned(), text: "none".to_owned() };
+        let turns = [Turn::User(text.to_owned()), asked, found];
+        world.model("alice", no, &Dialect::OpenAiChat.request(&turns), &says("None."));
+    }
     // Two conversations that say the same up to here: which one it is, nobody can tell.
     world.model("alice", no, &chat(&[], "hello"), &says("Hello A."));
     world.model("alice", no, &chat(&[("hello", "Hello A.")], "and now?"), &says("A3"));

@@ -1,6 +1,7 @@
 //! The gateway from outside: calls through it, visits at its door, and the time it goes by.
 
 mod actions;
+mod chains;
 mod clock;
 mod goes_on;
 mod govern;
