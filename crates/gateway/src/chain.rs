@@ -56,70 +56,28 @@ impl Chains {
         principal: &Principal,
         begin: impl FnOnce() -> String,
     ) -> Chain {
-        let owner = Arc::new(Owner::of(principal));
-        let (tenant, now) = (&principal.tenant, call.time);
         let is_model = matches!(call.target, Target::Model { .. });
         let body = call.contents.iter().find(|content| content.place == Place::Body && is_model);
         let asked = body.map(|body| Asked::read(&body.bytes, &self.digests)).unwrap_or_default();
-        let called = Called::read(call, &self.digests, is_id);
-        let trace = call.trace.as_ref().map(|trace| trace.trace_id.clone());
-        let mark = |kind, text: &str| self.digests.mark(kind, &[text.as_bytes()]);
-        let trace_mark = trace.as_deref().map(|trace| mark(Kind::Trace, trace));
-        let previous = asked.previous.as_deref().map(|id| mark(Kind::Response, id));
-        let question = asked.question.is_asked.then(|| asked.question.mark(&self.digests));
-        let is_retry = headers.get(RETRY).is_some_and(|count| count != "0");
+        let marks = Marks::of(call, headers, &asked, &self.digests);
+        let scope =
+            Scope { tenant: &principal.tenant, owner: Arc::new(Owner::of(principal)), now: call.time };
+        let asks = is_model && call.action.effect == Some(Effect::Execute);
 
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |mark: Mark| index.session(tenant, &owner, mark, now);
-        let follows = || {
-            let by = |mark: Option<Mark>, link| Some((known(mark?)?.to_string(), link));
-            let call_id = |(id, _): &(u64, bool)| known(Mark { kind: Kind::CallId, digest: *id });
-            let as_link = |session: Arc<str>, link| (session.to_string(), link);
-            by(trace_mark, SessionLink::Trace)
-                .or_else(|| by(previous, SessionLink::Response))
-                .or_else(|| {
-                    Some(as_link(asked.calls.iter().rev().find_map(call_id)?, SessionLink::ToolResult))
-                })
-                .or_else(|| {
-                    let session = asked.answers.iter().rev().find_map(|mark| known(*mark))?;
-                    Some(as_link(session, SessionLink::History))
-                })
-                .or_else(|| by(question.filter(|_| is_retry), SessionLink::History))
-                .or_else(|| {
-                    let session = asked_for(&index, tenant, &owner, called.as_ref()?, now)?;
-                    Some(as_link(session, SessionLink::ToolCall))
-                })
-        };
-        let given = |name: Option<&String>, link| Some((name?.clone(), link));
-        let found = given(call.session_id.as_ref(), call.session_link.unwrap_or(SessionLink::Agent))
-            .or_else(|| named::by_header(headers))
-            .or_else(|| given(asked.session.as_ref(), SessionLink::Agent))
-            .or_else(|| given(asked.conversation.as_ref(), SessionLink::Conversation))
-            .or_else(|| Some((named::by_baggage(headers)?, SessionLink::Conversation)))
-            .or_else(|| given(principal.session.as_ref(), SessionLink::Token))
-            .or_else(follows)
+        let found = declared(call, headers, principal, &asked)
+            .or_else(|| marks.follow(&index, &scope, &asked))
             .or_else(|| Some((named::by_mcp(headers)?, SessionLink::Mcp)))
-            .or_else(|| given(trace.as_ref(), SessionLink::Trace))
-            .or_else(|| {
-                let asks = is_model && call.action.effect == Some(Effect::Execute);
-                asks.then(|| (begin(), SessionLink::Start))
-            });
-        let (session_id, session_link) = found.unzip();
-
-        let session: Option<Arc<str>> = session_id.as_deref().map(Arc::from);
+            .or_else(|| Some((call.trace.as_ref()?.trace_id.clone(), SessionLink::Trace)))
+            .or_else(|| asks.then(|| (begin(), SessionLink::Start)));
+        (call.session_id, call.session_link) = found.unzip();
+        let session: Option<Arc<str>> = call.session_id.as_deref().map(Arc::from);
         if let Some(session) = &session {
-            for mark in [trace_mark, previous, question].into_iter().flatten() {
-                index.keep(tenant, &owner, mark, Lead::to(session), now);
-            }
-            for (id, _) in asked.calls.iter().filter(|(_, is_result)| *is_result) {
-                index.answered(tenant, &owner, *id, now);
-            }
+            marks.leave(&mut index, &scope, &asked, session);
         }
-        drop(index);
-        (call.session_id, call.session_link) = (session_id, session_link);
         Chain {
-            tenant: tenant.clone(),
-            owner,
+            tenant: principal.tenant.clone(),
+            owner: scope.owner,
             session: session.filter(|_| is_model),
             question: asked.question,
         }
@@ -178,17 +136,89 @@ impl Chains {
     }
 }
 
-/// The one session in which a model asked for this call, and has no result of it yet. Where the name fits, too, only
-/// those count; a call without any value is known by its name alone.
-fn asked_for(
-    index: &Index,
-    tenant: &Tenant,
-    owner: &Arc<Owner>,
-    called: &Called,
+/// The session that the call itself names, or its caller's token.
+fn declared(
+    call: &Call,
+    headers: &HeaderMap,
+    principal: &Principal,
+    asked: &Asked,
+) -> Option<(String, SessionLink)> {
+    let named = |name: &Option<String>, link| Some((name.clone()?, link));
+    // An adapter that found it where only its protocol has it.
+    named(&call.session_id, call.session_link.unwrap_or(SessionLink::Agent))
+        .or_else(|| named::by_header(headers))
+        .or_else(|| named(&asked.session, SessionLink::Agent))
+        .or_else(|| named(&asked.conversation, SessionLink::Conversation))
+        .or_else(|| Some((named::by_baggage(headers)?, SessionLink::Conversation)))
+        .or_else(|| named(&principal.session, SessionLink::Token))
+}
+
+/// Among whose calls, and when.
+struct Scope<'a> {
+    tenant: &'a Tenant,
+    owner: Arc<Owner>,
     now: Timestamp,
-) -> Option<Arc<str>> {
-    called.with.iter().enumerate().find_map(|(at, &with)| {
-        let leads = index.leads(tenant, owner, Mark { kind: Kind::Asked, digest: with }, now);
+}
+
+/// What a call may have in common with others.
+struct Marks {
+    trace: Option<Mark>,
+    /// The reply it goes on from.
+    previous: Option<Mark>,
+    /// What it asks; and whether it is sent again.
+    question: Option<Mark>,
+    is_retry: bool,
+    called: Option<Called>,
+}
+
+impl Marks {
+    fn of(call: &Call, headers: &HeaderMap, asked: &Asked, digests: &Digests) -> Marks {
+        let mark = |kind, text: &str| digests.mark(kind, &[text.as_bytes()]);
+        Marks {
+            trace: call.trace.as_ref().map(|trace| mark(Kind::Trace, &trace.trace_id)),
+            previous: asked.previous.as_deref().map(|id| mark(Kind::Response, id)),
+            question: asked.question.is_asked.then(|| asked.question.mark(digests)),
+            is_retry: headers.get(RETRY).is_some_and(|count| count != "0"),
+            called: Called::read(call, digests, is_id),
+        }
+    }
+
+    /// The session of the calls that left them, the surest link first, the latest of its kind first.
+    fn follow(&self, index: &Index, scope: &Scope<'_>, asked: &Asked) -> Option<(String, SessionLink)> {
+        let known = |mark: Mark| index.session(scope.tenant, &scope.owner, mark, scope.now);
+        let call_id = |(digest, _): &(u64, bool)| known(Mark { kind: Kind::CallId, digest: *digest });
+        let linked = |session: Option<Arc<str>>, link| Some((session?.to_string(), link));
+        linked(self.trace.and_then(known), SessionLink::Trace)
+            .or_else(|| linked(self.previous.and_then(known), SessionLink::Response))
+            .or_else(|| linked(asked.calls.iter().rev().find_map(call_id), SessionLink::ToolResult))
+            .or_else(|| {
+                let answered = asked.answers.iter().rev().find_map(|mark| known(*mark));
+                linked(answered, SessionLink::History)
+            })
+            .or_else(|| {
+                let again = self.question.filter(|_| self.is_retry);
+                linked(again.and_then(known), SessionLink::History)
+            })
+            .or_else(|| linked(wished_for(index, scope, self.called.as_ref()?), SessionLink::ToolCall))
+    }
+
+    /// Leaves them for the calls to come, and takes away the wishes that have their results.
+    fn leave(&self, index: &mut Index, scope: &Scope<'_>, asked: &Asked, session: &Arc<str>) {
+        for mark in [self.trace, self.previous, self.question].into_iter().flatten() {
+            index.keep(scope.tenant, &scope.owner, mark, Lead::to(session), scope.now);
+        }
+        for (id, _) in asked.calls.iter().filter(|(_, is_result)| *is_result) {
+            index.answered(scope.tenant, &scope.owner, *id, scope.now);
+        }
+    }
+}
+
+/// The one session in which a model wished for this call, and has no result of it yet. Where the name fits, too, only
+/// those count; a call without any value is known by its name alone.
+fn wished_for(index: &Index, scope: &Scope<'_>, called: &Called) -> Option<Arc<str>> {
+    called.with.iter().enumerate().find_map(|(at, &digest)| {
+        let wish = Mark { kind: Kind::Asked, digest };
+        let leads = index.leads(scope.tenant, &scope.owner, wish, scope.now);
         let by_name = || leads.iter().filter(|lead| called.names.contains(&lead.name));
         let has_values = called.has_values || at > 0;
         if by_name().next().is_some() { only(by_name()) } else { only(leads.iter().filter(|_| has_values)) }

@@ -252,6 +252,10 @@ fn conversations_stay_apart_however_they_interleave() {
     -/assistant model: -/assistant-6 inferred:start
     alice model: alice-7 inferred:start
     alice model: alice-8 inferred:start
+    alice model: alice-7 inferred:history
+    alice model: alice-8 inferred:history
+    alice model: alice-9 inferred:start
+    alice model: alice-10 inferred:start
     ");
 }
 
@@ -399,7 +403,7 @@ fn a_request_that_is_sent_again_is_no_new_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever others do, a session has calls of one user with one agent in one tenant.
     #[test]
