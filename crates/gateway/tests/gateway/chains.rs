@@ -1,6 +1,13 @@
 //! A client that sends nothing, through the whole gateway: its calls stand together on the record, and the text that
 //! links them is the one it got, behind all inspection.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a module of one test binary"
+)]
+
 use crate::harness::{Ask, Harness, Upstream};
 use greffier_event::SessionLink;
 use serde_json::json;
