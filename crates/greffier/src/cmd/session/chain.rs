@@ -240,8 +240,8 @@ mod tests {
             }),
         ]);
         insta::assert_snapshot!(said, @r#"
-        session s: 4 steps, t1 to t5
-          1  t1  alice via crm  crm:search  crm://contacts
+        session s: 4 steps, 1 by inference, t1 to t5
+          1  t1  alice via crm  crm:search  crm://contacts  (link inferred: tool call)
              decision   allow: analysts read
              outcome    success 200 in 342.010 ms
              found      redact US_SSN ×2
