@@ -42,6 +42,8 @@ struct Call {
 #[derive(Serialize)]
 struct Session {
     session_id: String,
+    /// How many of its calls nobody declared to be of this session.
+    inferred: usize,
     calls: Vec<Summary>,
     events: Vec<Entry>,
 }
@@ -85,7 +87,9 @@ pub(crate) async fn session(api: &Api, request: Request) -> Result<Response<Body
         ));
     }
     let (events, typed) = entries(api, &admitted, rows, with_parts).await?;
-    answer(&request, &admitted, &Session { session_id, calls: summaries(&typed), events })
+    let calls = summaries(&typed);
+    let inferred = calls.iter().filter(|call| call.is_inferred()).count();
+    answer(&request, &admitted, &Session { session_id, inferred, calls, events })
 }
 
 /// An id in a path.

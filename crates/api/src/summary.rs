@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, Tenant, Timestamp};
+use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, SessionLink, Tenant, Timestamp};
 use serde::Serialize;
 
 /// What one call, or one event that belongs to none, comes to.
@@ -17,6 +17,9 @@ pub(crate) struct Summary {
     /// `gateway` is enforced, everything else is a claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<String>,
+    /// How it is known to belong to its session: `declared:…` or `inferred:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_link: Option<SessionLink>,
     types: Vec<EventType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
@@ -82,12 +85,18 @@ pub(crate) fn summaries(events: &[(u64, Event)]) -> Vec<Summary> {
 }
 
 impl Summary {
+    /// Whether nobody declared which session it is of.
+    pub(crate) fn is_inferred(&self) -> bool {
+        self.session_link.is_some_and(SessionLink::is_inferred)
+    }
+
     fn add(&mut self, index: u64, event: &Event) {
         self.indexes.push(index);
         self.types.push(event.kind);
         self.time.get_or_insert(event.time);
         first(&mut self.request_id, event.request_id.as_ref());
         first(&mut self.channel, event.source.as_ref().map(|source| &source.channel));
+        self.session_link = self.session_link.or(event.session_link);
         first(&mut self.user, event.user.as_ref().map(|user| &user.sub));
         first(&mut self.agent, event.agent.as_ref().map(|agent| &agent.id));
         if let Some(action) = &event.action {

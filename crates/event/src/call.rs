@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Actor, RedactionAction, Resource, Source, Stage, Tenant, Timestamp, Trace};
+use crate::{Action, Actor, RedactionAction, Resource, SessionLink, Source, Stage, Tenant, Timestamp, Trace};
 
 /// One governed request, as an adapter understood it.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Call {
     pub target: Target,
     /// Conversation or agent session, where the protocol has one.
     pub session_id: Option<String>,
+    /// How that is known.
+    pub session_link: Option<SessionLink>,
     /// W3C trace context.
     pub trace: Option<Trace>,
     /// How it reached us.

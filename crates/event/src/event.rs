@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, EventType, Tenant, Timestamp};
+use crate::{EventId, EventType, SessionLink, Tenant, Timestamp};
 
 /// One audit record. See the module for the rules of its form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct Event {
     /// The conversation or agent session it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// How that is known; absent where Greffier did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_link: Option<SessionLink>,
     /// How the event reached the trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -89,6 +92,7 @@ impl Event {
             request_id: None,
             resource: None,
             session_id: None,
+            session_link: None,
             source: None,
             tenant,
             time,

@@ -30,6 +30,11 @@ impl Event {
         ensure(self.v == Event::VERSION, "v", "must be 1")?;
         limits::REQUEST_ID.check_some(self.request_id.as_deref())?;
         limits::SESSION_ID.check_some(self.session_id.as_deref())?;
+        ensure(
+            self.session_link.is_none() || self.session_id.is_some(),
+            "session_link",
+            "must not be there without a session_id",
+        )?;
         limits::PARTS_ROOT.check_some(self.parts_root.as_deref())?;
         if let Some(trace) = &self.trace {
             limits::TRACE_ID.check(&trace.trace_id)?;

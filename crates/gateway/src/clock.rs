@@ -54,6 +54,11 @@ impl Clock {
         format!("req_{}", self.uuid().simple())
     }
 
+    /// A new session's name, where nobody gave it one.
+    pub(crate) fn session_id(&self) -> String {
+        format!("ses_{}", self.uuid().simple())
+    }
+
     fn uuid(&self) -> Uuid {
         // Asked with the lock held, so that no id of before comes after the clock was set.
         let ids = self.0.ids();

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::Totals;
 use crate::adapt::LlmRequest;
+use crate::chain::Chains;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
@@ -69,6 +70,8 @@ pub(crate) struct Gateway {
     pub(crate) malformed: Malformed,
     /// Uses of tools that hooks asked about, and whose end is not told yet.
     pub(crate) hooks: OpenHooks,
+    /// Which calls belong together.
+    pub(crate) chains: Chains,
     pub(crate) metrics: Metrics,
     /// Whose the responses are that providers keep.
     pub(crate) stored: StoredResponses,
@@ -113,6 +116,7 @@ impl Gateway {
             refusals: Refusals::new(recorder.clone()),
             malformed: Malformed::new(recorder.clone()),
             hooks: OpenHooks::default(),
+            chains: Chains::default(),
             node: settings.node,
             upstreams: settings.upstreams,
             tools: settings.tools,

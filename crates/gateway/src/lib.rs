@@ -9,6 +9,7 @@
 mod account;
 pub mod adapt;
 mod body;
+mod chain;
 mod clock;
 mod continues;
 mod decide;

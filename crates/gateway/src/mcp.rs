@@ -229,17 +229,20 @@ async fn ask(
         resource.classification.clone_from(&server.classification);
     }
     let origin = read::origin(head, &gateway.node, era.protocol());
-    let call = Call {
+    let mut call = Call {
         request_id: request_id.to_owned(),
         time: gateway.clock.now(),
         action: asked.action,
         resource,
         target: asked.target,
-        session_id: read::session(&head.headers),
+        // Found by the chain, over all that the call says.
+        session_id: None,
+        session_link: None,
         trace: read::trace(&head.headers).or_else(|| meta_trace(params)),
         source: origin.clone(),
         contents: contents(head, params),
     };
+    gateway.chains.place(&mut call, &head.headers, &caller.principal, || gateway.clock.session_id());
 
     // Where it would go, and what speaks against that.
     let has_changed = asked.tool.as_deref().is_some_and(|tool| gateway.mcp.pins.has_changed(name, tool));

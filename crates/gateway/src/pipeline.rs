@@ -114,6 +114,10 @@ async fn steps(
         .place(&head.route, chat.as_ref(), &owner, &mut call)
         .map_err(|refused| refused.sent_by(&caller.principal))?;
 
+    // Which chain it belongs to: it says so, or follows from what it has in common with an earlier call.
+    let chain =
+        gateway.chains.place(&mut call, &head.headers, &caller.principal, || gateway.clock.session_id());
+
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
     let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
 
@@ -126,7 +130,8 @@ async fn steps(
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
-    let context = Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling, owner };
+    let context =
+        Reply { route: head.route, chat, request_id, receipt: receipt.clone(), handling, owner, chain };
     reply(gateway, context, exchange, gone).await.map_err(|refused| refused.with_receipt(receipt))
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Head {
 
 /// Headers a request may have: past this it is a mistake or an attack.
 const MAX_HEADERS: usize = 64;
-/// Longest session id or client name kept.
+/// Longest client name kept.
 const MAX_NAME: usize = 128;
 
 /// A call together with what its adapter needs to know for the reply.
@@ -141,7 +141,9 @@ pub(crate) fn read(
         action,
         resource,
         target,
-        session_id: session(&head.headers),
+        // Found by the chain, over all that the call says.
+        session_id: None,
+        session_link: None,
         trace: trace(&head.headers),
         source: origin(head, node, head.route.protocol()),
         contents,
@@ -261,7 +263,7 @@ pub(crate) fn climbs(path: &str) -> bool {
 
 /// Whether a path segment names a record rather than an operation: it holds a digit (and is no version such as
 /// `v2`), a percent escape or an `@`, or is too long for a word.
-fn is_id(segment: &str) -> bool {
+pub(crate) fn is_id(segment: &str) -> bool {
     let version = segment.strip_prefix('v').is_some_and(|rest| {
         !rest.is_empty() && rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
     });
@@ -288,15 +290,6 @@ pub(crate) fn cut(text: &str) -> String {
 
 pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// Our own header first, then those that coding agents send.
-pub(crate) fn session(headers: &HeaderMap) -> Option<String> {
-    ["greffier-session-id", "x-claude-code-session-id", "session-id", "mcp-session-id"]
-        .iter()
-        .find_map(|name| header(headers, name))
-        .map(|id| cut(&id))
-        .filter(|id| !id.is_empty())
 }
 
 pub(crate) fn traceparent(text: &str) -> Option<Trace> {

@@ -331,6 +331,7 @@ impl Recorder {
         event.request_id = Some(call.request_id.clone());
         event.session_id =
             call.session_id.as_deref().or(principal.session.as_deref()).map(|id| self.short(id));
+        event.session_link = call.session_link;
         event.trace = call.trace.clone();
         self.name(&mut event, principal);
         let mut action = call.action.clone();

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapt::{self, LlmRequest, Protocol, ReplyFacts};
 use crate::body::{self, Body};
+use crate::chain::Chain;
 use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
 use crate::handling::Handling;
@@ -33,6 +34,7 @@ pub(crate) struct Reply {
     pub(crate) handling: Handling,
     /// Who asks, for a response that the provider keeps.
     pub(crate) owner: Owner,
+    pub(crate) chain: Chain,
 }
 
 /// Brings the upstream's reply back, or says why there is none. Every way out leaves an outcome event.
@@ -258,6 +260,8 @@ impl Ongoing {
         refuse::mark(&mut headers, &call.request_id, Some(&call.receipt));
         // Only now, behind all inspection: what the caller sent goes back to nobody else.
         let restored = call.handling.restored(&head.media, inspected.forward);
+        // Before the caller can refer to it.
+        gateway.chains.heard(&call.chain, &restored, gateway.clock.now());
         let mut response = Response::new(body::whole(restored));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;

@@ -55,6 +55,7 @@ const FIELDS: &[Field] = &[
     field("duration", "/outcome/duration_us"),
     field("cost", "/usage/cost_micros"),
     field("session", "/session_id"),
+    field("link", "/session_link"),
     field("request", "/request_id"),
     field("trace", "/trace/trace_id"),
     field("channel", "/source/channel"),

@@ -264,6 +264,7 @@ async fn one_call_and_one_session() {
     assert_eq!(call["events"].as_array().unwrap().len(), 2);
     assert_eq!(call["events"][1]["parts"][0]["json"]["rows"], 3);
     let session = world.get("auditor@acme", "/api/v1/sessions/chat-1?parts=false").await.json();
+    assert_eq!(session["inferred"], 0);
     let chain = session["calls"].as_array().unwrap().iter();
     let chain: Vec<_> = chain.map(|call| format!("{} {}", call["action"], call["channel"])).collect();
     assert_eq!(chain, [r#""crm:contacts:search" "gateway""#, r#""lookup" "import""#]);

@@ -5,10 +5,11 @@ use crate::json::Json;
 use crate::{InvalidEvent, Timestamp, decimal, is_reserved_agent, is_reserved_uri, limits};
 
 /// What only Greffier says, in the spellings of all forms. (`false` and null say nothing and may stand.)
-const SERVER_ONLY: [&[&str]; 9] = [
+const SERVER_ONLY: [&[&str]; 10] = [
     &["recorded_at"],
     &["recordedAt"],
     &["parts_root"],
+    &["session_link"],
     &["verified"],
     &["user", "verified"],
     &["agent", "verified"],

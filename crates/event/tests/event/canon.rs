@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use greffier_event::{Event, EventType};
+use greffier_event::{Event, EventType, SessionLink};
 use proptest::prelude::*;
 
 use crate::{jcs, samples, strategies};
@@ -25,12 +25,17 @@ fn vectors() {
     let mut full = samples::full();
     full.source.as_mut().unwrap().digest = None;
     check("full", &full);
+    // Since it is said how an event found its session.
+    let mut linked = samples::of(EventType::ActionApproved);
+    linked.session_id = Some("ses_7".to_owned());
+    linked.session_link = Some(SessionLink::History);
+    check("linked", &linked);
 }
 
 #[test]
 fn no_vector_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/vectors");
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), EventType::ALL.len() + 2);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), EventType::ALL.len() + 3);
 }
 
 #[test]

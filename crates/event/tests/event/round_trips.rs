@@ -113,6 +113,7 @@ fn native() -> impl Strategy<Value = Value> {
     (event(), unknown(), unknown(), vec(content, 0..3), any_object(), any::<bool>()).prop_map(
         |(mut event, outer, inner, contents, metadata, fraction)| {
             event.recorded_at = None;
+            event.session_link = None;
             event.parts.clear();
             event.parts_root = None;
             event.tenant = samples::tenant();

@@ -121,6 +121,7 @@ pub(crate) fn full() -> Event {
             uri: text("crm://contacts/%C3%BC"),
         }),
         session_id: text("séance 1"),
+        session_link: None,
         source: Some(Source {
             channel: "gateway".to_owned(),
             client: text("openai-python/3.52"),

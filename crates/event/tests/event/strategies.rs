@@ -2,8 +2,8 @@
 
 use greffier_event::{
     Action, ActionKind, Actor, Agent, Attempt, ContentSafety, DecisionKind, Effect, Event, EventId,
-    EventType, Outcome, OutcomeStatus, PartRef, PolicyRecord, Redaction, RedactionAction, Resource, Source,
-    Stage, Tenant, Timestamp, Trace, Usage, User,
+    EventType, Outcome, OutcomeStatus, PartRef, PolicyRecord, Redaction, RedactionAction, Resource,
+    SessionLink, Source, Stage, Tenant, Timestamp, Trace, Usage, User,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -195,14 +195,15 @@ fn event_of(kind: EventType) -> BoxedStrategy<Event> {
         of(time()),
         line().boxed(),
         of(resource()).boxed(),
-        of(line()).boxed(),
+        of((line(), of(select(SessionLink::ALL.to_vec())))).boxed(),
         of(source()).boxed(),
     );
     let who = (any::<u128>(), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", time(), of((of(hex(16)), hex(32))).boxed());
     (what.boxed(), why.boxed(), who.boxed(), of(usage()).boxed(), of(user()).boxed(), hex(64))
         .prop_map(move |(what, why, who, usage, user, root)| {
             let (action, agent, content_safety, outcome, parts) = what;
-            let (policy, recorded_at, request_id, resource, session_id, source) = why;
+            let (policy, recorded_at, request_id, resource, session, source) = why;
+            let (session_id, session_link) = session.map_or((None, None), |(id, link)| (Some(id), link));
             let (id, tenant, time, trace) = who;
             Event {
                 action,
@@ -217,6 +218,7 @@ fn event_of(kind: EventType) -> BoxedStrategy<Event> {
                 request_id: Some(request_id),
                 resource,
                 session_id,
+                session_link,
                 source,
                 tenant: Tenant::new(tenant).unwrap(),
                 time,

@@ -2,7 +2,7 @@
 
 use greffier_event::{
     Action, ActionKind, Call, Content, Effect, EventType, OutcomeStatus, Place, Principal, RedactionAction,
-    Resource, Source, Target, Timestamp,
+    Resource, SessionLink, Source, Target, Timestamp,
 };
 use greffier_safety::json::JsonError;
 use serde_json::{Map, Value};
@@ -195,6 +195,7 @@ impl Origin {
             resource: Resource { uri: used.and_then(|used| used.uri.clone()), ..Resource::default() },
             target,
             session_id: self.session.clone(),
+            session_link: self.session.as_ref().map(|_| SessionLink::Agent),
             trace: header(&head.headers, "traceparent").and_then(|text| traceparent(&text)),
             source: Source {
                 channel: "hook".to_owned(),

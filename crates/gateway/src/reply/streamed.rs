@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Ongoing, kept_headers, streams_an_array, usage};
 use crate::body::{self, Body};
+use crate::chain::Heard;
 use crate::record::{Ending, Open};
 use crate::refuse::{self, Refused};
 use crate::stream::{ArrayReader, ArrayWriter, StreamError, StreamGovernor};
@@ -101,7 +102,9 @@ impl Ongoing {
             .restoring(handling.vault().clone());
         let mut framing = Framing::of(streams_an_array(&self.call.route, &self.head.media));
         let mut terminal = Vec::new();
-        let mut stop = self.run(&mut upstream, &mut governor, &mut framing, &mut terminal, &sender).await;
+        let mut heard = Heard::default();
+        let mut stop =
+            self.run(&mut upstream, &mut governor, &mut framing, &mut terminal, &mut heard, &sender).await;
         let end = governor.end();
         if stop == Stop::Complete && !end.complete {
             stop = Stop::Cut;
@@ -150,6 +153,10 @@ impl Ongoing {
             (Ok(_), Stop::Silent) => Err(error("upstream_timeout", "the upstream fell silent")),
             (Ok(_), _) => Err(error("stream_cut", "the upstream broke off its reply")),
         };
+        if let Ok(bytes) = &last {
+            self.hear(&mut heard, bytes);
+        }
+        self.gateway.chains.over(&self.call.chain, heard, self.gateway.clock.now());
         // A send fails only when the caller is gone; there is nobody left to tell.
         match last {
             Ok(events) => drop(sender.send_timeout(Ok(framing.last(events).into()), self.idle).await),
@@ -163,12 +170,18 @@ impl Ongoing {
         }
     }
 
+    /// Before the caller gets it, and can refer to it.
+    fn hear(&self, heard: &mut Heard, bytes: &[u8]) {
+        self.gateway.chains.listen(&self.call.chain, heard, bytes, self.gateway.clock.now());
+    }
+
     async fn run(
         &self,
         upstream: &mut Incoming,
         governor: &mut StreamGovernor,
         framing: &mut Framing,
         terminal: &mut Vec<u8>,
+        heard: &mut Heard,
         sender: &Sender,
     ) -> Stop {
         loop {
@@ -187,6 +200,7 @@ impl Ongoing {
             };
             let output = framing.inward(&data).and_then(|events| governor.push(&events));
             let Ok(output) = output else { return Stop::Unreadable };
+            self.hear(heard, &output.bytes);
             let bytes = framing.outward(output.bytes);
             // A caller that stops reading for as long as an upstream may be silent is gone.
             if !bytes.is_empty() && sender.send_timeout(Ok(bytes.into()), self.idle).await.is_err() {

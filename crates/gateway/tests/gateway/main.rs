@@ -2,6 +2,7 @@
 
 mod actions;
 mod adapters;
+mod chains;
 mod clock;
 mod goes_on;
 mod govern;

@@ -10,12 +10,13 @@ use crate::output::{Column, Format, Output};
 use crate::source::{Source, wait};
 use chain::Step;
 
-const COLUMNS: [Column<'_>; 11] = [
+const COLUMNS: [Column<'_>; 12] = [
     Column::whole("time"),
     Column::new("user"),
     Column::new("agent"),
     Column::new("action"),
     Column::new("resource"),
+    Column::new("link"),
     Column::whole("decision"),
     Column::new("rule"),
     Column::whole("status"),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use greffier_event::{Call, OutcomeStatus};
+use greffier_event::{Call, OutcomeStatus, SessionLink};
 
 use super::{Passage, outcome, without_result};
 use crate::adapt::view::View;
@@ -41,6 +41,7 @@ impl Passage {
             resource,
             target: asked.target,
             session_id: self.key.id().map(str::to_owned),
+            session_link: self.key.id().map(|_| SessionLink::Mcp),
             trace: None,
             source: self.origin.clone(),
             contents: params.map(crate::mcp::params).into_iter().collect(),

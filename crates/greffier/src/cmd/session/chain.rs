@@ -105,6 +105,7 @@ impl Step {
             "agent": self.text(&["agent", "id"]),
             "action": self.action(),
             "resource": self.text(&["resource", "uri"]),
+            "link": self.text(&["session_link"]),
             "decision": self.text(&["policy", "decision"]),
             "rule": self.text(&["policy", "rule"]),
             "status": self.text(&["outcome", "status"]),
@@ -112,6 +113,11 @@ impl Step {
             "duration_ms": self.duration_ms(),
             "redactions": (!redactions.is_empty()).then(|| redactions.join(", ")),
         })
+    }
+
+    /// How it is known to be of this session, where nobody declared it.
+    fn inferred(&self) -> Option<String> {
+        self.text(&["session_link"])?.strip_prefix("inferred:").map(|by| by.replace('_', " "))
     }
 
     fn who(&self) -> String {
@@ -133,6 +139,7 @@ impl Step {
         first.extend(self.text(&["resource", "uri"]));
         let claim = self.text(&["source", "channel"]).filter(|channel| channel != "gateway");
         first.extend(claim.map(|channel| format!("(claimed by {channel})")));
+        first.extend(self.inferred().map(|by| format!("(link inferred: {by})")));
         let mut lines = vec![format!("{number:>3}  {}", first.join("  "))];
         let mut add = |what: &str, text: String| lines.push(format!("     {what:<10} {text}"));
         if let Some(decision) = self.text(&["policy", "decision"]) {
@@ -175,7 +182,11 @@ pub(super) fn summary(id: &str, steps: &[Step]) -> String {
         1 => "1 step".to_owned(),
         count => format!("{count} steps"),
     };
-    format!("session {id}: {count}, {} to {}", time(steps.first()), time(steps.last()))
+    let inferred = match steps.iter().filter(|step| step.inferred().is_some()).count() {
+        0 => String::new(),
+        some => format!(", {some} by inference"),
+    };
+    format!("session {id}: {count}{inferred}, {} to {}", time(steps.first()), time(steps.last()))
 }
 
 /// A part's name and content, if it is shown.
@@ -212,7 +223,7 @@ mod tests {
         let said = check(&[
             json!({
                 "time": "t1", "type": "action.approved", "request_id": "r1", "user": {"sub": "alice"}, "agent": {"id": "crm"},
-                "action": {"name": "crm:search"}, "resource": {"uri": "crm://contacts"},
+                "session_link": "inferred:tool_call", "action": {"name": "crm:search"}, "resource": {"uri": "crm://contacts"},
                 "policy": {"decision": "allow", "rule": "analysts read"},
                 "content_safety": {"redactions": [ssn]}, "parts": [{"name": "parameters", "json": {"q": "x"}}],
             }),
@@ -229,8 +240,8 @@ mod tests {
             }),
         ]);
         insta::assert_snapshot!(said, @r#"
-        session s: 4 steps, t1 to t5
-          1  t1  alice via crm  crm:search  crm://contacts
+        session s: 4 steps, 1 by inference, t1 to t5
+          1  t1  alice via crm  crm:search  crm://contacts  (link inferred: tool call)
              decision   allow: analysts read
              outcome    success 200 in 342.010 ms
              found      redact US_SSN ×2
