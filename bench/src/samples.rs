@@ -286,6 +286,7 @@ impl RunningGateway {
                 idle_timeout: Duration::from_secs(10),
             }],
             tools: Vec::new(),
+            mcp: greffier_gateway::McpSettings::default(),
             policy_dir,
             scanner: Arc::new(Scanner::new()),
             rules: Rulebook {

@@ -47,7 +47,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Keys(what) => keys::run(&what, config, output),
         Command::Backup(args) => backup::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
-        Command::Mcp(args) => mcp::run(&args),
+        Command::Mcp(args) => mcp::run(&args, output),
         Command::Retention => retention::run(config, output),
         Command::Scan(args) => scan::run(&args, config, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),

@@ -213,6 +213,7 @@ impl Harness {
                 idle_timeout: Duration::from_secs(10),
                 kind: ActionKind::Tool,
             }],
+            mcp: greffier_gateway::McpSettings::default(),
             policy_dir,
             scanner: Arc::new(greffier_safety::Scanner::new()),
             rules: Rulebook {

@@ -18,13 +18,14 @@ use crate::exit::{Exit, Failure};
 use crate::mcp::bridge;
 use crate::mcp::folder::Folder;
 use crate::mcp::node::Node;
+use crate::output::Output;
 
 /// Who uses a wrapped server: nobody else can.
 const TENANT: &str = "local";
 /// A token is made for each request: it need not outlive it by much.
 const LIFETIME: u32 = 900;
 
-pub(super) fn run(args: &cli::Mcp) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &cli::Mcp, output: Output) -> anyhow::Result<Exit> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
@@ -37,7 +38,7 @@ pub(super) fn run(args: &cli::Mcp) -> anyhow::Result<Exit> {
                 })?;
                 bridge::run(server, name, Box::new(move |_| token.clone())).await
             }
-            _ => wrap(args).await,
+            _ => wrap(args, output).await,
         }
     });
     // Reading standard input may block for ever: nobody waits for it.
@@ -45,7 +46,7 @@ pub(super) fn run(args: &cli::Mcp) -> anyhow::Result<Exit> {
     done.map(|()| Exit::Ok)
 }
 
-async fn wrap(args: &cli::Mcp) -> anyhow::Result<()> {
+async fn wrap(args: &cli::Mcp, output: Output) -> anyhow::Result<()> {
     let name = match &args.name {
         Some(name) if is_name(name) => name.clone(),
         Some(_) => {
@@ -61,7 +62,7 @@ async fn wrap(args: &cli::Mcp) -> anyhow::Result<()> {
     };
     let folder = Folder::take(&wanted)?;
     let (node, issuer) = Node::start(&folder, &name, &args.command).await?;
-    eprintln!("greffier: `{name}` is recorded in {}", folder.path().display());
+    output.note(&format!("`{name}` is recorded in {}", folder.path().display()));
     let user = user();
     let token = move |agent: &str| Zeroizing::new(mint(&issuer, &user, agent));
     let carried = bridge::run(&format!("http://{}", node.address), &name, Box::new(token)).await;
