@@ -212,7 +212,17 @@ impl Sample {
         };
         let Sample { principal, findings, parameters, ip, now, .. } = self;
         let parameters = parameters.as_ref();
-        Case { principal, action, resource, findings, parameters, channel, ip: *ip, now: *now }
+        Case {
+            needs_permit: true,
+            principal,
+            action,
+            resource,
+            findings,
+            parameters,
+            channel,
+            ip: *ip,
+            now: *now,
+        }
     }
 
     fn asked(&self) -> Asked<'_> {
