@@ -119,7 +119,7 @@ fn what_is_not_built_says_so() {
                 [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
-        greffier.toml:2:3: an MCP server needs either `url` or `command`
+        greffier.toml:3:8: an MCP server needs either `url` or `command`
         greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
         greffier.toml:7:2: `privacy` is not built yet: identities as references
         greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
@@ -641,5 +641,15 @@ fn mcp_servers_are_checked() {
                [[mcp]]\nname = \"c\"\ncommand = []\non_change = \"ask\"\nprocesses = 0\n\
                [[mcp]]\nname = \"d\"\ncommand = [\"y\"]\nenv = [\"A=B\"]\ncredential_env = \"KEY\"\n\
                [[tool]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:1\"\n";
-    insta::assert_snapshot!(problems(bad), @"");
+    insta::assert_snapshot!(problems(bad), @r#"
+    greffier.toml:1:12: expected an origin, as in "https://console.example"
+    greffier.toml:3:8: a [[tool]] has this name
+    greffier.toml:3:8: an MCP server needs either `url` or `command`
+    greffier.toml:5:8: an MCP server needs either `url` or `command`
+    greffier.toml:10:11: expected a program and its arguments, as in ["npx", "server"]
+    greffier.toml:11:13: expected `flag` or `block`
+    greffier.toml:12:13: expected a number between 1 and 1024
+    greffier.toml:14:8: a credential in a header is for a `url`: pass a `command` its secrets by `env`
+    greffier.toml:16:8: expected the name of an environment variable, or "*" for all
+    "#);
 }
