@@ -125,7 +125,7 @@ def test_a_background_response_is_its_owners_and_counted_once(sdk, client, greff
     assert [look.parse().output_text for look in looks] == ["It is <US_SSN>."] * 2
     ended = [both(greffier, look.headers["greffier-request-id"])[1] for look in looks]
     assert ended[0]["usage"]["cost_micros"] == 840 and "usage" not in ended[1]
-    assert ended[0]["action"] == {"name": "responses:get", "kind": "llm", "effect": "read"}
+    assert ended[0]["action"] == {"name": "responses:get", "kind": "llm", "effect": "read", "call_id": queued.id}
     assert b"GET /v1/responses/resp_suite_2 " in world.scripted.requests[-1]
 
     world.scripted.play(*whole({"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}))
