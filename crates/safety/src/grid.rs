@@ -57,11 +57,27 @@ pub(crate) struct Grid {
 impl Grid {
     /// Reads on: `bytes` stand at `start`.
     pub(crate) fn read(&mut self, bytes: &[u8], start: usize) {
-        for (at, &b) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            // Outside of tables only what may begin one is looked at: most of a text is passed over at once.
+            let next = match self.place {
+                Place::Outside => memchr::memchr3(b'<', b'[', b'}', rest).unwrap_or(rest.len()),
+                Place::Cell => memchr::memchr(b'<', rest).unwrap_or(rest.len()),
+                _ => 0,
+            };
+            self.pass(rest.get(..next).unwrap_or_default());
+            let Some(&b) = rest.get(next) else { return };
+            at += next;
             self.byte(b, start + at);
-            if !b.is_ascii_whitespace() {
-                self.last = b;
-            }
+            self.pass(&[b]);
+            at += 1;
+        }
+    }
+
+    /// Remembers the last byte that is no blank.
+    fn pass(&mut self, bytes: &[u8]) {
+        if let Some(&last) = bytes.iter().rfind(|b| !b.is_ascii_whitespace()) {
+            self.last = last;
         }
     }
 

@@ -77,14 +77,32 @@ pub(crate) struct Segments {
 impl Segments {
     /// Reads on: `bytes` stand at `start`.
     pub(crate) fn read(&mut self, bytes: &[u8], start: usize) {
-        for (at, &b) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            // Outside of segments only a border is looked at: most of a text is passed over at once.
+            let next = match self.segment {
+                None => memchr::memchr2(b'|', b'*', rest).unwrap_or(rest.len()),
+                Some(_) => 0,
+            };
+            self.pass(rest.get(..next).unwrap_or_default());
+            let Some(&b) = rest.get(next) else { return };
+            at += next;
             match self.segment {
-                None if matches!(b, b'|' | b'*') => self.open(b, start + at),
-                None => {}
+                None => self.open(b, start + at),
                 Some((name, border)) => self.byte(b, start + at, name, border),
             }
-            self.tail.rotate_left(1);
-            self.tail[3] = b;
+            self.pass(&[b]);
+            at += 1;
+        }
+    }
+
+    /// Remembers the last bytes.
+    fn pass(&mut self, bytes: &[u8]) {
+        let kept = self.tail.len();
+        let last = bytes.get(bytes.len().saturating_sub(kept)..).unwrap_or_default();
+        self.tail.rotate_left(last.len());
+        for (slot, &b) in self.tail.iter_mut().skip(kept - last.len()).zip(last) {
+            *slot = b;
         }
     }
 

@@ -174,6 +174,10 @@ fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
         b"marras",
         b"joulu",
     ];
+    // All end so, and few other words do.
+    if !word.last().is_some_and(|b| matches!(b | 0x20, b'a' | b'o' | b'u')) {
+        return None;
+    }
     let finnish = |name: &[u8]| {
         let tail = word
             .get(name.len()..)
