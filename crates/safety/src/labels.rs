@@ -64,14 +64,11 @@ impl<'t> Key<'t> {
 
 /// The bytes of a word in small letters, `É` as `é`.
 fn small_letters(word: &[u8], mut each: impl FnMut(u8)) {
-    match std::str::from_utf8(word) {
-        _ if word.is_ascii() => word.iter().for_each(|b| each(b.to_ascii_lowercase())),
-        Ok(text) => {
-            for letter in text.chars().flat_map(char::to_lowercase) {
-                letter.encode_utf8(&mut [0; 4]).bytes().for_each(&mut each);
-            }
-        }
-        Err(_) => word.iter().for_each(|b| each(b.to_ascii_lowercase())),
+    // Most words are; only the others are read as letters.
+    let text = if word.is_ascii() { None } else { std::str::from_utf8(word).ok() };
+    let Some(text) = text else { return word.iter().for_each(|b| each(b.to_ascii_lowercase())) };
+    for letter in text.chars().flat_map(char::to_lowercase) {
+        letter.encode_utf8(&mut [0; 4]).bytes().for_each(&mut each);
     }
 }
 
