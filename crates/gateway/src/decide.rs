@@ -70,7 +70,8 @@ impl Permitted<Redacted<Call>> {
     }
 }
 
-/// Decides a call; `notes` are findings that are not about its contents. Every denial keeps the call, because it is recorded all the same.
+/// Decides a call; `notes` are findings that are not about its contents. Every denial keeps the call, because it is
+/// recorded all the same.
 pub(crate) fn decide(
     policies: &Policies,
     principal: Principal,

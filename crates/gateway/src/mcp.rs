@@ -242,6 +242,7 @@ async fn ask(
         source: origin.clone(),
         contents: contents(head, params),
     };
+    // Which chain it belongs to; its reply offers nothing that a later call could be known by.
     gateway.chains.place(&mut call, &head.headers, &caller.principal, || gateway.clock.session_id());
 
     // Where it would go, and what speaks against that.

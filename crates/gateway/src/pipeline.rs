@@ -100,6 +100,7 @@ async fn steps(
     let bytes = http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
         .await
         .map_err(|error| Refused::from(error).sent_by(&caller.principal))?;
+    // A message of MCP may be several calls, or none: it has its own way to `clear`, and none past it.
     if let Route::Mcp { server } = &head.route {
         let (head, name) = (&head, server.as_str());
         return mcp::answer(mcp::Visit { gateway, head, name, caller, request_id, arrived, gone }, bytes)
