@@ -38,6 +38,7 @@ mod tuples;
 mod unfold;
 pub mod urlenc;
 mod vault;
+mod watched;
 
 pub use custom::{BadDefinition, BadPattern, Custom, Definition, Line, MAX_CUSTOM, Validator};
 pub use entity::{Class, Entity, Tier};

@@ -94,8 +94,8 @@ fn is_letter(b: u8) -> bool {
     b.is_ascii_alphabetic() || is_latin_lead(b) || is_latin_tail(b)
 }
 
-pub(crate) fn is_latin_lead(b: u8) -> bool {
-    (0xC3..=0xC9).contains(&b)
+pub(crate) const fn is_latin_lead(b: u8) -> bool {
+    matches!(b, 0xC3..=0xC9)
 }
 
 fn is_latin_tail(b: u8) -> bool {

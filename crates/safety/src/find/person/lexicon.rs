@@ -103,6 +103,7 @@ static WORDS: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = 
 pub(crate) fn warm_up() {
     LazyLock::force(&WORDS);
     super::roles::warm_up();
+    super::cue::warm_up();
 }
 
 /// What is known of a folded word; endings say what a word is that no list has.

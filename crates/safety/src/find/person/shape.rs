@@ -135,11 +135,17 @@ fn capital_particle(text: &Text<'_>, at: usize, within: bool) -> Option<Token> {
     goes_on.then(|| Token { end, part: Part::Particle, ..Token::default() })
 }
 
+const PARTICLES: [&[u8]; 24] = [
+    b"van", b"von", b"vom", b"de", b"der", b"den", b"del", b"della", b"di", b"da", b"das", b"do", b"dos",
+    b"du", b"la", b"le", b"zu", b"zum", b"ter", b"ten", b"bin", b"ibn", b"al", b"af",
+];
+
+/// The words in small letters that a name may start with; `d'` is short for one.
+pub(crate) fn words_within() -> impl Iterator<Item = &'static [u8]> {
+    PARTICLES.into_iter().chain([&b"d"[..]])
+}
+
 fn particle(text: &Text<'_>, at: usize) -> Option<Token> {
-    const PARTICLES: [&[u8]; 24] = [
-        b"van", b"von", b"vom", b"de", b"der", b"den", b"del", b"della", b"di", b"da", b"das", b"do", b"dos",
-        b"du", b"la", b"le", b"zu", b"zum", b"ter", b"ten", b"bin", b"ibn", b"al", b"af",
-    ];
     /// The longest of them.
     const LONGEST: usize = 5;
     let end = text.run(at, LONGEST + 1, |b| b.is_ascii_lowercase());
