@@ -76,6 +76,23 @@ pub(crate) struct Columns {
     passed: bool,
 }
 
+/// Whether a cell may begin behind the byte at `at`: of most brackets, what stands before them tells that none does.
+pub(crate) fn is_border(bytes: &[u8], at: usize) -> bool {
+    let behind = |marks: &[u8]| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        before.is_none_or(|b| b.is_ascii_whitespace() || marks.contains(b))
+    };
+    match bytes.get(at) {
+        Some(b'\n' | b'>' | b'|' | b'*' | b'~') => true,
+        Some(b'\\') => bytes.get(at + 1).is_none_or(|b| *b == b'n'),
+        // A list within a list.
+        Some(b'[') => behind(b"[,"),
+        // Behind `VALUES` and between two rows.
+        Some(b'(') => behind(b"sS),"),
+        _ => false,
+    }
+}
+
 /// The cell that the scan is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {

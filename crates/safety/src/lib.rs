@@ -10,6 +10,7 @@
 //! - [`urlenc`] does the same for paths and queries;
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
+mod alphabet;
 mod columns;
 mod custom;
 mod entity;

@@ -153,7 +153,10 @@ fn last_word(label: &[u8]) -> Word {
     let label = kept(label);
     let mut word = Word::default();
     let Some(last) = label.iter().rposition(u8::is_ascii_alphabetic) else { return word };
-    let start = (0..=last).rev().find(|&at| starts_word(label, at)).unwrap_or_default();
+    let mut start = last;
+    while !starts_word(label, start) {
+        start -= 1;
+    }
     label.get(start..=last).unwrap_or_default().iter().for_each(|&b| word.push(b));
     word
 }

@@ -172,6 +172,15 @@ fn word(text: &Text<'_>, at: usize) -> Option<Token> {
         if end - at > MAX_WORD {
             return None;
         }
+        // Small letters, most of any name, are taken at once.
+        let small = text.run(end, MAX_WORD + 1 - (end - at), |b| b.is_ascii_lowercase());
+        if small > end && piece.takes_small(text.slice(end, small)) {
+            folded.push_small(text.slice(end, small));
+            upper = false;
+            letters += small - end;
+            end = small;
+            continue;
+        }
         if let Some((letter, length)) = letter(text, end) {
             if !piece.takes(letter) {
                 return None;
@@ -237,6 +246,16 @@ impl Piece {
         }
         self.letters += 1;
         self.folded.push(letter);
+        true
+    }
+
+    /// Takes small letters, unless the case is that of an identifier.
+    fn takes_small(&mut self, small: &[u8]) -> bool {
+        if self.capitals > 1 {
+            return false;
+        }
+        self.letters += small.len();
+        self.folded.push_small(small);
         true
     }
 

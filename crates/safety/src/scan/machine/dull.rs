@@ -2,6 +2,7 @@
 //! text is made of them.
 
 use super::Machine;
+use crate::columns;
 use crate::find::email;
 use crate::find::encoded;
 use crate::text::Text;
@@ -63,7 +64,9 @@ impl Machine {
             let next = match here {
                 Class::Dull => self.at + 1,
                 Class::Border => {
-                    self.columns.pass_border();
+                    if columns::is_border(bytes, self.at) {
+                        self.columns.pass_border();
+                    }
                     self.at + 1
                 }
                 // Behind letters a number may be glued to its label.
@@ -113,9 +116,4 @@ fn plain_word(bytes: &[u8], at: usize, floor: usize, watched: &Watched) -> Optio
 /// Whether nothing starts with the byte, and it says nothing about what follows.
 pub(super) fn is_dull(b: u8) -> bool {
     matches!(class(b), Class::Dull | Class::Border)
-}
-
-/// Whether a cell of a table may begin behind the byte.
-pub(super) fn is_border(b: u8) -> bool {
-    matches!(b, b'\\' | b'[' | b'*' | b'~' | b'|' | b'<' | b'>')
 }

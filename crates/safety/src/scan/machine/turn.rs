@@ -1,8 +1,9 @@
 //! What a place comes to: which finders may find something there, and in what order they are asked.
 
 use super::Machine;
-use super::dull::{is_border, is_dull};
+use super::dull::is_dull;
 use crate::Entity;
+use crate::columns;
 use crate::find::assign::{self, Value};
 use crate::find::{Hit, Tail};
 use crate::find::{
@@ -50,14 +51,15 @@ impl Machine {
         if let Some(hit) = text.customs.and_then(|customs| customs.find(text, at)) {
             return Turn::Hit(hit);
         }
+        let border = columns::is_border(text.bytes(), at);
         if is_dull(first) && self.value.is_none() && self.user_info.is_none() && !self.columns.in_table() {
-            if is_border(first) {
+            if border {
                 self.columns.pass_border();
             }
             return Turn::On(at + 1);
         }
         let mut next = at + 1;
-        let opens = matches!(first, b'\n' | b'(');
+        let opens = border && matches!(first, b'\n' | b'(');
         let speaks = || first.is_ascii_digit() || first.is_ascii_uppercase();
         if opens || self.columns.in_table() || self.columns.may_begin() && speaks() {
             self.columns.read(text.bytes(), if opens { at + 1 } else { at });
@@ -67,7 +69,7 @@ impl Machine {
                 self.expect(text, assign::cell(text, at, &cell.said));
             }
         }
-        if is_border(first) {
+        if border && !opens {
             self.columns.pass_border();
         }
         if first.is_ascii_hexdigit()
