@@ -74,18 +74,16 @@ impl<'t> Words<'t> {
     }
 
     /// The word with this number from the end.
-    fn get(&mut self, index: usize) -> Option<Word<'t>> {
+    fn get(&mut self, index: usize) -> Option<&Word<'t>> {
         while self.count <= index && index < MAX_WORDS {
             let Some(word) = self.next() else {
                 self.rest = None;
                 return None;
             };
-            if let Some(slot) = self.list.get_mut(self.count) {
-                *slot = word;
-            }
+            *self.list.get_mut(self.count)? = word;
             self.count += 1;
         }
-        self.list.get(index).copied()
+        self.list.get(index)
     }
 
     /// How many of the words start at or behind a place.

@@ -196,6 +196,12 @@ static TABLE: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = 
     table
 });
 
+/// The words in small letters that a street may start with.
+pub(crate) fn words_of_streets() -> impl Iterator<Item = &'static [u8]> {
+    let streets = Kind::RUE.with(Kind::CALLE).with(Kind::VIA);
+    TABLE.iter().filter(move |(_, kind)| kind.is(streets)).map(|(word, _)| *word)
+}
+
 /// Loads the table.
 pub(crate) fn warm_up() {
     LazyLock::force(&TABLE);
