@@ -9,6 +9,8 @@
 mod account;
 pub mod adapt;
 mod body;
+mod bound;
+mod circuit;
 mod clock;
 mod continues;
 mod decide;
@@ -27,18 +29,23 @@ mod metrics;
 mod pipeline;
 mod policy_watch;
 pub mod prices;
+mod reach;
 mod read;
 mod record;
 mod refusals;
 mod refuse;
 mod remote;
 mod reply;
+mod resolve;
 mod route;
+mod send;
 mod server;
 mod settings;
 mod site;
 pub mod sse;
 pub mod stream;
+mod tls;
+pub mod tools;
 mod unrecorded;
 mod windows;
 pub mod wire;
@@ -53,12 +60,17 @@ pub use tokio_util::sync::CancellationToken;
 pub use body::Body;
 pub use clock::{Clock, Shift};
 pub use continues::{Class, Continues};
+pub use http_client::{TlsError, TlsTrust};
 pub use policy_watch::read_dir as read_policies;
+pub use reach::{MAX_RETRIES, Reach, Terms};
 pub use remote::{OnFailure, Remote};
+pub use resolve::Host;
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
 pub use site::{Access, Site, Visit};
+pub use tls::TlsFiles;
 
 use crate::gateway::Gateway;
+use crate::tls::Certificate;
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +78,9 @@ pub enum StartError {
     /// The keys of an issuer, given by file, cannot be used.
     #[error("{0}")]
     Keys(String),
+    /// The listener's certificate or its key cannot be used.
+    #[error("the listener's certificate: {0}")]
+    Tls(tls::TlsFileError),
 }
 
 /// What a stop leaves behind.
@@ -101,6 +116,7 @@ pub async fn serve(
         tracing::warn!(upstream, "its API key is not set: calls to it are refused");
     }
     let policy_dir = settings.policy_dir.clone();
+    let tls = settings.tls.clone().map(Certificate::load).transpose().map_err(StartError::Tls)?;
     let gateway = Gateway::new(settings, policies, appender, site, stop.clone())
         .map_err(|error| StartError::Keys(error.to_string()))?;
     let gateway = Arc::new(gateway);
@@ -115,7 +131,12 @@ pub async fn serve(
     });
     let pace = tokio::spawn(Arc::clone(&gateway).keep_pace(policy_dir));
     let keys = tokio::spawn(Arc::clone(&gateway).keep_keys());
-    server::listen(Arc::clone(&gateway), listener, stop).await;
+    let tls = tls.map(Arc::new);
+    let renewal = tls.clone().map(|tls| tokio::spawn(tls.keep()));
+    server::listen(Arc::clone(&gateway), listener, tls, stop).await;
+    if let Some(renewal) = renewal {
+        renewal.abort();
+    }
     pace.abort();
     keys.abort();
     opening.abort();

@@ -73,7 +73,8 @@ async fn steps(
         .map_err(|refused| refused.sent_by(&principal))?;
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
-    let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
+    let destination =
+        destination(&head.route, &head.method, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected once: findings for the decision, one form to forward and one to record.
     let handling = gateway.handling(&principal.tenant, &call.target);
@@ -103,7 +104,7 @@ async fn steps(
     let receipt = cleared.receipt();
 
     // The act: a new request with the upstream's own credential.
-    let exchange = forward(&gateway.client, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
+    let exchange = forward(&gateway.upstreams, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
@@ -118,6 +119,7 @@ fn refused(denial: Denial, message: String) -> Refused {
         Denial::Content => Refused::new(403, "content_blocked", message),
         Denial::Destination(NoDestination::Model) => Refused::new(404, "model_not_found", message),
         Denial::Destination(NoDestination::Tool) => Refused::new(404, "tool_not_found", message),
+        Denial::Destination(NoDestination::Operation) => Refused::new(404, "operation_not_found", message),
         Denial::Destination(NoDestination::Key) => Refused::new(503, "upstream_not_configured", message),
     }
 }

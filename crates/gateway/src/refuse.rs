@@ -21,11 +21,13 @@ pub(crate) struct Refused {
     pub(crate) receipt: Option<String>,
     /// Of a request that is no call: who sent it.
     pub(crate) sender: Option<Box<Principal>>,
+    /// When to come again, in seconds.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
-        Refused { status, code, message: message.into(), receipt: None, sender: None }
+        Refused { status, code, message: message.into(), receipt: None, sender: None, retry_after: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Refused {
@@ -57,6 +59,12 @@ impl Refused {
     /// What was sent is no call, and this is who sent it.
     pub(crate) fn sent_by(mut self, sender: &Principal) -> Refused {
         self.sender = Some(Box::new(sender.clone()));
+        self
+    }
+
+    /// Says when to come again: whole seconds, at least one.
+    pub(crate) fn retry_after(mut self, wait: std::time::Duration) -> Refused {
+        self.retry_after = Some(wait.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64);
         self
     }
 
@@ -102,6 +110,9 @@ pub(crate) fn response(wire: Wire, refused: &Refused, request_id: &str) -> Respo
     if !wire::should_retry(refused.code) {
         // What the providers' SDKs obey: a 5xx alone would make them send the call again.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if let Some(seconds) = refused.retry_after {
+        headers.insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     mark(headers, request_id, refused.receipt.as_deref());
     response

@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
+use crate::tools;
 use crate::wire::Wire;
 
 /// A governed entrance of the listener.
@@ -119,6 +120,8 @@ pub(crate) enum NoDestination {
     Key,
     /// No tool of that name.
     Tool,
+    /// The tool's document has no such operation.
+    Operation,
 }
 
 impl NoDestination {
@@ -128,6 +131,7 @@ impl NoDestination {
             NoDestination::Model => "no configured upstream serves this model",
             NoDestination::Key => "the upstream that serves this model has no API key configured",
             NoDestination::Tool => "no tool of this name is configured",
+            NoDestination::Operation => "the tool's document has no such operation",
         }
     }
 }
@@ -135,14 +139,20 @@ impl NoDestination {
 /// Chooses where a call goes: the first upstream of the protocol's kind one of whose globs fits the model.
 pub(crate) fn destination(
     route: &Route,
+    method: &Method,
     target: &Target,
     upstreams: &[Upstream],
-    tools: &[ToolServer],
+    servers: &[ToolServer],
 ) -> Result<Destination, NoDestination> {
     let model = match target {
         Target::Model { name } => name.as_str(),
         Target::Tool { server, .. } => {
-            let tool = tools.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
+            let tool = servers.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
+            if let Route::Tool { path, .. } = route
+                && !tools::is_listed(tool, method, path)
+            {
+                return Err(NoDestination::Operation);
+            }
             return Ok(Destination::Tool(tool.clone()));
         }
     };
@@ -163,6 +173,31 @@ pub(crate) fn destination(
         return Err(NoDestination::Key);
     }
     Ok(Destination::Model(upstream.clone()))
+}
+
+/// Most upstreams that are asked in the place of one: each may take its own time.
+const MAX_OTHERS: usize = 3;
+
+/// Who may be asked next about a model, in the order of the configuration: those behind the one it goes to, if its
+/// terms say so.
+pub(crate) fn others<'a>(
+    destination: &Destination,
+    target: &Target,
+    upstreams: &'a [Upstream],
+) -> impl Iterator<Item = &'a Upstream> + use<'a> {
+    let asked = match (destination, target) {
+        (Destination::Model(first), Target::Model { name }) if first.reach.terms().fallback => {
+            Some((first.name.clone(), first.kind, name.clone()))
+        }
+        _ => None,
+    };
+    asked.into_iter().flat_map(move |(first, kind, model)| {
+        let behind = upstreams.iter().skip_while(move |upstream| upstream.name != first).skip(1);
+        behind
+            .filter(move |other| other.kind == kind && other.api_key.is_some())
+            .filter(move |other| other.models.iter().any(|glob| matches(glob, &model)))
+            .take(MAX_OTHERS)
+    })
 }
 
 /// Whether a glob (`*` stands for any run of characters) fits a whole name; linear in both.
