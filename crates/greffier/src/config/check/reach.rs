@@ -41,33 +41,27 @@ impl Checker<'_> {
     }
 
     pub(super) fn reach(&mut self, owner: &Text, raw: &RawReach, host: Host) -> Option<ReachConfig> {
-        let mut terms = Terms { fallback: raw.fallback, host, ..Terms::default() };
-        if let Some(retries) = &raw.retries {
-            terms.retries = *retries.get_ref();
-            if terms.retries > MAX_RETRIES {
-                self.problem(retries, format!("expected 0 to {MAX_RETRIES}"));
-            }
+        let mut terms = Terms {
+            retries: *raw.retries.get_ref(),
+            fallback: raw.fallback,
+            concurrent: *raw.concurrent.get_ref(),
+            queue: *raw.queue.get_ref(),
+            queue_time: self.take(&raw.queue_time, units::timeout(raw.queue_time.get_ref()))?,
+            open_after: *raw.open_after.get_ref(),
+            open_for: self.take(&raw.open_for, units::timeout(raw.open_for.get_ref()))?,
+            retry_after: None,
+            host,
+        };
+        if terms.retries > MAX_RETRIES {
+            self.problem(&raw.retries, format!("expected 0 to {MAX_RETRIES}"));
         }
-        for (written, places, least) in
-            [(&raw.concurrent, &mut terms.concurrent, 1), (&raw.queue, &mut terms.queue, 0)]
-        {
-            let Some(written) = written else { continue };
-            *places = *written.get_ref();
-            if !(least..=MAX_PLACES).contains(places) {
+        for (written, least) in [(&raw.concurrent, 1), (&raw.queue, 0)] {
+            if !(least..=MAX_PLACES).contains(written.get_ref()) {
                 self.problem(written, format!("expected {least} to {MAX_PLACES}"));
             }
         }
-        if let Some(after) = &raw.open_after {
-            terms.open_after = *after.get_ref();
-            if terms.open_after == 0 {
-                self.problem(after, "expected how many failures in a row, at least 1");
-            }
-        }
-        for (written, time) in
-            [(&raw.queue_time, &mut terms.queue_time), (&raw.open_for, &mut terms.open_for)]
-        {
-            let Some(written) = written else { continue };
-            *time = self.take(written, units::timeout(written.get_ref()))?;
+        if terms.open_after == 0 {
+            self.problem(&raw.open_after, "expected how many failures in a row, at least 1");
         }
         if let Some(longest) = &raw.retry_after {
             terms.retry_after = Some(self.take(longest, units::timeout(longest.get_ref()))?);

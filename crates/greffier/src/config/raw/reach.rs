@@ -3,23 +3,44 @@
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::Text;
+use greffier_gateway::Terms;
 
-/// `reach = { … }` of an upstream or a tool. What is not written is the default.
-#[derive(Debug, Default, Deserialize, Serialize)]
+use super::{Text, seconds};
+
+/// `reach = { … }` of an upstream or a tool.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct RawReach {
-    pub(crate) retries: Option<Spanned<usize>>,
+    pub(crate) retries: Spanned<usize>,
     pub(crate) retry_after: Option<Text>,
     pub(crate) fallback: bool,
-    pub(crate) concurrent: Option<Spanned<usize>>,
-    pub(crate) queue: Option<Spanned<usize>>,
-    pub(crate) queue_time: Option<Text>,
-    pub(crate) open_after: Option<Spanned<u32>>,
-    pub(crate) open_for: Option<Text>,
+    pub(crate) concurrent: Spanned<usize>,
+    pub(crate) queue: Spanned<usize>,
+    pub(crate) queue_time: Text,
+    pub(crate) open_after: Spanned<u32>,
+    pub(crate) open_for: Text,
     pub(crate) ca_file: Option<Text>,
     pub(crate) cert_file: Option<Text>,
     pub(crate) key_file: Option<Text>,
+}
+
+impl Default for RawReach {
+    fn default() -> RawReach {
+        let terms = Terms::default();
+        RawReach {
+            retries: Spanned::new(0..0, terms.retries),
+            retry_after: None,
+            fallback: terms.fallback,
+            concurrent: Spanned::new(0..0, terms.concurrent),
+            queue: Spanned::new(0..0, terms.queue),
+            queue_time: seconds(terms.queue_time),
+            open_after: Spanned::new(0..0, terms.open_after),
+            open_for: seconds(terms.open_for),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+        }
+    }
 }
 
 /// `[[tool.rule]]`.
