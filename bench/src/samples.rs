@@ -272,6 +272,7 @@ impl RunningGateway {
         let settings = Settings {
             listen: address,
             node: "bench".to_owned(),
+            tls: None,
             issuers: vec![TrustedIssuer {
                 issuer: dev.issuer(AUDIENCE, Tenants::Any),
                 keys: KeySource::Fixed(dev.jwks().into_bytes()),
@@ -284,6 +285,7 @@ impl RunningGateway {
                 models: vec!["*".to_owned()],
                 timeout: Duration::from_secs(10),
                 idle_timeout: Duration::from_secs(10),
+                reach: greffier_gateway::Reach::default(),
             }],
             tools: Vec::new(),
             mcp: greffier_gateway::McpSettings::default(),

@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use greffier_event::{Call, Effect, Place, Principal, SessionLink, Target, Tenant, Timestamp};
 use http::HeaderMap;
 
-use crate::read::is_id;
 use asked::{Asked, Question};
 use called::Called;
 use digests::Digests;
 pub(crate) use heard::Heard;
 use index::{Index, Kind, Lead, Mark, Owner, only};
+
+use crate::tools::is_id;
 
 /// SDKs say so when they send the same request again.
 const RETRY: &str = "x-stainless-retry-count";

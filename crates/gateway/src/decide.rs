@@ -1,6 +1,6 @@
 //! Decide: policy says whether this principal may, content safety whether this content may.
 
-use greffier_event::{Call, Decision, DecisionKind, Principal, RedactionAction};
+use greffier_event::{Call, Decision, DecisionKind, Place, Principal, RedactionAction, Target};
 use greffier_policy::{Policies, Question};
 
 use crate::inspect::{Redacted, is_json};
@@ -86,7 +86,7 @@ pub(crate) fn decide(
     found.extend_from_slice(notes);
     found.sort_unstable();
     found.dedup();
-    let parameters = parameters(&redacted);
+    let parameters = parameters(&redacted, destination.as_ref().ok());
     let mut decision = policies.authorise(
         &principal,
         &Question {
@@ -139,20 +139,37 @@ pub(crate) fn decide(
     }
 }
 
-/// What policies may look at in a tool's arguments: its JSON body, as it would be recorded.
-fn parameters(redacted: &Redacted<Call>) -> Option<serde_json::Value> {
-    let call = redacted.call();
-    if !matches!(call.target, greffier_event::Target::Tool { .. }) {
+/// What policies may look at in a tool's arguments, as it would be recorded: its JSON body, and what its document calls
+/// parameters of the path and the query.
+fn parameters(redacted: &Redacted<Call>, destination: Option<&Destination>) -> Option<serde_json::Value> {
+    if !matches!(redacted.call().target, Target::Tool { .. }) {
         return None;
     }
-    redacted
-        .record()
-        .iter()
-        .find(|content| content.place == greffier_event::Place::Body && is_json(&content.media))
+    let at = |place: Place| redacted.record().iter().find(move |content| content.place == place);
+    let body = at(Place::Body)
+        .filter(|content| is_json(&content.media))
         .and_then(|content| serde_json::from_slice(&content.bytes).ok())
-        .and_then(|document: serde_json::Value| match call.action.method.as_deref() {
+        .and_then(|document: serde_json::Value| match redacted.call().action.method.as_deref() {
             // A message's parameters name the tool and hold its arguments.
             Some("tools/call") => document.get("arguments").cloned(),
             _ => Some(document),
-        })
+        });
+    let text = |place| at(place).and_then(|content| std::str::from_utf8(&content.bytes).ok());
+    let named = match destination {
+        Some(Destination::Tool(tool)) => {
+            let method = redacted.call().action.method.as_deref().and_then(|method| method.parse().ok())?;
+            let path = text(Place::Path).unwrap_or_default();
+            tool.api.parameters(&method, path, text(Place::Query))
+        }
+        _ => serde_json::Map::new(),
+    };
+    match body {
+        body if named.is_empty() => body,
+        // Nothing in a body stands for what the path and the query say.
+        Some(serde_json::Value::Object(mut members)) => {
+            members.extend(named);
+            Some(members.into())
+        }
+        _ => Some(named.into()),
+    }
 }

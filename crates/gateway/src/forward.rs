@@ -5,18 +5,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use greffier_event::{Call, Content, Place};
+use greffier_event::{Attempt, Call, Content, Place};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use crate::adapt::{self, LlmRequest};
 use crate::decide::Permitted;
-use crate::http_client::HttpClient;
 use crate::inspect::Redacted;
+use crate::reach::Reach;
 use crate::read::climbs;
 use crate::record::Open;
-use crate::route::{Destination, Route};
+use crate::route::{self, Destination, Route};
+use crate::send::{Sent, Turn, send};
 use crate::settings::{Upstream, UpstreamKind};
 use crate::unrecorded::Cleared;
 
@@ -25,25 +25,39 @@ use crate::unrecorded::Cleared;
 pub(crate) enum ForwardError {
     /// The head of the reply took too long.
     Timeout,
-    /// The upstream could not be reached, or broke off before its head.
+    /// No connection could be made: nothing was sent.
     Unreachable,
+    /// The upstream broke off before its head.
+    BrokeOff,
+    /// No place was free in time: nothing was sent. The caller may come again after that time.
+    Busy(Duration),
+    /// The upstream failed too often and is left alone for so long: nothing was sent.
+    Resting(Duration),
     /// The destination's URL and the call's path make no valid URL.
     Address,
     /// The caller went away first.
     CallerGone,
 }
 
+impl ForwardError {
+    /// Whether the upstream has seen nothing of the request: another one may be asked instead.
+    fn is_unsent(self) -> bool {
+        matches!(self, ForwardError::Unreachable | ForwardError::Busy(_) | ForwardError::Resting(_))
+    }
+}
+
 /// A call under way: its reply's head, and the record that waits for its end.
 pub(crate) struct Exchange {
     pub(crate) open: Open,
-    pub(crate) reply: Result<http::Response<Incoming>, ForwardError>,
+    /// The reply, the attempts before it, and the place that it holds.
+    pub(crate) sent: Sent,
     pub(crate) destination: Destination,
     pub(crate) idle: Duration,
 }
 
 /// Sends a cleared call on. It cannot be sent twice: the proof is spent.
 pub(crate) async fn forward(
-    client: &HttpClient,
+    upstreams: &[Upstream],
     cleared: Cleared<Permitted<Redacted<Call>>>,
     route: &Route,
     method: &Method,
@@ -52,28 +66,40 @@ pub(crate) async fn forward(
 ) -> Exchange {
     let (mut permitted, open) = cleared.spend();
     let contents = permitted.redacted_mut().take_forward();
-    let destination = permitted.destination().clone();
-    let (timeout, idle) = match &destination {
-        Destination::Model(upstream) => (upstream.timeout, upstream.idle_timeout),
-        Destination::Tool(tool) => (tool.timeout, tool.idle_timeout),
-        Destination::Caller => (Duration::ZERO, Duration::ZERO),
-        Destination::Mcp(server) => (server.timeout, server.idle_timeout),
-    };
-    let reply = match request(&destination, contents, route, method, chat) {
-        None => Err(ForwardError::Address),
-        Some(request) => tokio::select! {
-            reply = tokio::time::timeout(timeout, client.request(request)) => match reply {
-                Err(_) => Err(ForwardError::Timeout),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "upstream cannot be reached");
-                    Err(ForwardError::Unreachable)
+    let mut destination = permitted.destination().clone();
+    let mut others = route::others(&destination, &permitted.redacted().call().target, upstreams);
+    let mut attempts = Vec::new();
+    loop {
+        let Some((reach, timeout, idle)) = terms(&destination) else {
+            let sent = Sent { reply: Err(ForwardError::Address), attempts, place: None };
+            return Exchange { open, sent, destination, idle: Duration::ZERO };
+        };
+        let mut sent = match request(&destination, contents.clone(), route, method, chat) {
+            None => Sent { reply: Err(ForwardError::Address), attempts: Vec::new(), place: None },
+            Some(request) => tokio::select! {
+                sent = send(reach, request, Turn::Waits, timeout) => sent,
+                () = gone.cancelled() => {
+                    let gone = vec![Attempt::default()];
+                    Sent { reply: Err(ForwardError::CallerGone), attempts: gone, place: None }
                 }
-                Ok(Ok(reply)) => Ok(reply),
             },
-            () = gone.cancelled() => Err(ForwardError::CallerGone),
-        },
-    };
-    Exchange { open, reply, destination, idle }
+        };
+        attempts.append(&mut sent.attempts);
+        // What nobody has seen may be asked of another that serves the model.
+        match (others.next(), &sent.reply) {
+            (Some(other), Err(error)) if error.is_unsent() => destination = Destination::Model(other.clone()),
+            _ => return Exchange { open, sent: Sent { attempts, ..sent }, destination, idle },
+        }
+    }
+}
+
+/// How a destination is reached; `None` for what is not reached from here.
+fn terms(destination: &Destination) -> Option<(&Reach, Duration, Duration)> {
+    match destination {
+        Destination::Model(upstream) => Some((&upstream.reach, upstream.timeout, upstream.idle_timeout)),
+        Destination::Tool(tool) => Some((&tool.reach, tool.timeout, tool.idle_timeout)),
+        Destination::Caller | Destination::Mcp => None,
+    }
 }
 
 fn request(
@@ -126,15 +152,13 @@ fn request(
             Some((name, secret)) => request.header(name.clone(), sensitive(secret.expose())?),
             None => request,
         },
-        (Destination::Caller, _) => return None,
-        // Those have a way of their own.
-        (Destination::Mcp(_), _) => return None,
+        // MCP's messages have a way of their own.
+        (Destination::Caller | Destination::Mcp, _) => return None,
     };
     let base = match destination {
         Destination::Model(upstream) => &upstream.base_url,
         Destination::Tool(tool) => &tool.base_url,
-        Destination::Caller => return None,
-        Destination::Mcp(_) => return None,
+        Destination::Caller | Destination::Mcp => return None,
     };
     if !tool {
         request = request.header(header::ACCEPT, "application/json, text/event-stream");

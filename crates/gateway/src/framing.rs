@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Bytes of a head looked at; hyper refuses longer ones.
 const MAX_HEAD: usize = 64 * 1024;
@@ -28,14 +27,14 @@ impl Ambiguous {
 }
 
 /// A connection whose first head is looked at in passing.
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S> {
+    stream: S,
     head: Option<Vec<u8>>,
     ambiguous: Ambiguous,
 }
 
-impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> (Connection, Ambiguous) {
+impl<S> Connection<S> {
+    pub(crate) fn new(stream: S) -> (Connection<S>, Ambiguous) {
         let ambiguous = Ambiguous::default();
         (Connection { stream, head: Some(Vec::new()), ambiguous: ambiguous.clone() }, ambiguous)
     }
@@ -68,7 +67,7 @@ fn is_ambiguous(head: &[u8]) -> bool {
     framing.count() > 1
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,7 +83,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

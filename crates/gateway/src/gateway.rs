@@ -201,6 +201,22 @@ impl Gateway {
         if goes_on { Ok(()) } else { self.ready() }
     }
 
+    /// All destinations, by name, and whether each is left alone now.
+    pub(crate) fn reaches(&self) -> impl Iterator<Item = (&str, Option<Duration>)> {
+        let now = Instant::now();
+        let upstreams = self.upstreams.iter().map(|upstream| (upstream.name.as_str(), &upstream.reach));
+        let tools = self.tools.iter().map(|tool| (tool.name.as_str(), &tool.reach));
+        upstreams.chain(tools).chain(self.mcp.reaches()).map(move |(name, reach)| (name, reach.rests(now)))
+    }
+
+    /// Who is left alone now, in words.
+    pub(crate) fn resting(&self) -> Vec<String> {
+        let said = |(name, rest): (&str, Option<Duration>)| {
+            Some(format!("`{name}` failed again and again and is left alone for {} s", rest?.as_secs() + 1))
+        };
+        self.reaches().filter_map(said).collect()
+    }
+
     /// Whether calls are made unrecorded now.
     pub(crate) fn is_continuing(&self) -> bool {
         let may = self.on_record.load(Ordering::Acquire) && !self.recorder.continues.is_empty();

@@ -1,34 +1,97 @@
 //! The outgoing HTTP client: one pool for upstreams and identity providers, no redirects, no cookies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+use crate::resolve::{Host, Resolver};
 
 /// The client's type, shared by cloning.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept: shorter than the 60 s most servers allow, so that a reused one is alive.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
+/// Whose certificates a destination is believed by, and which one we show it.
+#[derive(Clone, Default)]
+pub struct TlsTrust {
+    /// PEM of the only roots to trust; `None`: Mozilla's, compiled in.
+    pub roots: Option<Vec<u8>>,
+    /// PEM of our own chain and of its key.
+    pub own: Option<(Vec<u8>, zeroize::Zeroizing<Vec<u8>>)>,
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// No certificate in it, or one that cannot be read.
+    #[error("expected certificates in PEM (`-----BEGIN CERTIFICATE-----`)")]
+    Certificates,
+    /// No private key in it, or one that cannot be read.
+    #[error("expected a private key in PEM, not encrypted")]
+    Key,
+    /// They do not go together.
+    #[error("{0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// The certificates of a PEM text, at least one.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    found.ok().filter(|found| !found.is_empty()).ok_or(TlsError::Certificates)
+}
+
+/// The private key of a PEM text.
+pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::Key)
+}
+
 /// Builds the client; trusted roots are Mozilla's, compiled in.
 pub(crate) fn new() -> HttpClient {
-    let mut tcp = HttpConnector::new();
+    client(hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots(), Host::Named)
+}
+
+/// A client of one destination.
+pub(crate) fn trusting(trust: &TlsTrust, host: Host) -> Result<HttpClient, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = match &trust.roots {
+        Some(pem) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(pem)? {
+                roots.add(certificate)?;
+            }
+            config.with_root_certificates(roots)
+        }
+        None => config.with_webpki_roots(),
+    };
+    let config = match &trust.own {
+        Some((chain, key)) => config.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
+        None => config.with_no_client_auth(),
+    };
+    Ok(client(hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config), host))
+}
+
+fn client(
+    tls: hyper_rustls::HttpsConnectorBuilder<hyper_rustls::builderstates::WantsSchemes>,
+    host: Host,
+) -> HttpClient {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(host));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let tls = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(tcp);
+    let tls = tls.https_or_http().enable_http1().enable_http2().wrap_connector(tcp);
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_timer(TokioTimer::new())

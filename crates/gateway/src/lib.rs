@@ -9,7 +9,9 @@
 mod account;
 pub mod adapt;
 mod body;
+mod bound;
 mod chain;
+mod circuit;
 mod clock;
 mod continues;
 mod decide;
@@ -31,19 +33,24 @@ mod metrics;
 mod pipeline;
 mod policy_watch;
 pub mod prices;
+mod reach;
 mod read;
 mod record;
 mod refusals;
 mod refuse;
 mod remote;
 mod reply;
+mod resolve;
 mod route;
+mod send;
 mod server;
 mod settings;
 mod site;
 pub mod sse;
 mod stored;
 pub mod stream;
+mod tls;
+pub mod tools;
 mod unrecorded;
 mod windows;
 pub mod wire;
@@ -59,13 +66,18 @@ pub use body::Body;
 pub use clock::{Clock, Shift};
 pub use continues::{Class, Continues};
 pub use hook::Client as HookClient;
-pub use mcp::{Launch, McpServer, McpSettings, OnChange, Reach};
+pub use http_client::{TlsError, TlsTrust};
+pub use mcp::{Launch, McpServer, McpSettings, OnChange, Transport};
 pub use policy_watch::read_dir as read_policies;
+pub use reach::{MAX_RETRIES, Reach, Terms};
 pub use remote::{OnFailure, Remote};
+pub use resolve::Host;
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
 pub use site::{Access, Site, Visit};
+pub use tls::TlsFiles;
 
 use crate::gateway::Gateway;
+use crate::tls::Certificate;
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +88,9 @@ pub enum StartError {
     /// The pins of MCP servers' tools cannot be read.
     #[error("{0}")]
     Pins(std::io::Error),
+    /// The listener's certificate or its key cannot be used.
+    #[error("the listener's certificate: {0}")]
+    Tls(tls::TlsFileError),
 }
 
 /// What a stop leaves behind.
@@ -114,6 +129,7 @@ pub async fn serve(
     let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.url.clone()).collect();
     let local = settings.listen.ip().is_loopback();
     let mcp = mcp::Mcp::new(std::mem::take(&mut settings.mcp), local, issuers).map_err(StartError::Pins)?;
+    let tls = settings.tls.clone().map(Certificate::load).transpose().map_err(StartError::Tls)?;
     let gateway = Gateway::new(settings, mcp, policies, appender, site, stop.clone())
         .map_err(|error| StartError::Keys(error.to_string()))?;
     let gateway = Arc::new(gateway);
@@ -128,7 +144,12 @@ pub async fn serve(
     });
     let pace = tokio::spawn(Arc::clone(&gateway).keep_pace(policy_dir));
     let keys = tokio::spawn(Arc::clone(&gateway).keep_keys());
-    server::listen(Arc::clone(&gateway), listener, stop).await;
+    let tls = tls.map(Arc::new);
+    let renewal = tls.clone().map(|tls| tokio::spawn(tls.keep()));
+    server::listen(Arc::clone(&gateway), listener, tls, stop).await;
+    if let Some(renewal) = renewal {
+        renewal.abort();
+    }
     pace.abort();
     keys.abort();
     opening.abort();

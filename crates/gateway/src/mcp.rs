@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use door::{Door, WELL_KNOWN};
 pub use pins::fingerprint;
-pub use server::{Launch, McpServer, McpSettings, OnChange, Reach};
+pub use server::{Launch, McpServer, McpSettings, OnChange, Transport};
 
 use crate::body::{self, Body};
 use crate::gateway::Gateway;
@@ -46,7 +46,7 @@ use pins::Pins;
 use process::Process;
 use rpc::{Id, Message};
 use sessions::{Key, Left, Owner, Sessions};
-use upstream::{Envelope, LAST_EVENT, SESSION};
+use upstream::{Envelope, Heard, LAST_EVENT, SESSION};
 
 /// What policies find among a call's findings when its tool is not what it was.
 pub(crate) const CHANGED: &str = "TOOL_DEFINITION_CHANGED";
@@ -71,6 +71,14 @@ impl Mcp {
 
     fn server(&self, name: &str) -> Option<&Arc<McpServer>> {
         self.servers.iter().find(|server| server.name == name)
+    }
+
+    /// Servers over HTTP, by name, and how they are reached.
+    pub(crate) fn reaches(&self) -> impl Iterator<Item = (&str, &crate::reach::Reach)> {
+        self.servers.iter().filter_map(|server| match &server.transport {
+            Transport::Http { reach, .. } => Some((server.name.as_str(), reach)),
+            Transport::Command(_) => None,
+        })
     }
 
     /// Whether a server of this name is configured.
@@ -209,7 +217,7 @@ async fn ask(
     // Whose session it is of.
     let server = gateway.mcp.server(name).cloned();
     let key = session(gateway, head, &caller, name, era)?;
-    let is_command = server.as_ref().is_some_and(|server| matches!(server.reach, Reach::Command(_)));
+    let is_command = server.as_ref().is_some_and(|server| matches!(server.transport, Transport::Command(_)));
     let opens = method == "initialize";
     let key = match (is_command && opens, is_command && era == Era::Sessions && key.id().is_none()) {
         (true, _) => {
@@ -253,7 +261,7 @@ async fn ask(
         Some(_) if !asked.watched.is_empty() && !all_permitted(gateway, &caller, &call, &asked.watched) => {
             Err(NoDestination::Watched)
         }
-        Some(server) => Ok(Destination::Mcp(Arc::clone(server))),
+        Some(_) => Ok(Destination::Mcp),
     };
     let notes: &[&'static str] = if has_changed { &[CHANGED] } else { &[] };
 
@@ -278,18 +286,11 @@ async fn ask(
         session: key.id().filter(|_| !is_command).map(str::to_owned),
         last_event: head.headers.get(LAST_EVENT).cloned().filter(|_| head.method == Method::GET),
     };
-    let (open, answer) = upstream::forward(
-        &gateway.client,
-        cleared,
-        &server,
-        process.as_ref(),
-        &envelope,
-        gateway.limits.body,
-        gone,
-    )
-    .await;
+    let limit = gateway.limits.body;
+    let (open, heard) = upstream::forward(cleared, &server, process.as_ref(), &envelope, limit, gone).await;
 
     // The way back, which ends only when its outcome is durable.
+    let Heard { answer, attempts, place } = heard;
     let closes =
         head.method == Method::DELETE && answer.as_ref().is_ok_and(|answer| answer.status.is_success());
     let passage = Passage {
@@ -302,8 +303,12 @@ async fn ask(
         handling,
         envelope,
         key: key.clone(),
+        earlier: attempts,
+        place,
     };
-    let replied = passage.reply(open, answer, gone).await.map_err(|refused| refused.with_receipt(receipt));
+    // Boxed: beside the way there it would be held twice.
+    let replied = Box::pin(passage.reply(open, answer, gone)).await;
+    let replied = replied.map_err(|refused| refused.with_receipt(receipt));
     if closes {
         gateway.mcp.ended(gateway, &key);
     }
@@ -369,7 +374,7 @@ async fn answer_server(
         last_event: None,
     };
     let process = gateway.mcp.sessions.process(&key);
-    upstream::give_back(&gateway.client, &server, process.as_ref(), &envelope, message)
+    upstream::give_back(&server, process.as_ref(), &envelope, message)
         .await
         .map_err(|_| Refused::new(502, "upstream_unreachable", "the server could not be reached"))?;
     let mut response = Response::new(body::whole(Bytes::new()));
@@ -400,7 +405,7 @@ fn session(gateway: &Gateway, head: &Head, caller: &Caller, name: &str, era: Era
 
 /// The process behind a session, started if it may be.
 fn process(gateway: &Arc<Gateway>, server: &McpServer, key: &Key, starts: bool) -> Option<Arc<Process>> {
-    let Reach::Command(launch) = &server.reach else { return None };
+    let Transport::Command(launch) = &server.transport else { return None };
     if let Some(process) = gateway.mcp.sessions.process(key) {
         return Some(process);
     }

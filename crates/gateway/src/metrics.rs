@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     counted: Gauge,
     late: Gauge,
     anchored: Gauge,
+    resting: Family<Destination, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,6 +41,11 @@ struct Answer {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Recorded {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Destination {
+    name: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -72,6 +78,9 @@ impl Metrics {
         registry.register("unrecorded_late", "outcomes kept in memory, of recorded decisions", late.clone());
         let anchored = Gauge::default();
         registry.register("anchored", "1 while witnesses vouch for the trails", anchored.clone());
+        let resting = Family::<Destination, Gauge>::default();
+        let help = "1 while a destination that failed again and again is left alone";
+        registry.register("resting", help, resting.clone());
         Metrics {
             registry: Arc::new(registry),
             answers,
@@ -84,6 +93,7 @@ impl Metrics {
             counted,
             late,
             anchored,
+            resting,
         }
     }
 
@@ -93,6 +103,14 @@ impl Metrics {
 
     pub(crate) fn anchored(&self, anchored: bool) {
         self.anchored.set(i64::from(anchored));
+    }
+
+    /// Which destinations are left alone; their names are the configuration's.
+    pub(crate) fn resting<'a>(&self, destinations: impl Iterator<Item = (&'a str, Option<Duration>)>) {
+        for (name, rest) in destinations {
+            let label = Destination { name: name.to_owned() };
+            self.resting.get_or_create(&label).set(i64::from(rest.is_some()));
+        }
     }
 
     pub(crate) fn answered(&self, protocol: &'static str, status: u16, code: &'static str) {

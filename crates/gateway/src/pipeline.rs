@@ -120,14 +120,15 @@ async fn steps(
         gateway.chains.place(&mut call, &head.headers, &caller.principal, || gateway.clock.session_id());
 
     // Where it would go. Its absence is a denial like any other, decided and recorded below.
-    let destination = destination(&head.route, &call.target, &gateway.upstreams, &gateway.tools);
+    let destination =
+        destination(&head.route, &head.method, &call.target, &gateway.upstreams, &gateway.tools);
 
     // Inspected, decided, on record.
     let (cleared, handling) = Box::pin(clear(gateway, caller, call, destination, &[], arrived)).await?;
     let receipt = cleared.receipt();
 
     // The act: a new request with the upstream's own credential.
-    let exchange = forward(&gateway.client, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
+    let exchange = forward(&gateway.upstreams, cleared, &head.route, &head.method, chat.as_ref(), gone).await;
 
     // The reply ends only when its outcome is durable.
     let request_id = request_id.to_owned();
@@ -192,6 +193,7 @@ fn refused(denial: Denial, message: String) -> Refused {
         Denial::Destination(NoDestination::Tool) => Refused::new(404, "tool_not_found", message),
         Denial::Destination(NoDestination::Changed) => Refused::new(403, "definition_changed", message),
         Denial::Destination(NoDestination::Watched) => Refused::new(403, "denied_by_policy", message),
+        Denial::Destination(NoDestination::Operation) => Refused::new(404, "operation_not_found", message),
         Denial::Destination(NoDestination::Key) => Refused::new(503, "upstream_not_configured", message),
     }
 }

@@ -15,6 +15,7 @@ use crate::refuse::Refused;
 use crate::route::Route;
 use crate::settings::{ToolServer, Upstream};
 use crate::stored::Verb;
+use crate::tools;
 
 /// Everything of a request but its body and its token.
 #[derive(Debug)]
@@ -39,13 +40,13 @@ pub(crate) struct ReadCall {
     pub(crate) chat: Option<LlmRequest>,
 }
 
-/// Reads a request. `node` names this gateway in the record; `tools` are the configured ones.
+/// Reads a request. `node` names this gateway in the record; `servers` are the configured tools.
 pub(crate) fn read(
     head: &Head,
     body: Bytes,
     request_id: &str,
     node: &str,
-    tools: &[ToolServer],
+    servers: &[ToolServer],
     now: Timestamp,
 ) -> Result<ReadCall, Refused> {
     check_headers(&head.headers)?;
@@ -99,18 +100,23 @@ pub(crate) fn read(
         // Read by its own adapter, `hook/payload.rs`.
         Route::Hook(_) => return Err(Refused::unknown_route()),
         Route::Tool { name, path } => {
-            let tool = tools.iter().find(|tool| tool.name == *name);
-            let full = tool_name(name, path);
+            let tool = servers.iter().find(|tool| tool.name == *name);
+            let query = head.query.as_deref();
+            let described = tools::describe(tool, name, &head.method, path, query);
             let action = Action {
                 call_id: None,
-                effect: Some(effect(&head.method)),
+                effect: Some(described.effect),
                 kind: Some(tool.map_or(ActionKind::Tool, |tool| tool.kind)),
                 method: Some(head.method.as_str().to_owned()),
-                name: full.clone(),
+                name: described.name.clone(),
             };
-            let target = Target::Tool { server: name.clone(), name: full };
-            let mut resource = tool_resource(tool, name, path);
-            resource.subjects = subject(tool, &body, head.query.as_deref()).into_iter().collect();
+            let target = Target::Tool { server: name.clone(), name: described.name };
+            let pointed = described.pointer.and_then(|pointer| subject(&pointer, &body, query));
+            let resource = Resource {
+                classification: described.classification,
+                subjects: described.subject.or(pointed).into_iter().collect(),
+                uri: Some(described.resource),
+            };
             (action, resource, target, None)
         }
         // Read where messages are: each may be answered in its own way.
@@ -215,20 +221,9 @@ fn model_resource(name: &str) -> Resource {
     Resource { classification: Vec::new(), subjects: Vec::new(), uri: Some(format!("model://{name}")) }
 }
 
-fn tool_resource(tool: Option<&ToolServer>, name: &str, path: &str) -> Resource {
-    let path = path.trim_start_matches('/');
-    let uri = match tool.and_then(|tool| tool.resource.as_deref()) {
-        Some(template) => template.replace("{path}", path),
-        None => format!("{name}://{path}"),
-    };
-    let classification = tool.map(|tool| tool.classification.clone()).unwrap_or_default();
-    Resource { classification, subjects: Vec::new(), uri: Some(uri) }
-}
-
 /// Who the data is about: the value the tool's pointer leads to, in the body or else in the query. Raw here; the
 /// record holds a keyed reference.
-fn subject(tool: Option<&ToolServer>, body: &[u8], query: Option<&str>) -> Option<String> {
-    let pointer = tool?.subject.as_deref()?;
+fn subject(pointer: &str, body: &[u8], query: Option<&str>) -> Option<String> {
     let in_body = serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|document| match document
         .pointer(pointer)?
     {
@@ -245,39 +240,10 @@ fn subject(tool: Option<&ToolServer>, body: &[u8], query: Option<&str>) -> Optio
     in_body.or_else(in_query).filter(|subject| !subject.is_empty())
 }
 
-/// `crm`, `/contacts/42/notes` becomes `crm:contacts:{id}:notes`: one name per operation, not per record.
-fn tool_name(server: &str, path: &str) -> String {
-    let mut name = server.to_owned();
-    for segment in path.split('/').filter(|segment| !segment.is_empty()).take(32) {
-        name.push(':');
-        name.push_str(if is_id(segment) { "{id}" } else { segment });
-    }
-    name
-}
-
 /// Whether a path has `.` or `..` segments, also escaped: what policy named would not be what the tool serves.
 pub(crate) fn climbs(path: &str) -> bool {
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     decoded.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
-}
-
-/// Whether a path segment names a record rather than an operation: it holds a digit (and is no version such as
-/// `v2`), a percent escape or an `@`, or is too long for a word.
-pub(crate) fn is_id(segment: &str) -> bool {
-    let version = segment.strip_prefix('v').is_some_and(|rest| {
-        !rest.is_empty() && rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    });
-    let odd = segment.bytes().any(|b| b.is_ascii_digit() || b == b'%' || b == b'@');
-    !version && (odd || segment.len() > 48)
-}
-
-fn effect(method: &Method) -> Effect {
-    match *method {
-        Method::GET | Method::HEAD | Method::OPTIONS => Effect::Read,
-        Method::PUT | Method::PATCH => Effect::Update,
-        Method::DELETE => Effect::Delete,
-        _ => Effect::Execute,
-    }
 }
 
 fn text(place: Place, value: &str) -> Content {
@@ -382,16 +348,6 @@ pub(crate) fn without_key(upstreams: &[Upstream]) -> impl Iterator<Item = &str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tool_names_fold_ids() {
-        let check = |path: &str| tool_name("crm", path);
-        insta::assert_snapshot!(check("/contacts/search"), @"crm:contacts:search");
-        insta::assert_snapshot!(check("/contacts/42/notes"), @"crm:contacts:{id}:notes");
-        insta::assert_snapshot!(check("/v2/people/536-90-4399/"), @"crm:v2:people:{id}");
-        insta::assert_snapshot!(check("/people/jane%40corp.com"), @"crm:people:{id}");
-        insta::assert_snapshot!(check("/"), @"crm");
-    }
 
     #[test]
     fn traceparents() {

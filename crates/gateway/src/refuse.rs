@@ -22,6 +22,8 @@ pub(crate) struct Refused {
     pub(crate) receipt: Option<String>,
     /// Of a request that is no call: who sent it.
     pub(crate) sender: Option<Box<Principal>>,
+    /// When to come again, in seconds.
+    pub(crate) retry_after: Option<u16>,
     /// Whether more rights would help.
     pub(crate) lacks_permit: bool,
     /// Which token would do, and where to get it: the value of `WWW-Authenticate`.
@@ -49,6 +51,7 @@ impl Refused {
             message: message.into(),
             receipt: None,
             sender: None,
+            retry_after: None,
             lacks_permit: false,
             challenge: None,
             rpc: None,
@@ -89,6 +92,12 @@ impl Refused {
 
     pub(crate) fn in_rpc(mut self, rpc: Rpc) -> Refused {
         self.rpc = Some(Box::new(rpc));
+        self
+    }
+
+    /// Says when to come again: whole seconds, at least one.
+    pub(crate) fn retry_after(mut self, wait: std::time::Duration) -> Refused {
+        self.retry_after = Some(wait.as_millis().div_ceil(1_000).clamp(1, 3_600) as u16);
         self
     }
 
@@ -139,6 +148,9 @@ pub(crate) fn response(wire: Wire, refused: &Refused, request_id: &str) -> Respo
     if !wire::should_retry(refused.code) {
         // What the providers' SDKs obey: a 5xx alone would make them send the call again.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if let Some(seconds) = refused.retry_after {
+        headers.insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     mark(headers, request_id, refused.receipt.as_deref());
     response

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapt::{self, LlmRequest, Protocol, ReplyFacts};
 use crate::body::{self, Body};
+use crate::bound;
 use crate::chain::Chain;
 use crate::forward::{Exchange, ForwardError};
 use crate::gateway::Gateway;
@@ -23,6 +24,7 @@ use crate::inspect::{Inspected, is_json};
 use crate::record::{Ending, Open, part};
 use crate::refuse::{self, Refused};
 use crate::route::{Destination, Route};
+use crate::send::Sent;
 use crate::stored::Owner;
 
 /// What the reply's handling needs to know of its call.
@@ -44,23 +46,18 @@ pub(crate) async fn reply(
     exchange: Exchange,
     gone: &CancellationToken,
 ) -> Result<Response<Body>, Refused> {
-    let Exchange { open, reply, destination, idle } = exchange;
+    let Exchange { open, sent: Sent { reply, attempts, place }, destination, idle } = exchange;
     let reply = match reply {
         Ok(reply) => reply,
         Err(error) => {
             let (status, short, refused) = unanswered(error);
-            let outcome = Outcome {
-                attempts: vec![Attempt::default()],
-                code: None,
-                duration_us: None,
-                error: Some(short.to_owned()),
-                status,
-            };
+            let outcome =
+                Outcome { attempts, code: None, duration_us: None, error: Some(short.to_owned()), status };
             close(gateway, open, Ending::without_reply(outcome)).await?;
             return Err(refused);
         }
     };
-    let head = Head::new(&reply);
+    let head = Head::new(&reply, attempts, place);
     if reply.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         let outcome = head.outcome(OutcomeStatus::Failure, Some("upstream_encoding"));
         close(gateway, open, Ending::without_reply(outcome)).await?;
@@ -92,28 +89,30 @@ struct Head {
     media: String,
     headers: HeaderMap,
     upstream_request_id: Option<String>,
+    /// The attempts before it.
+    earlier: Vec<Attempt>,
+    /// Its place at the destination, until its outcome is on record.
+    _place: Option<bound::Place>,
 }
 
 impl Head {
-    fn new(reply: &Response<Incoming>) -> Head {
+    fn new(reply: &Response<Incoming>, earlier: Vec<Attempt>, place: Option<bound::Place>) -> Head {
         let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
         Head {
             status: reply.status(),
             media: text("content-type").unwrap_or_default().to_ascii_lowercase(),
             headers: reply.headers().clone(),
             upstream_request_id: text("x-request-id").or_else(|| text("request-id")).map(str::to_owned),
+            earlier,
+            _place: place,
         }
     }
 
     fn outcome(&self, status: OutcomeStatus, error: Option<&str>) -> Outcome {
         let code = Some(i64::from(self.status.as_u16()));
-        Outcome {
-            attempts: vec![Attempt { code, upstream_request_id: self.upstream_request_id.clone() }],
-            code,
-            duration_us: None,
-            error: error.map(str::to_owned),
-            status,
-        }
+        let mut attempts = self.earlier.clone();
+        attempts.push(Attempt { code, upstream_request_id: self.upstream_request_id.clone() });
+        Outcome { attempts, code, duration_us: None, error: error.map(str::to_owned), status }
     }
 
     fn ended(&self) -> Outcome {
@@ -138,14 +137,27 @@ impl Ending {
     }
 }
 
-fn unanswered(error: ForwardError) -> (OutcomeStatus, &'static str, Refused) {
+/// What the record and the caller are told when no reply came.
+pub(crate) fn unanswered(error: ForwardError) -> (OutcomeStatus, &'static str, Refused) {
     match error {
         ForwardError::Timeout => (
             OutcomeStatus::Timeout,
             "upstream_timeout",
             Refused::new(504, "upstream_timeout", "the upstream did not answer in time"),
         ),
-        ForwardError::Unreachable => (
+        ForwardError::Busy(wait) => (
+            OutcomeStatus::Failure,
+            "upstream_busy",
+            Refused::new(503, "upstream_busy", "too many calls are under way to the upstream")
+                .retry_after(wait),
+        ),
+        ForwardError::Resting(wait) => (
+            OutcomeStatus::Failure,
+            "upstream_resting",
+            Refused::new(503, "upstream_resting", "the upstream failed again and again and is left alone")
+                .retry_after(wait),
+        ),
+        ForwardError::Unreachable | ForwardError::BrokeOff => (
             OutcomeStatus::Failure,
             "upstream_unreachable",
             Refused::new(502, "upstream_unreachable", "the upstream could not be reached"),

@@ -1,16 +1,15 @@
 //! Where requests come in, and where calls may go.
 
-use std::sync::Arc;
-
 use greffier_event::Target;
 use http::{HeaderMap, Method};
 
 use crate::adapt::Protocol;
 use crate::adapt::gemini::Address;
 use crate::hook::Client;
-use crate::mcp::{McpServer, WELL_KNOWN};
+use crate::mcp::WELL_KNOWN;
 use crate::settings::{ToolServer, Upstream, UpstreamKind};
 use crate::stored::Stored;
+use crate::tools;
 use crate::wire::Wire;
 
 /// A governed entrance of the listener.
@@ -188,7 +187,7 @@ pub(crate) enum Destination {
     /// Nowhere: the caller acts itself, and asked before.
     Caller,
     /// To an MCP server, or from one to the caller's client.
-    Mcp(Arc<McpServer>),
+    Mcp,
 }
 
 /// Why a call cannot go anywhere.
@@ -204,6 +203,8 @@ pub(crate) enum NoDestination {
     Changed,
     /// A subscription names a resource that policies do not permit.
     Watched,
+    /// The tool's document has no such operation.
+    Operation,
 }
 
 impl NoDestination {
@@ -217,6 +218,7 @@ impl NoDestination {
                 "the tool's definition changed since it was first seen; somebody has to accept it"
             }
             NoDestination::Watched => "no policy permits one of the resources that the subscription names",
+            NoDestination::Operation => "the tool's document has no such operation",
         }
     }
 }
@@ -224,14 +226,20 @@ impl NoDestination {
 /// Chooses where a call goes: the first upstream of the protocol's kind one of whose globs fits the model.
 pub(crate) fn destination(
     route: &Route,
+    method: &Method,
     target: &Target,
     upstreams: &[Upstream],
-    tools: &[ToolServer],
+    servers: &[ToolServer],
 ) -> Result<Destination, NoDestination> {
     let model = match target {
         Target::Model { name } => name.as_str(),
         Target::Tool { server, .. } => {
-            let tool = tools.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
+            let tool = servers.iter().find(|tool| tool.name == *server).ok_or(NoDestination::Tool)?;
+            if let Route::Tool { path, .. } = route
+                && !tools::is_listed(tool, method, path)
+            {
+                return Err(NoDestination::Operation);
+            }
             return Ok(Destination::Tool(tool.clone()));
         }
         // The MCP entrance knows its own servers.
@@ -249,6 +257,31 @@ pub(crate) fn destination(
         return Err(NoDestination::Key);
     }
     Ok(Destination::Model(upstream.clone()))
+}
+
+/// Most upstreams that are asked in the place of one: each may take its own time.
+const MAX_OTHERS: usize = 3;
+
+/// Who may be asked next about a model, in the order of the configuration: those behind the one it goes to, if its
+/// terms say so.
+pub(crate) fn others<'a>(
+    destination: &Destination,
+    target: &Target,
+    upstreams: &'a [Upstream],
+) -> impl Iterator<Item = &'a Upstream> + use<'a> {
+    let asked = match (destination, target) {
+        (Destination::Model(first), Target::Model { name }) if first.reach.terms().fallback => {
+            Some((first.name.clone(), first.kind, name.clone()))
+        }
+        _ => None,
+    };
+    asked.into_iter().flat_map(move |(first, kind, model)| {
+        let behind = upstreams.iter().skip_while(move |upstream| upstream.name != first).skip(1);
+        behind
+            .filter(move |other| other.kind == kind && other.api_key.is_some())
+            .filter(move |other| other.models.iter().any(|glob| matches(glob, &model)))
+            .take(MAX_OTHERS)
+    })
 }
 
 /// Whether a glob (`*` stands for any run of characters) fits a whole name; linear in both.

@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::read::Head;
 use crate::refuse::{self, Refused};
 use crate::route::{self, Entrance, Route};
 use crate::site;
+use crate::tls::Certificate;
 
 /// Most bytes of a request's head; hyper answers 431 beyond.
 const MAX_HEAD: usize = 64 * 1024;
@@ -32,7 +34,12 @@ const MAX_HEAD: usize = 64 * 1024;
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves until `stop`, then waits for the calls under way, bounded by the configured drain time.
-pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) {
+pub(crate) async fn listen(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<Arc<Certificate>>,
+    stop: CancellationToken,
+) {
     let connections = Arc::new(Semaphore::new(gateway.limits.connections));
     let graceful = GracefulShutdown::new();
     let mut http = Builder::new(TokioExecutor::new());
@@ -61,17 +68,15 @@ pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: C
         };
         // Small replies leave at once; a failure here only costs latency.
         drop(stream.set_nodelay(true));
-        let gateway = Arc::clone(&gateway);
-        let (stream, ambiguous) = Connection::new(stream);
-        let service = service_fn(move |request| {
-            let (gateway, ambiguous) = (Arc::clone(&gateway), ambiguous.clone());
-            async move { Ok::<_, Infallible>(enter(gateway, peer.ip(), &ambiguous, request).await) }
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let visitor = Visitor { gateway: Arc::clone(&gateway), peer: peer.ip(), http: http.clone() };
+        let (watcher, tls) = (graceful.watcher(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
+            match tls {
+                None => visitor.serve(stream, watcher).await,
+                Some(tls) => match tls.accept(stream, visitor.gateway.limits.header_timeout).await {
+                    Ok(stream) => visitor.serve(stream, watcher).await,
+                    Err(error) => tracing::debug!(%error, "no TLS connection came about"),
+                },
             }
             drop(permit);
         });
@@ -84,6 +89,31 @@ pub(crate) async fn listen(gateway: Arc<Gateway>, listener: TcpListener, stop: C
     };
     if tokio::time::timeout(gateway.limits.drain, drained).await.is_err() {
         tracing::warn!("some calls were still under way at the stop; the next start closes them");
+    }
+}
+
+/// One who connected.
+struct Visitor {
+    gateway: Arc<Gateway>,
+    peer: IpAddr,
+    http: Builder<TokioExecutor>,
+}
+
+impl Visitor {
+    async fn serve<S>(self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Visitor { gateway, peer, http } = self;
+        let (stream, ambiguous) = Connection::new(stream);
+        let service = service_fn(move |request| {
+            let (gateway, ambiguous) = (Arc::clone(&gateway), ambiguous.clone());
+            async move { Ok::<_, Infallible>(enter(gateway, peer, &ambiguous, request).await) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended early");
+        }
     }
 }
 
@@ -140,6 +170,7 @@ async fn answer(
         Entrance::Ready => ready(&gateway),
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            gateway.metrics.resting(gateway.reaches());
             gateway.metrics.anchored(matches!(anchoring(&gateway), Anchoring::Anchored { .. }));
             let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
             text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
@@ -209,10 +240,11 @@ fn anchoring(gateway: &Gateway) -> Anchoring {
 fn ready(gateway: &Gateway) -> Response<Body> {
     let recording = gateway.ready();
     let ready = recording.is_ok();
+    let warnings = [gateway.identities.troubles(), gateway.resting()].concat();
     let mut document = serde_json::json!({
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },
-        "warnings": gateway.identities.troubles(),
+        "warnings": warnings,
         "anchoring": anchoring(gateway),
     });
     if !gateway.recorder.continues.is_empty() {

@@ -15,7 +15,10 @@ use crate::clock::Clock;
 use crate::continues::Continues;
 use crate::mcp::McpSettings;
 use crate::prices::Prices;
+use crate::reach::Reach;
 use crate::remote::Remote;
+use crate::tls::TlsFiles;
+use crate::tools::Api;
 use crate::wire::Wire;
 
 /// Everything `serve` needs to know.
@@ -25,6 +28,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// This node's name, as events carry it.
     pub node: String,
+    /// The listener's certificate; `None`: it speaks in the clear.
+    pub tls: Option<TlsFiles>,
     /// Who may vouch for callers.
     pub issuers: Vec<TrustedIssuer>,
     /// Where calls to models go.
@@ -141,6 +146,8 @@ pub struct Upstream {
     pub timeout: Duration,
     /// Longest silence within a reply.
     pub idle_timeout: Duration,
+    /// How it is reached.
+    pub reach: Reach,
 }
 
 /// An HTTP API offered as a tool.
@@ -164,6 +171,10 @@ pub struct ToolServer {
     pub idle_timeout: Duration,
     /// Family of its actions.
     pub kind: ActionKind,
+    /// How it is reached.
+    pub reach: Reach,
+    /// Its operations, and what rules say of them.
+    pub api: Arc<Api>,
 }
 
 /// Bounds on time and size.

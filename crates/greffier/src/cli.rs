@@ -59,6 +59,8 @@ pub(crate) enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),
+    /// List the operations of the configured tools, as policies and records name them.
+    Tools,
     /// Mint a token from the development issuer, for a loopback listener.
     Token(Token),
     /// Write a C2SP proof that an event is on its trail.

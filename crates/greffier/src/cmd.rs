@@ -24,6 +24,7 @@ mod session;
 mod sql;
 mod tail;
 mod token;
+mod tools;
 mod verify;
 mod witness;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Init(args) => init::run(&args.dir, output),
         Command::Serve => serve::run(config, output),
         Command::Config(what) => config::run(&what, config, output),
+        Command::Tools => tools::run(config, output),
         Command::Token(args) => token::run(args, config, output),
         Command::Prove(args) => prove::run(&args, config, output),
         Command::Verify(args) => verify::run(&args, config, output),

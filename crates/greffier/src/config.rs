@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{Continues, Limits, McpServer, Remote, ToolServer, Upstream};
+use greffier_gateway::{Continues, Limits, McpServer, Remote, TlsFiles, ToolServer, Upstream};
 use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
 use greffier_safety::{Rulebook, Scanner};
@@ -28,6 +28,7 @@ use toml::de::DeTable;
 pub(crate) use place::{Problem, Problems};
 
 use crate::exit::Failure;
+use check::{ApiConfig, ReachConfig};
 use place::Places;
 use raw::Raw;
 
@@ -59,6 +60,7 @@ pub(crate) struct IssuerConfig {
 pub(crate) struct UpstreamConfig {
     /// Its `api_key` is still empty.
     pub(crate) upstream: Upstream,
+    pub(crate) reach: ReachConfig,
     pub(crate) api_key: SecretSource,
 }
 
@@ -67,14 +69,17 @@ pub(crate) struct UpstreamConfig {
 pub(crate) struct ToolConfig {
     /// Its `credential` is still empty.
     pub(crate) tool: ToolServer,
+    pub(crate) reach: ReachConfig,
+    pub(crate) api: ApiConfig,
     pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
 }
 
 /// An MCP server, where its credential comes from, and which variables a command sees.
 #[derive(Debug)]
 pub(crate) struct McpConfig {
-    /// Its credential and its environment are still empty.
+    /// Its credential, its environment and its reach are still empty.
     pub(crate) server: McpServer,
+    pub(crate) reach: ReachConfig,
     pub(crate) credential: Option<(http::HeaderName, SecretSource)>,
     pub(crate) environment: Vec<String>,
 }
@@ -102,6 +107,8 @@ pub(crate) struct SafetyConfig {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// The listener's certificate, if it ends TLS itself.
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) data: PathBuf,
     pub(crate) keys: PathBuf,
     pub(crate) origin: String,

@@ -3,13 +3,19 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_gateway::prices::Prices;
-use greffier_gateway::{Clock, KeySource, McpServer, McpSettings, Reach, Secret, Settings, TrustedIssuer};
+use greffier_gateway::tools::{Api, Document, MAX_DOCUMENT};
+use greffier_gateway::{
+    Clock, Host, KeySource, McpServer, McpSettings, Reach, Secret, Settings, TlsFiles, TlsTrust, Transport,
+    TrustedIssuer,
+};
 use greffier_policy::Policies;
 use zeroize::Zeroizing;
 
+use crate::config::check::{ApiConfig, ReachConfig};
 use crate::config::{Config, IssuerConfig, McpConfig, SecretSource, ToolConfig, UpstreamConfig};
 use crate::dev_issuer;
 use crate::exit::Failure;
@@ -35,6 +41,7 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
     Ok(Settings {
         listen: config.listen,
         node: config.node,
+        tls: config.tls.map(listener_tls).transpose()?,
         issuers,
         upstreams: config.upstreams.into_iter().map(upstream).collect::<anyhow::Result<_>>()?,
         tools: config.tools.into_iter().map(tool).collect::<anyhow::Result<_>>()?,
@@ -56,6 +63,12 @@ pub(crate) fn settings(config: Config) -> anyhow::Result<Settings> {
     })
 }
 
+/// The configured tools, without their credentials: nobody is called.
+pub(crate) fn tools(configs: Vec<ToolConfig>) -> anyhow::Result<Vec<greffier_gateway::ToolServer>> {
+    let without = |config| ToolConfig { credential: None, ..config };
+    configs.into_iter().map(without).map(tool).collect()
+}
+
 /// The policies of a folder, validated.
 pub(crate) fn policies(dir: &Path) -> anyhow::Result<Policies> {
     let files = greffier_gateway::read_policies(dir).map_err(|error| {
@@ -75,14 +88,76 @@ fn issuer(config: IssuerConfig) -> anyhow::Result<TrustedIssuer> {
 /// Without its key an upstream is kept: the gateway says so, and refuses calls to it.
 fn upstream(config: UpstreamConfig) -> anyhow::Result<greffier_gateway::Upstream> {
     let mut upstream = config.upstream;
+    upstream.reach = reach(&config.reach).with_context(|| format!("upstream `{}`", upstream.name))?;
     upstream.api_key =
         secret(&config.api_key).with_context(|| format!("the key of upstream `{}`", upstream.name))?;
     Ok(upstream)
 }
 
+/// A certificate that cannot be used at the start is no way to start.
+fn listener_tls(files: TlsFiles) -> anyhow::Result<TlsFiles> {
+    files.check().map_err(|error| Failure::new("tls", format!("the listener's certificate: {error}")))?;
+    Ok(files)
+}
+
+/// The connections to a destination.
+fn reach(config: &ReachConfig) -> anyhow::Result<Reach> {
+    let own = config
+        .own
+        .as_ref()
+        .map(|(cert, key)| anyhow::Ok((read(cert, MAX_FILE)?, Zeroizing::new(read(key, MAX_FILE)?))));
+    let roots = config.ca.as_ref().map(|file| read(file, MAX_FILE)).transpose()?;
+    let trust = TlsTrust { roots, own: own.transpose()? };
+    Ok(Reach::new(config.terms.clone(), &trust)?)
+}
+
+/// A tool's operations, and its place, where the document says it.
+fn place(tool: &mut greffier_gateway::ToolServer, config: ApiConfig) -> anyhow::Result<()> {
+    let mut document = None;
+    if let Some(file) = &config.document {
+        let text = read(file, MAX_DOCUMENT as u64)?;
+        let read = Document::parse(&text)
+            .map_err(|error| Failure::new("openapi", format!("`{}`: {error}", file.display())))?;
+        for rule in config.rules.iter().filter_map(|rule| rule.operation.as_deref()) {
+            if !read.operations().any(|operation| operation.id.as_deref() == Some(rule)) {
+                let message = format!("`{}` has no operation `{rule}`, which a rule names", file.display());
+                return Err(Failure::new("openapi", message).into());
+            }
+        }
+        if config.placed_by_document {
+            tool.base_url = given(&read).with_context(|| format!("`{}`, /servers/0/url", file.display()))?;
+        }
+        document = Some(read);
+    }
+    tool.api = Arc::new(Api::new(document, config.unlisted, config.rules));
+    Ok(())
+}
+
+/// Where a document says that it is served. It must not lead calls into the operator's own network.
+fn given(document: &Document) -> anyhow::Result<http::Uri> {
+    let hint = "write the tool's `base_url`";
+    let failed = |message: &str| Failure::new("openapi", message.to_owned()).hint(hint);
+    let text = document
+        .server
+        .as_deref()
+        .ok_or_else(|| failed("the document names no server with a URL of its own"))?;
+    let uri: http::Uri = text.parse().map_err(|_| failed("its server's URL is none"))?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.query().is_none()
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if !web {
+        return Err(failed("its server's URL must be plain http or https").into());
+    }
+    let host = uri.host().unwrap_or_default();
+    Host::Given.check_literal(host).map_err(|error| failed(&error.to_string()))?;
+    Ok(uri)
+}
+
 /// Without its credential a tool would be called as nobody: that is no way to start.
 fn tool(config: ToolConfig) -> anyhow::Result<greffier_gateway::ToolServer> {
     let mut tool = config.tool;
+    place(&mut tool, config.api).with_context(|| format!("tool `{}`", tool.name))?;
+    tool.reach = reach(&config.reach).with_context(|| format!("tool `{}`", tool.name))?;
     if let Some((header, source)) = config.credential {
         let found = secret(&source).with_context(|| format!("the credential of tool `{}`", tool.name))?;
         let Some(secret) = found else {
@@ -104,8 +179,9 @@ const PLAIN_VARIABLES: [&str; 10] =
 /// A server's credential has to be there, like a tool's; a variable that a command may see need not be set.
 fn mcp(config: McpConfig) -> anyhow::Result<McpServer> {
     let mut server = config.server;
-    match &mut server.reach {
-        Reach::Http { credential, .. } => {
+    match &mut server.transport {
+        Transport::Http { credential, reach: connections, .. } => {
+            *connections = reach(&config.reach).with_context(|| format!("MCP server `{}`", server.name))?;
             if let Some((header, source)) = config.credential {
                 let found = secret(&source)
                     .with_context(|| format!("the credential of MCP server `{}`", server.name))?;
@@ -118,7 +194,7 @@ fn mcp(config: McpConfig) -> anyhow::Result<McpServer> {
                 *credential = Some((header, secret));
             }
         }
-        Reach::Command(launch) => {
+        Transport::Command(launch) => {
             let all = config.environment.iter().any(|name| name == "*");
             let wanted = |name: &str| {
                 all || PLAIN_VARIABLES.contains(&name) || config.environment.iter().any(|other| other == name)

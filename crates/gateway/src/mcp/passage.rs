@@ -25,6 +25,7 @@ use super::sessions::Key;
 use super::upstream::Envelope;
 use super::{ask, notes};
 use crate::adapt::view::View;
+use crate::bound;
 use crate::gateway::Gateway;
 use crate::handling::Handling;
 use crate::record::{Ending, Open, part};
@@ -42,6 +43,10 @@ pub(crate) struct Passage {
     pub(crate) handling: Handling,
     pub(crate) envelope: Envelope,
     pub(crate) key: Key,
+    /// The attempts before the one that was answered.
+    pub(crate) earlier: Vec<Attempt>,
+    /// Its place at the server, until its outcome is on record.
+    pub(crate) place: Option<bound::Place>,
 }
 
 /// What was asked of a client and waits for its answer.
@@ -115,8 +120,15 @@ pub(crate) fn without_result(outcome: Outcome, findings: Vec<Finding>) -> Ending
 impl Passage {
     /// Closes the call without a result.
     async fn close(&self, open: Open, outcome: Outcome, findings: Vec<Finding>) -> Result<(), Refused> {
-        let closed = Box::pin(self.gateway.recorder.outcome(open, without_result(outcome, findings))).await;
+        let ending = without_result(self.with_earlier(outcome), findings);
+        let closed = Box::pin(self.gateway.recorder.outcome(open, ending)).await;
         closed.map_err(|_| Refused::outcome_unrecorded())
+    }
+
+    /// An outcome with the attempts before it.
+    fn with_earlier(&self, mut outcome: Outcome) -> Outcome {
+        outcome.attempts.splice(0..0, self.earlier.iter().cloned());
+        outcome
     }
 
     /// Brings the result home: filtered, inspected, on record; only then it is given on.
@@ -163,8 +175,8 @@ impl Passage {
         let recorded = Content { place: Place::Body, media, bytes: passed.record.into_bytes() };
         findings.extend(passed.findings);
         let parts = vec![part(name, &recorded)];
-        let ending =
-            Ending { outcome: ended, usage: None, response_id: None, findings, parts, inspected: true };
+        let outcome = self.with_earlier(ended);
+        let ending = Ending { outcome, usage: None, response_id: None, findings, parts, inspected: true };
         // Boxed: two events are made in it.
         let closed = Box::pin(self.gateway.recorder.outcome(open, ending)).await;
         closed.map_err(|_| Refused::outcome_unrecorded())?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 
+use crate::reach::Reach;
 use crate::settings::Secret;
 
 /// What the MCP entrance runs with.
@@ -26,7 +27,7 @@ pub struct McpServer {
     /// Its name: the `{server}` of `/mcp/{server}`.
     pub name: String,
     /// Where it is.
-    pub reach: Reach,
+    pub transport: Transport,
     /// Classes of its data.
     pub classification: Vec<String>,
     /// What is done about a tool whose definition changed.
@@ -39,13 +40,15 @@ pub struct McpServer {
 
 /// Where a server is.
 #[derive(Clone, Debug)]
-pub enum Reach {
+pub enum Transport {
     /// Behind Streamable HTTP.
     Http {
         /// Its endpoint.
         url: Uri,
         /// A header to add, with the server's own credential.
         credential: Option<(HeaderName, Secret)>,
+        /// How it is reached.
+        reach: Reach,
     },
     /// A command of this machine, spoken to over its standard input and output: a process for each session.
     Command(Launch),

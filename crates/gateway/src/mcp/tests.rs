@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::era::{self, Era};
 use super::rpc::{self, Message};
-use super::server::{McpServer, OnChange, Reach};
+use super::server::{McpServer, OnChange, Transport};
 use super::upstream::{Envelope, SESSION, over_http_request};
 use super::{ask, contents};
 use crate::read::Head;
@@ -72,7 +72,11 @@ fn see(text: &str) -> String {
     };
     let server = McpServer {
         name: "crm".to_owned(),
-        reach: Reach::Http { url: "http://127.0.0.1:3101/mcp".parse().unwrap(), credential: None },
+        transport: Transport::Http {
+            url: "http://127.0.0.1:3101/mcp".parse().unwrap(),
+            credential: None,
+            reach: crate::reach::Reach::default(),
+        },
         classification: Vec::new(),
         on_change: OnChange::Flag,
         timeout: std::time::Duration::from_secs(1),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use greffier_event::{Call, Content, Place};
+use greffier_event::{Attempt, Call, Content, Place};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -16,17 +16,22 @@ use tokio_util::sync::CancellationToken;
 use super::era::{self, Era};
 use super::process::{Process, ProcessError};
 use super::rpc::{self, Id};
-use super::server::{McpServer, Reach};
+use super::server::{McpServer, Transport};
+use crate::bound;
 use crate::decide::Permitted;
 use crate::forward::ForwardError;
-use crate::http_client::{self, HttpClient};
+use crate::http_client;
 use crate::inspect::Redacted;
+use crate::reach::Reach;
 use crate::record::Open;
+use crate::send::{Sent, Turn, send};
 use crate::sse::SseDecoder;
 use crate::unrecorded::Cleared;
 
 /// The session's header.
 pub(crate) const SESSION: &str = "mcp-session-id";
+/// The call whose stream waits for whatever may come.
+pub(crate) const LISTEN: &str = "subscriptions/listen";
 /// Where a stream that broke off is resumed.
 pub(crate) const LAST_EVENT: &str = "last-event-id";
 
@@ -43,6 +48,31 @@ pub(crate) struct Envelope {
     pub(crate) version: Option<HeaderValue>,
     pub(crate) session: Option<String>,
     pub(crate) last_event: Option<HeaderValue>,
+}
+
+impl Envelope {
+    /// What only listens, or tells something, is no work of its own at the server: a call that waits to be told would
+    /// otherwise keep the place that the telling waits for.
+    fn turn(&self) -> Turn {
+        let asks = self.http == Method::POST && self.id.is_some() && self.method != LISTEN;
+        if asks { Turn::Waits } else { Turn::Passes }
+    }
+}
+
+/// What became of a message.
+pub(crate) struct Heard {
+    pub(crate) answer: Result<Answer, ForwardError>,
+    /// All attempts but the one that was answered.
+    pub(crate) attempts: Vec<Attempt>,
+    /// Held as long as the call is under way.
+    pub(crate) place: Option<bound::Place>,
+}
+
+impl Heard {
+    fn once(answer: Result<Answer, ForwardError>) -> Heard {
+        let attempts = if answer.is_err() { vec![Attempt::default()] } else { Vec::new() };
+        Heard { answer, attempts, place: None }
+    }
 }
 
 /// A server's reply, whose messages are still to come.
@@ -82,28 +112,30 @@ pub(crate) enum Broken {
 
 /// Sends a cleared call to its server; `limit` is the most bytes a message of its may have. It cannot be sent twice: the proof is spent.
 pub(crate) async fn forward(
-    client: &HttpClient,
     cleared: Cleared<Permitted<Redacted<Call>>>,
     server: &McpServer,
     process: Option<&Arc<Process>>,
     envelope: &Envelope,
     limit: usize,
     gone: &CancellationToken,
-) -> (Open, Result<Answer, ForwardError>) {
+) -> (Open, Heard) {
     let (mut permitted, open) = cleared.spend();
     let contents = permitted.redacted_mut().take_forward();
     let sending = async {
-        match (&server.reach, process) {
-            (Reach::Http { .. }, _) => over_http(client, contents, server, envelope, limit).await,
-            (Reach::Command(_), Some(process)) => over_lines(contents, process, envelope).await,
-            (Reach::Command(_), None) => Err(ForwardError::Unreachable),
+        match (&server.transport, process) {
+            (Transport::Http { reach, .. }, _) => over_http(reach, contents, server, envelope, limit).await,
+            (Transport::Command(_), Some(process)) => {
+                let answer = tokio::time::timeout(server.timeout, over_lines(contents, process, envelope));
+                Heard::once(answer.await.unwrap_or(Err(ForwardError::Timeout)))
+            }
+            (Transport::Command(_), None) => Heard::once(Err(ForwardError::Unreachable)),
         }
     };
-    let answer = tokio::select! {
-        answer = tokio::time::timeout(server.timeout, sending) => answer.unwrap_or(Err(ForwardError::Timeout)),
-        () = gone.cancelled() => Err(ForwardError::CallerGone),
+    let heard = tokio::select! {
+        heard = sending => heard,
+        () = gone.cancelled() => Heard::once(Err(ForwardError::CallerGone)),
     };
-    (open, answer)
+    (open, heard)
 }
 
 /// Hands a cleared call of a server's over to the client: what it may see of the parameters, and the record to be closed.
@@ -115,24 +147,23 @@ pub(crate) fn hand_over(cleared: Cleared<Permitted<Redacted<Call>>>) -> (Option<
 
 /// Sends a server what became of a call it made: the client's answer, whose outcome is on record, or why there is none.
 pub(crate) async fn give_back(
-    client: &HttpClient,
     server: &McpServer,
     process: Option<&Arc<Process>>,
     envelope: &Envelope,
     message: String,
 ) -> Result<(), ForwardError> {
     let sending = async {
-        match (&server.reach, process) {
-            (Reach::Http { .. }, _) => {
+        match (&server.transport, process) {
+            (Transport::Http { reach, .. }, _) => {
                 let request = request(server, envelope, &HeaderMap::new(), true);
                 let (parts, ()) = request.ok_or(ForwardError::Address)?.into_parts();
                 let request = Request::from_parts(parts, Full::new(Bytes::from(message)));
-                client.request(request).await.map(drop).map_err(|_| ForwardError::Unreachable)
+                send(reach, request, Turn::Passes, server.timeout).await.reply.map(drop)
             }
-            (Reach::Command(_), Some(process)) => {
+            (Transport::Command(_), Some(process)) => {
                 process.answer(message).await.map_err(|_| ForwardError::Unreachable)
             }
-            (Reach::Command(_), None) => Err(ForwardError::Unreachable),
+            (Transport::Command(_), None) => Err(ForwardError::Unreachable),
         }
     };
     tokio::time::timeout(server.timeout, sending).await.unwrap_or(Err(ForwardError::Timeout))
@@ -173,18 +204,21 @@ pub(super) fn over_http_request(
 }
 
 async fn over_http(
-    client: &HttpClient,
+    reach: &Reach,
     contents: Vec<Content>,
     server: &McpServer,
     envelope: &Envelope,
     limit: usize,
-) -> Result<Answer, ForwardError> {
-    let (parts, body) = over_http_request(contents, server, envelope).ok_or(ForwardError::Address)?;
+) -> Heard {
+    let Some((parts, body)) = over_http_request(contents, server, envelope) else {
+        return Heard::once(Err(ForwardError::Address));
+    };
     let request = Request::from_parts(parts, Full::new(Bytes::from(body)));
-    let reply = client.request(request).await.map_err(|error| {
-        tracing::warn!(server = server.name, %error, "an MCP server cannot be reached");
-        ForwardError::Unreachable
-    })?;
+    let Sent { reply, attempts, place } = send(reach, request, envelope.turn(), server.timeout).await;
+    Heard { answer: reply.and_then(|reply| answered(reply, limit)), attempts, place }
+}
+
+fn answered(reply: http::Response<Incoming>, limit: usize) -> Result<Answer, ForwardError> {
     let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let session = text(SESSION).filter(|id| is_session(id)).map(str::to_owned);
     let streams =
@@ -211,7 +245,7 @@ fn request(
     headers: &HeaderMap,
     has_body: bool,
 ) -> Option<Request<()>> {
-    let Reach::Http { url, credential } = &server.reach else { return None };
+    let Transport::Http { url, credential, .. } = &server.transport else { return None };
     let mut request = Request::builder().method(envelope.http.clone()).uri(url.clone());
     for (name, value) in headers {
         request = request.header(name, value);

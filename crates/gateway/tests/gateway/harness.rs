@@ -189,6 +189,7 @@ impl Harness {
         let mut settings = Settings {
             listen: address,
             node: "test".to_owned(),
+            tls: None,
             issuers: vec![TrustedIssuer {
                 issuer: issuer.issuer(AUDIENCE, Tenants::Any),
                 keys: KeySource::Fixed(issuer.jwks().into_bytes()),
@@ -201,6 +202,7 @@ impl Harness {
                 models: vec!["gpt-*".to_owned()],
                 timeout: Duration::from_secs(10),
                 idle_timeout: Duration::from_secs(10),
+                reach: greffier_gateway::Reach::default(),
             }],
             tools: vec![ToolServer {
                 name: "ehr".to_owned(),
@@ -212,6 +214,8 @@ impl Harness {
                 timeout: Duration::from_secs(10),
                 idle_timeout: Duration::from_secs(10),
                 kind: ActionKind::Tool,
+                reach: greffier_gateway::Reach::default(),
+                api: Arc::default(),
             }],
             mcp: greffier_gateway::McpSettings::default(),
             policy_dir,

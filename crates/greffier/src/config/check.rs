@@ -6,6 +6,7 @@ mod destinations;
 mod failure;
 mod identity;
 mod mcp;
+mod reach;
 mod retention;
 mod safety;
 mod timestamps;
@@ -21,6 +22,7 @@ use super::Config;
 use super::place::{Places, Problems};
 use super::raw::{Raw, Text};
 
+pub(crate) use reach::{ApiConfig, ReachConfig};
 pub(crate) use units::duration;
 
 /// Names of nodes, upstreams and tools stand in every event: they are kept short.
@@ -57,6 +59,7 @@ pub(crate) fn check(
     let seal = checker.ledger(&raw.ledger);
     let retention = checker.retention(&raw.retention);
     let anchor = checker.anchor(&raw);
+    let tls = raw.tls.as_ref().map(|raw| checker.tls(raw));
     let policy_dir = checker.path(&raw.policy.dir);
     let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
@@ -68,6 +71,7 @@ pub(crate) fn check(
     };
     Ok(Config {
         listen,
+        tls,
         data,
         keys,
         origin: raw.origin.into_inner(),
@@ -119,9 +123,9 @@ impl Checker<'_> {
         let expected = "expected an address and a port, as in \"127.0.0.1:4180\" or \"[::1]:4180\"";
         let listen = self.take(&raw.listen, parsed.map_err(|_| expected))?;
         if !is_loopback(listen.ip()) {
-            if !raw.proxy_ends_tls {
-                let message = "beyond loopback tokens must not travel in the clear: let a proxy end TLS in front of \
-                               it and write `proxy_ends_tls = true`";
+            if !raw.proxy_ends_tls && raw.tls.is_none() {
+                let message = "beyond loopback tokens must not travel in the clear: add [tls], or let a proxy end \
+                               TLS in front of it and write `proxy_ends_tls = true`";
                 self.problem(&raw.listen, message);
             }
             if raw.issuer.is_empty() {

@@ -8,16 +8,13 @@ use toml::de::{DeTable, DeValue};
 use super::place::{Places, Problems};
 use super::raw::{
     Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawIssuer, RawLedger, RawMcp, RawPolicy, RawPrices,
-    RawQuery, RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTool, RawUpstream,
-    RawWitness,
+    RawQuery, RawReach, RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTls,
+    RawTool, RawToolRule, RawUpstream, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("limit", "limits on calls, tokens and cost"),
-    ("privacy", "identities as references"),
-    ("tls", "TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)"),
-];
+const NOT_BUILT: [(&str, &str); 2] =
+    [("limit", "limits on calls, tokens and cost"), ("privacy", "identities as references")];
 
 /// Least likeness of a suggestion.
 const ALIKE: f64 = 0.75;
@@ -29,9 +26,17 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     for issuer in found.list(root, "issuer", fields::<RawIssuer>()) {
         found.section(issuer, "claims", fields::<RawClaims>());
     }
-    found.list(root, "upstream", fields::<RawUpstream>());
-    found.list(root, "tool", fields::<RawTool>());
-    found.list(root, "mcp", fields::<RawMcp>());
+    for upstream in found.list(root, "upstream", fields::<RawUpstream>()) {
+        found.section(upstream, "reach", fields::<RawReach>());
+    }
+    for tool in found.list(root, "tool", fields::<RawTool>()) {
+        found.section(tool, "reach", fields::<RawReach>());
+        found.list(tool, "rule", fields::<RawToolRule>());
+    }
+    for server in found.list(root, "mcp", fields::<RawMcp>()) {
+        found.section(server, "reach", fields::<RawReach>());
+    }
+    found.section(root, "tls", fields::<RawTls>());
     if root.get("on_record_failure").is_some_and(|value| value.get_ref().as_table().is_some()) {
         found.section(root, "on_record_failure", fields::<RawByClass>());
     }

@@ -3,6 +3,7 @@
 mod anchor;
 mod failure;
 mod mcp;
+mod reach;
 mod safety;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use toml::Spanned;
 pub(crate) use anchor::{RawAnchor, RawRequire, RawWitness};
 pub(crate) use failure::{RawByClass, RawFailure};
 pub(crate) use mcp::RawMcp;
+pub(crate) use reach::{RawReach, RawTls, RawToolRule};
 pub(crate) use safety::{RawEntity, RawRemote, RawRule, RawSafety};
 
 /// A text with its place.
@@ -46,6 +48,8 @@ pub(crate) struct Raw {
     pub(crate) prices: RawPrices,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp: Option<RawTimestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<RawTls>,
     pub(crate) issuer: Vec<RawIssuer>,
     pub(crate) upstream: Vec<RawUpstream>,
     pub(crate) tool: Vec<RawTool>,
@@ -75,6 +79,7 @@ impl Default for Raw {
             retention: RawRetention::default(),
             prices: RawPrices::default(),
             timestamp: None,
+            tls: None,
             issuer: Vec::new(),
             upstream: Vec::new(),
             tool: Vec::new(),
@@ -122,13 +127,16 @@ pub(crate) struct RawUpstream {
     pub(crate) timeout: Text,
     #[serde(default = "two_minutes")]
     pub(crate) idle_timeout: Text,
+    #[serde(default)]
+    pub(crate) reach: RawReach,
 }
 
 /// `[[tool]]`.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct RawTool {
     pub(crate) name: Text,
-    pub(crate) base_url: Text,
+    /// May be left to the document.
+    pub(crate) base_url: Option<Text>,
     #[serde(default = "tool")]
     pub(crate) kind: Text,
     pub(crate) resource: Option<Text>,
@@ -142,6 +150,12 @@ pub(crate) struct RawTool {
     pub(crate) timeout: Text,
     #[serde(default = "one_minute")]
     pub(crate) idle_timeout: Text,
+    pub(crate) openapi: Option<Text>,
+    pub(crate) unlisted: Option<Text>,
+    #[serde(default)]
+    pub(crate) reach: RawReach,
+    #[serde(default)]
+    pub(crate) rule: Vec<RawToolRule>,
 }
 
 /// `[policy]`.

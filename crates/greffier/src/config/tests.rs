@@ -106,7 +106,7 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
         greffier.toml:3:1: unknown key `defualt` in `safety`: did you mean `default`?
         greffier.toml:5:1: unknown key `api_key` in `upstream`: secrets do not stand here, name their source with `api_key_env` or `api_key_file`
         greffier.toml:6:8: the upstream needs its key: add `api_key_env` or `api_key_file`
-        greffier.toml:10:1: unknown key `zzz` in `upstream`: expected one of name, kind, base_url, api_key_env, api_key_file, models, timeout, idle_timeout
+        greffier.toml:10:1: unknown key `zzz` in `upstream`: expected one of name, kind, base_url, api_key_env, api_key_file, models, timeout, idle_timeout, reach
         greffier.toml:12:1: unknown key `push_down` in `query`: did you mean `pushdown`?
         greffier.toml:14:1: unknown key `segments` in `ledger`: did you mean `segment_age`?
         environment variable GREFFIER__SERVER__BODDY: unknown key `boddy` in `server`: did you mean `body`?
@@ -116,13 +116,12 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
 #[test]
 fn what_is_not_built_says_so() {
     let text = "data = \"s3://bucket\"\n[[mcp]]\nname = \"crm\"\n[[limit]]\n\
-                [retention]\nentries = \"7y\"\n[privacy]\n[tls]\n";
+                [retention]\nentries = \"7y\"\n[privacy]\n";
     insta::assert_snapshot!(problems(text, &[]), @r"
         greffier.toml:1:8: object stores are not built yet: name a folder
         greffier.toml:3:8: an MCP server needs either `url` or `command`
         greffier.toml:4:3: `limit` is not built yet: limits on calls, tokens and cost
         greffier.toml:7:2: `privacy` is not built yet: identities as references
-        greffier.toml:8:2: `tls` is not built yet: TLS at the listener (let a proxy end it and write `proxy_ends_tls = true`)
     ");
 }
 
@@ -154,7 +153,7 @@ fn broken_toml_and_wrong_types_never_show_the_value() {
 fn beyond_loopback() {
     let issuer = "[[issuer]]\nurl = \"https://idp.example\"\naudience = \"a\"\ntenants = [\"t\"]\n";
     insta::assert_snapshot!(problems("listen = \"0.0.0.0:4180\"\n", &[]), @r"
-        greffier.toml:1:10: beyond loopback tokens must not travel in the clear: let a proxy end TLS in front of it and write `proxy_ends_tls = true`
+        greffier.toml:1:10: beyond loopback tokens must not travel in the clear: add [tls], or let a proxy end TLS in front of it and write `proxy_ends_tls = true`
         greffier.toml:1:10: the development issuer is for loopback only: add an [[issuer]]
     ");
     let good = format!("listen = \"0.0.0.0:4180\"\nproxy_ends_tls = true\n{issuer}");
@@ -255,10 +254,9 @@ entries = 65537
         greffier.toml:33:15: expected the name of an environment variable, not the secret
         greffier.toml:36:8: expected 1 to 64 letters, digits, `.`, `_` or `-`
         greffier.toml:38:12: `audit`, `policy` and `key` are greffier's own
-        greffier.toml:39:11: templates are not built yet: name a JSON pointer, as in "/patient_id"
         greffier.toml:40:19: expected 1 to 64 letters, digits, `.`, `_` or `-`
         greffier.toml:41:21: this header belongs to the connection
-        greffier.toml:46:12: expected a URI, as in "ehr://{path}"; only `{path}` is replaced
+        greffier.toml:46:12: expected a URI, as in "ehr://{path}"
         greffier.toml:47:21: a header without a value: add `credential_env` or `credential_file`
         greffier.toml:49:11: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
         greffier.toml:50:11: unknown type: did you mean `US_SSN`?
@@ -369,6 +367,15 @@ fn the_environment_lies_over_the_file() {
         timeout = "600s"
         idle_timeout = "120s"
 
+        [upstream.reach]
+        retries = 2
+        fallback = false
+        concurrent = 512
+        queue = 512
+        queue_time = "5s"
+        open_after = 5
+        open_for = "10s"
+
         [[upstream]]
         name = "second"
         kind = "anthropic"
@@ -377,6 +384,15 @@ fn the_environment_lies_over_the_file() {
         models = ["claude-*"]
         timeout = "600s"
         idle_timeout = "120s"
+
+        [upstream.reach]
+        retries = 2
+        fallback = false
+        concurrent = 512
+        queue = 512
+        queue_time = "5s"
+        open_after = 5
+        open_for = "10s"
     "#);
     assert_eq!(
         config.safety.rules.models.action(greffier_safety::Entity::UsSsn),
@@ -475,7 +491,7 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
         environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
         environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, public_url, origins, pins, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, issuer, upstream, tool, mcp, witness
+        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, public_url, origins, pins, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, tls, issuer, upstream, tool, mcp, witness
         environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
         environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
         environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
@@ -638,7 +654,7 @@ fn mcp_servers_are_checked() {
     let bad = "origins = [\"https://a.example/path\"]\n\
                [[mcp]]\nname = \"a\"\n\
                [[mcp]]\nname = \"b\"\nurl = \"http://x/\"\ncommand = [\"y\"]\n\
-               [[mcp]]\nname = \"c\"\ncommand = []\non_change = \"ask\"\nprocesses = 0\n\
+               [[mcp]]\nname = \"c\"\ncommand = []\non_change = \"ask\"\nprocesses = 0\nreach = {}\n\
                [[mcp]]\nname = \"d\"\ncommand = [\"y\"]\nenv = [\"A=B\"]\ncredential_env = \"KEY\"\n\
                [[tool]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:1\"\n";
     insta::assert_snapshot!(problems(bad), @r#"
@@ -651,5 +667,28 @@ fn mcp_servers_are_checked() {
     greffier.toml:12:13: expected a number between 1 and 1024
     greffier.toml:14:8: a credential in a header is for a `url`: pass a `command` its secrets by `env`
     greffier.toml:16:8: expected the name of an environment variable, or "*" for all
+    "#);
+}
+
+#[test]
+fn reach_rules_and_tls_are_checked() {
+    let text = "[tls]\ncert = \"c.pem\"\nkey = \"\"\n[[tool]]\nname = \"t\"\nunlisted = \"allow\"\n\
+                reach = { retries = 9, concurrent = 0, open_after = 0, queue_tim = \"1s\", cert_file = \"c\" }\n\
+                [[tool.rule]]\npath = \"/a/**/b\"\nmethod = \"TRACE\"\noperation = \"x\"\n\
+                [[tool.rule]]\npath = \"/a/{id}\"\neffect = \"look\"\nsubject = \"{name}\"\n";
+    insta::assert_snapshot!(problems(text, &[]), @r#"
+        greffier.toml:3:7: expected a path
+        greffier.toml:5:8: `cert_file` and `key_file` go together
+        greffier.toml:5:8: where is it? add `base_url`
+        greffier.toml:6:12: without `openapi` nothing is listed
+        greffier.toml:7:21: expected 0 to 5
+        greffier.toml:7:37: expected 1 to 100000
+        greffier.toml:7:53: expected how many failures in a row, at least 1
+        greffier.toml:7:56: unknown key `queue_tim` in `reach`: did you mean `queue_time`?
+        greffier.toml:9:8: `**` stands at the end only
+        greffier.toml:10:10: expected GET, HEAD, POST, PUT, PATCH or DELETE
+        greffier.toml:11:13: an `operationId` is of a document: add `openapi`, or name a `path`
+        greffier.toml:14:10: expected read, create, update, delete or execute
+        greffier.toml:15:11: the path of this rule has no `{name}`
     "#);
 }

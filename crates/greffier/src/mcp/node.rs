@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_gateway::{CancellationToken, Launch, McpServer, OnChange, Reach};
+use greffier_gateway::{CancellationToken, Launch, McpServer, OnChange, Transport};
 use greffier_ledger::{Ledger, LedgerConfig};
 use greffier_policy::dev::DevIssuer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::folder::Folder;
+use crate::config::check::ReachConfig;
 use crate::config::{Config, McpConfig};
 use crate::{dev_issuer, wire};
 
@@ -46,7 +47,7 @@ impl Node {
         };
         let server = McpServer {
             name: name.to_owned(),
-            reach: Reach::Command(launch),
+            transport: Transport::Command(launch),
             classification: Vec::new(),
             on_change: OnChange::Flag,
             timeout: TIMEOUT,
@@ -58,14 +59,15 @@ impl Node {
         let written = config.mcp.iter().find(|written| written.server.name == name);
         let server = match written {
             Some(written) => McpServer {
-                reach: server.reach,
+                transport: server.transport,
                 classification: written.server.classification.clone(),
                 ..written.server.clone()
             },
             None => server,
         };
         config.text.push_str(&format!("\n# the wrapped command: {program}\n"));
-        config.mcp = vec![McpConfig { server, credential: None, environment }];
+        let reach = ReachConfig::default();
+        config.mcp = vec![McpConfig { server, reach, credential: None, environment }];
         let issuer = dev_issuer::open(&config.keys)?;
         let (ledger, startup) = Ledger::start(LedgerConfig {
             dir: config.data.clone(),

@@ -3,7 +3,6 @@
 //! Up to 2025-11-25 it is a request of the server's, answered by a response. From 2026-07-28 on it is part of a result:
 //! the answer comes with the next call, whose parameters hold it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use greffier_event::{Call, OutcomeStatus, SessionLink};
@@ -47,8 +46,7 @@ impl Passage {
             contents: params.map(crate::mcp::params).into_iter().collect(),
         };
         let who = pipeline::Caller { principal: self.principal.clone(), token: Secret::default() };
-        let destination = Ok(Destination::Mcp(Arc::clone(&self.server)));
-        let clearing = pipeline::clear(gateway, who, call, destination, &[], Instant::now());
+        let clearing = pipeline::clear(gateway, who, call, Ok(Destination::Mcp), &[], Instant::now());
         // Boxed: it is the whole way of a call within another's.
         match Box::pin(clearing).await {
             Ok((cleared, handling)) => {

@@ -107,7 +107,7 @@ impl Passage {
 
     /// Whether this is a stream that waits for whatever may come.
     fn listens(&self) -> bool {
-        self.envelope.http == Method::GET || self.envelope.method == "subscriptions/listen"
+        self.envelope.http == Method::GET || self.envelope.method == upstream::LISTEN
     }
 
     async fn run(
@@ -254,9 +254,8 @@ impl Passage {
         };
         let message = rpc_error(Some(id), &refused, &request_id);
         let envelope = Envelope { http: Method::POST, id: None, last_event: None, ..self.envelope.clone() };
-        let (gateway, process) = (&self.gateway, self.gateway.mcp.sessions.process(&self.key));
-        let sent =
-            upstream::give_back(&gateway.client, &self.server, process.as_ref(), &envelope, message).await;
+        let process = self.gateway.mcp.sessions.process(&self.key);
+        let sent = upstream::give_back(&self.server, process.as_ref(), &envelope, message).await;
         if sent.is_err() {
             tracing::warn!(
                 server = self.server.name,
@@ -267,7 +266,9 @@ impl Passage {
     }
 
     /// Keeps a call open whose result may come in another stream.
-    async fn suspend(self, open: Open, findings: Vec<Finding>) {
+    async fn suspend(mut self, open: Open, findings: Vec<Finding>) {
+        // A stream that broke off takes nobody's place.
+        self.place = None;
         let Some(id) = self.envelope.id.clone() else { return };
         let (gateway, key) = (std::sync::Arc::clone(&self.gateway), self.key.clone());
         let suspended = Suspended { passage: self, open, findings };

@@ -1,6 +1,6 @@
 //! A reply as one message.
 
-use greffier_event::OutcomeStatus;
+use greffier_event::{Outcome, OutcomeStatus};
 use http::{HeaderValue, Response, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,7 @@ use crate::mcp::rpc::{self, Message};
 use crate::mcp::upstream::{Answer, Broken, Item, SESSION, Source};
 use crate::record::Open;
 use crate::refuse::{self, Refused};
+use crate::reply::unanswered;
 
 impl Passage {
     /// Brings the server's reply back, or says why there is none. Every way out leaves an outcome.
@@ -24,7 +25,9 @@ impl Passage {
             Ok(answer) => answer,
             Err(error) => {
                 let (status, short, refused) = unanswered(error);
-                self.close(open, outcome(status, None, Some(short)), Vec::new()).await?;
+                // All that was tried is among the earlier ones.
+                let ended = Outcome { attempts: Vec::new(), ..outcome(status, None, Some(short)) };
+                self.close(open, ended, Vec::new()).await?;
                 return Err(refused);
             }
         };
@@ -163,25 +166,5 @@ impl Passage {
         }
         refuse::mark(headers, &self.request_id, Some(&self.receipt));
         response
-    }
-}
-
-fn unanswered(error: ForwardError) -> (OutcomeStatus, &'static str, Refused) {
-    match error {
-        ForwardError::Timeout => (
-            OutcomeStatus::Timeout,
-            "upstream_timeout",
-            Refused::new(504, "upstream_timeout", "the server did not answer in time"),
-        ),
-        ForwardError::CallerGone => (
-            OutcomeStatus::Cancelled,
-            "caller_gone",
-            Refused::new(499, "caller_gone", "the caller went away"),
-        ),
-        ForwardError::Unreachable | ForwardError::Address => (
-            OutcomeStatus::Failure,
-            "upstream_unreachable",
-            Refused::new(502, "upstream_unreachable", "the server could not be reached"),
-        ),
     }
 }

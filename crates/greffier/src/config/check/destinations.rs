@@ -1,7 +1,9 @@
 //! `[[upstream]]` and `[[tool]]`: where calls may go, and with which credential.
 
+use std::sync::Arc;
+
 use greffier_event::ActionKind;
-use greffier_gateway::{ToolServer, Upstream, UpstreamKind};
+use greffier_gateway::{Host, Reach, ToolServer, Upstream, UpstreamKind};
 use http::{HeaderName, Uri, header};
 
 use super::super::raw::{RawTool, RawUpstream, Text};
@@ -66,8 +68,10 @@ impl Checker<'_> {
             models: models.clone(),
             timeout: timeout?,
             idle_timeout: idle_timeout?,
+            reach: Reach::default(),
         };
-        Some(UpstreamConfig { upstream, api_key: api_key? })
+        let reach = self.reach(&raw.name, &raw.reach, Host::Named)?;
+        Some(UpstreamConfig { upstream, reach, api_key: api_key? })
     }
 
     fn tool(&mut self, raw: &RawTool) -> Option<ToolConfig> {
@@ -79,19 +83,19 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let base_url = self.base_url(&raw.base_url);
+        // Without one the document says where it is; until that is read, it is nowhere.
+        let base_url = match &raw.base_url {
+            Some(text) => self.base_url(text),
+            None => Some(Uri::default()),
+        };
+        let host = if raw.base_url.is_some() { Host::Named } else { Host::Given };
+        let reach = self.reach_alone(&raw.name, &raw.reach, host);
+        let api = self.api(raw);
         if let Some(resource) = &raw.resource {
-            self.resource(resource);
+            self.resource_template(resource);
         }
         if let Some(subject) = &raw.subject {
-            if subject.get_ref().starts_with('{') {
-                self.problem(
-                    subject,
-                    "templates are not built yet: name a JSON pointer, as in \"/patient_id\"",
-                );
-            } else {
-                self.pointer(subject);
-            }
+            self.subject(subject, None, true);
         }
         for class in raw.classification.iter().filter(|class| !is_name(class.get_ref())) {
             self.name(class);
@@ -111,8 +115,10 @@ impl Checker<'_> {
             timeout: timeout?,
             idle_timeout: idle_timeout?,
             kind,
+            reach: Reach::default(),
+            api: Arc::default(),
         };
-        Some(ToolConfig { tool, credential: header.zip(secret) })
+        Some(ToolConfig { tool, reach: reach?, api, credential: header.zip(secret) })
     }
 
     pub(super) fn names<'t>(&mut self, names: impl Iterator<Item = &'t Text>) {
@@ -189,16 +195,20 @@ impl Checker<'_> {
         Some(name)
     }
 
-    fn resource(&mut self, resource: &Text) {
+    pub(super) fn resource_template(&mut self, resource: &Text) {
         let text = resource.get_ref();
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         let named = scheme.is_some_and(|scheme| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic())
                 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         });
-        let plain = text.replace("{path}", "");
-        if !named || plain.contains(['{', '}']) || !text.chars().all(|c| c.is_ascii_graphic()) {
-            self.problem(resource, "expected a URI, as in \"ehr://{path}\"; only `{path}` is replaced");
+        let braces = text.split('{').skip(1).all(|behind| behind.find('}').is_some_and(|end| end > 0));
+        if !named
+            || !braces
+            || text.matches('{').count() != text.matches('}').count()
+            || !text.chars().all(|c| c.is_ascii_graphic())
+        {
+            self.problem(resource, "expected a URI, as in \"ehr://{path}\"");
         } else if OWN_SCHEMES.iter().any(|own| text.to_ascii_lowercase().starts_with(own)) {
             self.problem(resource, "`audit`, `policy` and `key` are greffier's own");
         }

@@ -1,10 +1,10 @@
 //! `[[mcp]]`, and how its entrance is guarded.
 
-use greffier_gateway::{Launch, McpServer, OnChange, Reach};
+use greffier_gateway::{Host, Launch, McpServer, OnChange, Reach, Transport};
 
 use super::super::McpConfig;
 use super::super::raw::{Raw, RawMcp, Text};
-use super::{Checker, is_name, units};
+use super::{Checker, ReachConfig, is_name, units};
 
 /// Processes of one server: each is a program with its own memory.
 const MAX_PROCESSES: usize = 1_024;
@@ -60,12 +60,13 @@ impl Checker<'_> {
             self.problem(&raw.processes, format!("expected a number between 1 and {MAX_PROCESSES}"));
         }
         let environment: Vec<String> = raw.env.iter().filter_map(|name| self.variable(name)).collect();
-        let reach = match (&raw.url, &raw.command) {
+        let transport = match (&raw.url, &raw.command) {
             (Some(url), None) => {
                 if let Some(name) = raw.env.first() {
                     self.problem(name, "`env` is for a `command`");
                 }
-                self.base_url(url).map(|url| Reach::Http { url, credential: None })
+                let reach = Reach::default();
+                self.base_url(url).map(|url| Transport::Http { url, credential: None, reach })
             }
             (None, Some(command)) => {
                 if secret.is_some() {
@@ -76,9 +77,12 @@ impl Checker<'_> {
                 }
                 let words = command.get_ref();
                 let good = words.len() <= MAX_WORDS && !words.iter().any(|word| word.contains('\0'));
+                if raw.reach.is_some() {
+                    self.problem(&raw.name, "`reach` is for a `url`");
+                }
                 match words.split_first() {
                     Some((program, arguments)) if good && !program.is_empty() => {
-                        Some(Reach::Command(Launch {
+                        Some(Transport::Command(Launch {
                             program: program.clone(),
                             arguments: arguments.to_vec(),
                             environment: Vec::new(),
@@ -102,13 +106,17 @@ impl Checker<'_> {
         };
         let server = McpServer {
             name: raw.name.get_ref().clone(),
-            reach: reach?,
+            transport: transport?,
             classification: raw.classification.iter().map(|class| class.get_ref().clone()).collect(),
             on_change: on_change?,
             timeout: timeout?,
             idle_timeout: idle_timeout?,
         };
-        Some(McpConfig { server, credential: header.zip(secret), environment })
+        let reach = match &raw.reach {
+            Some(written) => self.reach_alone(&raw.name, written, Host::Named)?,
+            None => ReachConfig::default(),
+        };
+        Some(McpConfig { server, reach, credential: header.zip(secret), environment })
     }
 
     fn variable(&mut self, name: &Text) -> Option<String> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{Text, text};
+use super::{RawReach, Text, text};
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct RawMcp {
@@ -28,6 +28,7 @@ pub(crate) struct RawMcp {
     pub(crate) processes: Spanned<usize>,
     #[serde(default = "half_an_hour")]
     pub(crate) process_idle: Text,
+    pub(crate) reach: Option<RawReach>,
 }
 
 fn flag() -> Text {
