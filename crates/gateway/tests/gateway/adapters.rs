@@ -35,14 +35,14 @@ fn providers(settings: &mut Settings) {
 }
 
 /// A request and the upstream's answer to it.
-struct Case {
-    ask: Ask,
+pub(crate) struct Case {
+    pub(crate) ask: Ask,
     wire: String,
-    upstream: Upstream,
+    pub(crate) upstream: Upstream,
 }
 
 impl Case {
-    fn read(text: &str) -> Case {
+    pub(crate) fn read(text: &str) -> Case {
         let (request, reply) = text.split_once("\n=== upstream ").unwrap();
         let (head, reply) = reply.split_once('\n').unwrap();
         let (status, media) = head.split_once(' ').unwrap();
@@ -69,7 +69,7 @@ fn redaction(found: &Redaction) -> String {
 }
 
 /// What an event says of the call, and its parts.
-fn told(trail: &Trail, event: &Event) -> String {
+pub(crate) fn told(trail: &Trail, event: &Event) -> String {
     let action = event.action.as_ref().unwrap();
     // A request that is no call has no effect.
     let effect = action.effect.map_or("-".to_owned(), |effect| format!("{effect:?}"));

@@ -1,10 +1,12 @@
 //! The bridge: a line of standard input becomes a request at the gateway's entrance, what comes back a line of standard
-//! output. It decides nothing and keeps nothing: everything is governed behind the entrance.
+//! output. It decides nothing: everything is governed behind the entrance. What a client of a command knows nothing of is
+//! done for it: a stream that broke off is resumed, and a session that is over is opened anew.
 
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 use greffier_gateway::CancellationToken;
 use greffier_gateway::mcp::era;
@@ -16,6 +18,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::http::{Pool, pool};
@@ -28,10 +31,15 @@ const LINES: usize = 256;
 const AGAIN: Duration = Duration::from_secs(2);
 /// Longest line of standard input: the gateway takes no longer body.
 const MAX_LINE: usize = 64 * 1024 * 1024;
+/// Between two tries to resume a stream.
+const RESUME: Duration = Duration::from_millis(500);
+/// How long a stream that broke off is resumed: as long as the gateway keeps its call open.
+const RESUMABLE: Duration = Duration::from_secs(600);
 /// Longest wait for the gateway to take calls.
 const READY: Duration = Duration::from_secs(30);
 
 const SESSION: &str = "mcp-session-id";
+const LAST_EVENT: &str = "last-event-id";
 
 /// Who the bridge is to the gateway; it is asked with the client's name for itself.
 pub(crate) type Token = Box<dyn Fn(&str) -> Zeroizing<String> + Send + Sync>;
@@ -43,6 +51,8 @@ pub(crate) struct Bridge {
     name: String,
     token: Token,
     known: Mutex<Known>,
+    /// Held while a session is opened anew: one is enough for all that miss it.
+    reopening: tokio::sync::Mutex<()>,
     out: mpsc::Sender<String>,
     stop: CancellationToken,
 }
@@ -53,6 +63,17 @@ struct Known {
     client: Option<String>,
     session: Option<HeaderValue>,
     version: Option<String>,
+    /// The client's own `initialize`, to be said again.
+    opening: Option<Vec<u8>>,
+}
+
+/// What came in a stream, or in several that went on with it.
+#[derive(Default)]
+struct Heard {
+    /// The response that was waited for.
+    answer: Option<Value>,
+    /// The last event that has an id.
+    last: Option<HeaderValue>,
 }
 
 /// Carries messages until standard input ends.
@@ -68,6 +89,7 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
         name: name.to_owned(),
         token,
         known: Mutex::default(),
+        reopening: tokio::sync::Mutex::default(),
         out,
         stop: CancellationToken::new(),
     });
@@ -80,7 +102,7 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
         };
         bridge.learn(&message);
         let waits = message.get("id").is_some() && message.get("method").is_some();
-        let opens = message.get("method").and_then(Value::as_str) == Some("initialize");
+        let opens = is_opening(&message);
         if waits && !opens {
             let permit = Arc::clone(&places).acquire_owned().await?;
             let bridge = Arc::clone(&bridge);
@@ -193,26 +215,28 @@ impl Bridge {
     /// Sends one message, and gives on whatever comes back.
     async fn post(&self, message: Value, body: Vec<u8>) {
         if let Err(error) = self.exchange(&message, body).await {
-            self.fail(&message, &format!("the gateway could not be reached: {error:#}")).await;
+            self.fail(&message, &format!("{error:#}")).await;
         }
     }
 
     async fn exchange(&self, message: &Value, body: Vec<u8>) -> anyhow::Result<()> {
-        let reply = self.ready(message, body).await?;
-        let opens = message.get("method").and_then(Value::as_str) == Some("initialize");
-        let session = reply.headers().get(SESSION).cloned();
-        let status = reply.status();
-        if is_stream(&reply) {
-            self.stream(reply.into_body()).await?;
-            return Ok(());
+        let before = self.known().session;
+        let opens = is_opening(message);
+        let mut reply = self.ready(message, body.clone()).await?;
+        if reply.status() == StatusCode::NOT_FOUND && before.is_some() && !opens {
+            self.reopen(before).await?;
+            reply = self.ready(message, body.clone()).await?;
         }
-        let bytes = reply.into_body().collect().await?.to_bytes();
-        let answer: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let status = reply.status();
+        let session = reply.headers().get(SESSION).cloned();
+        let answer = if is_stream(&reply) {
+            self.streams(message, reply).await?
+        } else {
+            let bytes = reply.into_body().collect().await?.to_bytes();
+            serde_json::from_slice(&bytes).ok()
+        };
         if opens && status.is_success() {
-            let version = answer.as_ref().and_then(|answer| answer.pointer("/result/protocolVersion"));
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.session = session;
-            known.version = version.and_then(Value::as_str).map(str::to_owned);
+            self.opened(session, answer.as_ref(), body);
         }
         match answer {
             Some(answer) if answer.get("jsonrpc").is_some() && message.get("id").is_some() => {
@@ -231,12 +255,83 @@ impl Bridge {
         Ok(())
     }
 
+    /// A reply as a stream, and those that it goes on in; the response at last.
+    async fn streams(
+        &self,
+        message: &Value,
+        reply: http::Response<Incoming>,
+    ) -> anyhow::Result<Option<Value>> {
+        let waits = message.get("id").filter(|_| message.get("method").is_some());
+        let (mut heard, since) = (Heard::default(), Instant::now());
+        let mut ended = self.stream(reply.into_body(), waits, &mut heard).await;
+        while waits.is_some() && heard.answer.is_none() {
+            let Some(last) = heard.last.clone().filter(|_| since.elapsed() < RESUMABLE) else { break };
+            tokio::time::sleep(RESUME).await;
+            let mut request = self.request(Method::GET, &Value::Null, Vec::new())?;
+            request.headers_mut().insert(LAST_EVENT, last);
+            let reply = self.http.request(request).await?;
+            if !is_stream(&reply) {
+                anyhow::bail!(
+                    "the reply broke off, and the server does not go on with it: {}",
+                    reply.status()
+                );
+            }
+            ended = self.stream(reply.into_body(), waits, &mut heard).await;
+        }
+        match (heard.answer, waits) {
+            (Some(answer), _) => Ok(Some(answer)),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                ended?;
+                anyhow::bail!("the reply broke off")
+            }
+        }
+    }
+
+    /// A session is open; what opened it is kept.
+    fn opened(&self, session: Option<HeaderValue>, answer: Option<&Value>, body: Vec<u8>) {
+        let version = answer.and_then(|answer| answer.pointer("/result/protocolVersion"));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.session = session;
+        known.version = version.and_then(Value::as_str).map(str::to_owned);
+        known.opening = Some(body);
+    }
+
+    /// Opens a session in the place of `before`, which the gateway no longer knows, in the client's own words.
+    async fn reopen(&self, before: Option<HeaderValue>) -> anyhow::Result<()> {
+        let _alone = self.reopening.lock().await;
+        let known = self.known();
+        let Some(body) = known.opening.filter(|_| known.session == before) else { return Ok(()) };
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            (known.session, known.version) = (None, None);
+        }
+        let message: Value = serde_json::from_slice(&body)?;
+        let reply = self.ready(&message, body.clone()).await?;
+        let (status, session) = (reply.status(), reply.headers().get(SESSION).cloned());
+        let answer = if is_stream(&reply) {
+            let mut heard = Heard::default();
+            self.stream(reply.into_body(), message.get("id"), &mut heard).await?;
+            heard.answer
+        } else {
+            serde_json::from_slice(&reply.into_body().collect().await?.to_bytes()).ok()
+        };
+        if !status.is_success() {
+            anyhow::bail!("the session is over, and another one is refused: {status}");
+        }
+        self.opened(session, answer.as_ref(), body);
+        let ready = serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        let reply = self.ready(&ready, ready.to_string().into_bytes()).await?;
+        drop(reply.into_body().collect().await);
+        Ok(())
+    }
+
     /// Sends a request, again while the gateway is only starting.
     async fn ready(&self, message: &Value, body: Vec<u8>) -> anyhow::Result<http::Response<Incoming>> {
         let since = std::time::Instant::now();
         loop {
             let request = self.request(Method::POST, message, body.clone())?;
-            let reply = self.http.request(request).await?;
+            let reply = self.http.request(request).await.context("the gateway could not be reached")?;
             // Only before anything was made: it says so itself.
             if reply.status() != StatusCode::SERVICE_UNAVAILABLE || since.elapsed() > READY {
                 return Ok(reply);
@@ -253,15 +348,26 @@ impl Bridge {
         drop(self.out.send(error.to_string()).await);
     }
 
-    async fn stream(&self, mut body: Incoming) -> anyhow::Result<()> {
+    /// Gives on what comes in a stream, but for the response to `id`: that one ends it.
+    async fn stream(&self, mut body: Incoming, id: Option<&Value>, heard: &mut Heard) -> anyhow::Result<()> {
         let mut decoder = SseDecoder::with_limit(MAX_LINE);
         while let Some(frame) = body.frame().await {
             if let Some(data) = frame?.data_ref() {
                 decoder.push(data);
             }
             while let Some(event) = decoder.next_event()? {
-                if let Some(data) = event.data().filter(|data| !data.trim().is_empty()) {
-                    drop(self.out.send(data.replace(['\n', '\r'], " ")).await);
+                let named = event
+                    .other_lines()
+                    .find_map(|line| line.strip_prefix("id:").map(str::trim).map(str::to_owned));
+                if let Some(last) = named.and_then(|named| HeaderValue::from_str(&named).ok()) {
+                    heard.last = Some(last);
+                }
+                let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { continue };
+                let answer = || serde_json::from_str::<Value>(&data).ok();
+                let ours = |answer: &Value| answer.get("method").is_none() && answer.get("id") == id;
+                match id.and_then(|_| answer()).filter(ours) {
+                    Some(answer) => heard.answer = Some(answer),
+                    None => drop(self.out.send(data.replace(['\n', '\r'], " ")).await),
                 }
             }
         }
@@ -271,10 +377,20 @@ impl Bridge {
     /// Listens for what belongs to no request, as long as there is a session.
     async fn listen(self: Arc<Self>) {
         let listening = async {
+            let mut lost = 0;
             loop {
+                let before = self.known().session;
                 let Ok(request) = self.request(Method::GET, &Value::Null, Vec::new()) else { return };
                 match self.http.request(request).await {
-                    Ok(reply) if is_stream(&reply) => drop(self.stream(reply.into_body()).await),
+                    Ok(reply) if is_stream(&reply) => {
+                        lost = 0;
+                        drop(self.stream(reply.into_body(), None, &mut Heard::default()).await);
+                    }
+                    // A session that is over is opened anew; not again and again.
+                    Ok(reply) if reply.status() == StatusCode::NOT_FOUND && before.is_some() && lost < 2 => {
+                        lost += 1;
+                        drop(self.reopen(before).await);
+                    }
                     // A server that offers no such stream.
                     Ok(reply) if reply.status().is_client_error() => return,
                     _ => {}
@@ -297,6 +413,10 @@ impl Bridge {
             drop(tokio::time::timeout(READY, self.http.request(request)).await);
         }
     }
+}
+
+fn is_opening(message: &Value) -> bool {
+    message.get("method").and_then(Value::as_str) == Some("initialize")
 }
 
 fn is_stream(reply: &http::Response<Incoming>) -> bool {
