@@ -194,7 +194,7 @@ def test_without_a_token_there_is_no_bridge(gateway, tmp_path):
 def test_a_token_that_is_no_good_is_said(gateway, bridge):
     one = bridge(token="not.a.token", open=False)
     refused = one.ask(OPEN)
-    assert refused["id"] == 0 and refused["error"]["data"]["code"] == "invalid_token"
+    assert refused["id"] == 0 and refused["error"]["data"]["code"] == "malformed_token"
 
 
 def test_a_gateway_that_is_not_there_fails_what_is_asked(gateway, bridge):

@@ -243,6 +243,24 @@ def test_what_a_server_asks_again_in_a_resumed_stream_is_asked_again(gateway, se
     assert second["status"] == "success"
 
 
+def test_the_sdk_s_server_goes_on_where_its_client_broke_off(gateway, talk):
+    since, client = len(gateway.events()), talk("asking")
+    call = request(3, "tools/call", name="work", arguments={}, _meta={"progressToken": "p"})
+    with client.streamed(call) as stream:
+        place, first = next((id, message) for id, message in stream if id and message)
+    assert first["params"]["progress"] == 1
+    said = []
+    with client.streamed(last_event_id=place) as stream:
+        for _, message in stream:
+            said += [message] if message else []
+            if said and said[-1].get("id") == 3:
+                break
+    assert [one["params"]["progress"] for one in said[:-1]] == [2, 3, 4], "none is missed, none comes twice"
+    assert words(said[-1]) == "worked"
+    types = [event["type"] for event in of(gateway, "asking:work", since)]
+    assert types == ["action.approved", "action.executed"]
+
+
 def test_a_call_that_nobody_resumes_is_unknown(install, server, alice):
     greffier = install(more=f'\n[[mcp]]\nname = "raw"\nurl = "{server.url}"\n')
     (greffier.policies / "mcp.cedar").write_text(POLICIES)
@@ -275,7 +293,7 @@ def test_a_stream_that_cannot_be_resumed_fails_its_call(gateway, server, talk):
 # Who hears of what.
 
 
-def listening(server, *said):
+def says(server, *said):
     def handler(exchange):
         exchange.events()
         for message in said:
@@ -296,7 +314,7 @@ CHANGES = [
 
 def test_only_news_of_what_may_be_read_comes_through(gateway, server, talk):
     client = talk()
-    listening(server, *CHANGES)
+    says(server, *CHANGES)
     with client.streamed() as stream:
         heard = [message for _, message in stream]
     assert heard == [CHANGES[0], CHANGES[3], CHANGES[5]]
@@ -304,7 +322,7 @@ def test_only_news_of_what_may_be_read_comes_through(gateway, server, talk):
 
 def test_who_may_read_nothing_hears_of_nothing(gateway, server, talk, people):
     client = talk(token=people["bob"])
-    listening(server, *CHANGES)
+    says(server, *CHANGES)
     with client.streamed() as stream:
         heard = [message for _, message in stream]
     assert heard == [CHANGES[3], CHANGES[5]]
@@ -468,7 +486,7 @@ def test_fastmcp_as_a_client(gateway, alice, mode):
             names = [tool.name for tool in await client.list_tools()]
             return names, (await client.call_tool("choose", {})).content[0].text
 
-    assert asyncio.run(asyncio.wait_for(conversation(), 60)) == (["choose"], "it is Erika")
+    assert asyncio.run(asyncio.wait_for(conversation(), 60)) == (["choose", "work"], "it is Erika")
     assert heard == [f"Which one? Not {SSN}."]
     protocols = {event["source"]["protocol"] for event in of(gateway, "asking:choose", since)}
     assert protocols == {"mcp.2025-11-25" if mode == "legacy" else "mcp.2026-07-28"}
@@ -609,8 +627,8 @@ def alive(pid):
         return False
 
 
-def test_one_stateless_caller_has_one_process_however_many_ask_at_once(gateway, talk, people):
-    clients = [talk("rough", token=people["carol"] if "carol" in people else people["alice"], open=False) for _ in range(6)]
+def test_one_stateless_caller_has_one_process_however_many_ask_at_once(gateway, talk):
+    clients = [talk("rough", open=False) for _ in range(6)]
     # None runs: whichever did is ended by its own death.
     clients[0].once(1, "tools/call", name="die", arguments={})
     got = together(*(lambda one=one: words(one.once(1, "tools/call", name="slow", arguments={}).json()) for one in clients))
@@ -646,7 +664,7 @@ def talk_opens(talk):
 
 
 def test_a_token_for_one_entrance_opens_no_other(install, world, server, alice):
-    port_free = install(more=f"""
+    greffier = install(more=f"""
 [[mcp]]
 name = "raw"
 url = "{server.url}"
@@ -655,11 +673,11 @@ url = "{server.url}"
 name = "strict"
 url = "{server.url}"
 """)
-    public = f"https://greffier.example"
-    text_ = port_free.config.read_text()
-    port_free.config.write_text(f'public_url = "{public}/"\n' + text_)
-    (port_free.policies / "mcp.cedar").write_text(POLICIES)
-    port_free.start()
+    public = "https://greffier.example"
+    settings = greffier.config.read_text()
+    greffier.config.write_text(f'public_url = "{public}/"\n' + settings)
+    (greffier.policies / "mcp.cedar").write_text(POLICIES)
+    greffier.start()
     now = int(time.time())
 
     def token(*audience):
@@ -668,7 +686,7 @@ url = "{server.url}"
             "client_id": "console", "org_id": "org_acme_corp", "roles": ["analyst"], "scope": "llm:invoke tool:crm:read"})
 
     def opens(name, token):
-        reply = httpx.post(f"{port_free.url}/mcp/{name}", trust_env=False, headers={
+        reply = httpx.post(f"{greffier.url}/mcp/{name}", trust_env=False, headers={
             "authorization": f"Bearer {token}", "accept": "application/json, text/event-stream",
             "content-type": "application/json"}, content=json.dumps(request(1, "ping")))
         return reply
@@ -684,9 +702,9 @@ url = "{server.url}"
             f'Bearer error="invalid_token", resource_metadata="{public}/.well-known/oauth-protected-resource/mcp/{name}"')
     # And nothing but its entrance: not the models, not the record.
     for path in ("/v1/models", "/api/v1/events"):
-        reply = httpx.get(port_free.url + path, trust_env=False, headers={"authorization": f"Bearer {raw}"})
+        reply = httpx.get(greffier.url + path, trust_env=False, headers={"authorization": f"Bearer {raw}"})
         assert reply.status_code == 401, path
     assert opens("raw", alice).status_code == 200, "the gateway's own audience opens every entrance"
     assert len(server.calls("ping")) == 2
-    told = httpx.get(f"{port_free.url}/.well-known/oauth-protected-resource/mcp/raw", trust_env=False).json()
+    told = httpx.get(f"{greffier.url}/.well-known/oauth-protected-resource/mcp/raw", trust_env=False).json()
     assert told["resource"] == f"{public}/mcp/raw"

@@ -75,7 +75,12 @@ pub(crate) fn told(trail: &Trail, event: &Event) -> String {
     let effect = action.effect.map_or("-".to_owned(), |effect| format!("{effect:?}"));
     let mut out = format!("{:?} {} {effect}", event.kind, action.name);
     let resource = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()).unwrap_or("-");
-    write!(out, " of {resource} by {}", event.source.as_ref().unwrap().protocol.as_deref().unwrap()).unwrap();
+    write!(
+        out,
+        " of {resource} by {}",
+        event.source.as_ref().and_then(|source| source.protocol.as_deref()).unwrap_or("-")
+    )
+    .unwrap();
     if let Some(outcome) = &event.outcome {
         write!(out, "\n  outcome {:?} {:?} {:?}", outcome.status, outcome.code, outcome.error).unwrap();
     }

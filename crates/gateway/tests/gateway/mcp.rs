@@ -62,7 +62,8 @@ async fn check(text: &str) -> String {
         let body = answer.body.replace(&answer.headers["greffier-request-id"], "req_…");
         writeln!(out, "=== reply {} {media}, whole: {}", answer.status, answer.complete).unwrap();
         if let Some(challenge) = answer.headers.get("www-authenticate") {
-            writeln!(out, "www-authenticate: {}", challenge.split("resource_metadata").next().unwrap()).unwrap();
+            writeln!(out, "www-authenticate: {}", challenge.split("resource_metadata").next().unwrap())
+                .unwrap();
         }
         writeln!(out, "{body}").unwrap();
     }
@@ -71,8 +72,14 @@ async fn check(text: &str) -> String {
     for event in trail.events() {
         let name = event.action.as_ref().map_or("", |action| action.name.as_str());
         // A request that is none has no server in its name.
-        if event.resource.as_ref().and_then(|resource| resource.uri.as_deref()).is_some_and(|uri| uri.starts_with("audit:"))
-            || name.starts_with("policy:") || name.starts_with("node:") || name.starts_with("config:")
+        if event
+            .resource
+            .as_ref()
+            .and_then(|resource| resource.uri.as_deref())
+            .is_some_and(|uri| uri.starts_with("audit:"))
+            || name.starts_with("policy:")
+            || name.starts_with("node:")
+            || name.starts_with("config:")
         {
             continue;
         }

@@ -2,6 +2,9 @@
 //! output. It decides nothing: everything is governed behind the entrance. What a client of a command knows nothing of is
 //! done for it: a stream that broke off is resumed, and a session that is over is opened anew.
 
+mod session;
+mod streams;
+
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +13,6 @@ use anyhow::Context;
 use bytes::Bytes;
 use greffier_gateway::CancellationToken;
 use greffier_gateway::mcp::era;
-use greffier_gateway::sse::SseDecoder;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,10 +20,10 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::http::{Pool, pool};
+use streams::is_stream;
 
 /// Requests under way at once; further lines wait.
 const UNDER_WAY: usize = 64;
@@ -31,15 +33,10 @@ const LINES: usize = 256;
 const AGAIN: Duration = Duration::from_secs(2);
 /// Longest line of standard input: the gateway takes no longer body.
 const MAX_LINE: usize = 64 * 1024 * 1024;
-/// Between two tries to resume a stream.
-const RESUME: Duration = Duration::from_millis(500);
-/// How long a stream that broke off is resumed: as long as the gateway keeps its call open.
-const RESUMABLE: Duration = Duration::from_secs(600);
 /// Longest wait for the gateway to take calls.
 const READY: Duration = Duration::from_secs(30);
 
 const SESSION: &str = "mcp-session-id";
-const LAST_EVENT: &str = "last-event-id";
 
 /// Who the bridge is to the gateway; it is asked with the client's name for itself.
 pub(crate) type Token = Box<dyn Fn(&str) -> Zeroizing<String> + Send + Sync>;
@@ -65,15 +62,6 @@ struct Known {
     version: Option<String>,
     /// The client's own `initialize`, to be said again.
     opening: Option<Vec<u8>>,
-}
-
-/// What came in a stream, or in several that went on with it.
-#[derive(Default)]
-struct Heard {
-    /// The response that was waited for.
-    answer: Option<Value>,
-    /// The last event that has an id.
-    last: Option<HeaderValue>,
 }
 
 /// Carries messages until standard input ends.
@@ -128,7 +116,10 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
     });
     drop(last.await);
     bridge.stop.cancel();
-    while tasks.join_next().await.is_some() {}
+    let rest = tokio::time::timeout(AGAIN, async { while tasks.join_next().await.is_some() {} });
+    drop(rest.await);
+    // What is not done by now is given up: nobody is there to hear of it.
+    tasks.shutdown().await;
     bridge.leave().await;
     drop(bridge);
     writing.await?
@@ -239,7 +230,11 @@ impl Bridge {
             self.opened(session, answer.as_ref(), body);
         }
         match answer {
-            Some(answer) if answer.get("jsonrpc").is_some() && message.get("id").is_some() => {
+            // What is no message has no id, and is answered all the same.
+            Some(answer)
+                if answer.get("jsonrpc").is_some()
+                    && (message.get("id").is_some() || !message.is_object()) =>
+            {
                 // An error about a message whose id could not be read is still about this one.
                 let mut answer = answer;
                 if answer.get("id").is_none_or(Value::is_null)
@@ -252,77 +247,6 @@ impl Bridge {
             _ if !status.is_success() => self.fail(message, &format!("the gateway answered {status}")).await,
             _ => {}
         }
-        Ok(())
-    }
-
-    /// A reply as a stream, and those that it goes on in; the response at last.
-    async fn streams(
-        &self,
-        message: &Value,
-        reply: http::Response<Incoming>,
-    ) -> anyhow::Result<Option<Value>> {
-        let waits = message.get("id").filter(|_| message.get("method").is_some());
-        let (mut heard, since) = (Heard::default(), Instant::now());
-        let mut ended = self.stream(reply.into_body(), waits, &mut heard).await;
-        while waits.is_some() && heard.answer.is_none() {
-            let Some(last) = heard.last.clone().filter(|_| since.elapsed() < RESUMABLE) else { break };
-            tokio::time::sleep(RESUME).await;
-            let mut request = self.request(Method::GET, &Value::Null, Vec::new())?;
-            request.headers_mut().insert(LAST_EVENT, last);
-            let reply = self.http.request(request).await?;
-            if !is_stream(&reply) {
-                anyhow::bail!(
-                    "the reply broke off, and the server does not go on with it: {}",
-                    reply.status()
-                );
-            }
-            ended = self.stream(reply.into_body(), waits, &mut heard).await;
-        }
-        match (heard.answer, waits) {
-            (Some(answer), _) => Ok(Some(answer)),
-            (None, None) => Ok(None),
-            (None, Some(_)) => {
-                ended?;
-                anyhow::bail!("the reply broke off")
-            }
-        }
-    }
-
-    /// A session is open; what opened it is kept.
-    fn opened(&self, session: Option<HeaderValue>, answer: Option<&Value>, body: Vec<u8>) {
-        let version = answer.and_then(|answer| answer.pointer("/result/protocolVersion"));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.session = session;
-        known.version = version.and_then(Value::as_str).map(str::to_owned);
-        known.opening = Some(body);
-    }
-
-    /// Opens a session in the place of `before`, which the gateway no longer knows, in the client's own words.
-    async fn reopen(&self, before: Option<HeaderValue>) -> anyhow::Result<()> {
-        let _alone = self.reopening.lock().await;
-        let known = self.known();
-        let Some(body) = known.opening.filter(|_| known.session == before) else { return Ok(()) };
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.session, known.version) = (None, None);
-        }
-        let message: Value = serde_json::from_slice(&body)?;
-        let reply = self.ready(&message, body.clone()).await?;
-        let (status, session) = (reply.status(), reply.headers().get(SESSION).cloned());
-        let answer = if is_stream(&reply) {
-            let mut heard = Heard::default();
-            self.stream(reply.into_body(), message.get("id"), &mut heard).await?;
-            heard.answer
-        } else {
-            serde_json::from_slice(&reply.into_body().collect().await?.to_bytes()).ok()
-        };
-        if !status.is_success() {
-            anyhow::bail!("the session is over, and another one is refused: {status}");
-        }
-        self.opened(session, answer.as_ref(), body);
-        let ready = serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        let reply = self.ready(&ready, ready.to_string().into_bytes()).await?;
-        drop(reply.into_body().collect().await);
         Ok(())
     }
 
@@ -347,79 +271,8 @@ impl Bridge {
             serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } });
         drop(self.out.send(error.to_string()).await);
     }
-
-    /// Gives on what comes in a stream, but for the response to `id`: that one ends it.
-    async fn stream(&self, mut body: Incoming, id: Option<&Value>, heard: &mut Heard) -> anyhow::Result<()> {
-        let mut decoder = SseDecoder::with_limit(MAX_LINE);
-        while let Some(frame) = body.frame().await {
-            if let Some(data) = frame?.data_ref() {
-                decoder.push(data);
-            }
-            while let Some(event) = decoder.next_event()? {
-                let named = event
-                    .other_lines()
-                    .find_map(|line| line.strip_prefix("id:").map(str::trim).map(str::to_owned));
-                if let Some(last) = named.and_then(|named| HeaderValue::from_str(&named).ok()) {
-                    heard.last = Some(last);
-                }
-                let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { continue };
-                let answer = || serde_json::from_str::<Value>(&data).ok();
-                let ours = |answer: &Value| answer.get("method").is_none() && answer.get("id") == id;
-                match id.and_then(|_| answer()).filter(ours) {
-                    Some(answer) => heard.answer = Some(answer),
-                    None => drop(self.out.send(data.replace(['\n', '\r'], " ")).await),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Listens for what belongs to no request, as long as there is a session.
-    async fn listen(self: Arc<Self>) {
-        let listening = async {
-            let mut lost = 0;
-            loop {
-                let before = self.known().session;
-                let Ok(request) = self.request(Method::GET, &Value::Null, Vec::new()) else { return };
-                match self.http.request(request).await {
-                    Ok(reply) if is_stream(&reply) => {
-                        lost = 0;
-                        drop(self.stream(reply.into_body(), None, &mut Heard::default()).await);
-                    }
-                    // A session that is over is opened anew; not again and again.
-                    Ok(reply) if reply.status() == StatusCode::NOT_FOUND && before.is_some() && lost < 2 => {
-                        lost += 1;
-                        drop(self.reopen(before).await);
-                    }
-                    // A server that offers no such stream.
-                    Ok(reply) if reply.status().is_client_error() => return,
-                    _ => {}
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-        };
-        tokio::select! {
-            () = listening => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-
-    /// Ends the session.
-    async fn leave(&self) {
-        if self.known().session.is_none() {
-            return;
-        }
-        if let Ok(request) = self.request(Method::DELETE, &Value::Null, Vec::new()) {
-            drop(tokio::time::timeout(READY, self.http.request(request)).await);
-        }
-    }
 }
 
 fn is_opening(message: &Value) -> bool {
     message.get("method").and_then(Value::as_str) == Some("initialize")
-}
-
-fn is_stream(reply: &http::Response<Incoming>) -> bool {
-    let media = reply.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
-    reply.status().is_success() && media.is_some_and(|media| media.starts_with("text/event-stream"))
 }
