@@ -3,7 +3,7 @@
 //! `testdata/mcp/exchanges/<case>.call` has the requests, behind `=== upstream` the server's replies, and `=== next`
 //! between two; `<case>.snap` beside it says what became of them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
