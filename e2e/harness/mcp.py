@@ -79,13 +79,13 @@ def talk(url, token, mode, conversation, **more):
     return asyncio.run(asyncio.wait_for(run(), 90))
 
 
-def talk_to_command(argv, mode, conversation, env=None, cwd=None):
+def talk_to_command(argv, mode, conversation, env=None, cwd=None, **more):
     """The same with a command."""
     parameters = StdioServerParameters(
         command=str(argv[0]), args=[str(part) for part in argv[1:]], env=env, cwd=cwd)
 
     async def run():
-        async with Client(parameters, mode=mode) as client:
+        async with Client(parameters, mode=mode, **more) as client:
             return await conversation(client)
 
     return asyncio.run(asyncio.wait_for(run(), 90))

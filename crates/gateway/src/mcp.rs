@@ -20,7 +20,7 @@ mod sessions;
 mod upstream;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -30,7 +30,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use door::{Door, WELL_KNOWN};
-pub use pins::fingerprint;
+pub use pins::{Pin, accept_definition, fingerprint, pinned_definitions};
 pub use server::{Launch, McpServer, McpSettings, OnChange, Transport};
 
 use crate::body::{self, Body};
@@ -55,8 +55,10 @@ pub(crate) const CHANGED: &str = "TOOL_DEFINITION_CHANGED";
 pub(crate) struct Mcp {
     servers: Vec<Arc<McpServer>>,
     pub(crate) sessions: Sessions<AskedClient, Suspended>,
-    pub(crate) pins: Pins,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) door: Door,
+    /// Held while a process is started: calls that come at once must not start one each.
+    starting: Mutex<()>,
 }
 
 impl Mcp {
@@ -64,9 +66,9 @@ impl Mcp {
     pub(crate) fn new(settings: McpSettings, local: bool, issuers: Vec<String>) -> io::Result<Mcp> {
         let door = Door::new(&settings, local, issuers);
         let names: Vec<String> = settings.servers.iter().map(|server| server.name.clone()).collect();
-        let pins = Pins::open(settings.pins, &names)?;
+        let pins = Arc::new(Pins::open(settings.pins, &names)?);
         let servers = settings.servers.into_iter().map(Arc::new).collect();
-        Ok(Mcp { servers, sessions: Sessions::default(), pins, door })
+        Ok(Mcp { servers, sessions: Sessions::default(), pins, door, starting: Mutex::default() })
     }
 
     fn server(&self, name: &str) -> Option<&Arc<McpServer>> {
@@ -96,9 +98,13 @@ impl Mcp {
         dispose(gateway, self.sessions.close(key));
     }
 
-    /// What waited for too long; with `all`, everything: the gateway stops.
+    /// What waited for too long; with `all`, everything: the gateway stops. And what somebody did to the pins.
     pub(crate) async fn settle(&self, gateway: &Gateway, all: bool) {
         close(gateway, self.sessions.settle(Instant::now(), all)).await;
+        let pins = Arc::clone(&self.pins);
+        for (server, tools) in tokio::task::spawn_blocking(move || pins.edited()).await.unwrap_or_default() {
+            notes::edited(gateway, &server, &tools).await;
+        }
     }
 }
 
@@ -276,6 +282,10 @@ async fn ask(
         gateway.mcp.opened(gateway, &key);
     }
     let process = process(gateway, &server, &key, opens || era == Era::Stateless);
+    if is_command && opens && process.is_none() {
+        // Nobody will ever use it, and it must not crowd out others.
+        gateway.mcp.ended(gateway, &key);
+    }
     let receipt = cleared.receipt();
     let envelope = Envelope {
         http: head.method.clone(),
@@ -384,7 +394,13 @@ async fn answer_server(
 }
 
 /// The session that a request names, if it is its sender's.
-fn session(gateway: &Gateway, head: &Head, caller: &Caller, name: &str, era: Era) -> Result<Key, Refused> {
+fn session(
+    gateway: &Arc<Gateway>,
+    head: &Head,
+    caller: &Caller,
+    name: &str,
+    era: Era,
+) -> Result<Key, Refused> {
     let named = head.headers.get(SESSION).filter(|_| era == Era::Sessions);
     let id = match named.map(HeaderValue::to_str) {
         None => None,
@@ -396,6 +412,11 @@ fn session(gateway: &Gateway, head: &Head, caller: &Caller, name: &str, era: Era
         }
     };
     let key = Key::new(name, Owner::of(&caller.principal), id);
+    let is_command = gateway.mcp.server(name).is_some_and(|server| matches!(server.reach, Reach::Command(_)));
+    // Its process was its memory: only a session that is no more makes a client open another.
+    if id.is_some() && is_command && gateway.mcp.sessions.process(&key).is_none() {
+        gateway.mcp.ended(gateway, &key);
+    }
     if id.is_some() && !gateway.mcp.sessions.knows(&key) {
         let message = "no such session: open one with `initialize`";
         return Err(Refused::new(404, "session_not_found", message).sent_by(&caller.principal));
@@ -406,6 +427,7 @@ fn session(gateway: &Gateway, head: &Head, caller: &Caller, name: &str, era: Era
 /// The process behind a session, started if it may be.
 fn process(gateway: &Arc<Gateway>, server: &McpServer, key: &Key, starts: bool) -> Option<Arc<Process>> {
     let Transport::Command(launch) = &server.transport else { return None };
+    let _alone = gateway.mcp.starting.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(process) = gateway.mcp.sessions.process(key) {
         return Some(process);
     }

@@ -18,7 +18,7 @@ pub(crate) use ask::{
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};
-pub(crate) use mcp::Mcp;
+pub(crate) use mcp::{Mcp, Pins};
 pub(crate) use witness::{Witness, WitnessCommand};
 
 pub(crate) use erase::{At, Erase, Hold, Subject, Why};
@@ -81,6 +81,9 @@ pub(crate) enum Command {
     Retention,
     /// Wrap an MCP server for a client that speaks to commands: `greffier mcp -- COMMAND`.
     Mcp(Mcp),
+    /// Show the pinned definitions of MCP servers' tools, and accept changed ones.
+    #[command(subcommand)]
+    Pins(Pins),
     /// Find sensitive data: JSONL {id,text} in, {id,spans} out, places in bytes; on a terminal the text with its hits.
     Scan(Scan),
     /// Look at the policies.

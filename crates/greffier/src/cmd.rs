@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod keys;
 mod mcp;
+mod pins;
 mod policy;
 mod prove;
 mod restore;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
         Command::Mcp(args) => mcp::run(&args, output),
+        Command::Pins(what) => pins::run(&what, config, output),
         Command::Retention => retention::run(config, output),
         Command::Scan(args) => scan::run(&args, config, output),
         Command::Policy(Policy::Check { dir }) => policy::check(dir, config, output),

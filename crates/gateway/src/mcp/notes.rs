@@ -27,6 +27,17 @@ pub(crate) async fn say(gateway: &Gateway, server: &str, definitions: &[(&str, &
     }
 }
 
+/// Writes down which pins somebody changed in the file: that is how a changed definition is accepted.
+pub(crate) async fn edited(gateway: &Gateway, server: &str, tools: &[String]) {
+    tracing::info!(server, tools = tools.len(), "pins of tool definitions were changed");
+    let now: Vec<serde_json::Value> = tools
+        .iter()
+        .map(|tool| serde_json::json!({ "name": tool, "sha256": gateway.mcp.pins.pinned(server, tool) }))
+        .collect();
+    let what = serde_json::json!({ "server": server, "tools": now });
+    note(gateway, server, "mcp:pins_edited", format!("mcp://{server}/tools"), &what).await;
+}
+
 fn document(name: &str, text: &str) -> serde_json::Value {
     let definition: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     serde_json::json!({ "name": name, "sha256": fingerprint(text), "definition": definition })

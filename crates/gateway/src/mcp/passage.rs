@@ -144,6 +144,20 @@ impl Passage {
             (Ok(text), Some(kind)) => Box::pin(self.cut_down(kind, text)).await.map(Ok),
             (result, _) => Some(result.map(str::to_owned).map_err(str::to_owned)),
         };
+        // What it asks within its result is decided first: only what may be asked is looked at as a result.
+        let filtered = match filtered {
+            Some(Ok(text)) if self.envelope.era == Era::Stateless => {
+                match Box::pin(self.inputs(&text)).await {
+                    Ok(text) => Some(Ok(text)),
+                    Err(refused) => {
+                        let denied = outcome(OutcomeStatus::Denied, None, Some("input_refused"));
+                        self.close(open, denied, findings).await?;
+                        return Err(refused);
+                    }
+                }
+            }
+            filtered => filtered,
+        };
         let passed = filtered.as_ref().and_then(|result| match result {
             Ok(text) | Err(text) => inspect(&self.gateway, &self.handling, text),
         });
@@ -152,12 +166,6 @@ impl Passage {
                 .await?;
             return Err(Refused::new(502, "reply_unreadable", "the server's reply could not be read"));
         };
-        if let (Ok(text), Era::Stateless) = (&filtered, self.envelope.era)
-            && let Err(refused) = Box::pin(self.inputs(text)).await
-        {
-            self.close(open, outcome(OutcomeStatus::Denied, None, Some("input_refused")), findings).await?;
-            return Err(refused);
-        }
         let blocked = passed.blocked();
         let ended = match (&filtered, blocked) {
             (_, Some(_)) => outcome(OutcomeStatus::Denied, None, Some("reply_blocked")),

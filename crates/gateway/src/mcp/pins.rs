@@ -1,21 +1,24 @@
 //! Tool definitions, pinned by digest: what a model reads about a tool must not change behind everybody's back.
 //!
-//! The first definition seen is the one that counts. Another one is an event, and by configuration or policy a block.
-//! Pins lie in one file per server, a line per tool, so that they outlast the process, can be read, and kept beside the
-//! configuration; deleting a line accepts what comes next.
+//! The first definition seen is the one that counts. Another one is an event, and by configuration or policy a block,
+//! until somebody accepts it in the file of pins (`file`). The file is read again when it changes, so that what is
+//! accepted counts at once.
+
+mod file;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::ask;
+use file::Book;
+pub use file::{Pin, accept_definition, pinned_definitions};
+
 /// Tools of one server that are pinned; past that a new one is not pinned, and in blocking mode not offered.
 const MAX_TOOLS: usize = 4_096;
-/// Largest file read back: as many lines of 256 bytes.
-const MAX_FILE: u64 = 4_096 * 256;
 
 /// The digest of a definition: of its canonical form, so that order and spaces are no change.
 pub fn fingerprint(definition: &str) -> Option<String> {
@@ -68,19 +71,57 @@ pub(crate) enum Seen {
     StillChanged,
 }
 
-/// What is known of one tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Pin {
-    digest: String,
-    /// What it changed to, if it did.
-    changed: Option<String>,
-}
-
 /// Pins of all servers.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     dir: Option<PathBuf>,
-    servers: Mutex<BTreeMap<String, BTreeMap<String, Pin>>>,
+    servers: Mutex<BTreeMap<String, Kept>>,
+}
+
+/// Pins of one server, as the file has them and as they are.
+#[derive(Debug, Default)]
+struct Kept {
+    book: Book,
+    /// The file as it was last read or written.
+    text: String,
+    /// Whether somebody wrote into it what is no pin: what counted before goes on, and nothing overwrites it.
+    unreadable: bool,
+    /// Tools whose pin somebody else changed or took away, until that is told.
+    edited: Vec<String>,
+}
+
+impl Kept {
+    /// Reads the file again. Its text is compared: time stamps can lie, and the files are small.
+    fn refresh(&mut self, path: &Path) {
+        let text = match file::read(path) {
+            Ok(text) if text == self.text => return,
+            Ok(text) => text,
+            Err(error) => return tracing::error!(%error, "the pins of tool definitions cannot be read"),
+        };
+        match file::parse(&text, path) {
+            Ok(book) => {
+                let pinned = |book: &Book, tool: &String| book.get(tool).map(|pin| pin.digest.clone());
+                let changed = self.book.keys().filter(|tool| pinned(&self.book, tool) != pinned(&book, tool));
+                self.edited.extend(changed.cloned());
+                (self.book, self.unreadable) = (book, false);
+            }
+            Err(error) => {
+                tracing::error!(%error, "changed pins of tool definitions are not valid; the old ones stay");
+                self.unreadable = true;
+            }
+        }
+        self.text = text;
+    }
+
+    fn save(&mut self, path: &Path) -> io::Result<()> {
+        if self.unreadable {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file of pins is not valid"));
+        }
+        let text = file::render(&self.book);
+        file::save(path, &text)?;
+        self.text = text;
+        Ok(())
+    }
 }
 
 impl Pins {
@@ -92,47 +133,56 @@ impl Pins {
         let mut all = BTreeMap::new();
         if let Some(dir) = &dir {
             for server in servers {
-                if let Some(pins) = load(&file(dir, server))? {
-                    all.insert(server.clone(), pins);
-                }
+                let path = file::path(dir, server);
+                let text = file::read(&path)?;
+                let book = file::parse(&text, &path)?;
+                all.insert(server.clone(), Kept { book, text, ..Kept::default() });
             }
         }
         Ok(Pins { dir, servers: Mutex::new(all) })
     }
 
+    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Compares definitions with what is pinned, and remembers them.
     pub(crate) fn look(&self, server: &str, definitions: &[(&str, &str)]) -> Vec<Seen> {
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let pins = servers.entry(server.to_owned()).or_default();
+        let mut servers = self.servers();
+        let kept = servers.entry(server.to_owned()).or_default();
+        let path = self.dir.as_ref().map(|dir| file::path(dir, server));
+        if let Some(path) = &path {
+            kept.refresh(path);
+        }
         let mut grew = false;
         let seen = definitions
             .iter()
             .map(|(name, definition)| {
-                let Some(digest) = fingerprint(definition) else { return Seen::StillChanged };
-                let full = pins.len() >= MAX_TOOLS;
-                match pins.get_mut(*name) {
-                    None if full => Seen::StillChanged,
+                // What nobody can call needs no pin, and would make the file as large as a server likes.
+                let digest = fingerprint(definition).filter(|_| ask::is_name(name));
+                let Some(digest) = digest else { return Seen::StillChanged };
+                let full = kept.book.len() >= MAX_TOOLS;
+                let (seen, changed) = match kept.book.get_mut(*name) {
+                    None if full => return Seen::StillChanged,
                     None => {
-                        pins.insert((*name).to_owned(), Pin { digest, changed: None });
-                        grew = true;
-                        Seen::First
+                        kept.book.insert((*name).to_owned(), Pin { digest, changed: None });
+                        (Seen::First, true)
                     }
-                    Some(pin) if pin.digest == digest => {
-                        // What changed back is as it was.
-                        pin.changed = None;
-                        Seen::Same
-                    }
-                    Some(pin) if pin.changed.as_ref() == Some(&digest) => Seen::StillChanged,
+                    // What changed back is as it was.
+                    Some(pin) if pin.digest == digest => (Seen::Same, pin.changed.take().is_some()),
+                    Some(pin) if pin.changed.as_ref() == Some(&digest) => (Seen::StillChanged, false),
                     Some(pin) => {
                         pin.changed = Some(digest);
-                        Seen::Changed
+                        (Seen::Changed, true)
                     }
-                }
+                };
+                grew |= changed;
+                seen
             })
             .collect();
         if grew
-            && let Some(dir) = &self.dir
-            && let Err(error) = save(&file(dir, server), pins)
+            && let Some(path) = &path
+            && let Err(error) = kept.save(path)
         {
             tracing::error!(server, %error, "the pins of tool definitions cannot be written: after a restart, what is offered then counts as first seen");
         }
@@ -141,67 +191,27 @@ impl Pins {
 
     /// Whether a tool's definition, as last seen, is another than the pinned one.
     pub(crate) fn has_changed(&self, server: &str, tool: &str) -> bool {
-        let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.get(server).and_then(|pins| pins.get(tool)).is_some_and(|pin| pin.changed.is_some())
+        let servers = self.servers();
+        servers.get(server).and_then(|kept| kept.book.get(tool)).is_some_and(|pin| pin.changed.is_some())
     }
 
     /// The digest that is pinned for a tool.
     pub(crate) fn pinned(&self, server: &str, tool: &str) -> Option<String> {
-        let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.get(server).and_then(|pins| pins.get(tool)).map(|pin| pin.digest.clone())
+        let servers = self.servers();
+        servers.get(server).and_then(|kept| kept.book.get(tool)).map(|pin| pin.digest.clone())
     }
-}
 
-fn file(dir: &Path, server: &str) -> PathBuf {
-    dir.join(format!("{server}.pins"))
-}
-
-/// A line per tool: the digest, a space, the name as JSON.
-fn load(path: &Path) -> io::Result<Option<BTreeMap<String, Pin>>> {
-    let invalid = |line: usize| {
-        let message =
-            format!("{}, line {}: expected a digest and a tool's name in quotes", path.display(), line + 1);
-        io::Error::new(io::ErrorKind::InvalidData, message)
-    };
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-        Ok(metadata) if metadata.len() > MAX_FILE => return Err(invalid(0)),
-        Ok(_) => {}
+    /// Reads all files again; which tools' pins somebody changed since this was last asked, by server. It waits for the
+    /// file system.
+    pub(crate) fn edited(&self) -> Vec<(String, Vec<String>)> {
+        let Some(dir) = &self.dir else { return Vec::new() };
+        let mut servers = self.servers();
+        let edited = servers.iter_mut().map(|(server, kept)| {
+            kept.refresh(&file::path(dir, server));
+            (server.clone(), std::mem::take(&mut kept.edited))
+        });
+        edited.filter(|(_, tools)| !tools.is_empty()).collect()
     }
-    let text = fs::read_to_string(path)?;
-    let mut pins = BTreeMap::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (digest, name) = line.split_once(' ').ok_or_else(|| invalid(number))?;
-        let whole = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let name: String = serde_json::from_str(name).map_err(|_| invalid(number))?;
-        if !whole {
-            return Err(invalid(number));
-        }
-        pins.insert(name, Pin { digest: digest.to_owned(), changed: None });
-    }
-    Ok(Some(pins))
-}
-
-/// Written beside, synced, renamed: a file of pins is whole or the one before.
-fn save(path: &Path, pins: &BTreeMap<String, Pin>) -> io::Result<()> {
-    let Some(dir) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(dir)?;
-    let mut text = String::from(
-        "# Definitions of this MCP server's tools as first seen. Delete a line to accept what comes next.\n",
-    );
-    for (name, pin) in pins {
-        text.push_str(&format!("{} {}\n", pin.digest, serde_json::Value::String(name.clone())));
-    }
-    let beside = path.with_extension("pins.new");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    fs::File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
@@ -238,26 +248,71 @@ mod tests {
         );
     }
 
+    fn kept(dir: &Path) -> Pins {
+        Pins::open(Some(dir.to_owned()), &["crm".to_owned()]).unwrap()
+    }
+
     #[test]
-    fn pins_outlast_the_process_and_a_deleted_line_accepts() {
+    fn pins_outlast_the_process_and_so_does_a_change() {
         let dir = tempfile::tempdir().unwrap();
-        let open = || Pins::open(Some(dir.path().to_owned()), &["crm".to_owned()]).unwrap();
-        assert_eq!(look(&open(), SEARCH), Seen::First);
-        assert_eq!(look(&open(), POISONED), Seen::Changed);
-        assert_eq!(look(&open(), SEARCH), Seen::Same);
+        assert_eq!(look(&kept(dir.path()), SEARCH), Seen::First);
+        assert_eq!(look(&kept(dir.path()), POISONED), Seen::Changed);
+        // Known before anybody lists it again.
+        assert!(kept(dir.path()).has_changed("crm", "search"));
+        assert_eq!(look(&kept(dir.path()), POISONED), Seen::StillChanged);
+        assert_eq!(look(&kept(dir.path()), SEARCH), Seen::Same);
+        assert!(!kept(dir.path()).has_changed("crm", "search"));
         let path = dir.path().join("crm.pins");
-        let text = fs::read_to_string(&path).unwrap();
-        insta::assert_snapshot!(text, @r#"
-        # Definitions of this MCP server's tools as first seen. Delete a line to accept what comes next.
-        0bf85dee49c09a761bc89b8805d6bfa3d09a147e71b673c49295975b89fb2b41 "search"
-        "#);
-        fs::write(&path, text.lines().next().unwrap()).unwrap();
-        assert_eq!(look(&open(), POISONED), Seen::First);
-        fs::write(&path, "what is this\n").unwrap();
+        std::fs::write(&path, "what is this\n").unwrap();
         let error = Pins::open(Some(dir.path().to_owned()), &["crm".to_owned()]).unwrap_err().to_string();
-        assert!(
-            error.ends_with("crm.pins, line 1: expected a digest and a tool's name in quotes"),
-            "{error}"
-        );
+        assert!(error.contains("crm.pins, line 1: expected a digest and a tool's name"), "{error}");
+    }
+
+    #[test]
+    fn what_is_accepted_counts_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = kept(dir.path());
+        assert_eq!((look(&pins, SEARCH), look(&pins, POISONED)), (Seen::First, Seen::Changed));
+        assert!(pins.edited().is_empty(), "what we wrote ourselves is no edit");
+        // Exactly what was seen is accepted, not what comes next.
+        assert!(accept_definition(dir.path(), "crm", "search").unwrap());
+        assert_eq!(pins.edited(), [("crm".to_owned(), vec!["search".to_owned()])]);
+        assert!(!pins.has_changed("crm", "search") && pins.edited().is_empty());
+        assert_eq!((look(&pins, POISONED), look(&pins, SEARCH)), (Seen::Same, Seen::Changed));
+        // A line that is gone accepts what comes next, without a restart.
+        let path = dir.path().join("crm.pins");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(look(&pins, SEARCH), Seen::First);
+        assert_eq!(pins.edited(), [("crm".to_owned(), vec!["search".to_owned()])]);
+        assert!(!accept_definition(dir.path(), "crm", "search").unwrap(), "nothing changed");
+    }
+
+    #[test]
+    fn an_edit_that_is_no_pin_changes_nothing_and_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = kept(dir.path());
+        assert_eq!(look(&pins, SEARCH), Seen::First);
+        let path = dir.path().join("crm.pins");
+        std::fs::write(&path, "what is this\n").unwrap();
+        assert!(pins.edited().is_empty());
+        assert_eq!(look(&pins, POISONED), Seen::Changed);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "what is this\n");
+    }
+
+    #[test]
+    fn a_server_cannot_make_the_file_unreadable() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = kept(dir.path());
+        let long = "x".repeat(100_000);
+        let widest: Vec<String> =
+            (0..=MAX_TOOLS).map(|n| format!("{n:04}{}", "\u{1d11e}".repeat(156))).collect();
+        let names = [long.as_str(), "a\nb", "method:x"].into_iter().chain(widest.iter().map(String::as_str));
+        let definitions: Vec<(&str, &str)> = names.map(|name| (name, SEARCH)).collect();
+        let seen = pins.look("crm", &definitions);
+        assert_eq!(seen.iter().filter(|seen| **seen == Seen::First).count(), MAX_TOOLS);
+        assert_eq!(seen[..3], [Seen::StillChanged; 3]);
+        let poisoned: Vec<(&str, &str)> = definitions.iter().map(|(name, _)| (*name, POISONED)).collect();
+        pins.look("crm", &poisoned);
+        assert!(kept(dir.path()).has_changed("crm", &widest[7]));
     }
 }

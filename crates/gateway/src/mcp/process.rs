@@ -52,6 +52,27 @@ pub(crate) struct Process {
     idle: Duration,
 }
 
+/// Messages of a process for one reader; a request whose row is dropped before its answer is cancelled.
+pub(crate) struct Row {
+    messages: mpsc::Receiver<String>,
+    cancels: Option<(Arc<Process>, Id)>,
+}
+
+impl Row {
+    /// The next message; `None` when none follows.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        self.messages.recv().await
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        if let Some((process, own)) = self.cancels.take() {
+            process.cancel(&own);
+        }
+    }
+}
+
 /// Where messages of the server go.
 struct Routes {
     next: u64,
@@ -155,13 +176,13 @@ impl Process {
         self.stop.cancel();
     }
 
-    /// Sends a request; what comes of it arrives at the receiver, the response last.
+    /// Sends a request; what comes of it arrives in the row, the response last.
     pub(crate) async fn ask(
-        &self,
+        self: &Arc<Self>,
         id: &Id,
         method: &str,
         params: Option<&str>,
-    ) -> Result<mpsc::Receiver<String>, ProcessError> {
+    ) -> Result<Row, ProcessError> {
         if self.is_over() {
             return Err(ProcessError::Over);
         }
@@ -179,8 +200,21 @@ impl Process {
             routes.under_way.insert(own.clone(), UnderWay { id: id.clone(), progress, order, sender });
             own
         };
+        // An opening is never cancelled: the specification says so.
+        let cancels = (method != "initialize").then(|| (Arc::clone(self), own.clone()));
+        let row = Row { messages: receiver, cancels };
         self.write(rpc::ask(Some(&own), method, params)).await?;
-        Ok(receiver)
+        Ok(row)
+    }
+
+    /// Nobody waits for a request's answer any more: the server need not go on with it.
+    fn cancel(&self, own: &Id) {
+        if self.routes().under_way.remove(own).is_none() {
+            return;
+        }
+        let params = format!("{{\"requestId\":{},\"reason\":\"nobody waits for it\"}}", own.as_json());
+        // A server that does not read does not hear it either.
+        drop(self.lines.try_send(rpc::ask(None, "notifications/cancelled", Some(&params))));
     }
 
     /// Sends a notification. One that cancels a request names it by our id.
@@ -211,7 +245,7 @@ impl Process {
     }
 
     /// Listens for what belongs to no request; whoever listened before no longer does.
-    pub(crate) fn listen(&self) -> mpsc::Receiver<String> {
+    pub(crate) fn listen(&self) -> Row {
         let (sender, receiver) = mpsc::channel(TO_READ);
         let mut routes = self.routes();
         while let Some(kept) = routes.kept.pop_front() {
@@ -219,7 +253,7 @@ impl Process {
             drop(sender.try_send(kept));
         }
         routes.listener = Some(sender);
-        receiver
+        Row { messages: receiver, cancels: None }
     }
 
     async fn write(&self, message: String) -> Result<(), ProcessError> {

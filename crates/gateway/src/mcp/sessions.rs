@@ -165,9 +165,18 @@ impl<A, S> Sessions<A, S> {
         held.iter().filter(|(key, session)| key.server == server && running(session)).count()
     }
 
-    /// Something the client was asked; given back if too much waits already, or the id is taken.
-    pub(crate) fn ask(&self, key: &Key, id: Id, asked: A) -> Result<(), A> {
-        wait(self.held().get_mut(key).map(|session| &mut session.asked), id, asked)
+    /// Something the client was asked; given back if too much waits already. A stream that is resumed brings a question
+    /// again: what waited under its id no longer does, and is left to the caller.
+    pub(crate) fn ask(&self, key: &Key, id: Id, asked: A) -> Result<Option<A>, A> {
+        let mut held = self.held();
+        let waiting = held.get_mut(key).map(|session| &mut session.asked);
+        let before = waiting.and_then(|waiting| waiting.remove(&id)).map(|(_, before)| before);
+        wait(held.get_mut(key).map(|session| &mut session.asked), id, asked).map(|()| before)
+    }
+
+    /// Whether no further question can wait for the client.
+    pub(crate) fn is_full(&self, key: &Key) -> bool {
+        self.held().get(key).is_none_or(|session| session.asked.len() >= MAX_WAITING)
     }
 
     /// What the client answers.

@@ -10,11 +10,10 @@ use greffier_event::{Attempt, Call, Content, Place};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::era::{self, Era};
-use super::process::{Process, ProcessError};
+use super::process::{Process, ProcessError, Row};
 use super::rpc::{self, Id};
 use super::server::{McpServer, Transport};
 use crate::bound;
@@ -90,7 +89,7 @@ pub(crate) enum Source {
     /// A stream of events.
     Events(Box<(Incoming, SseDecoder)>),
     /// A process.
-    Lines(mpsc::Receiver<String>),
+    Lines(Row),
     /// Nothing comes.
     Nothing,
 }
@@ -327,7 +326,7 @@ impl Source {
                 Ok(message.map(|message| Item { message: Some(message), beside: String::new() }))
             }
             Source::Lines(lines) => {
-                let line = lines.recv().await;
+                let line = lines.next().await;
                 Ok(line.map(|line| Item { message: Some(line), beside: String::new() }))
             }
             Source::Events(events) => {

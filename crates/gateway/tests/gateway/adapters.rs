@@ -35,14 +35,14 @@ fn providers(settings: &mut Settings) {
 }
 
 /// A request and the upstream's answer to it.
-struct Case {
-    ask: Ask,
+pub(crate) struct Case {
+    pub(crate) ask: Ask,
     wire: String,
-    upstream: Upstream,
+    pub(crate) upstream: Upstream,
 }
 
 impl Case {
-    fn read(text: &str) -> Case {
+    pub(crate) fn read(text: &str) -> Case {
         let (request, reply) = text.split_once("\n=== upstream ").unwrap();
         let (head, reply) = reply.split_once('\n').unwrap();
         let (status, media) = head.split_once(' ').unwrap();
@@ -69,13 +69,18 @@ fn redaction(found: &Redaction) -> String {
 }
 
 /// What an event says of the call, and its parts.
-fn told(trail: &Trail, event: &Event) -> String {
+pub(crate) fn told(trail: &Trail, event: &Event) -> String {
     let action = event.action.as_ref().unwrap();
     // A request that is no call has no effect.
     let effect = action.effect.map_or("-".to_owned(), |effect| format!("{effect:?}"));
     let mut out = format!("{:?} {} {effect}", event.kind, action.name);
     let resource = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()).unwrap_or("-");
-    write!(out, " of {resource} by {}", event.source.as_ref().unwrap().protocol.as_deref().unwrap()).unwrap();
+    write!(
+        out,
+        " of {resource} by {}",
+        event.source.as_ref().and_then(|source| source.protocol.as_deref()).unwrap_or("-")
+    )
+    .unwrap();
     if let Some(outcome) = &event.outcome {
         write!(out, "\n  outcome {:?} {:?} {:?}", outcome.status, outcome.code, outcome.error).unwrap();
     }

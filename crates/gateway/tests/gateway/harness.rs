@@ -38,6 +38,11 @@ permit (principal in Role::"analyst", action == Action::"call_tool", resource in
 @id("analysts may use their agents' own tools")
 permit (principal in Role::"analyst", action == Action::"call_tool", resource)
 when { resource in [Server::"claude-code", Server::"codex", Server::"cursor"] };
+@id("analysts may use the crm")
+permit (principal in Role::"analyst", action in [Action::"call_tool", Action::"read_resource"], resource in Server::"crm")
+unless { resource == Tool::"crm:method:tasks/result" };
+@id("nobody drops a table")
+forbid (principal, action == Action::"call_tool", resource == Tool::"crm:drop");
 @id("nobody removes everything")
 forbid (principal, action == Action::"call_tool", resource)
 when { context.source.channel == "hook" && context.parameters.hasTag("command") && context.parameters.getTag("command") like "*rm -rf /*" };

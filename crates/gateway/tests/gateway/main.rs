@@ -9,4 +9,5 @@ mod govern;
 mod harness;
 mod hooks;
 mod malformed;
+mod mcp;
 mod site;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// `mcp`.
 #[derive(Debug, Args)]
@@ -20,4 +20,28 @@ pub(crate) struct Mcp {
     /// The MCP server's command and its arguments.
     #[arg(last = true, required_unless_present = "server")]
     pub(crate) command: Vec<String>,
+}
+
+/// `pins …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pins {
+    /// Which definitions count, and which tools were last seen with another.
+    Show {
+        /// Only this server's.
+        server: Option<String>,
+        /// Only tools that changed.
+        #[arg(long)]
+        changed: bool,
+    },
+    /// From now on the definition counts that the tool was last seen with. A running server takes note within a second.
+    Accept {
+        /// The server's name in the configuration.
+        server: String,
+        /// The tool's name.
+        #[arg(required_unless_present = "all")]
+        tool: Option<String>,
+        /// All tools of the server that changed.
+        #[arg(long, conflicts_with = "tool")]
+        all: bool,
+    },
 }

@@ -1,14 +1,18 @@
 //! The bridge: a line of standard input becomes a request at the gateway's entrance, what comes back a line of standard
-//! output. It decides nothing and keeps nothing: everything is governed behind the entrance.
+//! output. It decides nothing: everything is governed behind the entrance. What a client of a command knows nothing of is
+//! done for it: a stream that broke off is resumed, and a session that is over is opened anew.
+
+mod session;
+mod streams;
 
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 use greffier_gateway::CancellationToken;
 use greffier_gateway::mcp::era;
-use greffier_gateway::sse::SseDecoder;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +23,7 @@ use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use crate::http::{Pool, pool};
+use streams::is_stream;
 
 /// Requests under way at once; further lines wait.
 const UNDER_WAY: usize = 64;
@@ -43,6 +48,8 @@ pub(crate) struct Bridge {
     name: String,
     token: Token,
     known: Mutex<Known>,
+    /// Held while a session is opened anew: one is enough for all that miss it.
+    reopening: tokio::sync::Mutex<()>,
     out: mpsc::Sender<String>,
     stop: CancellationToken,
 }
@@ -53,6 +60,8 @@ struct Known {
     client: Option<String>,
     session: Option<HeaderValue>,
     version: Option<String>,
+    /// The client's own `initialize`, to be said again.
+    opening: Option<Vec<u8>>,
 }
 
 /// Carries messages until standard input ends.
@@ -68,6 +77,7 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
         name: name.to_owned(),
         token,
         known: Mutex::default(),
+        reopening: tokio::sync::Mutex::default(),
         out,
         stop: CancellationToken::new(),
     });
@@ -80,7 +90,7 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
         };
         bridge.learn(&message);
         let waits = message.get("id").is_some() && message.get("method").is_some();
-        let opens = message.get("method").and_then(Value::as_str) == Some("initialize");
+        let opens = is_opening(&message);
         if waits && !opens {
             let permit = Arc::clone(&places).acquire_owned().await?;
             let bridge = Arc::clone(&bridge);
@@ -106,7 +116,10 @@ pub(crate) async fn run(base: &str, name: &str, token: Token) -> anyhow::Result<
     });
     drop(last.await);
     bridge.stop.cancel();
-    while tasks.join_next().await.is_some() {}
+    let rest = tokio::time::timeout(AGAIN, async { while tasks.join_next().await.is_some() {} });
+    drop(rest.await);
+    // What is not done by now is given up: nobody is there to hear of it.
+    tasks.shutdown().await;
     bridge.leave().await;
     drop(bridge);
     writing.await?
@@ -193,29 +206,35 @@ impl Bridge {
     /// Sends one message, and gives on whatever comes back.
     async fn post(&self, message: Value, body: Vec<u8>) {
         if let Err(error) = self.exchange(&message, body).await {
-            self.fail(&message, &format!("the gateway could not be reached: {error:#}")).await;
+            self.fail(&message, &format!("{error:#}")).await;
         }
     }
 
     async fn exchange(&self, message: &Value, body: Vec<u8>) -> anyhow::Result<()> {
-        let reply = self.ready(message, body).await?;
-        let opens = message.get("method").and_then(Value::as_str) == Some("initialize");
-        let session = reply.headers().get(SESSION).cloned();
-        let status = reply.status();
-        if is_stream(&reply) {
-            self.stream(reply.into_body()).await?;
-            return Ok(());
+        let before = self.known().session;
+        let opens = is_opening(message);
+        let mut reply = self.ready(message, body.clone()).await?;
+        if reply.status() == StatusCode::NOT_FOUND && before.is_some() && !opens {
+            self.reopen(before).await?;
+            reply = self.ready(message, body.clone()).await?;
         }
-        let bytes = reply.into_body().collect().await?.to_bytes();
-        let answer: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let status = reply.status();
+        let session = reply.headers().get(SESSION).cloned();
+        let answer = if is_stream(&reply) {
+            self.streams(message, reply).await?
+        } else {
+            let bytes = reply.into_body().collect().await?.to_bytes();
+            serde_json::from_slice(&bytes).ok()
+        };
         if opens && status.is_success() {
-            let version = answer.as_ref().and_then(|answer| answer.pointer("/result/protocolVersion"));
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.session = session;
-            known.version = version.and_then(Value::as_str).map(str::to_owned);
+            self.opened(session, answer.as_ref(), body);
         }
         match answer {
-            Some(answer) if answer.get("jsonrpc").is_some() && message.get("id").is_some() => {
+            // What is no message has no id, and is answered all the same.
+            Some(answer)
+                if answer.get("jsonrpc").is_some()
+                    && (message.get("id").is_some() || !message.is_object()) =>
+            {
                 // An error about a message whose id could not be read is still about this one.
                 let mut answer = answer;
                 if answer.get("id").is_none_or(Value::is_null)
@@ -236,7 +255,7 @@ impl Bridge {
         let since = std::time::Instant::now();
         loop {
             let request = self.request(Method::POST, message, body.clone())?;
-            let reply = self.http.request(request).await?;
+            let reply = self.http.request(request).await.context("the gateway could not be reached")?;
             // Only before anything was made: it says so itself.
             if reply.status() != StatusCode::SERVICE_UNAVAILABLE || since.elapsed() > READY {
                 return Ok(reply);
@@ -252,54 +271,8 @@ impl Bridge {
             serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } });
         drop(self.out.send(error.to_string()).await);
     }
-
-    async fn stream(&self, mut body: Incoming) -> anyhow::Result<()> {
-        let mut decoder = SseDecoder::with_limit(MAX_LINE);
-        while let Some(frame) = body.frame().await {
-            if let Some(data) = frame?.data_ref() {
-                decoder.push(data);
-            }
-            while let Some(event) = decoder.next_event()? {
-                if let Some(data) = event.data().filter(|data| !data.trim().is_empty()) {
-                    drop(self.out.send(data.replace(['\n', '\r'], " ")).await);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Listens for what belongs to no request, as long as there is a session.
-    async fn listen(self: Arc<Self>) {
-        let listening = async {
-            loop {
-                let Ok(request) = self.request(Method::GET, &Value::Null, Vec::new()) else { return };
-                match self.http.request(request).await {
-                    Ok(reply) if is_stream(&reply) => drop(self.stream(reply.into_body()).await),
-                    // A server that offers no such stream.
-                    Ok(reply) if reply.status().is_client_error() => return,
-                    _ => {}
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-        };
-        tokio::select! {
-            () = listening => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-
-    /// Ends the session.
-    async fn leave(&self) {
-        if self.known().session.is_none() {
-            return;
-        }
-        if let Ok(request) = self.request(Method::DELETE, &Value::Null, Vec::new()) {
-            drop(tokio::time::timeout(READY, self.http.request(request)).await);
-        }
-    }
 }
 
-fn is_stream(reply: &http::Response<Incoming>) -> bool {
-    let media = reply.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
-    reply.status().is_success() && media.is_some_and(|media| media.starts_with("text/event-stream"))
+fn is_opening(message: &Value) -> bool {
+    message.get("method").and_then(Value::as_str) == Some("initialize")
 }

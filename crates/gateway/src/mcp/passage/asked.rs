@@ -8,7 +8,7 @@ use std::time::Instant;
 use greffier_event::{Call, OutcomeStatus, SessionLink};
 
 use super::{Passage, outcome, without_result};
-use crate::adapt::view::View;
+use crate::adapt::view::{View, splice};
 use crate::handling::Handling;
 use crate::mcp::{ask, upstream};
 use crate::pipeline;
@@ -57,27 +57,34 @@ impl Passage {
         }
     }
 
-    /// The questions within a result, each decided and recorded; the first that is refused refuses them all.
-    pub(super) async fn inputs(&self, result: &str) -> Result<(), Refused> {
-        let Ok(result) = View::parse(result) else { return Ok(()) };
+    /// The questions within a result, each decided and recorded; the first that is refused refuses them all. The result
+    /// comes back with what the client may see of them.
+    pub(super) async fn inputs(&self, text: &str) -> Result<String, Refused> {
+        let unchanged = || Ok(text.to_owned());
+        let Ok(result) = View::parse(text) else { return unchanged() };
         let kind = result.get("resultType").and_then(View::string);
-        let Some(requests) = result.get("inputRequests") else { return Ok(()) };
+        let Some(requests) = result.get("inputRequests") else { return unchanged() };
         if kind.as_deref() != Some("input_required") {
-            return Ok(());
+            return unchanged();
         }
         let requests = requests.entries();
         if requests.len() > MAX_INPUTS {
             return Err(Refused::new(502, "reply_unreadable", "the server asks for too much at once"));
         }
+        let mut edits = Vec::new();
         for (_, request) in requests {
             let method = request.get("method").and_then(View::string).unwrap_or_default();
             let params = request.get("params").filter(|params| params.is_object()).map(View::text);
-            let (_, open, _) = self.clear_asked(&method, params).await.map_err(|(refused, _)| refused)?;
+            let (visible, open, _) =
+                self.clear_asked(&method, params).await.map_err(|(refused, _)| refused)?;
             // Handed over is all that can be said of it: its answer is in the parameters of the call that follows.
             let ended = without_result(outcome(OutcomeStatus::Success, None, None), Vec::new());
             let closed = Box::pin(self.gateway.recorder.outcome(open, ended)).await;
             closed.map_err(|_| Refused::outcome_unrecorded())?;
+            if let (Some(params), Some(visible)) = (request.get("params"), visible) {
+                edits.push((params.span_in(text), visible));
+            }
         }
-        Ok(())
+        Ok(splice(text, edits.iter().map(|(place, visible)| (place.clone(), visible.as_str()))))
     }
 }

@@ -1,7 +1,7 @@
 //! A reply as a stream of events: answered at once, watched over to its end by a task of its own.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greffier_event::{Finding, OutcomeStatus, Target};
@@ -62,9 +62,14 @@ impl Passage {
     }
 
     async fn pump(self, open: Open, mut answer: Answer, first: Option<Item>, sender: Sender) {
-        let mut under_way = UnderWay { open: Some(open), findings: Vec::new(), resumable: false };
+        let mut under_way = UnderWay {
+            open: Some(open),
+            findings: Vec::new(),
+            resumable: false,
+            questions: Questions { since: Instant::now(), count: 0 },
+        };
         let stop = self.run(&mut answer, first, &mut under_way, &sender).await;
-        let UnderWay { open: Some(open), findings, resumable } = under_way else {
+        let UnderWay { open: Some(open), findings, resumable, .. } = under_way else {
             // Concluded, or refused: what had to be said is said.
             return;
         };
@@ -192,6 +197,10 @@ impl Passage {
             Message::Response { id: None, .. } => Ok(Step::Nothing),
             Message::Notification { method, params } => self.said(&method, params, beside, under_way),
             Message::Request { id, method, params } => {
+                if under_way.questions.is_too_many(Instant::now()) {
+                    tracing::warn!(server = self.server.name, "an MCP server asks its client without end");
+                    return Err(Stop::Cut);
+                }
                 Ok(match Box::pin(self.asks(&id, &method, params)).await {
                     Some(message) => Step::Send(event(beside, &message)),
                     None => Step::Nothing,
@@ -232,25 +241,32 @@ impl Passage {
 
     /// Something the server asks of the client.
     async fn asks(&self, id: &Id, method: &str, params: Option<&str>) -> Option<String> {
-        let (refused, request_id) = match self.clear_asked(method, params).await {
-            Ok((params, open, handling)) => {
-                let asked = AskedClient { open, handling, method: method.to_owned() };
-                match self.gateway.mcp.sessions.ask(&self.key, id.clone(), asked) {
-                    Ok(()) => return Some(rpc::ask(Some(id), method, params.as_deref())),
-                    Err(asked) => {
-                        let ended = outcome(OutcomeStatus::Failure, None, Some("too_many_waiting"));
-                        drop(
-                            self.gateway
-                                .recorder
-                                .outcome(asked.open, without_result(ended, Vec::new()))
-                                .await,
-                        );
-                        let message = "too many questions wait for this client";
-                        (Refused::new(503, "too_many_waiting", message), self.request_id.clone())
+        let sessions = &self.gateway.mcp.sessions;
+        let too_many = || {
+            let message = "too many questions wait for this client";
+            (Refused::new(503, "too_many_waiting", message), self.request_id.clone())
+        };
+        let (refused, request_id) = if sessions.is_full(&self.key) {
+            too_many()
+        } else {
+            match self.clear_asked(method, params).await {
+                Ok((params, open, handling)) => {
+                    let asked = AskedClient { open, handling, method: method.to_owned() };
+                    match sessions.ask(&self.key, id.clone(), asked) {
+                        Ok(before) => {
+                            if let Some(before) = before {
+                                self.drop_question(before, OutcomeStatus::Unknown, "asked_again").await;
+                            }
+                            return Some(rpc::ask(Some(id), method, params.as_deref()));
+                        }
+                        Err(asked) => {
+                            self.drop_question(asked, OutcomeStatus::Failure, "too_many_waiting").await;
+                            too_many()
+                        }
                     }
                 }
+                Err(denied) => denied,
             }
-            Err(denied) => denied,
         };
         let message = rpc_error(Some(id), &refused, &request_id);
         let envelope = Envelope { http: Method::POST, id: None, last_event: None, ..self.envelope.clone() };
@@ -263,6 +279,12 @@ impl Passage {
             );
         }
         None
+    }
+
+    /// Closes a question that nobody will answer.
+    async fn drop_question(&self, asked: AskedClient, status: OutcomeStatus, why: &str) {
+        let ended = without_result(outcome(status, None, Some(why)), Vec::new());
+        drop(Box::pin(self.gateway.recorder.outcome(asked.open, ended)).await);
     }
 
     /// Keeps a call open whose result may come in another stream.
@@ -302,6 +324,27 @@ struct UnderWay {
     findings: Vec<Finding>,
     /// Whether the caller knows where to resume.
     resumable: bool,
+    questions: Questions,
+}
+
+/// What a server asks of its client in one stream: each is two entries of the trail, which nobody may flood.
+struct Questions {
+    since: Instant,
+    count: usize,
+}
+
+/// Questions of one stream in a minute.
+const MAX_QUESTIONS: usize = 256;
+
+impl Questions {
+    /// Counts one more.
+    fn is_too_many(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) > Duration::from_secs(60) {
+            *self = Questions { since: now, count: 0 };
+        }
+        self.count += 1;
+        self.count > MAX_QUESTIONS
+    }
 }
 
 enum Step {
