@@ -3,15 +3,21 @@
 //! An export covers the trail as it was when it began. It holds one page at a time and the caller sets the pace.
 //! What goes wrong on the way breaks the connection: an export never ends early and looks whole.
 
+mod aat;
+mod cef;
 mod csv;
+pub mod cursor;
 mod join;
 mod lines;
+mod ocsf;
+#[cfg(test)]
+mod testing;
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use greffier_event::Form;
+use greffier_event::{Form, Tenant};
 use greffier_policy::AdminAction;
 use greffier_query::Search;
 use http::{HeaderValue, Response, header};
@@ -20,17 +26,36 @@ pub use self::lines::{Export, ExportError, ExportFormat, OpenParts};
 use crate::admit::Wish;
 use crate::api::{Api, Request};
 use crate::refuse::Refused;
-use crate::respond::{self, CSV, NDJSON};
+use crate::respond::{self, CSV, NDJSON, TEXT};
 use crate::visit::{Body, streamed};
 
+/// The header that holds the cursor of the next export.
+pub const CURSOR_HEADER: &str = "greffier-export-next";
+/// The header that says how many entries behind the cursor have expired since: what they said is in no export.
+pub const EXPIRED_HEADER: &str = "greffier-export-expired";
+
 fn format(name: Option<&str>) -> Result<ExportFormat, Refused> {
-    match name {
-        None => Ok(ExportFormat::Form(Form::Native)),
-        Some("csv") => Ok(ExportFormat::Csv),
-        Some(name) => Form::parse(name)
-            .map(ExportFormat::Form)
-            .ok_or_else(|| Refused::bad_parameter("`format` must be native, flat, governed or csv")),
+    let Some(name) = name else { return Ok(ExportFormat::Form(Form::Native)) };
+    let wrong = || Refused::bad_parameter("`format` must be native, flat, governed, csv, ocsf, cef or aat");
+    ExportFormat::parse(name).ok_or_else(wrong)
+}
+
+/// The entry behind which an export begins: an index, or the cursor of the export before.
+fn after(
+    given: Option<&str>,
+    trail: &Tenant,
+    query: &str,
+    format: ExportFormat,
+) -> Result<Option<u64>, Refused> {
+    let Some(given) = given else { return Ok(None) };
+    if let Ok(index) = given.parse() {
+        return Ok(Some(index));
     }
+    let end = cursor::read(trail, query, format, given).ok_or_else(|| {
+        Refused::new(400, "bad_cursor", "`after` is no cursor of this trail, search and format")
+            .hint("go on with the same `q` and `format`, or begin anew without `after`")
+    })?;
+    Ok(end.checked_sub(1))
 }
 
 /// `GET /api/v1/export`.
@@ -40,7 +65,7 @@ pub(crate) async fn export(api: &Api, request: Request) -> Result<Response<Body>
     let search = Search::parse(query, request.visit.now)?;
     let format = format(params.text("format"))?;
     let with_parts = params.flag("parts", false)?;
-    let after = params.number("after")?;
+    let given = params.text("after");
     let permit = Arc::clone(&api.exports).try_acquire_owned();
     let permit = permit.map_err(|_| Refused::new(503, "busy", "too many exports are under way"))?;
 
@@ -49,19 +74,24 @@ pub(crate) async fn export(api: &Api, request: Request) -> Result<Response<Body>
         name: "trail:export",
         place: "events".to_owned(),
         asked: Some(serde_json::json!({
-            "q": query, "format": params.text("format"), "parts": with_parts, "after": after,
+            "q": query, "format": params.text("format"), "parts": with_parts, "after": given,
         })),
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
+    let after = after(given, &trail, query, format)?;
     let appender = api.appender.clone();
     let open: OpenParts = Arc::new(move |found| found.open_parts(appender.keys()));
     let open = with_parts.then_some(open);
     // The first page before the first byte: what fails here can still be said properly.
-    let mut export = Export::begin(api.engine.clone(), trail, search, format, open, after).await?;
-    let end = export.end();
+    let mut export = Export::begin(api.engine.clone(), trail.clone(), search, format, open, after).await?;
+    let (end, expired) = (export.end(), export.expired());
 
-    let (media, suffix) = if format == ExportFormat::Csv { (CSV, "csv") } else { (NDJSON, "jsonl") };
+    let (media, suffix) = match format {
+        ExportFormat::Csv => (CSV, "csv"),
+        ExportFormat::Cef => (TEXT, "cef"),
+        _ => (NDJSON, "jsonl"),
+    };
     let file = format!("attachment; filename=\"{}.{suffix}\"", admitted.trail());
     let (pieces, body) = streamed();
     tokio::spawn(async move {
@@ -87,6 +117,12 @@ pub(crate) async fn export(api: &Api, request: Request) -> Result<Response<Body>
     if let Some(last) = end.checked_sub(1) {
         headers.insert("greffier-export-last", HeaderValue::from(last));
     }
+    if let Ok(cursor) = HeaderValue::from_str(&cursor::write(&trail, query, format, end)) {
+        headers.insert(CURSOR_HEADER, cursor);
+    }
+    if expired > 0 {
+        headers.insert(EXPIRED_HEADER, HeaderValue::from(expired));
+    }
     respond::mark(headers, &request.visit.request_id, admitted.receipt().as_deref());
     Ok(response)
 }
@@ -96,7 +132,10 @@ impl From<ExportError> for Refused {
         match error {
             ExportError::Query(error) => error.into(),
             ExportError::Read(error) => error.into(),
-            ExportError::TooManyCalls => Refused::new(422, "too_large", error.to_string()),
+            ExportError::TooManyCalls | ExportError::TooManySessions => {
+                Refused::new(422, "too_large", error.to_string())
+            }
+            ExportError::CursorAhead { .. } => Refused::new(409, "cursor_ahead", error.to_string()),
             error => Refused::internal("writing an export", &error),
         }
     }

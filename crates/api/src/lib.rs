@@ -36,7 +36,9 @@ mod tests;
 mod visit;
 
 pub use api::Api;
-pub use export::{Export, ExportError, ExportFormat, OpenParts};
+pub use export::{
+    CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
+};
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Visit};

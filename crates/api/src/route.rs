@@ -117,13 +117,13 @@ pub(crate) static ROUTES: &[Route] = &[
         summary: "All that a search finds, oldest entry first, one per line.",
         params: &[
             Q,
-            ("format", "`native` (default), `flat`, `governed` or `csv`."),
-            ("parts", "`true` adds the contents."),
-            ("after", "Only entries behind this index: `greffier-export-last` of the export before."),
+            ("format", "`native` (default), `flat`, `governed`, `csv`, `ocsf`, `cef` or `aat`."),
+            ("parts", "`true` adds the contents, in the first three."),
+            ("after", "Go on behind the export before: its `greffier-export-next`, or an index."),
             TENANT,
         ],
         takes: &[],
-        gives: &[NDJSON, CSV],
+        gives: &[NDJSON, CSV, TEXT],
     },
     Route {
         method: Method::POST,

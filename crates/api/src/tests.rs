@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::route::{ROUTES, Who};
 use crate::testing::{NOW, World, masked, principal};
 
+mod exports;
 mod isolation;
 mod reads;
 mod recorded;

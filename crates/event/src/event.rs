@@ -429,9 +429,19 @@ pub struct Source {
     /// The OAuth client the token was issued to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth_client: Option<String>,
+    /// Of an event from outside: who numbers its events, one name per start of the producer's process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producer: Option<String>,
     /// Wire format, `openai.chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// The event's number among those of its `producer`, from 0 without a gap: what is missing is a loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// Of an event whose sender said when it was sent: how far our clock was ahead of the sender's when it came, in
+    /// microseconds, the way included; negative where the sender's was ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_us: Option<i64>,
     /// Hex SHA-256 of the token's `jti`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

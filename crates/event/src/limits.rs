@@ -121,6 +121,7 @@ texts! {
     SOURCE_IP = "source.ip", 256, Address;
     SOURCE_NODE = "source.node", 128, Line;
     SOURCE_OAUTH_CLIENT = "source.oauth_client", 256, Line;
+    SOURCE_PRODUCER = "source.producer", 128, Line;
     SOURCE_PROTOCOL = "source.protocol", 128, Line;
     SOURCE_TOKEN = "source.token", 64, Hex;
     SPAN_ID = "trace.span_id", 16, TraceHex;

@@ -280,7 +280,15 @@ fn source(source: &Source) -> Result<(), InvalidEvent> {
     limits::SOURCE_IP.check_some(source.ip.as_deref())?;
     limits::SOURCE_NODE.check_some(source.node.as_deref())?;
     limits::SOURCE_OAUTH_CLIENT.check_some(source.oauth_client.as_deref())?;
+    limits::SOURCE_PRODUCER.check_some(source.producer.as_deref())?;
     limits::SOURCE_PROTOCOL.check_some(source.protocol.as_deref())?;
+    integer(source.sequence, "source.sequence")?;
+    ensure(
+        source.sequence.is_none() || source.producer.is_some(),
+        "source.sequence",
+        "must not be there without a source.producer",
+    )?;
+    code(source.skew_us, || "source.skew_us".to_owned())?;
     limits::SOURCE_TOKEN.check_some(source.token.as_deref())
 }
 

@@ -167,9 +167,7 @@ pub(crate) fn origin(head: &Head, node: &str, protocol: &str) -> Source {
         ip: Some(head.peer.to_canonical().to_string()),
         node: Some(node.to_owned()),
         protocol: Some(protocol.to_owned()),
-        token: None,
-        oauth_client: None,
-        digest: None,
+        ..Source::default()
     }
 }
 

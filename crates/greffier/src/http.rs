@@ -206,6 +206,11 @@ impl Client {
 pub(crate) struct Reply(Response<hyper::body::Incoming>);
 
 impl Reply {
+    /// A header of it as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.0.headers().get(name)?.to_str().ok()
+    }
+
     /// What came next; `None` at the end. An answer that breaks off is an error: half of the data is not the data.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         loop {

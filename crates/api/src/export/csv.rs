@@ -48,7 +48,7 @@ const COLUMNS: &[(&str, Column)] = &[
     ("ip", Text(|e| e.source.as_ref()?.ip.clone())),
 ];
 
-fn findings(event: &Event) -> Option<Vec<&str>> {
+pub(super) fn findings(event: &Event) -> Option<Vec<&str>> {
     let found = &event.content_safety.as_ref()?.redactions;
     let mut types: Vec<&str> = found.iter().map(|redaction| redaction.entity.as_str()).collect();
     types.sort_unstable();

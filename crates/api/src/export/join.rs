@@ -4,12 +4,16 @@
 //! out, is looked up. So an entry is written where the first of the two is met, and what has to be remembered
 //! is which outcomes further on are already told: as many as calls were under way at one moment.
 //!
-//! Only what Greffier itself recorded is joined. A producer's events are written one by one, each as it came.
+//! Only what Greffier itself recorded of a call is joined, through the gateway or by a hook, and never across the
+//! two: a producer's events are written one by one, each as it came, whatever request they name.
+//!
+//! Every event is in one line, over all exports that go on where the last one ended: a decision that an export told
+//! while its call was under way is not told again with the outcome, which then stands alone.
 
 use std::collections::{BTreeSet, HashMap};
 
 use greffier_event::{Event, EventType, Tenant};
-use greffier_query::{Engine, Row};
+use greffier_query::{Engine, Row, Search};
 
 use super::lines::ExportError;
 
@@ -52,24 +56,35 @@ enum Role {
     Outcome,
 }
 
-fn role(event: &Event) -> Option<(Role, &str)> {
-    let enforced = event.source.as_ref().is_some_and(|source| source.channel == "gateway");
-    let request = event.request_id.as_deref().filter(|_| enforced)?;
-    match event.kind {
-        EventType::ActionApproved => Some((Role::Decision, request)),
-        EventType::ActionExecuted | EventType::ActionFailed => Some((Role::Outcome, request)),
-        _ => None,
-    }
+/// A call, by the channel that Greffier recorded it from and its request id.
+type CallKey = (&'static str, String);
+
+fn role(event: &Event) -> Option<(Role, CallKey)> {
+    let role = match event.kind {
+        EventType::ActionApproved => Role::Decision,
+        EventType::ActionExecuted | EventType::ActionFailed => Role::Outcome,
+        _ => return None,
+    };
+    let channel = event.source.as_ref()?.channel.as_str();
+    let channel = ["gateway", "hook"].into_iter().find(|own| *own == channel)?;
+    Some((role, (channel, event.request_id.clone()?)))
 }
 
 /// Joins page after page.
-#[derive(Default)]
 pub(super) struct Joiner {
+    search: Search,
+    /// The first entry of this export.
+    start: u64,
     /// Outcomes further on that an entry has told.
     told: BTreeSet<u64>,
 }
 
 impl Joiner {
+    /// For what `search` finds from `start` on.
+    pub(super) fn new(search: Search, start: u64) -> Joiner {
+        Joiner { search, start, told: BTreeSet::new() }
+    }
+
     pub(super) async fn join(
         &mut self,
         engine: &Engine,
@@ -81,25 +96,36 @@ impl Joiner {
         if let Some(first) = page.first() {
             self.told = self.told.split_off(&first.index);
         }
-        let ended: HashMap<String, Half> = page
-            .iter()
-            .filter_map(|half| match role(&half.event)? {
-                (Role::Outcome, request) => Some((request.to_owned(), half.clone())),
-                _ => None,
-            })
-            .collect();
+        let mut ended: HashMap<CallKey, Half> = HashMap::new();
+        for half in &page {
+            if let Some((Role::Outcome, call)) = role(&half.event) {
+                ended.entry(call).or_insert_with(|| half.clone());
+            }
+        }
         let mut items = Vec::with_capacity(page.len());
         for half in page.drain(..) {
-            let Some((role, request)) = role(&half.event) else {
+            let Some((role, call)) = role(&half.event) else {
                 items.push(half.into());
                 continue;
             };
             if self.told.remove(&half.index) {
                 continue;
             }
-            let other = match (role, ended.get(request)) {
+            let other = match (role, ended.get(&call)) {
                 (Role::Decision, Some(outcome)) if outcome.index > half.index => Some(outcome.clone()),
-                _ => look_up(engine, trail, end, request, role).await?,
+                (Role::Decision, _) => pair(engine, trail, end, &call)
+                    .await?
+                    .filter(|(decision, _)| decision.index == half.index)
+                    .map(|(_, outcome)| outcome),
+                (Role::Outcome, _) => {
+                    let pair = pair(engine, trail, end, &call).await?;
+                    let decision =
+                        pair.filter(|(_, outcome)| outcome.index == half.index).map(|(decision, _)| decision);
+                    match decision {
+                        Some(decision) if self.was_told(engine, trail, decision.index).await? => None,
+                        decision => decision,
+                    }
+                }
             };
             items.push(match (role, other) {
                 (_, None) => half.into(),
@@ -115,20 +141,36 @@ impl Joiner {
         }
         Ok(items)
     }
+
+    /// Whether the export before has told a decision: it lies before this one, and the search finds it.
+    async fn was_told(&self, engine: &Engine, trail: &Tenant, index: u64) -> Result<bool, ExportError> {
+        if index >= self.start {
+            return Ok(false);
+        }
+        let page = engine.oldest(trail, &self.search, index.checked_sub(1), 1).await?;
+        Ok(page.rows.first().is_some_and(|row| row.index == index))
+    }
 }
 
-/// The other half of a call, as far as the export covers it.
-async fn look_up(
+/// The first decision of a call and the first outcome behind it, as far as the export covers them. A hook may be
+/// told of one end twice.
+async fn pair(
     engine: &Engine,
     trail: &Tenant,
     end: u64,
-    request: &str,
-    known: Role,
-) -> Result<Option<Half>, ExportError> {
-    for row in engine.call(trail, request).await? {
+    call: &CallKey,
+) -> Result<Option<(Half, Half)>, ExportError> {
+    let mut decision = None;
+    for row in engine.call(trail, &call.1).await? {
         let half = half(row)?;
-        if half.index < end && role(&half.event).is_some_and(|(role, _)| role != known) {
-            return Ok(Some(half));
+        match role(&half.event).filter(|(_, other)| other == call && half.index < end) {
+            Some((Role::Decision, _)) if decision.is_none() => decision = Some(half),
+            Some((Role::Outcome, _)) => {
+                if let Some(decision) = decision.take() {
+                    return Ok(Some((decision, half)));
+                }
+            }
+            _ => {}
         }
     }
     Ok(None)

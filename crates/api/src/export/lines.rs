@@ -9,8 +9,8 @@ use greffier_ledger::{Found, OpenedPart, ReadError};
 use greffier_query::{Engine, Page, QueryError, Search};
 use tokio::time::Instant;
 
-use super::csv;
 use super::join::{Item, Joiner};
+use super::{aat, cef, csv, ocsf};
 
 /// Entries per page.
 const PAGE: usize = 500;
@@ -27,9 +27,42 @@ pub enum ExportFormat {
     Form(Form),
     /// A row of a table, one for each event.
     Csv,
+    /// An object of OCSF 1.8, one for each event.
+    Ocsf,
+    /// A line of CEF, one for each event.
+    Cef,
+    /// Records of the agent audit trail draft, in chains of this export's own.
+    Aat,
 }
 
 impl ExportFormat {
+    /// All of them.
+    pub const ALL: [ExportFormat; 7] = [
+        ExportFormat::Form(Form::Native),
+        ExportFormat::Form(Form::Flat),
+        ExportFormat::Form(Form::Governed),
+        ExportFormat::Csv,
+        ExportFormat::Ocsf,
+        ExportFormat::Cef,
+        ExportFormat::Aat,
+    ];
+
+    /// Its name, as the command line and the API have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ExportFormat::Form(form) => form.as_str(),
+            ExportFormat::Csv => "csv",
+            ExportFormat::Ocsf => "ocsf",
+            ExportFormat::Cef => "cef",
+            ExportFormat::Aat => "aat",
+        }
+    }
+
+    /// The format of that name.
+    pub fn parse(name: &str) -> Option<ExportFormat> {
+        ExportFormat::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
     /// The founding documents know one entry per call.
     fn joins(self) -> bool {
         matches!(self, ExportFormat::Form(Form::Flat | Form::Governed))
@@ -54,6 +87,17 @@ pub enum ExportError {
     /// More calls wait for their outcome than can be remembered.
     #[error("too many calls were under way at once")]
     TooManyCalls,
+    /// More sessions and open calls than can be remembered.
+    #[error("too many sessions for one export: narrow it, as with since:30d")]
+    TooManySessions,
+    /// The trail ends before the cursor.
+    #[error("the trail has {size} entries, and the cursor stands behind {end}: was an older copy restored?")]
+    CursorAhead {
+        /// Where the cursor stands.
+        end: u64,
+        /// What there is.
+        size: u64,
+    },
     /// A thread ended early.
     #[error("a thread ended early")]
     Thread,
@@ -69,7 +113,9 @@ pub struct Export {
     open: Option<OpenParts>,
     /// One behind the last entry it covers.
     end: u64,
+    expired: u64,
     joiner: Joiner,
+    chains: aat::Chains,
     items: VecDeque<Item>,
     ahead: Ahead,
 }
@@ -93,14 +139,28 @@ impl Export {
         after: Option<u64>,
     ) -> Result<Export, ExportError> {
         let first = engine.oldest(&trail, &search, after, PAGE).await?;
-        let (end, joiner, items) = (first.size, Joiner::default(), VecDeque::new());
+        let (reader, of) = (engine.reader().clone(), trail.clone());
+        let oldest = tokio::task::spawn_blocking(move || reader.first(&of)).await;
+        let oldest = oldest.map_err(|_| ExportError::Thread)??;
+        let start = after.map_or(0, |after| after.saturating_add(1));
+        if start > first.size {
+            return Err(ExportError::CursorAhead { end: start, size: first.size });
+        }
+        let (end, joiner, items) = (first.size, Joiner::new(search.clone(), start), VecDeque::new());
         let ahead = if format == ExportFormat::Csv { Ahead::Header(first) } else { Ahead::Page(first) };
-        Ok(Export { engine, trail, search, format, open, end, joiner, items, ahead })
+        let chains = aat::Chains::default();
+        let expired = if after.is_some() { oldest.saturating_sub(start) } else { 0 };
+        Ok(Export { engine, trail, search, format, open, end, expired, joiner, chains, items, ahead })
     }
 
     /// One behind the last entry it covers.
     pub fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Entries that the export was to go on with and that have expired.
+    pub fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// The next lines, each with its end; `None` when that was all.
@@ -148,7 +208,7 @@ impl Export {
     }
 
     /// Whole lines, each with its end.
-    async fn lines(&self, items: &[Item]) -> Result<String, ExportError> {
+    async fn lines(&mut self, items: &[Item]) -> Result<String, ExportError> {
         let contents = self.contents(items).await?;
         let parts = |index: u64| contents.get(&index).map(Vec::as_slice).unwrap_or_default();
         let mut text = String::new();
@@ -156,9 +216,17 @@ impl Export {
             let half = &item.half;
             match (self.format, &item.outcome) {
                 (ExportFormat::Csv, _) => {
-                    item.halves().for_each(|half| csv::line(&mut text, half.index, &half.event));
+                    csv::line(&mut text, half.index, &half.event);
                     continue;
                 }
+                (ExportFormat::Aat, _) => {
+                    self.chains.lines(&mut text, half.index, &half.event)?;
+                    continue;
+                }
+                (ExportFormat::Ocsf, _) => {
+                    text.push_str(&ocsf::line(self.trail.as_str(), half.index, &half.event));
+                }
+                (ExportFormat::Cef, _) => cef::line(&mut text, half.index, &half.event),
                 (ExportFormat::Form(form), None) => {
                     text.push_str(&form.write(&half.event, parts(half.index))?);
                 }
@@ -175,7 +243,7 @@ impl Export {
 
     /// The contents that the lines show; what cannot be opened is left out.
     async fn contents(&self, items: &[Item]) -> Result<BTreeMap<u64, Vec<Part>>, ExportError> {
-        let Some(open) = self.open.clone().filter(|_| self.format != ExportFormat::Csv) else {
+        let Some(open) = self.open.clone().filter(|_| matches!(self.format, ExportFormat::Form(_))) else {
             return Ok(BTreeMap::new());
         };
         let halves = items.iter().flat_map(Item::halves);

@@ -118,9 +118,10 @@ impl Screen<'_> {
                 self.uri(uri);
             }
         }
-        if let Some(Source { client, oauth_client, protocol, .. }) = source {
+        if let Some(Source { client, oauth_client, producer, protocol, .. }) = source {
             self.some(&limits::SOURCE_CLIENT, client);
             self.some(&limits::SOURCE_OAUTH_CLIENT, oauth_client);
+            self.some(&limits::SOURCE_PRODUCER, producer);
             self.some(&limits::SOURCE_PROTOCOL, protocol);
         }
         if let Some(Usage { model, provider, .. }) = usage {

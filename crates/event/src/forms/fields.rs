@@ -2,10 +2,10 @@
 
 use super::{Reading, Trust};
 use crate::json::Json;
-use crate::{InvalidEvent, Timestamp, decimal, is_reserved_agent, is_reserved_uri, limits};
+use crate::{InvalidEvent, Source, Timestamp, decimal, is_reserved_agent, is_reserved_uri, limits};
 
 /// What only Greffier says, in the spellings of all forms. (`false` and null say nothing and may stand.)
-const SERVER_ONLY: [&[&str]; 10] = [
+const SERVER_ONLY: [&[&str]; 11] = [
     &["recorded_at"],
     &["recordedAt"],
     &["parts_root"],
@@ -16,6 +16,7 @@ const SERVER_ONLY: [&[&str]; 10] = [
     &["source", "channel"],
     &["source", "digest"],
     &["source", "node"],
+    &["source", "skew_us"],
 ];
 
 /// Where a document names the agent.
@@ -149,6 +150,18 @@ impl<'a> Fields<'a> {
         let text = self.text(name)?.ok_or_else(|| self.error(name, "is missing"))?;
         time(text).ok_or_else(|| self.error(name, "must be RFC 3339, as in 2026-03-06T14:32:07.891Z"))
     }
+}
+
+/// How a document of a founding form reached us. Neither form has a field for it: `source` says who numbers the
+/// producer's events, in our own names, and nothing else is read of it.
+pub(super) fn source(document: &Fields<'_>, reading: &Reading<'_>) -> Result<Source, InvalidEvent> {
+    let mut source = Source { channel: reading.channel.to_owned(), ..Source::default() };
+    if let Some(Json::Object(_)) = document.any("source") {
+        let given = document.object("source")?;
+        source.producer = given.filled("producer")?;
+        source.sequence = given.count("sequence", 0)?.filter(|_| source.producer.is_some());
+    }
+    Ok(source)
 }
 
 /// Reads a time to the microsecond below.

@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::redact::redact_json;
 use crate::{
     Action, Agent, Draft, Event, EventId, EventType, InvalidEvent, Outcome, OutcomeStatus, Part, Resource,
-    Source, User, decimal,
+    User, decimal,
 };
 
 /// Our names and this form's, for errors.
@@ -73,7 +73,7 @@ fn event(fields: &Fields<'_>, reading: &Reading<'_>) -> Result<Event, InvalidEve
         .and_then(fields::uri)
         .map(|uri| Resource { uri: Some(uri), ..Resource::default() });
     event.outcome = outcome(fields, kind)?;
-    event.source = Some(Source { channel: reading.channel.to_owned(), ..Source::default() });
+    event.source = Some(fields::source(fields, reading)?);
     Ok(event)
 }
 

@@ -11,7 +11,7 @@ use crate::json::Json;
 use crate::redact::redact_json;
 use crate::{
     Action, ActionKind, ContentSafety, DecisionKind, Draft, Event, EventType, InvalidEvent, Outcome,
-    OutcomeStatus, Part, PolicyRecord, Redaction, RedactionAction, Source, Stage, Usage, User, decimal,
+    OutcomeStatus, Part, PolicyRecord, Redaction, RedactionAction, Stage, Usage, User, decimal,
 };
 
 /// Our names and this form's, for errors.
@@ -68,7 +68,7 @@ fn event(fields: &Fields<'_>, reading: &Reading<'_>) -> Result<Event, InvalidEve
     event.usage = usage(&fields.object("usage")?)?;
     event.policy = policy;
     event.outcome = outcome;
-    event.source = Some(Source { channel: reading.channel.to_owned(), ..Source::default() });
+    event.source = Some(fields::source(fields, reading)?);
     Ok(event)
 }
 

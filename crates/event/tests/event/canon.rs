@@ -30,12 +30,14 @@ fn vectors() {
     linked.session_id = Some("ses_7".to_owned());
     linked.session_link = Some(SessionLink::History);
     check("linked", &linked);
+    // Since producers number their events.
+    check("numbered", &samples::numbered());
 }
 
 #[test]
 fn no_vector_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/vectors");
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), EventType::ALL.len() + 3);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), EventType::ALL.len() + 4);
 }
 
 #[test]

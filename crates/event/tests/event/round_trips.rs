@@ -125,6 +125,7 @@ fn native() -> impl Strategy<Value = Value> {
                 source.remove("channel");
                 source.remove("node");
                 source.remove("digest");
+                source.remove("skew_us");
             }
             for (place, unknown) in [("", parse(outer)), ("/policy", parse(inner))] {
                 let target = json.pointer_mut(place).unwrap().as_object_mut().unwrap();

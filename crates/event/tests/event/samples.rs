@@ -131,6 +131,7 @@ pub(crate) fn full() -> Event {
             oauth_client: text("console"),
             protocol: text("openai.chat"),
             token: Some("0f".repeat(32)),
+            ..Source::default()
         }),
         tenant: tenant(),
         time: time(),
@@ -157,4 +158,15 @@ pub(crate) fn full() -> Event {
         }),
         v: 1,
     }
+}
+
+/// The full event, and its place among those of its producer.
+pub(crate) fn numbered() -> Event {
+    let mut event = full();
+    if let Some(source) = &mut event.source {
+        source.producer = Some("worker-1/7c9e6679".to_owned());
+        source.sequence = Some(41);
+        source.skew_us = Some(-1_500);
+    }
+    event
 }

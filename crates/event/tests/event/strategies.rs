@@ -115,16 +115,24 @@ fn resource() -> impl Strategy<Value = Resource> {
 fn source() -> impl Strategy<Value = Source> {
     let ip = prop_oneof![any::<std::net::IpAddr>().prop_map(|ip| ip.to_string()), "ref:[a-f0-9]{8}"];
     let channel = select(vec!["gateway", "hook", "sdk", "otlp", "import"]);
-    (channel, of(line()), of(hex(64)), of(ip), of(line()), of(line()), of(line()), of(hex(64))).prop_map(
-        |(channel, client, digest, ip, node, oauth_client, protocol, token)| Source {
-            channel: channel.to_owned(),
-            client,
-            digest,
-            ip,
-            node,
-            oauth_client,
-            protocol,
-            token,
+    let numbered = of((line(), of(count())));
+    let named = (channel, of(line()), of(hex(64)), of(ip), of(line()), of(line()), of(line()), of(hex(64)));
+    (named, numbered, of(-(1_i64 << 53) + 1..1 << 53)).prop_map(
+        |((channel, client, digest, ip, node, oauth_client, protocol, token), numbered, skew_us)| {
+            let (producer, sequence) = numbered.map_or((None, None), |(name, at)| (Some(name), at));
+            Source {
+                channel: channel.to_owned(),
+                client,
+                digest,
+                ip,
+                node,
+                oauth_client,
+                producer,
+                protocol,
+                sequence,
+                skew_us,
+                token,
+            }
         },
     )
 }

@@ -177,7 +177,7 @@ pub(crate) struct Export {
     /// Which events, as in `search`.
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) query: String,
-    /// The form: native has every event; flat, governed and csv join the events of a call into one entry.
+    /// The form: flat and governed join the two events of a call into one entry, the others have every event.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ExportForm,
     /// With what was asked and answered, decrypted.
@@ -189,6 +189,12 @@ pub(crate) struct Export {
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Go on where an export ended, whose cursor this is: nothing is missed, nothing comes twice.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<String>,
+    /// Keep the cursor in this file: go on where the last export ended, and note where this one does.
+    #[arg(long, value_name = "FILE", conflicts_with = "after")]
+    pub(crate) cursor: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) span: Span,
     #[command(flatten)]
@@ -274,16 +280,13 @@ pub(crate) enum ExportForm {
     Flat,
     /// Identity, action, policy, content safety, usage and outcome, an entry a line.
     Governed,
-    /// The flat fields as a table.
+    /// A table for spreadsheets, an event a row.
     Csv,
-    /// Not built yet.
-    #[value(hide = true)]
+    /// OCSF 1.8, an event a line.
     Ocsf,
-    /// Not built yet.
-    #[value(hide = true)]
+    /// CEF, an event a line.
     Cef,
-    /// Not built yet.
-    #[value(hide = true)]
+    /// The agent audit trail draft of the IETF: a hash chain for each session.
     Aat,
 }
 

@@ -1,53 +1,85 @@
 //! `export`: all that a search finds, oldest first, in a form for elsewhere. It is passed through as it comes: how
 //! much it is does not matter.
 
+mod cursor;
 mod sink;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use greffier_api::{ExportFormat, OpenParts};
+use greffier_api::{CURSOR_HEADER, EXPIRED_HEADER, ExportFormat, OpenParts};
 use greffier_event::Form;
 use greffier_ledger::{Found, KeyRing};
 use http::header::ACCEPT;
 
 use crate::cli::{self, ExportForm};
 use crate::config::Config;
-use crate::exit::{Exit, Failure, asked};
+use crate::exit::{Exit, asked};
 use crate::output::Output;
 use crate::source::{Files, Server, Source, exported, wait};
 use sink::Sink;
 
 pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let format = format(args.format)?;
+    let format = format(args.format);
     let source = Source::open(&args.place, None, named)?;
     let search = args.span.narrow(&args.query);
+    let kept = args.cursor.as_deref().map(cursor::read).transpose()?.flatten();
+    let order = Order {
+        search: &search,
+        format,
+        parts: args.parts,
+        after: args.after.as_deref().or(kept.as_deref()),
+    };
     let mut sink = Sink::open(args.out.as_deref(), output)?;
     let export = wait(async {
         match &source {
-            Source::Server(server) => pass(server, &search, format, args.parts, &mut sink).await,
+            Source::Server(server) => pass(server, &order, &mut sink).await,
             Source::Files(files) => {
                 let open = if args.parts { Some(opener(args, named)?) } else { None };
-                write(files, &search, format, open, &mut sink).await
+                write(files, &order, open, &mut sink).await
             }
         }
     });
-    export.map_err(|error| asked(error, &search))?;
+    let Passed { next, expired } = export.map_err(|error| asked(error, &search))?;
     sink.done()?;
+    if expired > 0 {
+        output.warn(&format!("{expired} entries behind the cursor have expired: they are in no export"));
+    }
+    match (next, &args.cursor) {
+        // Only now: what broke off is begun again where it began.
+        (Some(next), Some(file)) => cursor::write(file, &next)?,
+        (Some(next), None) => output.note(&format!("go on with --after {next}")),
+        (None, _) => {}
+    }
     Ok(Exit::Ok)
 }
 
-fn format(form: ExportForm) -> Result<ExportFormat, Failure> {
-    Ok(match form {
+/// What is to be exported.
+struct Order<'a> {
+    search: &'a str,
+    format: ExportFormat,
+    parts: bool,
+    after: Option<&'a str>,
+}
+
+/// What is known when all of it came.
+struct Passed {
+    /// The cursor of the next export.
+    next: Option<String>,
+    /// Entries that should have been in this one, and have expired.
+    expired: u64,
+}
+
+fn format(form: ExportForm) -> ExportFormat {
+    match form {
         ExportForm::Native => ExportFormat::Form(Form::Native),
         ExportForm::Flat => ExportFormat::Form(Form::Flat),
         ExportForm::Governed => ExportFormat::Form(Form::Governed),
         ExportForm::Csv => ExportFormat::Csv,
-        ExportForm::Ocsf | ExportForm::Cef | ExportForm::Aat => {
-            let failure = Failure::usage("this form is not built yet");
-            return Err(failure.hint("there are native, flat, governed and csv"));
-        }
-    })
+        ExportForm::Ocsf => ExportFormat::Ocsf,
+        ExportForm::Cef => ExportFormat::Cef,
+        ExportForm::Aat => ExportFormat::Aat,
+    }
 }
 
 fn opener(args: &cli::Export, named: Option<&Path>) -> anyhow::Result<OpenParts> {
@@ -61,34 +93,32 @@ fn opener(args: &cli::Export, named: Option<&Path>) -> anyhow::Result<OpenParts>
 
 async fn write(
     files: &Files,
-    search: &str,
-    format: ExportFormat,
+    order: &Order<'_>,
     open: Option<OpenParts>,
     sink: &mut Sink,
-) -> anyhow::Result<()> {
-    let mut export = files.export(search, format, open).await?;
+) -> anyhow::Result<Passed> {
+    let mut export = files.export(order.search, order.format, open, order.after).await?;
     while let Some(lines) = exported(export.next().await)? {
         sink.write(lines.as_bytes())?;
     }
-    Ok(())
+    let next = files.cursor(order.search, order.format, export.end());
+    Ok(Passed { next: Some(next), expired: export.expired() })
 }
 
-async fn pass(
-    server: &Server,
-    search: &str,
-    format: ExportFormat,
-    parts: bool,
-    sink: &mut Sink,
-) -> anyhow::Result<()> {
-    let name = match format {
-        ExportFormat::Form(form) => form.as_str(),
-        ExportFormat::Csv => "csv",
-    };
-    let query =
-        server.query(&[("q", Some(search)), ("format", Some(name)), ("parts", parts.then_some("true"))]);
+async fn pass(server: &Server, order: &Order<'_>, sink: &mut Sink) -> anyhow::Result<Passed> {
+    let query = server.query(&[
+        ("q", Some(order.search)),
+        ("format", Some(order.format.as_str())),
+        ("parts", order.parts.then_some("true")),
+        ("after", order.after),
+    ]);
     let mut reply = server.client.open("/api/v1/export", &query, &[(ACCEPT, "*/*")]).await?;
+    let passed = Passed {
+        next: reply.header(CURSOR_HEADER).map(str::to_owned),
+        expired: reply.header(EXPIRED_HEADER).and_then(|count| count.parse().ok()).unwrap_or_default(),
+    };
     while let Some(bytes) = reply.next().await? {
         sink.write(&bytes)?;
     }
-    Ok(())
+    Ok(passed)
 }

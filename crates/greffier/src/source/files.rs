@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use greffier_api::{
     Export, ExportError, ExportFormat, HasKeys, OpenParts, PackMaker, PackMakingError, PackOrder,
+    export_cursor,
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
@@ -99,9 +100,23 @@ impl Files {
         search: &str,
         format: ExportFormat,
         open: Option<OpenParts>,
+        after: Option<&str>,
     ) -> anyhow::Result<Export> {
+        let after = match after {
+            Some(cursor) => {
+                let end = export_cursor::read(&self.tenant, search, format, cursor);
+                end.ok_or_else(bad_cursor)?.checked_sub(1)
+            }
+            None => None,
+        };
         let search = self.search(search)?;
-        exported(Export::begin(self.engine.clone(), self.tenant.clone(), search, format, open, None).await)
+        let (engine, trail) = (self.engine.clone(), self.tenant.clone());
+        exported(Export::begin(engine, trail, search, format, open, after).await)
+    }
+
+    /// The cursor behind which the next export goes on.
+    pub(crate) fn cursor(&self, search: &str, format: ExportFormat, end: u64) -> String {
+        export_cursor::write(&self.tenant, search, format, end)
     }
 
     /// An evidence pack of what a search finds.
@@ -213,10 +228,16 @@ fn hit(row: &Row) -> anyhow::Result<Hit> {
     Ok(Hit { index: row.index, event })
 }
 
+fn bad_cursor() -> Failure {
+    Failure::usage("--after is no cursor of this trail, search and format")
+        .hint("go on with the same query and --format, or begin anew without it")
+}
+
 /// What an export says, or why it broke off, as this process says it.
 pub(crate) fn exported<T>(said: Result<T, ExportError>) -> anyhow::Result<T> {
     said.map_err(|error| match error {
         ExportError::Query(error) => failure(error).into(),
+        ExportError::CursorAhead { .. } => Failure::new("cursor_ahead", error.to_string()).into(),
         error => error.into(),
     })
 }
