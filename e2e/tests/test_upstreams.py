@@ -1,10 +1,12 @@
 """Destinations that fail, are slow or are full; TLS on both sides; HTTP/2."""
 
+import contextlib
 import datetime
 import ipaddress
 import socket
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -27,7 +29,7 @@ reach = {{ {reach} }}
 class Scripted:
     """A server that answers from a list: (status, headers); beyond its end 200. `gate` holds every answer back."""
 
-    def __init__(self, port=0, script=(), context=None):
+    def __init__(self, port=0, script=(), context=None, body=b"{}"):
         self.script, self.seen, self.gate, self.arrived = list(script), [], threading.Event(), threading.Semaphore(0)
         self.gate.set()
         outer = self
@@ -44,10 +46,10 @@ class Scripted:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "2")
+                self.send_header("content-length", str(len(body)))
                 self.send_header("content-type", "application/json")
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
 
             do_GET = do_POST = do_PUT = answer
 
@@ -66,6 +68,25 @@ class Scripted:
         self.server.server_close()
 
 
+@contextlib.contextmanager
+def comes_up_late(greffier, port, **settings):
+    """A server that comes up once a call to it is on record and was tried: between two attempts."""
+    late = []
+
+    def come():
+        wait_until(lambda: any(event["type"] == "action.approved" for event in greffier.events("org_acme_corp")),
+                   "the call is on record")
+        # Attempts are made at once, then after 0.1, 0.3, 0.7, 1.5 and 3.1 s.
+        time.sleep(0.5)
+        late.append(Scripted(port, **settings))
+
+    waiting = threading.Thread(target=come)
+    waiting.start()
+    yield late
+    waiting.join()
+    late[0].stop()
+
+
 def outcome(greffier, response):
     greffier.stop()
     request_id = response.headers["greffier-request-id"]
@@ -77,15 +98,9 @@ def outcome(greffier, response):
 def test_a_refused_connection_is_tried_again(install, sdk, alice):
     port = free_port()
     own = install(more=TOOL.format(url=f"http://127.0.0.1:{port}", reach="retries = 5")).start()
-    late = []
-    # It comes up while the gateway waits between two attempts.
-    timer = threading.Timer(0.3, lambda: late.append(Scripted(port)))
-    timer.start()
-    with sdk.http(own, alice) as http:
+    with sdk.http(own, alice) as http, comes_up_late(own, port) as late:
         answer = http.post("/tools/registry/things", json={})
-    timer.join()
     assert answer.status_code == 200 and late[0].seen == ["POST /things"]
-    late[0].stop()
     told = outcome(own, answer)
     assert told["status"] == "success" and len(told["attempts"]) >= 2
     assert told["attempts"][0] == {} and told["attempts"][-1]["code"] == 200
@@ -205,15 +220,75 @@ def authority(tmp_path):
     return Authority(tmp_path)
 
 
+MCP = """
+[[mcp]]
+name = "server"
+url = "{url}/mcp"
+reach = {{ {reach} }}
+"""
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+PONG = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+
+def test_an_mcp_server_is_tried_again_and_left_alone(install, sdk, alice):
+    port = free_port()
+    reach = 'retries = 5, open_after = 1, open_for = "60s"'
+    own = install(more=MCP.format(url=f"http://127.0.0.1:{port}", reach=reach)).start()
+    script = [(200, {}), (503, {})]
+    with sdk.http(own, alice) as http, comes_up_late(own, port, body=PONG, script=script) as late:
+        answer = http.post("/mcp/server", json=PING)
+        assert answer.status_code == 200 and answer.json()["result"] == {}, answer.text
+        assert http.post("/mcp/server", json=PING).status_code != 200
+        refused = http.post("/mcp/server", json=PING)
+        assert refused.status_code == 503 and refused.json()["error"]["data"]["code"] == "upstream_resting"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60 and len(late[0].seen) == 2
+        assert "`server` failed again and again" in httpx.get(own.url + "/readyz", trust_env=False).text
+    told = outcome(own, answer)
+    assert len(told["attempts"]) >= 2 and told["attempts"][0] == {} and told["attempts"][-1]["code"] == 200
+
+
+def test_an_mcp_server_takes_so_many_and_no_more(install, sdk, alice):
+    server = Scripted(body=PONG)
+    server.gate.clear()
+    own = install(more=MCP.format(url=f"http://127.0.0.1:{server.port}", reach="concurrent = 1, queue = 0")).start()
+    answers = []
+    with sdk.http(own, alice) as http:
+        first = threading.Thread(target=lambda: answers.append(http.post("/mcp/server", json=PING)))
+        first.start()
+        assert server.arrived.acquire(timeout=20)
+        busy = http.post("/mcp/server", json=PING)
+        assert busy.status_code == 503 and busy.json()["error"]["data"]["code"] == "upstream_busy"
+        # What tells something gets through: a call that is under way may wait for just that.
+        tells = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        second = threading.Thread(target=lambda: answers.append(http.post("/mcp/server", json=tells)))
+        second.start()
+        assert server.arrived.acquire(timeout=20), "the server hears of it"
+        server.gate.set()
+        first.join()
+        second.join()
+    assert any(answer.status_code == 200 for answer in answers)
+    server.stop()
+
+
+def test_an_mcp_server_of_an_own_authority(install, authority, sdk, alice):
+    cert, key, _ = authority.issue("mcp")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = Scripted(context=context, body=PONG)
+    for name, reach, status in (("trusting", f'ca_file = "{authority.file}"', 200), ("doubting", "retries = 0", 502)):
+        own = install(name, more=MCP.format(url=f"https://127.0.0.1:{server.port}", reach=reach)).start()
+        with sdk.http(own, alice) as http:
+            assert http.post("/mcp/server", json=PING).status_code == status
+    server.stop()
+
+
 def test_tls_and_http2_at_the_listener(install, authority, alice):
     cert, key, serial = authority.issue("listener")
     own = install(more=f'\n[tls]\ncert = "{cert}"\nkey = "{key}"\n')
     own.url = own.url.replace("http:", "https:")
     trust = ssl.create_default_context(cafile=str(authority.file))
-    own.get = lambda path: httpx.get(own.url + path, verify=trust, trust_env=False, timeout=5).status_code
-    serving = own.start
-    own.get, plain = (lambda path: status(own, path, trust)), own.get
-    serving()
+    own.get = lambda path: status(own, path, trust)
+    own.start()
     headers = {"authorization": f"Bearer {alice}"}
     with httpx.Client(http2=True, http1=False, verify=trust, trust_env=False, headers=headers) as http:
         answers = [http.get(own.url + "/tools/crm/contacts/search") for _ in range(2)]

@@ -12,7 +12,8 @@
 //! Everything under a telling key becomes `"[REDACTED]"`, lists and objects whole, with two exceptions that
 //! cannot be a secret: `null` and booleans (`has_password`); and numbers under a *counter*, a key in which
 //! every telling word ends in `tokens` or `keys` (`max_tokens`, `inputTokens`) or which also has a counting word
-//! (`token_count`, `key_length`).
+//! (`token_count`, `key_length`). A *breakdown* under a counter stays too (`prompt_tokens_details`): an object of counts,
+//! or a list of such objects, in which nothing but a `modality` is a text.
 
 use serde_json::Value;
 
@@ -112,7 +113,7 @@ pub fn is_redacted(key: &str, value: &Value) -> bool {
         Value::String(text) if text == REDACTED => Shape::Harmless,
         _ => Shape::Other,
     };
-    gives_way(key, shape)
+    gives_way(key, shape, || breaks_down(value))
 }
 
 /// [`redact_keys`] on JSON text: order, number texts and everything that is not redacted stay as they are; white
@@ -140,7 +141,7 @@ pub(crate) fn redact_member(key: &str, value: &mut Json) -> u64 {
         Json::String(text) if text == REDACTED => Shape::Harmless,
         _ => Shape::Other,
     };
-    if gives_way(key, shape) {
+    if gives_way(key, shape, || json_breaks_down(value)) {
         *value = Json::String(REDACTED.to_owned());
         1
     } else {
@@ -157,7 +158,7 @@ enum Shape {
     Other,
 }
 
-fn gives_way(key: &str, shape: Shape) -> bool {
+fn gives_way(key: &str, shape: Shape, breaks_down: impl FnOnce() -> bool) -> bool {
     if shape == Shape::Harmless || cannot_tell(key) {
         return false;
     }
@@ -168,7 +169,38 @@ fn gives_way(key: &str, shape: Shape) -> bool {
     }
     let plural = telling.iter().all(|word| COUNTED.iter().any(|counted| word.ends_with(counted)));
     let counter = plural || words.iter().any(|word| COUNTING.contains(&word.as_str()));
-    !(shape == Shape::Number && counter)
+    !(counter && (shape == Shape::Number || breaks_down()))
+}
+
+/// What a breakdown says of each count in words: `TEXT`, `AUDIO`.
+const MODALITY: &str = "modality";
+
+/// Whether an object, or a list of objects, holds counts and nothing else.
+fn breaks_down(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().all(|(key, value)| match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::String(_) => key == MODALITY,
+            Value::Array(_) | Value::Object(_) => breaks_down(value),
+        }),
+        Value::Array(items) => items.iter().all(|item| item.is_object() && breaks_down(item)),
+        _ => false,
+    }
+}
+
+/// [`breaks_down`] on our own tree.
+fn json_breaks_down(json: &Json) -> bool {
+    match json {
+        Json::Object(members) => members.iter().all(|(key, value)| match value {
+            Json::Null | Json::Bool(_) | Json::Number(_) => true,
+            Json::String(_) => key == MODALITY,
+            Json::Array(_) | Json::Object(_) => json_breaks_down(value),
+        }),
+        Json::Array(items) => {
+            items.iter().all(|item| matches!(item, Json::Object(_)) && json_breaks_down(item))
+        }
+        _ => false,
+    }
 }
 
 /// Whether no word of the key can be telling, as nearly always: each would stand in it letter by letter. Takes no
@@ -257,6 +289,25 @@ mod tests {
     text: max_tokens maxTokens input_tokens inputTokens token_count tokenCount total_token num_keys key_length tokens keys password_count
     number:
     ");
+    }
+
+    #[test]
+    fn breakdowns_of_counters_stay() {
+        let check = |text: &str| {
+            let (redacted, count) = redact_keys_text(text).unwrap();
+            let mut value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!((redact_keys(&mut value), value.to_string()), (count, redacted.clone()));
+            redacted
+        };
+        let openai = r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4,"audio":{"total":0}}}"#;
+        assert_eq!(check(openai), openai);
+        let gemini = r#"{"promptTokensDetails":[{"modality":"TEXT","tokenCount":9}]}"#;
+        assert_eq!(check(gemini), gemini);
+        // A text among them may be a secret, and so may a list of numbers; a telling key within stays telling.
+        insta::assert_snapshot!(check(r#"{"tokens":{"access":"x","count":1}}"#), @r#"{"tokens":"[REDACTED]"}"#);
+        insta::assert_snapshot!(check(r#"{"tokens_details":[1,2]}"#), @r#"{"tokens_details":"[REDACTED]"}"#);
+        insta::assert_snapshot!(check(r#"{"tokens_details":{"pin_key":7}}"#), @r#"{"tokens_details":{"pin_key":"[REDACTED]"}}"#);
+        insta::assert_snapshot!(check(r#"{"token":{"count":1},"secret_details":{"n":1}}"#), @r#"{"token":"[REDACTED]","secret_details":"[REDACTED]"}"#);
     }
 
     #[test]

@@ -662,11 +662,12 @@ fn mcp_servers_are_checked() {
     greffier.toml:3:8: a [[tool]] has this name
     greffier.toml:3:8: an MCP server needs either `url` or `command`
     greffier.toml:5:8: an MCP server needs either `url` or `command`
+    greffier.toml:9:8: `reach` is for a `url`
     greffier.toml:10:11: expected a program and its arguments, as in ["npx", "server"]
     greffier.toml:11:13: expected `flag` or `block`
     greffier.toml:12:13: expected a number between 1 and 1024
-    greffier.toml:14:8: a credential in a header is for a `url`: pass a `command` its secrets by `env`
-    greffier.toml:16:8: expected the name of an environment variable, or "*" for all
+    greffier.toml:15:8: a credential in a header is for a `url`: pass a `command` its secrets by `env`
+    greffier.toml:17:8: expected the name of an environment variable, or "*" for all
     "#);
 }
 
