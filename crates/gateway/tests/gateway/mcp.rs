@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use greffier_event::RedactionAction;
-use greffier_gateway::{McpServer, OnChange, Reach, Secret, Settings};
+use greffier_gateway::{McpServer, OnChange, Reach, Secret, Settings, Transport};
 use greffier_safety::{Entity, Rules};
 
 use crate::adapters::{Case, told};
@@ -24,9 +24,10 @@ fn crm(settings: &mut Settings) {
     let base = settings.upstreams.first().unwrap().base_url.to_string();
     settings.mcp.servers.push(McpServer {
         name: "crm".to_owned(),
-        reach: Reach::Http {
+        transport: Transport::Http {
             url: base.replace("/v1", "/mcp").parse().unwrap(),
             credential: Some((http::header::AUTHORIZATION, Secret::new("Bearer of-the-server".to_owned()))),
+            reach: Reach::default(),
         },
         classification: vec!["pii".to_owned()],
         on_change: OnChange::Flag,
