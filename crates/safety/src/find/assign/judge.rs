@@ -361,7 +361,9 @@ fn entropy(value: &[u8]) -> f32 {
     }
     let length = f32::from(u16::try_from(value.len()).unwrap_or(u16::MAX));
     counts
-        .iter()
+        .chunks(8)
+        .filter(|counts| counts.iter().any(|&count| count > 0))
+        .flatten()
         .filter(|&&count| count > 0)
         .map(|&count| f32::from(count) / length)
         .map(|share| -share * share.log2())
