@@ -31,6 +31,7 @@ mod samples;
 mod scan;
 mod segments;
 mod shifts;
+mod sieve;
 mod span;
 mod stream;
 mod tags;

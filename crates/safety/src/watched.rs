@@ -5,28 +5,26 @@ use std::sync::LazyLock;
 
 use crate::find::{address, date, person};
 use crate::labels;
-
-/// Longer words are not asked about here.
-const MAX_WORD: usize = 15;
-
-/// Letters by their lowest five bits.
-const LETTERS: usize = 32;
+use crate::sieve::{Sieve, pair};
 
 /// What the words have in common that are asked about.
 pub(crate) struct Watched {
-    /// Per first and last letter, the lengths of words, as bits.
-    whole: [u16; LETTERS * LETTERS],
+    whole: Sieve,
     /// Per first and second letter, the third letters of beginnings, as bits.
-    begun: [u32; LETTERS * LETTERS],
+    begun: [u32; 1024],
 }
 
 static WATCHED: LazyLock<Watched> = LazyLock::new(|| {
-    let mut watched = Watched { whole: [0; LETTERS * LETTERS], begun: [0; LETTERS * LETTERS] };
-    labels::words_of_secrets().for_each(|word| watched.watch(&word));
-    address::words_of_streets().for_each(|word| watched.watch(word));
-    person::words_within().for_each(|word| watched.watch(word));
-    date::whole_months().for_each(|word| watched.watch(&word));
-    date::beginnings_of_months().for_each(|beginning| watched.watch_beginning(&beginning));
+    let mut watched = Watched { whole: Sieve::default(), begun: [0; 1024] };
+    labels::words_of_secrets().for_each(|word| watched.whole.add(&word));
+    address::words_of_streets().for_each(|word| watched.whole.add(word));
+    person::words_within().for_each(|word| watched.whole.add(word));
+    date::whole_months().for_each(|word| watched.whole.add(&word));
+    for [first, second, third] in date::beginnings_of_months() {
+        if let Some(thirds) = watched.begun.get_mut(pair(first, second)) {
+            *thirds |= 1 << (third & 31);
+        }
+    }
     watched
 });
 
@@ -36,41 +34,16 @@ pub(crate) fn all() -> &'static Watched {
 }
 
 impl Watched {
-    fn watch(&mut self, word: &[u8]) {
-        if let [first, .., last] | [first @ last] = word
-            && word.len() <= MAX_WORD
-            && let Some(lengths) = self.whole.get_mut(pair(*first, *last))
-        {
-            *lengths |= 1 << word.len();
-        }
-    }
-
-    fn watch_beginning(&mut self, [first, second, third]: &[u8; 3]) {
-        if let Some(thirds) = self.begun.get_mut(pair(*first, *second)) {
-            *thirds |= 1 << (third & 31);
-        }
-    }
-
-    /// Whether a word may be one of them; a word in small letters that is none has `false` for the most part.
+    /// Whether a word may be one of them; never `false` of one that is.
     pub(crate) fn has(&self, word: &[u8]) -> bool {
-        let whole = match word {
-            [first, .., last] | [first @ last] => self.whole.get(pair(*first, *last)),
-            [] => None,
-        };
         let begun = match word {
             [first, second, third, ..] => {
-                self.begun.get(pair(*first, *second)).map(|thirds| thirds >> (third & 31) & 1 == 1)
+                self.begun.get(pair(*first, *second)).is_some_and(|thirds| thirds >> (third & 31) & 1 == 1)
             }
-            _ => None,
+            _ => false,
         };
-        word.len() > MAX_WORD
-            || whole.is_some_and(|lengths| lengths >> word.len() & 1 == 1)
-            || begun == Some(true)
+        begun || self.whole.may_have(word)
     }
-}
-
-fn pair(a: u8, b: u8) -> usize {
-    usize::from(a & 31) * LETTERS + usize::from(b & 31)
 }
 
 #[cfg(test)]
@@ -85,6 +58,6 @@ mod tests {
         let known =
             ["password", "passwords", "tokens", "rue", "ul", "van", "d", "january", "lutego", "elokuuta"];
         assert_eq!(watched(&known), known.join(" "));
-        assert_eq!(watched(&["pipeline", "holds", "delivery", "hash", "entry", "the", "nothing"]), "");
+        assert_eq!(watched(&["holds", "hash", "entry", "nothing", "window", "quarterly"]), "");
     }
 }

@@ -255,8 +255,13 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if open || is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
         return None;
     }
+    let inner_capital = has_inner_capital(text.slice(start, end));
+    // What would only be a password has to look like more than a word with a sign.
+    if label.kinds() == [Entity::Password] && !said.asked && !inner_capital {
+        return None;
+    }
     let value = judge(text, start, end, label, Kept::Spoken)?;
-    let strong = value.entity != Entity::Password || said.asked || has_inner_capital(text.slice(start, end));
+    let strong = value.entity != Entity::Password || said.asked || inner_capital;
     strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
 }
 

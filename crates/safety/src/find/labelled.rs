@@ -3,6 +3,8 @@
 mod form;
 mod topic;
 
+use std::cell::LazyCell;
+
 use self::form::{
     is_driver_license, is_great_age, is_itin, is_passport, is_record, is_serial, is_some_license, is_swedish,
     is_us_passport,
@@ -42,7 +44,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if joined_to_word && said.distance > 0 {
         return None;
     }
-    let token = Token::read(text, at);
+    let token = LazyCell::new(|| Token::read(text, at));
     // A moment is no number, whatever its label says.
     let moment = digit && is_moment(text, at);
     let mut best: Option<Hit> = None;
@@ -91,7 +93,7 @@ fn is_moment(text: &Text<'_>, at: usize) -> bool {
 }
 
 /// Digits that a plain number has at least, to be looked at for a label behind it.
-const MIN_PLAIN: usize = 7;
+pub(crate) const MIN_PLAIN: usize = 7;
 
 /// The longest label behind a value.
 const MAX_LABEL: usize = 32;

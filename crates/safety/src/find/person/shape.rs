@@ -213,8 +213,8 @@ fn word(text: &Text<'_>, at: usize) -> Option<Token> {
 /// that ends here.
 pub(super) fn is_alone(text: &Text<'_>, end: usize) -> bool {
     match text.slice(end, end + 2) {
-        // Particles begin with other letters.
-        [b' ', next] => next.is_ascii_lowercase() && !b"abdiltvz".contains(next),
+        // Particles begin with other letters, and an address of mail stands in brackets.
+        [b' ', next] => !(next.is_ascii_uppercase() || b"abdiltvz<\"'".contains(next)) && next.is_ascii(),
         [next, _] => !matches!(next, b'"' | b'\'' | 0xC2),
         _ => false,
     }

@@ -1,10 +1,8 @@
 //! The words that stand before names, and those that stand before what only looks like one.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
-use crate::find::person::Fnv;
+use crate::sieve::Words;
 
 /// What a word before a name may say; several things at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +46,10 @@ impl Sense {
 
     pub(super) fn is(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -101,23 +103,11 @@ const WORDS: [(Sense, &str); 21] = [
     ),
 ];
 
-static TABLE: LazyLock<HashMap<&'static [u8], Sense, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
-    let mut table: HashMap<&'static [u8], Sense, BuildHasherDefault<Fnv>> = HashMap::default();
-    for (sense, words) in WORDS {
-        for word in words.split_ascii_whitespace() {
-            table.entry(word.as_bytes()).or_default().0 |= sense.0;
-        }
-    }
-    table
-});
+static TABLE: LazyLock<Words<Sense>> = LazyLock::new(|| Words::of(&WORDS, Sense::with));
 
 /// What the word may say, whatever its case in ASCII.
 pub(super) fn of(word: &[u8]) -> Sense {
-    let mut small = [0; LONGEST];
-    let Some(small) = small.get_mut(..word.len()) else { return Sense::default() };
-    small.copy_from_slice(word);
-    small.make_ascii_lowercase();
-    TABLE.get(&*small).copied().unwrap_or_default()
+    TABLE.get_in_any_case::<LONGEST>(word)
 }
 
 /// Loads the table.
