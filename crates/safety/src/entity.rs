@@ -31,7 +31,6 @@ pub enum Tier {
 /// A row of the table.
 struct Facts {
     name: &'static str,
-    class: Class,
     tier: Tier,
     score: f32,
     rule: &'static str,
@@ -53,18 +52,34 @@ macro_rules! entities {
             /// Every kind, in the order of the enum.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
+            /// The kind of that name, written exactly as [`Entity::name`] writes it.
+            #[must_use]
+            pub fn parse(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// What sort of value it is.
+            #[must_use]
+            pub fn class(self) -> Class {
+                match self {
+                    $(Self::$variant => Class::$class,)*
+                    Self::Custom(custom) => custom.class(),
+                }
+            }
+
             fn facts(self) -> Facts {
                 match self {
                     $(Self::$variant => Facts {
                         name: $name,
-                        class: Class::$class,
                         tier: Tier::$tier,
                         score: $score,
                         rule: $rule,
                     },)*
                     Self::Custom(custom) => Facts {
                         name: custom.name(),
-                        class: custom.class(),
                         tier: Tier::Form,
                         score: 0.9,
                         rule: "own pattern",
@@ -156,18 +171,6 @@ impl Entity {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.facts().name
-    }
-
-    /// The kind of that name, written exactly as [`Entity::name`] writes it.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entity| entity.name() == name)
-    }
-
-    /// What sort of value it is.
-    #[must_use]
-    pub fn class(self) -> Class {
-        self.facts().class
     }
 
     /// What it takes to be sure.

@@ -101,10 +101,10 @@ fn canonical(word: &[u8]) -> &[u8] {
     }
 }
 
-/// The labels by their last word.
+/// The labels by their words, the last first: a tree, so that a text is compared with all of them at once.
 struct Index {
-    /// Per slot, the labels whose last word hashes there.
-    slots: Vec<Vec<Entry>>,
+    /// Per slot, the last words that hash there.
+    slots: Vec<Vec<Node>>,
     /// By other bits of the hash, as bits, whether any label ends so: most words are done with here.
     ends: [u64; ENDS / 64],
     /// Per first letter, the last letters of words that end the label of a secret, as bits: most words are done
@@ -112,30 +112,72 @@ struct Index {
     secret_ends: [u32; 32],
 }
 
+/// A word of labels.
+struct Node {
+    hash: u32,
+    word: Vec<u8>,
+    /// The label that starts here.
+    label: Option<Label>,
+    /// Words that stand before it in longer ones.
+    before: Vec<Node>,
+}
+
+impl Node {
+    /// The node of a word among others, made if it is missing.
+    fn among<'n>(nodes: &'n mut Vec<Self>, key: Key<'_>) -> Option<&'n mut Self> {
+        let known = nodes.iter().position(|node| node.stands_for(key));
+        let place = known.unwrap_or(nodes.len());
+        if known.is_none() {
+            nodes.push(Self { hash: key.hash, word: key.word.to_vec(), label: None, before: Vec::new() });
+        }
+        nodes.get_mut(place)
+    }
+
+    fn stands_for(&self, key: Key<'_>) -> bool {
+        self.hash == key.hash && key.is(&self.word)
+    }
+
+    /// Whether any label that ends here is that of a secret.
+    fn ends_secret(&self) -> bool {
+        self.label.is_some_and(|label| label.is_secret()) || self.before.iter().any(Self::ends_secret)
+    }
+}
+
 impl Index {
+    /// Adds a label; of two with the same words the first stays.
+    fn add(&mut self, label: Label) {
+        let mut words = label.phrase.split(' ').rev().map(|word| Key::of(word.as_bytes()));
+        let Some(last) = words.next() else { return };
+        let (place, bit) = end(last.hash);
+        if let Some(bits) = self.ends.get_mut(place) {
+            *bits |= bit;
+        }
+        if label.is_secret()
+            && let [first, ..] = last.word
+            && let Some(letter) = last.word.last()
+            && let Some(ends) = self.secret_ends.get_mut(usize::from(first & 31))
+        {
+            // Also in the plural.
+            *ends |= 1 << (letter & 31) | 1 << (b's' & 31);
+        }
+        let slot = self.slots.get_mut(slot(last.hash)).and_then(|slot| Node::among(slot, last));
+        let node = words.fold(slot, |node, word| node.and_then(|node| Node::among(&mut node.before, word)));
+        if let Some(node) = node {
+            node.label.get_or_insert(label);
+        }
+    }
+
     fn may_end_secret(&self, word: &[u8]) -> bool {
         let (Some(&first), Some(&last)) = (word.first(), word.last()) else { return false };
         self.secret_ends.get(usize::from(first & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
     }
 
-    /// The labels that may end with the word.
-    fn entries(&self, last: Key<'_>) -> impl Iterator<Item = &Entry> {
+    /// The labels that end with the word.
+    fn ending(&self, last: Key<'_>) -> Option<&Node> {
         let (place, bit) = end(last.hash);
-        let known = self.ends.get(place).is_some_and(|bits| bits & bit != 0);
-        let entries = known.then(|| self.slots.get(slot(last.hash))).flatten().map(Vec::as_slice);
-        entries
-            .unwrap_or_default()
-            .iter()
-            .filter(move |entry| entry.last == last.hash && entry.words.first().is_some_and(|w| last.is(w)))
+        self.ends.get(place).filter(|bits| **bits & bit != 0)?;
+        self.slots.get(slot(last.hash))?.iter().find(|node| node.stands_for(last))
     }
-}
-
-struct Entry {
-    /// The hash of the last word.
-    last: u32,
-    /// The canonical words, the last first.
-    words: Vec<Vec<u8>>,
-    label: Label,
 }
 
 /// About four times as many as there are last words.
@@ -145,37 +187,15 @@ const SLOTS: usize = 2048;
 const ENDS: usize = 8192;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut slots: Vec<Vec<Entry>> = (0..SLOTS).map(|_| Vec::new()).collect();
-    let (mut ends, mut secret_ends) = ([0_u64; ENDS / 64], [0_u32; 32]);
+    let mut index =
+        Index { slots: (0..SLOTS).map(|_| Vec::new()).collect(), ends: [0; ENDS / 64], secret_ends: [0; 32] };
     for &(says, phrases) in TABLE {
         for &written in phrases {
             let phrase = written.trim_start_matches('!');
-            let label = Label { phrase, says, near: written.starts_with('!') };
-            let words: Vec<Key<'_>> = phrase.split(' ').rev().map(|word| Key::of(word.as_bytes())).collect();
-            let Some(last) = words.first() else { continue };
-            let (place, bit) = end(last.hash);
-            if let Some(bits) = ends.get_mut(place) {
-                *bits |= bit;
-            }
-            if label.is_secret()
-                && let [first, ..] = last.word
-                && let Some(letter) = last.word.last()
-                && let Some(ends) = secret_ends.get_mut(usize::from(first & 31))
-            {
-                // Also in the plural.
-                *ends |= 1 << (letter & 31) | 1 << (b's' & 31);
-            }
-            let (hash, words) = (last.hash, words.iter().map(|key| key.word.to_vec()).collect());
-            if let Some(slot) = slots.get_mut(slot(hash)) {
-                slot.push(Entry { last: hash, words, label });
-            }
+            index.add(Label { phrase, says, near: written.starts_with('!') });
         }
     }
-    // The longest phrase decides.
-    for slot in &mut slots {
-        slot.sort_by_key(|entry| std::cmp::Reverse(entry.words.len()));
-    }
-    Index { slots, ends, secret_ends }
+    index
 });
 
 /// Builds the index, so that the first text does not wait for it.
@@ -198,18 +218,25 @@ pub(crate) fn ending<'w>(
     last: Key<'_>,
     mut before: impl FnMut(usize) -> Option<Key<'w>>,
 ) -> Option<&'static Label> {
-    let mut entries = INDEX.entries(last);
-    let fits = |entry: &&Entry| {
-        entry.words.iter().enumerate().skip(1).all(|(n, word)| before(n).is_some_and(|key| key.is(word)))
-    };
-    entries.find(fits).map(|entry| &entry.label)
+    let mut node = INDEX.ending(last)?;
+    let mut longest = None;
+    for n in 1.. {
+        longest = node.label.as_ref().or(longest);
+        if node.before.is_empty() {
+            break;
+        }
+        let Some(key) = before(n) else { break };
+        let Some(next) = node.before.iter().find(|node| node.stands_for(key)) else { break };
+        node = next;
+    }
+    longest
 }
 
 /// Whether a label of a secret ends with this word, in whatever case.
 pub(crate) fn ends_secret(word: &[u8]) -> bool {
     INDEX.may_end_secret(word)
         && word.len() <= MAX_WORD
-        && INDEX.entries(Key::of(word)).any(|entry| entry.label.is_secret())
+        && INDEX.ending(Key::of(word)).is_some_and(Node::ends_secret)
 }
 
 impl Label {
