@@ -3,14 +3,16 @@
 //! The name says that a secret follows, here; the value has to look like one, see [`judge`].
 
 mod command;
+mod instead;
 mod judge;
 mod markup;
+mod outright;
 mod phrase;
 mod place;
 
 pub(crate) use self::command::behind_flag;
 pub(crate) use self::judge::is_aws_secret;
-use self::judge::{Kept, has_inner_capital, judge};
+use self::judge::{Kept, has_inner_capital, judge, stands_for_another};
 pub(crate) use self::markup::{behind_bar, behind_tag};
 use self::place::{behind_scheme, ends_value, value_at};
 use super::Hit;
@@ -25,6 +27,8 @@ const MAX_VALUE: usize = 256;
 const MAX_NAME: usize = 40;
 /// The longest remark between a label and its mark.
 const MAX_REMARK: usize = 24;
+/// Backslashes before a quote in documents within documents, and spaces.
+const MAX_ESCAPES: usize = 8;
 
 /// A value that is announced as a secret, and looks like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +88,7 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 22] = [
+    const VERBS: [&[u8]; 24] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -96,6 +100,8 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" reset to ",
         b" set to ",
         b" should be ",
+        b" will be ",
+        b" would be ",
         b" to ",
         b" = ",
         b" - ",
@@ -118,7 +124,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if text.get(end) == Some(b'\n') {
         return below(text, end, label);
     }
-    if let Some(value) = setting(text, at, end, label) {
+    if let Some(value) = setting(text, at, end, label).or_else(|| argument(text, at, end, label)) {
         return Some(value);
     }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
@@ -148,8 +154,7 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
     if matches!(label.phrase, IDENTIFIED | "requirepass" | "masterauth") {
         return true;
     }
-    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
-    if text.slice(start, at + 1).starts_with(b"--") {
+    if is_option(text, at) {
         return true;
     }
     let behind = text.slice(at.saturating_sub(MAX_NAME), at).to_ascii_lowercase();
@@ -163,6 +168,29 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
             let words = login.split(|b| matches!(b, b' ' | b'/' | b','));
             words.filter(|word| !word.is_empty()).count() == 2
         })
+}
+
+/// The argument behind an option in a list of arguments, whose name ends at `end`: `["--password", "…"]`.
+fn argument(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
+    let quote = text.run(end, MAX_ESCAPES, |b| b == b'\\');
+    if !matches!(text.get(quote), Some(b'"' | b'\'')) || text.get(quote + 1) != Some(b',') {
+        return None;
+    }
+    if !is_option(text, at) {
+        return None;
+    }
+    let start = text.run(quote + 2, MAX_ESCAPES, |b| matches!(b, b' ' | b'\\'));
+    let (start, end, quoted) = value_at(text, start)?;
+    // Within a document within a document, the closing quote is escaped as well.
+    let escapes = text.slice(start, end).iter().rev().take_while(|&&b| b == b'\\').count();
+    (quoted && text.get(start) != Some(b'-'))
+        .then(|| judge(text, start, end - escapes, label, Kept::Written))?
+}
+
+/// Whether the word at `at` belongs to an option, `--db-password`.
+fn is_option(text: &Text<'_>, at: usize) -> bool {
+    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
+    text.slice(start, at + 1).starts_with(b"--")
 }
 
 /// The argument of the call whose bracket stands at `at`, if it sets a secret: `setPassword("…")`.
@@ -251,8 +279,18 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
         return None;
     }
     let value = judge(text, start, end, label, Kept::Spoken)?;
-    let strong = value.entity != Entity::Password || said.asked || has_inner_capital(text.slice(start, end));
-    strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+    let written = text.slice(start, end);
+    let strong = value.entity != Entity::Password || outright::is_believed(text, at, written, said);
+    (strong && !is_rest_of_another(text, at, end))
+        .then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+}
+
+/// Whether the token begins before `at`, and as a whole stands for a secret, or is the hash of one: `$2b$12$…`, `{SSHA}…`.
+fn is_rest_of_another(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let part =
+        |n: &usize| text.before(at, *n).is_some_and(|b| !ends_value(b) && !matches!(b, b'=' | b':' | b'('));
+    let before = (1..=MAX_NAME).take_while(part).count();
+    before > 0 && stands_for_another(text.slice(at - before, end))
 }
 
 /// Whether the letters up to `end` are a word and a whole value: no secret in a sentence is.

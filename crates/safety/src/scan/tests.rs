@@ -279,6 +279,14 @@ fn private_keys() {
         b
     ");
     assert_snapshot!(check("-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXk\\n-----END OPENSSH PRIVATE KEY-----\\n"), @r"[PRIVATE_KEY]\n");
+    assert_snapshot!(lines(r#"
+        {"a":"-----BEGIN RSA PRIVATE KEY-----\\nMIICXAIB\\n-----END RSA PRIVATE KEY-----\\n"}
+        {"a":"{\"b\":\"-----BEGIN RSA PRIVATE KEY-----\\\\nMIICXAIB\\\\n-----END RSA PRIVATE KEY-----\\\\n\"}"}
+        -----BEGIN PRIVATE KEY-----<br>MIICXAIB<br>-----END PRIVATE KEY-----
+        '-----BEGIN PRIVATE KEY-----\n' + 'MIICXAIBAI9scwV55S56\n' + '-----END PRIVATE KEY-----\n'
+        -----BEGIN PRIVATE KEY-----\n# then lines of base64 follow
+    "#), @"");
+    assert_snapshot!(check("> -----BEGIN PRIVATE KEY-----\n> MIICXAIBAI9scwV55S56\n> -----END PRIVATE KEY-----\n> ok"), @"");
     assert_snapshot!(check("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP PRIVATE KEY BLOCK-----."), @"[PRIVATE_KEY].");
     assert_snapshot!(check("never ends -----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n123-45-6789 -----END"), @"never ends [PRIVATE_KEY]");
     assert_snapshot!(check("-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA\n-----END CERTIFICATE-----"), @r"
