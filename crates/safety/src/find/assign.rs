@@ -2,6 +2,7 @@
 //!
 //! The name says that a secret follows, here; the value has to look like one, see [`judge`].
 
+mod behind;
 mod command;
 mod instead;
 mod judge;
@@ -10,6 +11,7 @@ mod outright;
 mod phrase;
 mod place;
 
+pub(crate) use self::behind::before_label;
 pub(crate) use self::command::behind_flag;
 pub(crate) use self::judge::is_aws_secret;
 use self::judge::{Kept, has_inner_capital, judge, stands_for_another};
@@ -51,6 +53,8 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     let mark = text.get(at)?;
     if mark == b':'
         && let Some(value) = command::behind_user(text, at)
+            .or_else(|| command::behind_entry(text, at))
+            .or_else(|| command::behind_creds(text, at))
     {
         return Some(value);
     }
@@ -231,7 +235,8 @@ fn below(text: &Text<'_>, end: usize, label: &'static Label) -> Option<Value> {
     let behind = text.near(end);
     let line = behind.rsplit(|b| *b == b'\n').next()?;
     let words = line.split(|b| *b == b' ').count();
-    let alone = words <= 3 && line.iter().all(|b| b.is_ascii_alphabetic() || *b == b' ' || *b >= 0x80);
+    let alone =
+        words <= 3 && line.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_') || *b >= 0x80);
     let (start, value_end, _) = value_at(text, end + 1).filter(|_| alone)?;
     let ends = matches!(text.get(value_end), None | Some(b'\n' | b'\r'));
     ends.then(|| judge(text, start, value_end, label, Kept::Written))?
@@ -349,24 +354,31 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
 }
 
 /// The label of a secret that names the slot whose value the mark introduces: `{"name":"password","value":…}`,
-/// `name="password" value=…`.
+/// `name="password" value=…`, `{"question":"Wifi password?","answer":…}`, `variable "db_password" { default = … }`.
 fn slot_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
+    const SLOTS: [&[u8]; 3] = [b"value", b"answer", b"default"];
     let behind = text.near(at).trim_ascii_end();
-    let behind = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
-    let before = behind.len().checked_sub(VALUE.len())?;
-    let (named, word) = behind.split_at_checked(before)?;
-    if !word.eq_ignore_ascii_case(VALUE) || named.last().is_some_and(u8::is_ascii_alphanumeric) {
+    let unquoted = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
+    // In a document within a document.
+    let behind = if unquoted.len() < behind.len() { trim_escapes(unquoted) } else { unquoted };
+    let named = SLOTS.iter().find_map(|slot| {
+        let (named, word) = behind.split_at_checked(behind.len().checked_sub(slot.len())?)?;
+        word.eq_ignore_ascii_case(slot).then_some(named)
+    })?;
+    if named.last().is_some_and(u8::is_ascii_alphanumeric) {
         return None;
     }
-    let said = hints::before(behind);
+    let said = hints::before(named);
     // `"type":"text"` may stand between.
     let typed = said.distance == 2
         && memchr::memmem::rfind(named, b"type").is_some_and(|place| named.len() - place <= MAX_REMARK);
     said.secret_at_all().filter(|_| said.distance == 0 || typed)
 }
 
-/// The key of what another key names.
-const VALUE: &[u8] = b"value";
+fn trim_escapes(text: &[u8]) -> &[u8] {
+    let escapes = text.iter().rev().take_while(|&&b| b == b'\\').count();
+    text.get(..text.len() - escapes).unwrap_or_default()
+}
 
 /// The parameter of a query that gives access to what the URL names: `?…&sig=…`.
 fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {

@@ -17,6 +17,7 @@ use self::lexicon::Kind;
 pub(crate) use self::lexicon::{Fnv, is_everyday, warm_up};
 use self::shape::{Part, Token, Tokens};
 use super::Hit;
+use crate::labels::{self, Key};
 use crate::{Entity, text::Text};
 
 /// Words of a name that is only known by what stands before it.
@@ -34,6 +35,10 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if first.part == Part::Word && first.kind.is_no_name() && !vouched(text, at) {
         return None;
     }
+    // `Patient DOB June 3, 1990`
+    if first.upper && is_label(text.slice(at, first.end)) {
+        return None;
+    }
     let cue = cue::before(text, at);
     if matches!(cue, Cue::None | Cue::Against) && first.part == Part::Word && shape::is_alone(text, first.end)
     {
@@ -42,6 +47,11 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let tokens = Tokens::read(text, at, Some(first))?;
     let (end, rule) = Name { text, tokens, cue }.judge()?;
     Some(Hit::closed(Entity::Person, end).by(rule))
+}
+
+/// Whether the acronym says what stands behind it.
+fn is_label(word: &[u8]) -> bool {
+    labels::ending(Key::exactly(word), |_| None).is_some_and(|label| !label.kinds().is_empty())
 }
 
 /// Whether a label or a title may stand before: then even an everyday word can be a name.

@@ -152,7 +152,11 @@ impl<'t> Words<'t> {
                 // `mrn_id`: the number of what stands before.
                 Some(label) if label.phrase == "id" && self.identifies(index + 1) => {}
                 // `api_key_name`, `password hint`: of the secret, and not it.
-                Some(label) if distance > 0 && label.is_secret() && self.is_property(index - 1) => break,
+                Some(label)
+                    if distance > 0 && label.is_secret() && !word.crossed && self.is_property(index - 1) =>
+                {
+                    break;
+                }
                 Some(label) if distance == 0 || !label.near => {
                     let also = self.joined(index + label.words());
                     return Said { label: Some(label), also, distance, crossed, asked: false };

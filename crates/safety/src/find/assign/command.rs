@@ -1,6 +1,8 @@
-//! Passwords in commands: the option that takes one, and the name of a user in front of one.
+//! Passwords in commands: the option that takes one, the name of a user in front of one, and the line of a file that
+//! commands read them from.
 
 use super::judge::{Kept, judge};
+use super::outright::is_mixed;
 use super::place::value_at;
 use super::{MAX_NAME, Value};
 use crate::Entity;
@@ -9,6 +11,12 @@ use crate::text::{LOOK_BEHIND, Text};
 
 static FLAG: Label = Label { phrase: "-p", says: Says::Kinds(&[Entity::Password]), near: true };
 static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Password]), near: true };
+
+static ENTRY: Label =
+    Label { phrase: "host:port:database:user", says: Says::Kinds(&[Entity::Password]), near: true };
+
+/// The longest line of a file of passwords, without the password.
+const MAX_ENTRY: usize = 80;
 
 /// Commands that take a password behind an option of one letter, and whether with nothing between.
 const COMMANDS: [(&[u8], u8, bool); 12] = [
@@ -53,6 +61,43 @@ pub(super) fn behind_user(text: &Text<'_>, at: usize) -> Option<Value> {
     }
     let (start, end, _) = value_at(text, at + 1)?;
     judge(text, start, end, &LOGIN, Kept::Assigned)
+}
+
+/// The password of the pair behind the colon at `at`, that says nothing else than who logs in: `creds: admin / …`.
+pub(super) fn behind_creds(text: &Text<'_>, at: usize) -> Option<Value> {
+    const WORDS: [&[u8]; 4] = [b"creds", b"credentials", b"logins", b"login"];
+    if text.get(at + 1) != Some(b' ') || !text.before(at, 1).is_some_and(|b| matches!(b | 0x20, b's' | b'n'))
+    {
+        return None;
+    }
+    let word =
+        (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(|b| b.is_ascii_alphabetic())).count();
+    let word = text.slice(at - word, at);
+    if !WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let user = text.run(at + 2, MAX_NAME, |b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b));
+    let joint =
+        [&b" / "[..], b"/", b":", b" : ", b", "].into_iter().find(|joint| text.starts_with(user, joint))?;
+    let (start, end, _) = value_at(text, user + joint.len()).filter(|_| user > at + 2)?;
+    let mixed = is_mixed(text.slice(start, end));
+    mixed.then(|| judge(text, start, end, &LOGIN, Kept::Written))?
+}
+
+/// The password behind the last colon of a line that files of passwords hold: `host:5432:database:user:…`.
+pub(super) fn behind_entry(text: &Text<'_>, at: usize) -> Option<Value> {
+    let part = |back: usize| {
+        text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.-*:".contains(&b))
+    };
+    let length = (1..=MAX_ENTRY).take_while(|&back| part(back)).count();
+    let mut fields = text.slice(at - length, at).split(|b| *b == b':');
+    let (host, port, database, user) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let named = |field: &[u8]| field == b"*" || field.first().is_some_and(u8::is_ascii_alphabetic);
+    let served = matches!(port, b"*" | b"5432" | b"5433" | b"5434" | b"5439" | b"6432" | b"6543" | b"25060");
+    let entry = fields.next().is_none() && named(host) && served && named(database) && named(user);
+    let (start, end, _) = value_at(text, at + 1).filter(|_| entry)?;
+    let ends = matches!(text.get(end), None | Some(b'\n' | b'\r' | b'"' | b'\\' | b'`' | b'<'));
+    ends.then(|| judge(text, start, end, &ENTRY, Kept::Written))?
 }
 
 /// The password of the pair behind the `=` at `at`: `auth=("name", "…")`.

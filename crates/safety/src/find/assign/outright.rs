@@ -55,7 +55,7 @@ fn follows_a_cue(behind: &[u8]) -> bool {
 }
 
 /// Letters of both cases and digits, or letters, digits and a sign within: no word, and no name with a number behind it.
-fn is_mixed(value: &[u8]) -> bool {
+pub(super) fn is_mixed(value: &[u8]) -> bool {
     let any = |class: fn(&u8) -> bool| value.iter().any(class);
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
     let inner = value.split_last().map_or(value, |(_, rest)| rest);
@@ -65,7 +65,10 @@ fn is_mixed(value: &[u8]) -> bool {
     // `Windows10`, `Chapter5.2`
     let capital = value.iter().rposition(u8::is_ascii_uppercase) == Some(0)
         && value.iter().skip_while(|b| b.is_ascii_alphabetic()).all(|b| b.is_ascii_digit() || *b == b'.');
-    letters > 2 && any(u8::is_ascii_digit) && (both && !capital || inner.iter().any(sign))
+    // `VALUES (1, 'bob1@example.com', …`
+    let mail =
+        memchr::memchr(b'@', value).and_then(|at| value.get(at..)).is_some_and(|host| host.contains(&b'.'));
+    letters > 2 && !mail && any(u8::is_ascii_digit) && (both && !capital || inner.iter().any(sign))
 }
 
 /// Letters and digits, where a name may look alike.

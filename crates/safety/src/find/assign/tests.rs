@@ -152,3 +152,23 @@ fn what_stands_instead_of_a_secret() {
         "#,
     );
 }
+
+#[test]
+fn secrets_in_other_places() {
+    check(
+        r#"
+        Maple73! is the new password => Maple73!
+        k9Fh2LqZx8Vb4NmR7tYw (api key) => k9Fh2LqZx8Vb4NmR7tYw
+        Maple73 is the password policy
+        db.acme.net:5432:app:app:Maple73Kite => Maple73Kite
+        main.c:1200:col:error:x1y2z3
+        creds: admin / Maple73! => Maple73!
+        login: app / web
+        variable "db_password" {⏎  type = string⏎  default = "Maple73Kite"⏎} => Maple73Kite
+        {"question":"Wifi password?","answer":"Maple73!"} => Maple73!
+        WIFI_PSK=Maple73Kite => Maple73Kite
+        INSERT INTO u (id, email, password) VALUES (1, 'bob1@example.com', 'Maple73!') => bob1@example.com; Maple73!
+        AKIA¦TT6OZ3CBK7RDA5OB / 9wlYA70ngHCjxg+0bsm1ezvXzfBQCHCqLKlMywFU => AKIATT6OZ3CBK7RDA5OB; 9wlYA70ngHCjxg+0bsm1ezvXzfBQCHCqLKlMywFU
+        "#,
+    );
+}

@@ -154,7 +154,10 @@ impl Machine {
     }
 
     fn number(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let other = crypto::find(text, at)
+        let beside = self.beside_access_key(at).then(|| secret::beside_access_key(text, at));
+        let other = beside
+            .flatten()
+            .or_else(|| crypto::find(text, at))
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
             .or_else(|| mac::find(text, at));
@@ -168,14 +171,14 @@ impl Machine {
                     .or_else(|| ssn::find(text, at, &groups))
                     .or_else(|| labelled::find(text, at, &said))
                     .or_else(|| card::told_with(text, at))
+                    .or_else(|| labelled::find_pair(text, at))
                     .or_else(|| age::find(text, &groups))
                     .or_else(|| national::find(text, at))
                     .or_else(|| assign::told(text, at, &said))
                     .or_else(|| {
-                        (!said.something() || said == text.hints.said)
-                            .then(|| labelled::find_before_label(text, at))?
+                        (!said.something() || said == text.hints.said).then(|| before_label(text, at))?
                     })
-                    .or_else(|| phone::find(text, at).filter(|_| !other))
+                    .or_else(|| phone::find(text, at).filter(|_| !other || said.may_call()))
                     .or_else(|| address::find(text, at))
             })
             .or_else(|| self.encoded(text, at))
@@ -214,8 +217,7 @@ impl Machine {
 
     /// A secret in a sentence that speaks of one, or beside the id of an access key.
     fn told(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
-        let beside = self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey)
-            && at - self.floor <= LOOK_BEHIND;
+        let beside = self.beside_access_key(at);
         if at >= self.spoken && !beside {
             return None;
         }
@@ -224,6 +226,11 @@ impl Machine {
             let told = at < self.spoken && !assign::is_word(text, at, end);
             told.then(|| assign::told(text, at, &text.said(at)))?
         })
+    }
+
+    /// Whether the hit before was the id of an access key, and stands close by.
+    fn beside_access_key(&self, at: usize) -> bool {
+        self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey) && at - self.floor <= LOOK_BEHIND
     }
 
     /// Letters and digits in one token.
@@ -237,7 +244,10 @@ impl Machine {
                 .or_else(|| national::begins_in_groups(text, at).then(|| national::find(text, at))?);
         }
         let said = text.said(at);
-        national::find(text, at).or_else(|| labelled::find(text, at, &said))
+        national::find(text, at).or_else(|| labelled::find(text, at, &said)).or_else(|| {
+            let unsaid = !said.something() || said == text.hints.said;
+            unsaid.then(|| before_label(text, at))?
+        })
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
@@ -281,6 +291,11 @@ impl Machine {
         let in_url = self.user_info.is_some_and(|info| info.at_sign == email::at_sign(text, at));
         (!in_url).then_some(hit)
     }
+}
+
+/// What the words behind a value say it is.
+fn before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
+    labelled::find_before_label(text, at).or_else(|| assign::before_label(text, at))
 }
 
 /// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age.
