@@ -70,6 +70,27 @@ pub(crate) struct Columns {
     cell: usize,
     /// Up to here the text has been read.
     seen: usize,
+    /// Whether the scan is in a table.
+    within: bool,
+    /// Whether a cell may begin in what was not read.
+    passed: bool,
+}
+
+/// Whether a cell may begin behind the byte at `at`: of most brackets, what stands before them tells that none does.
+pub(crate) fn is_border(bytes: &[u8], at: usize) -> bool {
+    let behind = |marks: &[u8]| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        before.is_none_or(|b| b.is_ascii_whitespace() || marks.contains(b))
+    };
+    match bytes.get(at) {
+        Some(b'\n' | b'>' | b'|' | b'*' | b'~') => true,
+        Some(b'\\') => bytes.get(at + 1).is_none_or(|b| *b == b'n'),
+        // A list within a list.
+        Some(b'[') => behind(b"[,"),
+        // Behind `VALUES` and between two rows.
+        Some(b'(') => behind(b"sS),"),
+        _ => false,
+    }
 }
 
 /// The cell that the scan is in.
@@ -102,24 +123,37 @@ impl Columns {
                 _ => break,
             }
         }
+        self.within =
+            self.table.is_some() || self.tuples.in_row() || self.grid.in_cell() || self.segments.in_field();
+        self.passed = self.escaped;
+    }
+
+    /// Notes that a byte was passed behind which a cell may begin.
+    pub(crate) fn pass_border(&mut self) {
+        self.passed = true;
+    }
+
+    /// Whether a cell may have begun since the last byte that was read.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.passed
     }
 
     /// The cell at hand, if this is a table.
     pub(crate) fn cell(&self) -> Option<Cell> {
-        if let Some(cell) = self.inner_cell() {
-            return Some(cell);
+        if !self.within {
+            return None;
+        }
+        // What brings its own borders goes first.
+        let inner = self.tuples.cell().or_else(|| self.grid.cell()).or_else(|| self.segments.cell());
+        if inner.is_some() {
+            return inner;
         }
         let head = self.table.as_ref()?.heads.get(self.column).copied().unwrap_or_default();
         Some(Cell { start: self.cell, said: head.said, subject: head.people })
     }
 
     pub(crate) fn in_table(&self) -> bool {
-        self.table.is_some() || self.inner_cell().is_some()
-    }
-
-    /// The cell of what brings its own borders.
-    fn inner_cell(&self) -> Option<Cell> {
-        self.tuples.cell().or_else(|| self.grid.cell()).or_else(|| self.segments.cell())
+        self.within
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.

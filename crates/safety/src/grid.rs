@@ -81,14 +81,19 @@ impl Grid {
         }
     }
 
-    /// The cell at hand, if heads stand above it.
-    pub(crate) fn cell(&self) -> Option<Cell> {
+    /// Whether this is a cell below heads.
+    pub(crate) fn in_cell(&self) -> bool {
         let within = match self.place {
             Place::Cell => true,
             Place::List { .. } => self.row,
             _ => false,
         };
-        let head = self.heads.get(self.column).filter(|_| within)?;
+        within && self.column < self.heads.len()
+    }
+
+    /// The cell at hand, if heads stand above it.
+    pub(crate) fn cell(&self) -> Option<Cell> {
+        let head = self.heads.get(self.column).filter(|_| self.in_cell())?;
         Some(Cell { start: self.cell, said: head.said, subject: head.people })
     }
 

@@ -73,19 +73,21 @@ fn small_letters(word: &[u8], mut each: impl FnMut(u8)) {
 }
 
 /// Words that stand for others.
+const STAND_FOR: [(&[u8], &[u8]); 10] = [
+    (b"no", b"number"),
+    (b"num", b"number"),
+    (b"nr", b"number"),
+    (b"nbr", b"number"),
+    (b"numero", b"number"),
+    (b"nummer", b"number"),
+    (b"licence", b"license"),
+    (b"licenc", b"license"),
+    (b"lic", b"license"),
+    (b"driving", b"driver"),
+];
+
+/// The word that a word stands for.
 fn canonical(word: &[u8]) -> &[u8] {
-    const STAND_FOR: [(&[u8], &[u8]); 10] = [
-        (b"no", b"number"),
-        (b"num", b"number"),
-        (b"nr", b"number"),
-        (b"nbr", b"number"),
-        (b"numero", b"number"),
-        (b"nummer", b"number"),
-        (b"licence", b"license"),
-        (b"licenc", b"license"),
-        (b"lic", b"license"),
-        (b"driving", b"driver"),
-    ];
     let other = match word {
         [b'n' | b'N' | b'l' | b'L' | b'd' | b'D', ..] if word.len() <= 7 => {
             STAND_FOR.iter().find(|(short, _)| word.eq_ignore_ascii_case(short))
@@ -230,6 +232,16 @@ pub(crate) fn ending<'w>(
         node = next;
     }
     longest
+}
+
+/// The words that end the label of a secret, in small letters, in all forms that are read as one of them.
+pub(crate) fn words_of_secrets() -> impl Iterator<Item = Vec<u8>> {
+    let nodes = INDEX.slots.iter().flatten().filter(|node| node.ends_secret());
+    nodes.flat_map(|node| {
+        let plural = [&node.word[..], b"s"].concat();
+        let short = STAND_FOR.iter().filter(|(_, long)| *long == node.word).map(|(short, _)| short.to_vec());
+        [node.word.clone(), plural].into_iter().chain(short)
+    })
 }
 
 /// Whether a label of a secret ends with this word, in whatever case.

@@ -10,6 +10,7 @@
 //! - [`urlenc`] does the same for paths and queries;
 //! - [`StreamRedactor`] for text that arrives in pieces.
 
+mod alphabet;
 mod columns;
 mod custom;
 mod entity;
@@ -30,6 +31,7 @@ mod samples;
 mod scan;
 mod segments;
 mod shifts;
+mod sieve;
 mod span;
 mod stream;
 mod tags;
@@ -38,6 +40,7 @@ mod tuples;
 mod unfold;
 pub mod urlenc;
 mod vault;
+mod watched;
 
 pub use custom::{BadDefinition, BadPattern, Custom, Definition, Line, MAX_CUSTOM, Validator};
 pub use entity::{Class, Entity, Tier};

@@ -18,7 +18,7 @@ use crate::hints::Hints;
 use crate::labels;
 use crate::others::Others;
 use crate::text::Text;
-use crate::{Entity, Span};
+use crate::{Entity, Span, watched};
 
 /// Finds sensitive values in text. Make one and share it.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ impl Scanner {
         person::warm_up();
         address::warm_up();
         labels::warm_up();
+        watched::all();
         Self { customs: None, others: None }
     }
 

@@ -106,6 +106,11 @@ impl Segments {
         }
     }
 
+    /// Whether it is known what the field at hand holds.
+    pub(crate) fn in_field(&self) -> bool {
+        self.head.is_some()
+    }
+
     /// The field at hand, if it is known what it holds.
     pub(crate) fn cell(&self) -> Option<Cell> {
         self.head.map(|head| Cell { start: self.cell, said: head.said, subject: head.people })

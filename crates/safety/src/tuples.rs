@@ -59,9 +59,14 @@ impl Tuples {
         file
     }
 
+    /// Whether this is a row.
+    pub(crate) fn in_row(&self) -> bool {
+        matches!(self.place, Place::Row { .. })
+    }
+
     /// The value at hand, if this is a row.
     pub(crate) fn cell(&self) -> Option<Cell> {
-        matches!(self.place, Place::Row { .. }).then(|| {
+        self.in_row().then(|| {
             let head = self.heads.get(self.column).copied().unwrap_or_default();
             Cell { start: self.cell, said: head.said, subject: head.people }
         })

@@ -73,8 +73,13 @@ impl Unfold {
                 target.bytes(rest.as_bytes().get(..plain).unwrap_or_default());
                 rest = rest.get(plain..).unwrap_or_default();
                 let Some(special) = rest.chars().next() else { break };
-                self.take(special, special.len_utf8(), target);
-                rest = rest.get(special.len_utf8()..).unwrap_or_default();
+                let (one, behind) = rest.split_at_checked(special.len_utf8()).unwrap_or((rest, ""));
+                if begins_nothing(special, behind.as_bytes()) {
+                    target.bytes(one.as_bytes());
+                } else {
+                    self.take(special, one.len(), target);
+                }
+                rest = behind;
             } else {
                 self.take(character, character.len_utf8(), target);
                 rest = rest.get(character.len_utf8()..).unwrap_or_default();
@@ -189,8 +194,24 @@ fn character(code: u32) -> char {
     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
+/// Whether a character may begin with the byte that stands for another, or begins an escape. Of the others beyond ASCII
+/// (U+00C0 to U+033F) all bytes are passed over.
 fn is_special(b: u8) -> bool {
-    b >= 0x80 || matches!(b, b'&' | b'%' | b'\\')
+    matches!(b, b'&' | b'%' | b'\\' | 0xC2 | 0xCD..)
+}
+
+/// Whether what is there already shows that a sign begins no escape.
+fn begins_nothing(sign: char, behind: &[u8]) -> bool {
+    let Some(next) = behind.first() else { return false };
+    match sign {
+        '%' => !next.is_ascii_hexdigit(),
+        '\\' => !matches!(next, b'n' | b'r' | b't' | b'"' | b'\'' | b'/' | b'u' | b'x'),
+        '&' => {
+            let name = behind.iter().take(MAX_ESCAPE).position(|b| !b.is_ascii_alphanumeric() && *b != b'#');
+            name.is_some_and(|end| behind.get(end) != Some(&b';'))
+        }
+        _ => false,
+    }
 }
 
 /// The entities of HTML that stand for what identifiers are made of.

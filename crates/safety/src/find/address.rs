@@ -6,8 +6,8 @@ mod tail;
 mod words;
 
 use self::street::{Form, Street};
-pub(crate) use self::words::warm_up;
 use self::words::{Kind, Word, digits, ends, kind, skip_stop, space, word};
+pub(crate) use self::words::{warm_up, words_of_streets};
 use super::Hit;
 use super::person::label::Subject;
 use super::person::label_before;

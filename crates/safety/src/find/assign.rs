@@ -14,7 +14,7 @@ mod place;
 pub(crate) use self::behind::before_label;
 pub(crate) use self::command::behind_flag;
 pub(crate) use self::judge::is_aws_secret;
-use self::judge::{Kept, has_inner_capital, judge, stands_for_another};
+use self::judge::{Kept, has_inner_capital, judge, may_be_told, stands_for_another};
 pub(crate) use self::markup::{behind_bar, behind_tag};
 use self::place::{behind_scheme, ends_value, value_at};
 use super::Hit;
@@ -122,6 +122,13 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if word.eq_ignore_ascii_case(b"bearer") && text.get(end) == Some(b' ') {
         let (start, end, _) = value_at(text, end + 1)?;
         return judge(text, start, end, &BEARER, Kept::Written);
+    }
+    match text.get(end)? {
+        b' ' | b'\n' => {}
+        b'"' | b'\'' if text.get(end + 1) == Some(b',') => {}
+        // The quote around an argument, in a document within a document.
+        b'\\' => {}
+        _ => return None,
     }
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
     let label = said.secret()?;
@@ -298,9 +305,18 @@ fn is_rest_of_another(text: &Text<'_>, at: usize, end: usize) -> bool {
     before > 0 && stands_for_another(text.slice(at - before, end))
 }
 
-/// Whether the letters up to `end` are a word and a whole value: no secret in a sentence is.
+/// Whether the letters up to `end` are a word and a whole value, or what is there already shows that they begin none:
+/// no secret in a sentence does.
 pub(crate) fn is_word(text: &Text<'_>, at: usize, end: usize) -> bool {
-    text.get(end).is_none_or(ends_value) && !has_inner_capital(text.slice(at, end))
+    if text.get(end).is_none_or(ends_value) {
+        return !has_inner_capital(text.slice(at, end));
+    }
+    let ahead = text.slice(at, text.len().min(at + MAX_VALUE));
+    ahead
+        .iter()
+        .position(|b| ends_value(*b))
+        .and_then(|end| ahead.get(..end))
+        .is_some_and(|token| !may_be_told(token))
 }
 
 /// Whether this is `name=value` or `name:value`, whose name speaks for the value.
@@ -391,11 +407,14 @@ fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
         b"key",
         b"code",
     ];
-    let length = (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
-    let name = text.slice(at - length, at);
-    let starts = matches!(text.before(at, length + 1), Some(b'?' | b'&'));
-    (starts && text.get(at) == Some(b'=') && NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
-        .then_some(&SIGNED)
+    if text.get(at) != Some(b'=') {
+        return None;
+    }
+    let behind = text.near(at);
+    let length = behind.iter().rev().take(MAX_NAME).take_while(|b| is_option_byte(**b)).count();
+    let (before, name) = behind.split_at_checked(behind.len() - length)?;
+    let starts = matches!(before.last(), Some(b'?' | b'&'));
+    (starts && NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))).then_some(&SIGNED)
 }
 
 #[cfg(test)]

@@ -27,6 +27,32 @@ pub(crate) fn is_month(word: &[u8]) -> bool {
     month_of(word).is_some()
 }
 
+/// The months that no beginning tells, in small letters.
+pub(crate) fn whole_months() -> impl Iterator<Item = Vec<u8>> {
+    let finnish = FINNISH.into_iter().flat_map(|name| KUU.map(|end| [name, end].concat()));
+    POLISH.into_iter().map(<[u8]>::to_vec).chain(finnish)
+}
+
+/// The beginnings that tell a month, in small letters.
+pub(crate) fn beginnings_of_months() -> impl Iterator<Item = [u8; 3]> {
+    let letters = || b'a'..=b'z';
+    let all = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    all.filter(|beginning| is_month(beginning))
+}
+
+/// Whether something stands behind a word that may make it a day, or a part of a longer identifier.
+pub(crate) fn goes_on(text: &Text<'_>, end: usize) -> bool {
+    let stop = end + usize::from(text.get(end) == Some(b'.'));
+    let next = |at: usize, class: fn(&u8) -> bool| text.get(at).is_some_and(|b| class(&b));
+    match text.get(stop) {
+        Some(b',') => next(stop + 1 + usize::from(text.get(stop + 1) == Some(b' ')), u8::is_ascii_digit),
+        Some(b' ') => next(stop + 1, |b| b.is_ascii_digit() || b.is_ascii_uppercase()),
+        Some(b'-' | b'/') => next(stop + 1, u8::is_ascii_alphanumeric),
+        Some(b) => b.is_ascii_alphanumeric(),
+        None => false,
+    }
+}
+
 /// `19800102`, and the same from the other end.
 fn compact(text: &Text<'_>, at: usize, end: usize) -> Option<usize> {
     let part = |from: usize, to: usize| value(text.slice(at + from, at + to));
@@ -144,36 +170,43 @@ fn month_of(word: &[u8]) -> Option<u32> {
     })
 }
 
-/// Months of Poland in the case that dates have, and of Finland, which begin like other words.
+/// Months of Poland in the case that dates have.
+const POLISH: [&[u8]; 12] = [
+    b"stycznia",
+    b"lutego",
+    b"marca",
+    b"kwietnia",
+    b"maja",
+    b"czerwca",
+    b"lipca",
+    b"sierpnia",
+    b"wrze\xC5\x9Bnia",
+    b"pa\xC5\xBAdziernika",
+    b"listopada",
+    b"grudnia",
+];
+
+/// Months of Finland, before their endings.
+const FINNISH: [&[u8]; 12] = [
+    b"tammi",
+    b"helmi",
+    b"maalis",
+    b"huhti",
+    b"touko",
+    b"kes\xC3\xA4",
+    b"hein\xC3\xA4",
+    b"elo",
+    b"syys",
+    b"loka",
+    b"marras",
+    b"joulu",
+];
+
+/// What the months of Finland end in.
+const KUU: [&[u8]; 2] = [b"kuuta", b"kuu"];
+
+/// Months of Poland and of Finland, which begin like other words.
 fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
-    const POLISH: [&[u8]; 12] = [
-        b"stycznia",
-        b"lutego",
-        b"marca",
-        b"kwietnia",
-        b"maja",
-        b"czerwca",
-        b"lipca",
-        b"sierpnia",
-        b"wrze\xC5\x9Bnia",
-        b"pa\xC5\xBAdziernika",
-        b"listopada",
-        b"grudnia",
-    ];
-    const FINNISH: [&[u8]; 12] = [
-        b"tammi",
-        b"helmi",
-        b"maalis",
-        b"huhti",
-        b"touko",
-        b"kes\xC3\xA4",
-        b"hein\xC3\xA4",
-        b"elo",
-        b"syys",
-        b"loka",
-        b"marras",
-        b"joulu",
-    ];
     // All end so, and few other words do.
     if !word.last().is_some_and(|b| matches!(b | 0x20, b'a' | b'o' | b'u')) {
         return None;
@@ -182,7 +215,7 @@ fn slavic_or_finnish(word: &[u8]) -> Option<u32> {
         let tail = word
             .get(name.len()..)
             .filter(|_| word.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
-        tail.is_some_and(|tail| tail == b"kuuta" || tail == b"kuu")
+        tail.is_some_and(|tail| KUU.contains(&tail))
     };
     let at = POLISH
         .iter()

@@ -1,6 +1,7 @@
 //! E-mail addresses, but neither the user part of a URL nor `icon@2x.png` or `pkg@1.2.3`.
 
 use super::Hit;
+use crate::alphabet::{Alphabet, alphabet};
 use crate::{Entity, text::Text};
 
 /// RFC 5321, 4.5.3.1.
@@ -19,7 +20,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if continues(text, at) {
         return None;
     }
-    let local_end = text.run(at, MAX_LOCAL + 1, is_local);
+    let local_end = text.run(at, MAX_LOCAL + 1, |b| LOCAL.has(b));
     if text.get(local_end)? != b'@' {
         return None;
     }
@@ -35,7 +36,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// Where the `@` of an address that starts at `at` would stand.
 pub(crate) fn at_sign(text: &Text<'_>, at: usize) -> usize {
-    text.run(at, MAX_LOCAL + 1, is_local)
+    text.run(at, MAX_LOCAL + 1, |b| LOCAL.has(b))
 }
 
 /// Whether `at` stands within a local part that starts earlier.
@@ -56,7 +57,7 @@ fn domain_end(text: &Text<'_>, start: usize) -> Option<usize> {
     let mut best = None;
     let (mut at, mut labels, mut numeric) = (start, 0, 0);
     loop {
-        let end = text.run(at, MAX_LABEL + 1, |b| is_letter(b) || b.is_ascii_digit() || b == b'-');
+        let end = text.run(at, MAX_LABEL + 1, |b| LABEL.has(b));
         let label = text.slice(at, end);
         if label.is_empty() || label.len() > MAX_LABEL || label.starts_with(b"-") || end - start > MAX_DOMAIN
         {
@@ -111,17 +112,21 @@ fn is_place(domain: &[u8]) -> bool {
     domain.ends_with(b"cluster.local") || version && labels.next().filter(numbers).is_some()
 }
 
-fn is_local(b: u8) -> bool {
-    is_letter(b) || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'+' | b'-')
-}
+/// What the local part is made of; the letters are those of Latin-1 and Latin Extended too, of two bytes in UTF-8.
+static LOCAL: Alphabet = alphabet!(
+    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80..=0xBF | 0xC3..=0xC9 | b'.' | b'_' | b'+' | b'-'
+);
 
-/// Letters, with those of Latin-1 and Latin Extended (two bytes in UTF-8).
+/// What a label of a domain is made of.
+static LABEL: Alphabet =
+    alphabet!(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80..=0xBF | 0xC3..=0xC9 | b'-');
+
 fn is_letter(b: u8) -> bool {
     b.is_ascii_alphabetic() || is_latin_lead(b) || is_latin_tail(b)
 }
 
-pub(crate) fn is_latin_lead(b: u8) -> bool {
-    (0xC3..=0xC9).contains(&b)
+pub(crate) const fn is_latin_lead(b: u8) -> bool {
+    matches!(b, 0xC3..=0xC9)
 }
 
 fn is_latin_tail(b: u8) -> bool {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::alphabet::{Alphabet, alphabet};
 use crate::{Entity, text::Text};
 
 /// The shortest run worth decoding: nothing that is looked for is shorter than nine bytes.
@@ -50,8 +51,11 @@ impl Run {
 }
 
 pub(crate) fn is_base64(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
+    BASE64.has(b)
 }
+
+/// Both alphabets of base64.
+static BASE64: Alphabet = alphabet!(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'/' | b'-' | b'_');
 
 /// Whether the beginning of a run decodes to text.
 fn begins_text(probe: &[u8]) -> bool {

@@ -15,6 +15,7 @@ pub(crate) use self::cue::label_before;
 use self::label::Subject;
 use self::lexicon::Kind;
 pub(crate) use self::lexicon::{Fnv, is_everyday, warm_up};
+pub(crate) use self::shape::words_within;
 use self::shape::{Part, Token, Tokens};
 use super::Hit;
 use crate::labels::{self, Key};

@@ -9,7 +9,7 @@ use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber};
 
 use self::layout::national;
 use self::plan::{NO_TRUNK, assigned, with_code};
-use self::written::Written;
+use self::written::{MAX_DIGITS, Written};
 use super::Hit;
 use super::groups::{Separator, joined};
 use crate::{Entity, text::Text};
@@ -23,6 +23,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let parenthesis = text.get(at) == Some(b'(') && text.get(at + 1) == Some(b'+');
     let plus = parenthesis || text.get(at) == Some(b'+');
     if is_continuation(text, at, plus) {
+        return None;
+    }
+    if !plus && !goes_on(text, at) {
         return None;
     }
     let number = Written::read(text, at, plus, parenthesis)?;
@@ -82,6 +85,19 @@ pub(crate) fn beside_label(text: &Text<'_>, at: usize) -> Option<usize> {
         let known = (8..=11).contains(&digits.len()) && assigned(digits, &NO_TRUNK);
         (known && super::date::find(text, at) != Some(end)).then_some(end)
     })
+}
+
+/// Whether what stands behind the first digits may join more to them, which takes a number without a country: most
+/// numbers are done with here.
+fn goes_on(text: &Text<'_>, at: usize) -> bool {
+    let end = text.run(at, MAX_DIGITS, |b| b.is_ascii_digit());
+    match text.get(end) {
+        Some(b' ' | b'-' | b'.' | b'/') => {
+            text.get(end + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'(' | b'/'))
+        }
+        Some(b'(' | 0xC2 | 0xE2) => true,
+        _ => false,
+    }
 }
 
 /// Whether what stands before makes this a part of something else.

@@ -81,9 +81,24 @@ const FORMS: [Form; 47] = {
     ]
 };
 
+/// The second letters of prefixes that begin so: most words are done with here.
+fn seconds(first: u8) -> &'static [u8] {
+    match first {
+        b'A' => b"KSBCI",
+        b'S' => b"KG",
+        b'a' | b'n' => b"p",
+        b'g' => b"hil",
+        b'h' => b"f",
+        b'p' => b"y",
+        b'r' | b's' => b"k",
+        b'x' => b"oa",
+        _ => b"",
+    }
+}
+
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     let first = text.get(at)?;
-    if !matches!(first, b'A' | b'S' | b'a' | b'g' | b'h' | b'n' | b'p' | b'r' | b's' | b'x') {
+    if seconds(first).is_empty() || !seconds(first).contains(&text.get(at + 1)?) {
         return None;
     }
     let form =
@@ -169,4 +184,17 @@ fn crc_holds(body: &[u8]) -> bool {
             .map(|d| value * 62 + d)
     });
     written == Some(u64::from(crc32fast::hash(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_prefix_begins_otherwise() {
+        for form in &FORMS {
+            let [first, second, ..] = form.prefix else { panic!("{:?} is too short", form.prefix) };
+            assert!(seconds(*first).contains(second), "{:?}", form.prefix);
+        }
+    }
 }

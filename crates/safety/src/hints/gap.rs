@@ -81,9 +81,12 @@ fn abbreviates(text: &[u8], end: usize) -> bool {
 
 /// Where the word that ends at `end` starts: at a letter behind none, or at a hump (`customerSsn`).
 pub(super) fn word_start(text: &[u8], end: usize) -> usize {
-    let mut at = end;
+    // Small letters, most of any word, have no hump among them.
+    let small =
+        text.get(..end).unwrap_or_default().iter().rev().take_while(|b| b.is_ascii_lowercase()).count();
+    let mut at = end - small;
     // The two bytes behind the one at hand.
-    let (mut next, mut after) = (text.get(end).copied(), text.get(end + 1).copied());
+    let (mut next, mut after) = (text.get(at).copied(), text.get(at + 1).copied());
     let upper = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_uppercase());
     // Also `é`, by its last byte.
     let lower = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || matches!(b, 0xA0..=0xBF));

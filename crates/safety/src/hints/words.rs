@@ -105,18 +105,16 @@ impl<'t> Words<'t> {
     }
 
     /// The word with this number from the end.
-    fn get(&mut self, index: usize) -> Option<Word<'t>> {
+    fn get(&mut self, index: usize) -> Option<&Word<'t>> {
         while self.count <= index && index < MAX_WORDS {
             let Some(word) = self.next() else {
                 self.rest = None;
                 return None;
             };
-            if let Some(slot) = self.list.get_mut(self.count) {
-                *slot = word;
-            }
+            *self.list.get_mut(self.count)? = word;
             self.count += 1;
         }
-        self.list.get(index).copied()
+        self.list.get(index)
     }
 
     /// How many of the words start at or behind a place.
@@ -146,14 +144,15 @@ impl<'t> Words<'t> {
         let mut crossed = false;
         for index in 0..count {
             let Some(word) = self.get(index) else { break };
-            crossed |= word.crossed;
+            let ends_there = word.crossed;
+            crossed |= ends_there;
             match self.label(index) {
                 Some(label) if label.says == Says::Filler => {}
                 // `mrn_id`: the number of what stands before.
                 Some(label) if label.phrase == "id" && self.identifies(index + 1) => {}
                 // `api_key_name`, `password hint`: of the secret, and not it.
                 Some(label)
-                    if distance > 0 && label.is_secret() && !word.crossed && self.is_property(index - 1) =>
+                    if distance > 0 && label.is_secret() && !ends_there && self.is_property(index - 1) =>
                 {
                     break;
                 }

@@ -7,7 +7,7 @@ mod turn;
 
 use self::turn::Turn;
 use crate::Entity;
-use crate::columns::Columns;
+use crate::columns::{self, Columns};
 use crate::find::assign::Value;
 use crate::find::database_url::UserInfo;
 use crate::find::{Swallowed, Tail};
@@ -75,7 +75,7 @@ impl Machine {
                     let start = self.at;
                     self.last = Some(Last { entity: hit.entity, said: text.said(start) });
                     self.value = None;
-                    self.at = hit.end;
+                    self.pass_hit(text, hit.end);
                     self.open = Some(hit.tail);
                     return Step::Found { entity: hit.entity, start, rule: hit.rule, label: hit.label };
                 }
@@ -91,18 +91,27 @@ impl Machine {
         match tail.map_or(Swallowed::Ends(self.at), |tail| tail.swallow(text, self.at)) {
             Swallowed::Ends(end) => {
                 self.open = None;
-                (self.at, self.floor) = (end, end);
-                // A line may have ended within the hit.
-                self.columns.read(text.bytes(), end);
+                self.pass_hit(text, end);
+                self.floor = end;
                 text.set_cell(self.columns.cell());
                 Step::Ended(end)
             }
             Swallowed::GoesOn(at) => {
-                self.at = at;
-                self.columns.read(text.bytes(), at);
+                self.pass_hit(text, at);
                 Step::Waiting(at)
             }
         }
+    }
+
+    /// Goes on to a place in a hit or at its end. A line may end, and a cell begin, within it.
+    fn pass_hit(&mut self, text: &Text<'_>, to: usize) {
+        if (self.at..to).any(|at| columns::is_border(text.bytes(), at)) {
+            self.columns.pass_border();
+        }
+        if self.columns.in_table() || self.columns.may_begin() {
+            self.columns.read(text.bytes(), to);
+        }
+        self.at = to;
     }
 
     /// Forgets the first `count` bytes, which the next text will lack.

@@ -23,12 +23,17 @@ impl<'t> Unfolded<'t> {
         }
         let (mut decoded, mut unfold) = (Vec::with_capacity(raw.len()), Unfold::default());
         let mut target = Target { decoded: &mut decoded, shifts: &mut shifts, raw: 0 };
-        for chunk in raw.utf8_chunks() {
-            unfold.feed(chunk.valid(), &mut target);
-            // What is no text stands for itself.
-            if !chunk.invalid().is_empty() {
-                unfold.finish(&mut target);
-                target.bytes(chunk.invalid());
+        match std::str::from_utf8(raw) {
+            Ok(text) => unfold.feed(text, &mut target),
+            Err(_) => {
+                for chunk in raw.utf8_chunks() {
+                    unfold.feed(chunk.valid(), &mut target);
+                    // What is no text stands for itself.
+                    if !chunk.invalid().is_empty() {
+                        unfold.finish(&mut target);
+                        target.bytes(chunk.invalid());
+                    }
+                }
             }
         }
         unfold.finish(&mut target);

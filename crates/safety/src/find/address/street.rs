@@ -36,7 +36,9 @@ pub(super) fn number_first(text: &Text<'_>, at: usize) -> Option<Street> {
     let number = house(text, at, 5)?;
     let comma = text.get(number) == Some(b',');
     let start = space(text, number + usize::from(comma))?;
-    let street = french(text, start).or_else(|| if comma { None } else { english(text, start) });
+    // What starts small is `rue`, or nothing.
+    let small = comma || text.get(start).is_some_and(|b| b.is_ascii_lowercase());
+    let street = french(text, start).or_else(|| if small { None } else { english(text, start) });
     street.filter(|_| !counted(text, at))
 }
 
@@ -55,8 +57,10 @@ fn house(text: &Text<'_>, at: usize, most: usize) -> Option<usize> {
     {
         end += 2;
     }
-    let repeated =
-        space(text, end).and_then(|next| word(text, next)).filter(|&w| is_one_of(text, w, &["bis", "ter"]));
+    let repeated = space(text, end)
+        .filter(|&next| matches!(text.get(next), Some(b'b' | b'B' | b't' | b'T')))
+        .and_then(|next| word(text, next))
+        .filter(|&w| is_one_of(text, w, &["bis", "ter"]));
     Some(repeated.map_or(end, |w| w.end)).filter(|&end| ends(text, end))
 }
 

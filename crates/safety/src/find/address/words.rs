@@ -2,12 +2,10 @@
 
 mod lists;
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 pub(super) use self::lists::{COUNTRIES, ENDINGS, GERMANIC, STATE_NAMES, WEAK_ENDINGS};
-use crate::find::person::Fnv;
+use crate::sieve::Words;
 use crate::text::Text;
 
 /// Longest word of an address in bytes.
@@ -185,16 +183,13 @@ const WORDS: [(Kind, &str); 12] = [
     ),
 ];
 
-static TABLE: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
-    let mut table: HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>> = HashMap::default();
-    for (kind, words) in WORDS {
-        for word in words.split_ascii_whitespace() {
-            let kinds = table.entry(word.as_bytes()).or_default();
-            *kinds = kinds.with(kind);
-        }
-    }
-    table
-});
+static TABLE: LazyLock<Words<Kind>> = LazyLock::new(|| Words::of(&WORDS, Kind::with));
+
+/// The words in small letters that a street may start with.
+pub(crate) fn words_of_streets() -> impl Iterator<Item = &'static [u8]> {
+    let streets = Kind::RUE.with(Kind::CALLE).with(Kind::VIA);
+    TABLE.iter().filter(move |(_, kind)| kind.is(streets)).map(|(word, _)| word)
+}
 
 /// Loads the table.
 pub(crate) fn warm_up() {
@@ -210,9 +205,5 @@ pub(super) fn kind(text: &Text<'_>, word: Word) -> Kind {
 pub(super) fn of(word: &[u8]) -> Kind {
     /// Longest word of the table.
     const LONGEST: usize = 12;
-    let mut small = [0; LONGEST];
-    let Some(small) = small.get_mut(..word.len()) else { return Kind::default() };
-    small.copy_from_slice(word);
-    small.make_ascii_lowercase();
-    TABLE.get(&*small).copied().unwrap_or_default()
+    TABLE.get_in_any_case::<LONGEST>(word)
 }

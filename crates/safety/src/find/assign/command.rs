@@ -115,9 +115,8 @@ pub(super) fn behind_auth(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.
 fn logs_in(text: &Text<'_>, at: usize) -> bool {
-    let name =
-        |back| text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b));
-    let length = (1..=MAX_NAME).take_while(|&back| name(back)).count();
+    let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-');
+    let length = text.near(at).iter().rev().take(MAX_NAME).take_while(name).count();
     let quoted = usize::from(matches!(text.before(at, length + 1), Some(b'"' | b'\'')));
     let before = text.slice(at.saturating_sub(length + quoted + 8), at - length - quoted.min(at - length));
     length > 0 && (before.ends_with(b" -u ") || before.ends_with(b"--user "))

@@ -43,19 +43,29 @@ pub(super) fn judge(
     kept: Kept,
 ) -> Option<Value> {
     let value = text.slice(start, end);
-    // The next head of a table, and what code calls.
-    if names_a_value(value) || kept != Kept::Assigned && is_call(value) {
-        return None;
-    }
-    if stands_for_another(value) && !is_aws_secret(value) && label.phrase != SIGNED.phrase {
-        return None;
-    }
     let entity = label.kinds().iter().copied().find(|kind| match kind {
         Entity::AwsSecretKey => is_aws_secret(value),
         Entity::GenericSecret => is_key(value),
         _ => is_password(value, kept),
     })?;
-    Some(Value { entity, start, end, label: label.phrase })
+    // The next head of a table, and what code calls.
+    if names_a_value(value) || kept != Kept::Assigned && is_call(value) {
+        return None;
+    }
+    let another =
+        label.phrase != SIGNED.phrase && entity != Entity::AwsSecretKey && stands_for_another(value);
+    (!another || is_aws_secret(value)).then_some(Value { entity, start, end, label: label.phrase })
+}
+
+/// Whether the bytes up to what no value goes over may be, or begin, the secret of a sentence, whatever it is of: most
+/// words of code are none.
+pub(super) fn may_be_told(token: &[u8]) -> bool {
+    let sign = |b: &u8| {
+        b.is_ascii_digit()
+            || *b == b'-'
+            || b.is_ascii_punctuation() && !matches!(b, b'_' | b'.' | b'/' | b':')
+    };
+    token.len() >= MIN_SPOKEN && (token.iter().any(sign) || has_inner_capital(token)) && !is_call(token)
 }
 
 /// Forty characters of base64, of all sorts.
@@ -178,51 +188,59 @@ pub(super) fn stands_for_another(value: &[u8]) -> bool {
         b"~/",
         b"op:",
     ];
-    const PARTS: [&[u8]; 26] = [
-        b"your",
-        b"placeholder",
-        b"changeme",
-        b"change_me",
-        b"change-me",
-        b"redacted",
-        b"insert",
-        b"example",
-        b"xxxx",
-        b"****",
-        b"....",
-        b"environ",
-        b"getenv",
-        b"process.env",
-        b"secrets.",
-        b"secrets/",
-        b"config.",
-        b"settings.",
-        b"${",
-        b"{{",
-        b"_here",
-        b"-here",
-        b"<",
-        b"dummy",
-        b"sample",
-        b"()",
-    ];
-    let lower = value.to_ascii_lowercase();
     let path =
         value.starts_with(b"/") && value.iter().filter(|&&b| b == b'/').count() > 1 && !is_padded(value);
     let variable = value.strip_prefix(b"$").is_some_and(|name| {
         matches!(name, [b'{' | b'(', ..]) || name.contains(&b'$') || name.iter().all(|&b| is_option_byte(b))
     });
-    STARTS.iter().any(|start| lower.starts_with(start))
+    STARTS.iter().any(|start| begins_with(value, start))
         || variable
         || is_reference(value)
         || is_instead(value)
         // `!vault …`
         || value.strip_prefix(b"!").is_some_and(|tag| tag.iter().all(u8::is_ascii_alphabetic))
-        || PARTS.iter().any(|part| memchr::memmem::find(&lower, part).is_some())
+        || has_tell_tale(value)
         || path
-        || matches!(lower.last(), Some(b'(' | b')'))
+        || matches!(value.last(), Some(b'(' | b')'))
         || crate::find::checksum::uniform(value)
-        || memchr::memmem::find(&lower, b"://").is_some()
+}
+
+/// Whether there is something in the value that no secret has in it, in whatever case.
+fn has_tell_tale(value: &[u8]) -> bool {
+    let found =
+        |rest: &[u8]| rest.first().is_some_and(|b| tell_tales(*b).iter().any(|part| begins_with(rest, part)));
+    (0..value.len()).any(|at| value.get(at..).is_some_and(found))
+}
+
+/// What no secret has in it, by its first letter.
+fn tell_tales(first: u8) -> &'static [&'static [u8]] {
+    match first.to_ascii_lowercase() {
+        b'c' => &[b"changeme", b"change_me", b"change-me", b"config."],
+        b'd' => &[b"dummy"],
+        b'e' => &[b"example", b"environ"],
+        b'g' => &[b"getenv"],
+        b'i' => &[b"insert"],
+        b'p' => &[b"placeholder", b"process.env"],
+        b'r' => &[b"redacted"],
+        b's' => &[b"sample", b"secrets.", b"secrets/", b"settings."],
+        b'x' => &[b"xxxx"],
+        b'y' => &[b"your"],
+        b'*' => &[b"****"],
+        b'.' => &[b"...."],
+        b'$' => &[b"${"],
+        b'{' => &[b"{{"],
+        b'_' => &[b"_here"],
+        b'-' => &[b"-here"],
+        b'<' => &[b"<"],
+        b'(' => &[b"()"],
+        b':' => &[b"://"],
+        _ => &[],
+    }
+}
+
+/// Whether a value begins so, in whatever case.
+fn begins_with(value: &[u8], beginning: &[u8]) -> bool {
+    value.get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }
 
 /// Whether the value is itself the name of something that we look for: `accountNumber`.
@@ -345,7 +363,9 @@ fn entropy(value: &[u8]) -> f32 {
     }
     let length = f32::from(u16::try_from(value.len()).unwrap_or(u16::MAX));
     counts
-        .iter()
+        .chunks(8)
+        .filter(|counts| counts.iter().any(|&count| count > 0))
+        .flatten()
         .filter(|&&count| count > 0)
         .map(|&count| f32::from(count) / length)
         .map(|share| -share * share.log2())

@@ -2,7 +2,8 @@
 
 mod words;
 
-use self::words::{AGAINST, GREETINGS, INTRODUCES, MET, TITLES, TOLD};
+use self::words::Sense;
+pub(super) use self::words::warm_up;
 use super::label::{self, LABEL_BYTES, Subject};
 use crate::Entity;
 use crate::text::Text;
@@ -202,8 +203,8 @@ fn thanks(behind: &[u8]) -> bool {
 
 /// What the one to three words before say.
 fn words(behind: &[u8]) -> Cue {
-    let mut words = behind.rsplit(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let mut next = || words.next().unwrap_or_default();
+    let mut parts = behind.rsplit(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut next = || parts.next().unwrap_or_default();
     let (last, previous, third) = (next(), next(), next());
     // `"content":"Patient Anna`: a sentence begins behind a quote.
     let opening = last.iter().rposition(|b| matches!(b, b'"' | b'`' | b'>' | b'{' | b'[' | b'('));
@@ -214,55 +215,48 @@ fn words(behind: &[u8]) -> Cue {
         _ => (last, previous, third),
     };
     let bare = last.strip_suffix(b".").unwrap_or(last);
-    let is = |word: &[u8], list: &[&[u8]]| list.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let (said, before) = (words::of(last), words::of(previous));
     // `Ms`, but neither `MS` nor `ms`.
     let written = bare.first().is_some_and(u8::is_ascii_uppercase)
         && bare.last().is_some_and(|b| !b.is_ascii_uppercase());
     let spelled_out = bare.len() > MAX_SHORT_TITLE && bare.first().is_some_and(u8::is_ascii_lowercase);
-    if (written || spelled_out) && is(bare, &TITLES) {
+    if (written || spelled_out) && words::of(bare).is(Sense::TITLE) {
         return Cue::Title;
     }
-    if is(last, &GREETINGS) {
+    if said.is(Sense::GREETING) {
         return Cue::Greeting;
     }
-    if is(last, &[b"is", b"ist", b"es", b"est", b"\xC3\xA8", b"\xC3\xA9"]) {
-        return match previous {
-            _ if is(previous, &[b"name", b"nombre", b"nom", b"nome"]) => Cue::Firm,
-            _ if is(previous, &[b"this"]) => Cue::Soft,
-            _ => Cue::None,
+    if said.is(Sense::IS) {
+        return match () {
+            () if before.is(Sense::NAME) => Cue::Firm,
+            () if before.is(Sense::THIS) => Cue::Soft,
+            () => Cue::None,
         };
     }
-    if is(last, &INTRODUCES) && is(previous, &[b"ich", b"me", b"je", b"mi", b"ik"])
-        || is(last, &[b"m'appelle"])
+    if said.is(Sense::INTRODUCES) && before.is(Sense::SELF)
+        || said.is(Sense::AM) && before.is(Sense::I)
+        || said.is(Sense::I_AM)
     {
         return Cue::Firm;
     }
-    if is(last, &[b"am"]) && is(previous, &[b"I"]) || is(last, &[b"I'm", b"Im", b"I\xE2\x80\x99m"]) {
-        return Cue::Firm;
-    }
-    let soft = is(last, &[b"by", b"attn", b"attn:", b"c/o", b"cc", b"signed"])
-        || is(last, &[b"tell", b"told", b"ask", b"asked", b"remind", b"reminded"])
-        || is(last, &[b"with"]) && is(previous, &MET)
-        || is(last, &[b"to"]) && is(previous, &TOLD)
-        || is(last, &[b"of"]) && is(previous, &[b"behalf"]) && is(third, &[b"on"]);
+    let soft = said.is(Sense::WHOM)
+        || said.is(Sense::WITH) && before.is(Sense::MET)
+        || said.is(Sense::TO) && before.is(Sense::TOLD)
+        || said.is(Sense::OF) && before.is(Sense::BEHALF) && words::of(third).is(Sense::ON);
     if soft {
         return Cue::Soft;
     }
     match label::read(last) {
         Subject::FullName => Cue::Firm,
-        Subject::Role
-            if is(last, &[b"customer", b"client", b"contact", b"tenant", b"owner", b"agent", b"user"]) =>
-        {
-            Cue::Soft
-        }
+        Subject::Role if said.is(Sense::PARTY) => Cue::Soft,
         Subject::Name => {
             match label::read(behind.get(behind.len().saturating_sub(LABEL_BYTES)..).unwrap_or_default()) {
                 Subject::FullName => Cue::Firm,
                 _ => Cue::Soft,
             }
         }
-        Subject::NamePart if !is(last, &[b"given", b"family"]) => Cue::Firm,
-        _ if is(last, &AGAINST) => Cue::Against,
+        Subject::NamePart if !said.is(Sense::PART) => Cue::Firm,
+        _ if said.is(Sense::AGAINST) => Cue::Against,
         _ => Cue::None,
     }
 }

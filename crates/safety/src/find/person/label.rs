@@ -48,6 +48,9 @@ fn is_plain(key: &[u8]) -> bool {
 
 /// What this label says: its last word, in the light of those before.
 pub(crate) fn read(label: &[u8]) -> Subject {
+    if !may_say(last_word(label).as_slice()) {
+        return Subject::Nothing;
+    }
     let words = Words::of(label);
     let Some((last, before)) = words.as_slice().split_last() else { return Subject::Nothing };
     let last = last.as_slice();
@@ -78,6 +81,14 @@ pub(crate) fn read(label: &[u8]) -> Subject {
         () if said.is(Roles::PARTY) => Subject::Role,
         () => Subject::Nothing,
     }
+}
+
+/// Whether a label that ends with this word says anything, whatever stands before it: most do not.
+fn may_say(last: &[u8]) -> bool {
+    let any = |word: &[u8]| roles::of(word) != Roles::default();
+    any(last)
+        || last.strip_suffix(b"s").is_some_and(any)
+        || [&b"name"[..], b"names", b"line", b"by"].iter().any(|end| last.ends_with(end))
 }
 
 /// `name` behind other words: `customer_name`, `product_name`.
@@ -119,24 +130,50 @@ struct Words {
     count: usize,
 }
 
+/// The end of a label that is read.
+fn kept(label: &[u8]) -> &[u8] {
+    label.get(label.len().saturating_sub(LABEL_BYTES)..).unwrap_or_default()
+}
+
+/// Whether a word starts with the letter at `at`: behind none, or at a hump.
+fn starts_word(label: &[u8], at: usize) -> bool {
+    let (previous, next) = (at.checked_sub(1).and_then(|before| label.get(before)), label.get(at + 1));
+    let hump = |previous: &u8| {
+        previous.is_ascii_lowercase()
+            || previous.is_ascii_uppercase() && next.is_some_and(u8::is_ascii_lowercase)
+    };
+    match previous.filter(|previous| previous.is_ascii_alphabetic()) {
+        Some(previous) => label.get(at).is_some_and(u8::is_ascii_uppercase) && hump(previous),
+        None => true,
+    }
+}
+
+/// The last word of a label in small letters.
+fn last_word(label: &[u8]) -> Word {
+    let label = kept(label);
+    let mut word = Word::default();
+    let Some(last) = label.iter().rposition(u8::is_ascii_alphabetic) else { return word };
+    let mut start = last;
+    while !starts_word(label, start) {
+        start -= 1;
+    }
+    label.get(start..=last).unwrap_or_default().iter().for_each(|&b| word.push(b));
+    word
+}
+
 impl Words {
     fn of(label: &[u8]) -> Self {
         let mut words = Self { items: [Word::default(); MAX_WORDS], count: 0 };
-        let label = label.get(label.len().saturating_sub(LABEL_BYTES)..).unwrap_or_default();
-        let mut previous = b' ';
-        for (i, &b) in label.iter().enumerate() {
-            let next_small = label.get(i + 1).is_some_and(u8::is_ascii_lowercase);
-            let hump = b.is_ascii_uppercase()
-                && (previous.is_ascii_lowercase() || previous.is_ascii_uppercase() && next_small);
+        let label = kept(label);
+        for (at, &b) in label.iter().enumerate() {
             if b.is_ascii_alphabetic() {
-                if hump || !previous.is_ascii_alphabetic() {
+                if starts_word(label, at) {
                     words.open();
                 }
                 if let Some(word) = words.count.checked_sub(1).and_then(|last| words.items.get_mut(last)) {
                     word.push(b);
                 }
             }
-            previous = b;
         }
         words
     }

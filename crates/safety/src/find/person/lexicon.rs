@@ -102,7 +102,9 @@ static WORDS: LazyLock<HashMap<&'static [u8], Kind, BuildHasherDefault<Fnv>>> = 
 /// Loads the lists.
 pub(crate) fn warm_up() {
     LazyLock::force(&WORDS);
+    LazyLock::force(&ENDINGS);
     super::roles::warm_up();
+    super::cue::warm_up();
 }
 
 /// What is known of a folded word; endings say what a word is that no list has.
@@ -121,36 +123,56 @@ pub(crate) fn is_everyday(word: &[u8]) -> bool {
     WORDS.get(folded.as_slice()).is_some_and(|kind| kind.is_no_name())
 }
 
-/// Endings of what is in no list: `Scheduling` is no name whatever the word, `Wawrzyniewski` is one.
+/// Endings of everyday words.
+const COMMON_ENDINGS: [&[u8]; 17] = [
+    b"ing", b"tion", b"sion", b"ment", b"ness", b"ship", b"ships", b"tions", b"ments", b"ware", b"able",
+    b"ility", b"ized", b"ised", b"ology", b"ings", b"soft",
+];
+
+/// Of family names, and of nothing else that is written with a capital.
+const FAMILY_ENDINGS: [&[u8]; 21] = [
+    b"wski", b"wska", b"nski", b"nska", b"cki", b"cka", b"wicz", b"czyk", b"czak", b"ovic", b"evic", b"enko",
+    b"chuk", b"sson", b"dottir", b"qvist", b"kvist", b"oglu", b"poulos", b"shvili", b"strom",
+];
+
+/// Of family names for the most part.
+const LIKELY_ENDINGS: [&[u8]; 23] = [
+    b"ski", b"ska", b"sky", b"ova", b"sen", b"nen", b"mann", b"meier", b"meyer", b"maier", b"hofer",
+    b"berger", b"gaard", b"gren", b"lund", b"stra", b"sma", b"akis", b"idis", b"elli", b"etti", b"ucci",
+    b"ez",
+];
+
+/// What each ending says, by its last letter; the surest first.
+static ENDINGS: LazyLock<[Vec<(&[u8], Kind)>; 32]> = LazyLock::new(|| {
+    let mut endings = [const { Vec::new() }; 32];
+    let lists: [(&[&'static [u8]], Kind); 3] = [
+        (&FAMILY_ENDINGS, Kind::FAMILY),
+        (&COMMON_ENDINGS, Kind::COMMON),
+        (&LIKELY_ENDINGS, Kind::FAMILY.with(Kind::AMBIGUOUS)),
+    ];
+    for (list, kind) in lists {
+        for ending in list {
+            if let Some(alike) = endings.get_mut(last_letter(ending)) {
+                alike.push((*ending, kind));
+            }
+        }
+    }
+    endings
+});
+
+fn last_letter(word: &[u8]) -> usize {
+    usize::from(word.last().copied().unwrap_or_default() & 31)
+}
+
+/// What the ending of a word says that is in no list: `Scheduling` is no name whatever the word, `Wawrzyniewski` is one.
 fn by_ending(folded: &[u8]) -> Kind {
-    const COMMON: [&[u8]; 17] = [
-        b"ing", b"tion", b"sion", b"ment", b"ness", b"ship", b"ships", b"tions", b"ments", b"ware", b"able",
-        b"ility", b"ized", b"ised", b"ology", b"ings", b"soft",
-    ];
-    /// Of family names, and of nothing else that is written with a capital.
-    const FAMILY: [&[u8]; 21] = [
-        b"wski", b"wska", b"nski", b"nska", b"cki", b"cka", b"wicz", b"czyk", b"czak", b"ovic", b"evic",
-        b"enko", b"chuk", b"sson", b"dottir", b"qvist", b"kvist", b"oglu", b"poulos", b"shvili", b"strom",
-    ];
-    /// Of family names for the most part.
-    const LIKELY: [&[u8]; 23] = [
-        b"ski", b"ska", b"sky", b"ova", b"sen", b"nen", b"mann", b"meier", b"meyer", b"maier", b"hofer",
-        b"berger", b"gaard", b"gren", b"lund", b"stra", b"sma", b"akis", b"idis", b"elli", b"etti", b"ucci",
-        b"ez",
-    ];
     /// Shorter words with such an ending can be anything: `Ming`, `Clement`, `Cortez`.
     const LEAST: usize = 7;
-    let ends =
-        |list: &[&[u8]]| list.iter().any(|ending| ending.last() == folded.last() && folded.ends_with(ending));
     if folded.len() < LEAST {
         return Kind::default();
     }
-    match () {
-        () if ends(&FAMILY) => Kind::FAMILY,
-        () if ends(&COMMON) => Kind::COMMON,
-        () if ends(&LIKELY) => Kind::FAMILY.with(Kind::AMBIGUOUS),
-        () => Kind::default(),
-    }
+    let alike = ENDINGS.get(last_letter(folded)).map(Vec::as_slice).unwrap_or_default();
+    alike.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, kind)| *kind).unwrap_or_default()
 }
 
 /// A word in small letters without accents, as the lists have it.
@@ -183,6 +205,14 @@ impl Folded {
                 self.len += 1;
             }
         }
+    }
+
+    /// Adds small letters of ASCII.
+    pub(super) fn push_small(&mut self, small: &[u8]) {
+        for (slot, b) in self.bytes.iter_mut().skip(self.len).zip(small) {
+            *slot = *b;
+        }
+        self.len = MAX_FOLDED.min(self.len + small.len());
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {

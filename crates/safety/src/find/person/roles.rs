@@ -1,10 +1,8 @@
 //! The words that labels are made of, and what part each has in them.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
-use super::lexicon::Fnv;
+use crate::sieve::Words;
 
 /// The parts that a word can have; several at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,20 +96,11 @@ const WORDS: [(Roles, &str); 11] = [
     ),
 ];
 
-static TABLE: LazyLock<HashMap<&'static [u8], Roles, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
-    let mut table: HashMap<&'static [u8], Roles, BuildHasherDefault<Fnv>> = HashMap::default();
-    for (role, words) in WORDS {
-        for word in words.split_ascii_whitespace() {
-            let roles = table.entry(word.as_bytes()).or_default();
-            *roles = roles.with(role);
-        }
-    }
-    table
-});
+static TABLE: LazyLock<Words<Roles>> = LazyLock::new(|| Words::of(&WORDS, Roles::with));
 
 /// The parts that a word in small letters has.
 pub(super) fn of(word: &[u8]) -> Roles {
-    TABLE.get(word).copied().unwrap_or_default()
+    TABLE.get(word)
 }
 
 /// Loads the table.

@@ -135,11 +135,17 @@ fn capital_particle(text: &Text<'_>, at: usize, within: bool) -> Option<Token> {
     goes_on.then(|| Token { end, part: Part::Particle, ..Token::default() })
 }
 
+const PARTICLES: [&[u8]; 24] = [
+    b"van", b"von", b"vom", b"de", b"der", b"den", b"del", b"della", b"di", b"da", b"das", b"do", b"dos",
+    b"du", b"la", b"le", b"zu", b"zum", b"ter", b"ten", b"bin", b"ibn", b"al", b"af",
+];
+
+/// The words in small letters that a name may start with; `d'` is short for one.
+pub(crate) fn words_within() -> impl Iterator<Item = &'static [u8]> {
+    PARTICLES.into_iter().chain([&b"d"[..]])
+}
+
 fn particle(text: &Text<'_>, at: usize) -> Option<Token> {
-    const PARTICLES: [&[u8]; 24] = [
-        b"van", b"von", b"vom", b"de", b"der", b"den", b"del", b"della", b"di", b"da", b"das", b"do", b"dos",
-        b"du", b"la", b"le", b"zu", b"zum", b"ter", b"ten", b"bin", b"ibn", b"al", b"af",
-    ];
     /// The longest of them.
     const LONGEST: usize = 5;
     let end = text.run(at, LONGEST + 1, |b| b.is_ascii_lowercase());
@@ -165,6 +171,15 @@ fn word(text: &Text<'_>, at: usize) -> Option<Token> {
     loop {
         if end - at > MAX_WORD {
             return None;
+        }
+        // Small letters, most of any name, are taken at once.
+        let small = text.run(end, MAX_WORD + 1 - (end - at), |b| b.is_ascii_lowercase());
+        if small > end && piece.takes_small(text.slice(end, small)) {
+            folded.push_small(text.slice(end, small));
+            upper = false;
+            letters += small - end;
+            end = small;
+            continue;
         }
         if let Some((letter, length)) = letter(text, end) {
             if !piece.takes(letter) {
@@ -198,8 +213,8 @@ fn word(text: &Text<'_>, at: usize) -> Option<Token> {
 /// that ends here.
 pub(super) fn is_alone(text: &Text<'_>, end: usize) -> bool {
     match text.slice(end, end + 2) {
-        // Particles begin with other letters.
-        [b' ', next] => next.is_ascii_lowercase() && !b"abdiltvz".contains(next),
+        // Particles begin with other letters, and an address of mail stands in brackets.
+        [b' ', next] => !(next.is_ascii_uppercase() || b"abdiltvz<\"'".contains(next)) && next.is_ascii(),
         [next, _] => !matches!(next, b'"' | b'\'' | 0xC2),
         _ => false,
     }
@@ -231,6 +246,16 @@ impl Piece {
         }
         self.letters += 1;
         self.folded.push(letter);
+        true
+    }
+
+    /// Takes small letters, unless the case is that of an identifier.
+    fn takes_small(&mut self, small: &[u8]) -> bool {
+        if self.capitals > 1 {
+            return false;
+        }
+        self.letters += small.len();
+        self.folded.push_small(small);
         true
     }
 

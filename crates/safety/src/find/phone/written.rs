@@ -7,7 +7,7 @@ use crate::text::Text;
 const MAX_GROUPS: usize = 8;
 
 /// E.164 allows 15; a written-out `(0)` adds one, and one more shows that a run is longer.
-const MAX_DIGITS: usize = 17;
+pub(super) const MAX_DIGITS: usize = 17;
 
 /// A number as it is written: its digits, and how they are grouped.
 pub(super) struct Written {

@@ -3,6 +3,7 @@
 use super::Machine;
 use super::dull::is_dull;
 use crate::Entity;
+use crate::columns;
 use crate::find::assign::{self, Value};
 use crate::find::{Hit, Tail};
 use crate::find::{
@@ -44,23 +45,32 @@ impl Machine {
         if first == b'<'
             && let Some(end) = mark::end(text, at)
         {
+            self.columns.pass_border();
             return Turn::On(end);
         }
         if let Some(hit) = text.customs.and_then(|customs| customs.find(text, at)) {
             return Turn::Hit(hit);
         }
+        let border = columns::is_border(text.bytes(), at);
         if is_dull(first) && self.value.is_none() && self.user_info.is_none() && !self.columns.in_table() {
+            if border {
+                self.columns.pass_border();
+            }
             return Turn::On(at + 1);
         }
         let mut next = at + 1;
-        let opens = matches!(first, b'\n' | b'(');
-        if first.is_ascii_digit() || first.is_ascii_uppercase() || opens || self.columns.in_table() {
+        let opens = border && matches!(first, b'\n' | b'(');
+        let speaks = || first.is_ascii_digit() || first.is_ascii_uppercase();
+        if opens || self.columns.in_table() || self.columns.may_begin() && speaks() {
             self.columns.read(text.bytes(), if opens { at + 1 } else { at });
             let cell = self.columns.cell();
             text.set_cell(cell);
             if let Some(cell) = cell.filter(|cell| cell.start == at && cell.said.secret().is_some()) {
                 self.expect(text, assign::cell(text, at, &cell.said));
             }
+        }
+        if border && !opens {
+            self.columns.pass_border();
         }
         if first.is_ascii_hexdigit()
             && text.word_start(at)
@@ -154,7 +164,7 @@ impl Machine {
     }
 
     fn number(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let beside = self.beside_access_key(at).then(|| secret::beside_access_key(text, at));
+        let beside = (at < self.beside()).then(|| secret::beside_access_key(text, at));
         let other = beside
             .flatten()
             .or_else(|| crypto::find(text, at))
@@ -217,7 +227,7 @@ impl Machine {
 
     /// A secret in a sentence that speaks of one, or beside the id of an access key.
     fn told(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
-        let beside = self.beside_access_key(at);
+        let beside = at < self.beside();
         if at >= self.spoken && !beside {
             return None;
         }
@@ -228,9 +238,17 @@ impl Machine {
         })
     }
 
-    /// Whether the hit before was the id of an access key, and stands close by.
-    fn beside_access_key(&self, at: usize) -> bool {
-        self.last.is_some_and(|last| last.entity == Entity::AwsAccessKey) && at - self.floor <= LOOK_BEHIND
+    /// Up to here a secret may stand beside the id of an access key.
+    fn beside(&self) -> usize {
+        match self.last {
+            Some(last) if last.entity == Entity::AwsAccessKey => self.floor + LOOK_BEHIND + 1,
+            _ => 0,
+        }
+    }
+
+    /// Behind this nothing was told that a plain word may be, and what stands beside it is no hit.
+    pub(super) fn calm_from(&self) -> usize {
+        self.spoken.max(self.beside()).max(self.floor + 1)
     }
 
     /// Letters and digits in one token.
@@ -264,7 +282,7 @@ impl Machine {
             }
         }
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
-        if code || (3..=10).contains(&word.len()) && date::is_month(word) {
+        if code || (3..=10).contains(&word.len()) && date::is_month(word) && date::goes_on(text, end) {
             let said = text.said(at);
             if let Some(hit) = labelled::find(text, at, &said) {
                 return Some(hit);
