@@ -377,6 +377,9 @@ fn slot_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
     let unquoted = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
     // In a document within a document.
     let behind = if unquoted.len() < behind.len() { trim_escapes(unquoted) } else { unquoted };
+    if !matches!(behind.last()? | 0x20, b'e' | b'r' | b't') {
+        return None;
+    }
     let named = SLOTS.iter().find_map(|slot| {
         let (named, word) = behind.split_at_checked(behind.len().checked_sub(slot.len())?)?;
         word.eq_ignore_ascii_case(slot).then_some(named)

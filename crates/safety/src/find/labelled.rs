@@ -5,8 +5,8 @@ mod form;
 mod pair;
 mod topic;
 
-pub(crate) use self::behind::find_before_label;
 pub(in crate::find) use self::behind::words_behind;
+pub(crate) use self::behind::{find_before_label, find_day_before_label};
 use self::form::{
     is_driver_license, is_great_age, is_itin, is_passport, is_record, is_serial, is_some_license, is_swedish,
     is_us_passport,
@@ -30,13 +30,20 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if !said.something() && text.behind(at).ends_with(b"(b. ") {
         return date::find(text, at).map(|end| Hit::closed(Entity::DateOfBirth, end).said_by("b"));
     }
-    // `05.10.1953 geboren`
+    // `05.10.1953 geboren`, `1944-03-10 is her date of birth`
     if digit
         && said.announces(Entity::DateOfBirth).is_none()
         && !said.other()
-        && let Some(end) = date::find(text, at).filter(|end| text.starts_with(*end, b" geboren"))
+        && let Some(end) = date::find(text, at)
     {
-        return Some(Hit::closed(Entity::DateOfBirth, end).said_by("geboren"));
+        if text.starts_with(end, b" geboren") {
+            return Some(Hit::closed(Entity::DateOfBirth, end).said_by("geboren"));
+        }
+        if !said.something()
+            && let Some(hit) = behind::day_before_label(text, at, end)
+        {
+            return Some(hit);
+        }
     }
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;

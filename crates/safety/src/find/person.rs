@@ -36,13 +36,13 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if first.part == Part::Word && first.kind.is_no_name() && !vouched(text, at) {
         return None;
     }
-    // `Patient DOB June 3, 1990`
-    if first.upper && is_label(text.slice(at, first.end)) {
-        return None;
-    }
     let cue = cue::before(text, at);
     if matches!(cue, Cue::None | Cue::Against) && first.part == Part::Word && shape::is_alone(text, first.end)
     {
+        return None;
+    }
+    // `Patient DOB June 3, 1990`
+    if first.upper && is_label(text.slice(at, first.end)) {
         return None;
     }
     let tokens = Tokens::read(text, at, Some(first))?;

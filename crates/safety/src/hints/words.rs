@@ -171,7 +171,7 @@ impl<'t> Words<'t> {
 
     /// Whether the word names a number that somebody is known by, so that an `id` behind it adds nothing.
     fn identifies(&mut self, index: usize) -> bool {
-        let adjacent = self.get(index - 1).is_some_and(|word| !word.crossed);
+        let adjacent = self.get(index).is_some_and(|word| !word.crossed);
         let number = |label: &&Label| {
             !label.near
                 && !label.is_secret()

@@ -17,7 +17,7 @@ pub(crate) fn before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !matches!(text.before(at, 1), None | Some(b' ' | b'"' | b'\n')) {
         return None;
     }
-    let (start, end, _) = value_at(text, at)?;
+    let (start, end, _) = value_at(text, at).filter(|&(_, end, _)| text.get(end) == Some(b' '))?;
     let words = words_behind(text, end)?;
     let ends = (0..=words.len()).filter(|&end| words.get(end).is_none_or(|b| matches!(b, b' ' | b'_')));
     let label = ends.take(MAX_WORDS).find_map(|end| {

@@ -15,9 +15,6 @@ static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Pas
 static ENTRY: Label =
     Label { phrase: "host:port:database:user", says: Says::Kinds(&[Entity::Password]), near: true };
 
-/// The longest line of a file of passwords, without the password.
-const MAX_ENTRY: usize = 80;
-
 /// Commands that take a password behind an option of one letter, and whether with nothing between.
 const COMMANDS: [(&[u8], u8, bool); 12] = [
     (b"sshpass", b'p', false),
@@ -86,15 +83,26 @@ pub(super) fn behind_creds(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The password behind the last colon of a line that files of passwords hold: `host:5432:database:user:…`.
 pub(super) fn behind_entry(text: &Text<'_>, at: usize) -> Option<Value> {
-    let part = |back: usize| {
-        text.before(at, back).is_some_and(|b| b.is_ascii_alphanumeric() || b"_.-*:".contains(&b))
-    };
-    let length = (1..=MAX_ENTRY).take_while(|&back| part(back)).count();
-    let mut fields = text.slice(at - length, at).split(|b| *b == b':');
+    if matches!(text.get(at + 1)?, b' ' | b':' | b'/' | b'"') {
+        return None;
+    }
+    let behind = text.near(at);
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'*' | b':');
+    // Of most marks, such as those of a time, no name stands in front.
+    let user = behind.iter().rposition(|b| !b.is_ascii_alphanumeric() && *b != b'_' && *b != b'-')?;
+    if behind.get(user) != Some(&b':') || !behind.get(user + 1)?.is_ascii_alphabetic() {
+        return None;
+    }
+    let length = behind.iter().rev().take_while(part).count();
+    let entry = behind.get(behind.len() - length..)?;
+    if entry.iter().filter(|b| **b == b':').count() != 3 {
+        return None;
+    }
+    let mut fields = entry.split(|b| *b == b':');
     let (host, port, database, user) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let named = |field: &[u8]| field == b"*" || field.first().is_some_and(u8::is_ascii_alphabetic);
     let served = matches!(port, b"*" | b"5432" | b"5433" | b"5434" | b"5439" | b"6432" | b"6543" | b"25060");
-    let entry = fields.next().is_none() && named(host) && served && named(database) && named(user);
+    let entry = named(host) && served && named(database) && named(user);
     let (start, end, _) = value_at(text, at + 1).filter(|_| entry)?;
     let ends = matches!(text.get(end), None | Some(b'\n' | b'\r' | b'"' | b'\\' | b'`' | b'<'));
     ends.then(|| judge(text, start, end, &ENTRY, Kept::Written))?

@@ -22,9 +22,24 @@ const MAX_LABEL_WORDS: usize = 5;
 /// What joins a label to the value before it.
 const LINKS: [&[u8]; 6] = [b" (", b" is ", b" was ", b" as ", b" = ", b" - "];
 
-/// The value at `at`, whose label stands behind it.
+/// The number at `at`, in one piece, whose label stands behind it.
 pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
     let end = value_end(text, at)?;
+    said_behind(text, end).and_then(|said| find(text, at, &said)).filter(|hit| hit.end == end)
+}
+
+/// The day at `at`, whose label stands behind it.
+pub(crate) fn find_day_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
+    day_before_label(text, at, date::find(text, at)?)
+}
+
+/// The day from `at` to `end`, if a label behind it says whose day it is.
+pub(super) fn day_before_label(text: &Text<'_>, at: usize, end: usize) -> Option<Hit> {
+    said_behind(text, end).and_then(|said| find(text, at, &said)).filter(|hit| hit.end == end)
+}
+
+/// What the words behind a value that ends at `end` say of it.
+fn said_behind(text: &Text<'_>, end: usize) -> Option<Said> {
     let words = words_behind(text, end)?;
     let ends = (0..=words.len()).filter(|&end| words.get(end).is_none_or(|b| matches!(b, b' ' | b'_')));
     let mut said: Option<Said> = None;
@@ -39,7 +54,7 @@ pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
             said = Some(here);
         }
     }
-    find(text, at, &said?).filter(|hit| hit.end == end)
+    said
 }
 
 /// The words of a label behind a value that ends at `end`, if something joins them to it.
@@ -57,14 +72,14 @@ pub(in crate::find) fn words_behind<'t>(text: &Text<'t>, end: usize) -> Option<&
     (!other).then(|| text.slice(start, label_end))
 }
 
-/// Where a value ends that a label may follow: letters and digits in one piece, most of them digits, or a day.
+/// Where a value ends that a label may follow: letters and digits in one piece, most of them digits.
 fn value_end(text: &Text<'_>, at: usize) -> Option<usize> {
     let end = text.run(at, MAX_VALUE + 1, |b| b.is_ascii_alphanumeric());
-    let digits = text.slice(at, end).iter().filter(|b| b.is_ascii_digit()).count();
-    if text.get(end) == Some(b' ') && digits >= MIN_DIGITS && digits * 2 > end - at {
-        return (end - at <= MAX_VALUE).then_some(end);
+    if text.get(end) != Some(b' ') {
+        return None;
     }
-    matches!(text.get(end), Some(b'-' | b'/' | b'.' | b' ')).then(|| date::find(text, at))?
+    let digits = text.slice(at, end).iter().filter(|b| b.is_ascii_digit()).count();
+    (digits >= MIN_DIGITS && digits * 2 > end - at && end - at <= MAX_VALUE).then_some(end)
 }
 
 /// Whether the letters at `at` are the label of the digits behind them, and no part of a value: `S6713963, SSN 580-65-5472`.

@@ -1,6 +1,7 @@
 //! A routing number and an account, joined by a slash: `021000021/4829103847 (routing/account)`.
 
 use super::super::checksum as check;
+use super::super::groups::Groups;
 use super::Hit;
 use crate::Entity;
 use crate::text::Text;
@@ -10,8 +11,8 @@ const ROUTING: usize = 9;
 const ACCOUNT: std::ops::RangeInclusive<usize> = 6..=17;
 
 /// The half of a pair that starts at `at`, where words before or behind speak of routing.
-pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let end = text.run(at, ACCOUNT.end() + 1, |b| b.is_ascii_digit());
+pub(crate) fn find(text: &Text<'_>, at: usize, groups: &Groups) -> Option<Hit> {
+    let end = groups.as_slice().first()?.end;
     if text.before(at, 1) == Some(b'/') {
         let start = at.checked_sub(ROUTING + 1)?;
         let fits = ACCOUNT.contains(&(end - at)) && text.word_end(end);

@@ -246,6 +246,7 @@ fn labels_behind_their_values() {
         r#"
         1984-03-04 (DOB) => DATE_OF_BIRTH 1984-03-04
         1944-03-10 is her date of birth => DATE_OF_BIRTH 1944-03-10
+        March 4, 1984 (DOB) => DATE_OF_BIRTH March 4, 1984
         Z60443861 is my passport number => US_PASSPORT Z60443861
         X12345678 (passport_no) => US_PASSPORT X12345678
         957760 (MRN) => MEDICAL_RECORD_NUMBER 957760
@@ -280,6 +281,7 @@ fn accounts_at_a_bank() {
     check(
         r#"
         account # 4829103847 => US_BANK_NUMBER 4829103847
+        {"account #":"4829103847"} => US_BANK_NUMBER 4829103847
         A/C 4829103847 => US_BANK_NUMBER 4829103847
         Account 4829103847 was debited => US_BANK_NUMBER 4829103847
         ACH to 021000021/4829103847 => ABA_ROUTING 021000021; US_BANK_NUMBER 4829103847
@@ -300,6 +302,7 @@ fn licences_of_other_kinds() {
         <license type="driver" number="R9516967"/> => US_DRIVER_LICENSE R9516967
         {"medicare_beneficiary_id":"4YD3Q33RG14"} => US_MBI 4YD3Q33RG14
         beneficiary id: 884213377 => MEMBER_ID 884213377
+        {"field":"NPI ID","value":"1234567893"} => US_NPI 1234567893
         liquor license no. 56147199
         DL-1818734 download queued
         876.235.162,63 Rp

@@ -39,7 +39,12 @@ fn is_numbered(text: &Text<'_>, at: usize) -> bool {
         b"cloudflare",
         b"salesforce",
     ];
-    let Some(named) = text.near(at).trim_ascii_end().strip_suffix(b"#") else { return false };
+    let near = text.near(at);
+    let gap = near.iter().rev().take_while(|b| !b.is_ascii_alphanumeric()).count();
+    let Some((named, gap)) = near.split_at_checked(near.len() - gap) else { return false };
+    if !gap.contains(&b'#') {
+        return false;
+    }
     let mut words = named.split(|b| !b.is_ascii_alphanumeric()).rev().filter(|word| !word.is_empty());
     let account = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"account"));
     let digits = text.run(at, 18, |b| b.is_ascii_digit()) - at;

@@ -181,7 +181,7 @@ impl Machine {
                     .or_else(|| ssn::find(text, at, &groups))
                     .or_else(|| labelled::find(text, at, &said))
                     .or_else(|| card::told_with(text, at))
-                    .or_else(|| labelled::find_pair(text, at))
+                    .or_else(|| labelled::find_pair(text, at, &groups))
                     .or_else(|| age::find(text, &groups))
                     .or_else(|| national::find(text, at))
                     .or_else(|| assign::told(text, at, &said))
@@ -284,7 +284,9 @@ impl Machine {
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) && date::goes_on(text, end) {
             let said = text.said(at);
-            if let Some(hit) = labelled::find(text, at, &said) {
+            let behind =
+                || (!code && !said.something()).then(|| labelled::find_day_before_label(text, at))?;
+            if let Some(hit) = labelled::find(text, at, &said).or_else(behind) {
                 return Some(hit);
             }
         }
