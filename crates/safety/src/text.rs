@@ -28,7 +28,23 @@ const MAX_GLUED: usize = 12;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Last {
     pub(crate) entity: Entity,
-    pub(crate) said: Said,
+    pub(crate) told: Told,
+}
+
+/// What had been said about a hit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    Known(Said),
+    /// Nobody asked; it is read here when somebody does.
+    Unread(Place),
+}
+
+/// Where a value stands: at a place, behind the hit before it, in a cell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    at: usize,
+    floor: usize,
+    cell: Option<columns::Cell>,
 }
 
 /// Whether nothing but commas and the like stands between two values of a list.
@@ -156,22 +172,49 @@ impl<'a> Text<'a> {
         said
     }
 
+    /// What is to be remembered of the value that starts at `at`. Of most hits nobody asks what was said about them.
+    pub(crate) fn told(&self, at: usize) -> Told {
+        let place = self.place(at);
+        let known = self.said.get().is_some_and(|(known, _)| known == at);
+        // What may be forgotten is read now, and so is what the hit before says.
+        if known || !self.last || self.listed(place).is_some() {
+            return Told::Known(self.said(at));
+        }
+        Told::Unread(place)
+    }
+
     fn read_said(&self, at: usize) -> Said {
-        let column = self.column.get();
-        let cell = column.map_or(0, |cell| cell.start.min(at));
-        let behind = self.slice(self.floor.max(cell).max(at.saturating_sub(LOOK_BEHIND)), at);
-        let said = hints::before(behind);
-        if said.something() {
-            return said;
-        }
-        if let Some(cell) = column.filter(|cell| cell.said.something()) {
-            return cell.said;
-        }
-        // In a list, what was said of the first is said of all.
-        match self.hit.filter(|_| self.floor > 0 && column.is_none() && is_list_gap(behind)) {
-            Some(last) => last.said,
+        let place = self.place(at);
+        self.said_at(place).unwrap_or_else(|| match self.listed(place).map(|last| last.told) {
+            // In a list, what was said of the first is said of all.
+            Some(Told::Known(said)) => said,
+            Some(Told::Unread(first)) => self.said_at(first).unwrap_or(self.hints.said),
             None => self.hints.said,
+        })
+    }
+
+    fn place(&self, at: usize) -> Place {
+        Place { at, floor: self.floor, cell: self.column.get() }
+    }
+
+    /// What the words in front of a value or the head of its column say.
+    fn said_at(&self, place: Place) -> Option<Said> {
+        let said = hints::before(self.in_front(place));
+        if said.something() {
+            return Some(said);
         }
+        place.cell.map(|cell| cell.said).filter(Said::something)
+    }
+
+    /// The hit before, if nothing but the gap of a list stands behind it.
+    fn listed(&self, place: Place) -> Option<Last> {
+        self.hit.filter(|_| self.floor > 0 && place.cell.is_none() && is_list_gap(self.in_front(place)))
+    }
+
+    /// The bytes in which something may be said about a value.
+    fn in_front(&self, Place { at, floor, cell }: Place) -> &'a [u8] {
+        let cell = cell.map_or(0, |cell| cell.start.min(at));
+        self.slice(floor.max(cell).max(at.saturating_sub(LOOK_BEHIND)), at)
     }
 
     /// Whether these bytes stand at `at`. Asks no further than the first difference.

@@ -290,8 +290,13 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if open || is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
         return None;
     }
-    let value = judge(text, start, end, label, Kept::Spoken)?;
     let written = text.slice(start, end);
+    // What would only be a password has to look like more than a word with a sign.
+    let plain = || !written.iter().any(u8::is_ascii_digit) && !has_inner_capital(written);
+    if label.kinds() == [Entity::Password] && !said.asked && plain() {
+        return None;
+    }
+    let value = judge(text, start, end, label, Kept::Spoken)?;
     let strong = value.entity != Entity::Password || outright::is_believed(text, at, written, said);
     (strong && !is_rest_of_another(text, at, end))
         .then(|| Hit::closed(value.entity, value.end).said_by(value.label))

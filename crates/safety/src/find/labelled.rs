@@ -5,6 +5,8 @@ mod form;
 mod pair;
 mod topic;
 
+use std::cell::LazyCell;
+
 pub(in crate::find) use self::behind::words_behind;
 pub(crate) use self::behind::{find_before_label, find_day_before_label};
 use self::form::{
@@ -57,7 +59,7 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if !digit && behind::is_label(text, at) {
         return None;
     }
-    let token = Token::read(text, at);
+    let token = LazyCell::new(|| Token::read(text, at));
     // A moment is no number, whatever its label says.
     let moment = digit && is_moment(text, at);
     let mut best: Option<Hit> = None;
@@ -112,6 +114,9 @@ fn is_moment(text: &Text<'_>, at: usize) -> bool {
         && digits(at + 11, 2)
         && text.get(at + 13) == Some(b':')
 }
+
+/// Digits that the rest of a day or a version has not.
+pub(crate) const MIN_PLAIN: usize = 7;
 
 /// Where a value of this kind that starts at `at` ends.
 fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<usize> {

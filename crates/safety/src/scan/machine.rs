@@ -73,7 +73,7 @@ impl Machine {
                 Turn::On(at) => self.at = at,
                 Turn::Hit(hit) => {
                     let start = self.at;
-                    self.last = Some(Last { entity: hit.entity, said: text.said(start) });
+                    self.last = Some(Last { entity: hit.entity, told: text.told(start) });
                     self.value = None;
                     self.pass_hit(text, hit.end);
                     self.open = Some(hit.tail);

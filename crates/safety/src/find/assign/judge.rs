@@ -60,12 +60,9 @@ pub(super) fn judge(
 /// Whether the bytes up to what no value goes over may be, or begin, the secret of a sentence, whatever it is of: most
 /// words of code are none.
 pub(super) fn may_be_told(token: &[u8]) -> bool {
-    let sign = |b: &u8| {
-        b.is_ascii_digit()
-            || *b == b'-'
-            || b.is_ascii_punctuation() && !matches!(b, b'_' | b'.' | b'/' | b':')
-    };
-    token.len() >= MIN_SPOKEN && (token.iter().any(sign) || has_inner_capital(token)) && !is_call(token)
+    let looks = Looks::of(token);
+    let strange = looks.digits > 0 || looks.signs > 0 || looks.inner_capital || token.contains(&b'-');
+    token.len() >= MIN_SPOKEN && strange && !is_call(token)
 }
 
 /// Forty characters of base64, of all sorts.
@@ -80,15 +77,51 @@ pub(crate) fn is_aws_secret(value: &[u8]) -> bool {
         && memchr::memmem::find(value, b"EXAMPLE").is_none()
 }
 
+/// What a value is made of.
+#[derive(Default)]
+struct Looks {
+    digits: usize,
+    letters: usize,
+    /// Signs that do not join words.
+    signs: usize,
+    /// What is no blank, and no letter, digit or sign of ASCII.
+    foreign: usize,
+    blanks: usize,
+    inner_capital: bool,
+}
+
+impl Looks {
+    fn of(value: &[u8]) -> Self {
+        let (mut looks, mut before) = (Self::default(), b' ');
+        for &b in value {
+            match b {
+                b'0'..=b'9' => looks.digits += 1,
+                b'a'..=b'z' => looks.letters += 1,
+                b'A'..=b'Z' => {
+                    looks.letters += 1;
+                    looks.inner_capital |= before.is_ascii_lowercase() || before.is_ascii_digit();
+                }
+                b'-' | b'_' | b'.' | b'/' | b':' => {}
+                b'!'..=b'~' => looks.signs += 1,
+                ..=b' ' => looks.blanks += 1,
+                _ => looks.foreign += 1,
+            }
+            before = b;
+        }
+        looks
+    }
+}
+
 /// Whether a machine made the value to be a key.
 fn is_key(value: &[u8]) -> bool {
-    let printable = value.iter().all(|b| b.is_ascii_graphic());
-    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
-    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    (MIN_SECRET..=MAX_VALUE).contains(&value.len())
-        && printable
-        && letters > 0
-        && (digits > 0 || has_inner_capital(value))
+    if !(MIN_SECRET..=MAX_VALUE).contains(&value.len()) {
+        return false;
+    }
+    let looks = Looks::of(value);
+    looks.foreign == 0
+        && looks.blanks == 0
+        && looks.letters > 0
+        && (looks.digits > 0 || looks.inner_capital)
         && !is_uuid(value)
         && !is_name(value)
         && entropy(value) >= MIN_ENTROPY
@@ -97,16 +130,16 @@ fn is_key(value: &[u8]) -> bool {
 /// Whether a person may have chosen the value as a password.
 fn is_password(value: &[u8], kept: Kept) -> bool {
     let least = if matches!(kept, Kept::Spoken | Kept::Written) { MIN_SPOKEN } else { MIN_PASSWORD };
-    let digits = value.iter().any(u8::is_ascii_digit);
-    let letters = value.iter().any(u8::is_ascii_alphabetic);
-    let symbols =
-        value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
-    let strong = letters && (digits || symbols || has_inner_capital(value)) || digits && symbols;
+    if !(least..=128).contains(&value.len()) {
+        return false;
+    }
+    let looks = Looks::of(value);
+    let (digits, letters, signs) = (looks.digits > 0, looks.letters > 0, looks.signs > 0);
+    let strong = letters && (digits || signs || looks.inner_capital) || digits && signs;
     let assigned = matches!(kept, Kept::Assigned | Kept::Bare);
     let plain = assigned && (value.len() >= MIN_SPOKEN && letters || digits);
     let wordy = is_name(value);
-    (least..=128).contains(&value.len())
-        && !value.iter().any(|b| *b <= b' ')
+    looks.blanks == 0
         && (strong || plain || wordy)
         && !is_uuid(value)
         && !is_hash(value)
@@ -355,19 +388,9 @@ fn is_hash(value: &[u8]) -> bool {
 
 /// Shannon's entropy in bits per byte.
 fn entropy(value: &[u8]) -> f32 {
-    let mut counts = [0_u16; 256];
-    for &b in value {
-        if let Some(count) = counts.get_mut(usize::from(b)) {
-            *count = count.saturating_add(1);
-        }
-    }
-    let length = f32::from(u16::try_from(value.len()).unwrap_or(u16::MAX));
-    counts
-        .chunks(8)
-        .filter(|counts| counts.iter().any(|&count| count > 0))
-        .flatten()
-        .filter(|&&count| count > 0)
-        .map(|&count| f32::from(count) / length)
-        .map(|share| -share * share.log2())
-        .sum()
+    let mut bytes = value.to_vec();
+    bytes.sort_unstable();
+    let count = |bytes: &[u8]| f32::from(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+    let shares = bytes.chunk_by(|a, b| a == b).map(|alike| count(alike) / count(value));
+    shares.map(|share| -share * share.log2()).sum()
 }

@@ -153,7 +153,10 @@ fn last_word(label: &[u8]) -> Word {
     let label = kept(label);
     let mut word = Word::default();
     let Some(last) = label.iter().rposition(u8::is_ascii_alphabetic) else { return word };
-    let mut start = last;
+    // Small letters have no hump among them.
+    let small =
+        label.get(..=last).unwrap_or_default().iter().rev().take_while(|b| b.is_ascii_lowercase()).count();
+    let mut start = (last + 1 - small).min(last);
     while !starts_word(label, start) {
         start -= 1;
     }

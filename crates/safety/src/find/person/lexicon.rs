@@ -119,7 +119,12 @@ pub(super) fn kind(folded: &[u8]) -> Kind {
 /// Whether a list has the word, and not as a name.
 pub(crate) fn is_everyday(word: &[u8]) -> bool {
     let mut folded = Folded::default();
-    std::str::from_utf8(word).unwrap_or_default().chars().for_each(|c| folded.push(c));
+    if word.iter().all(u8::is_ascii_alphabetic) {
+        folded.push_small(word);
+        folded.bytes.make_ascii_lowercase();
+    } else {
+        std::str::from_utf8(word).unwrap_or_default().chars().for_each(|c| folded.push(c));
+    }
     WORDS.get(folded.as_slice()).is_some_and(|kind| kind.is_no_name())
 }
 

@@ -318,9 +318,15 @@ fn before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
     labelled::find_before_label(text, at).or_else(|| assign::before_label(text, at))
 }
 
-/// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age.
+/// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age, and
+/// not the rest of a day or a version.
 fn worth_a_label(text: &Text<'_>, groups: &groups::Groups) -> bool {
     let Some(first) = groups.as_slice().first() else { return false };
+    let joined = matches!(text.before(first.start, 1), Some(b'-' | b'.'))
+        && text.before(first.start, 2).is_some_and(|b| b.is_ascii_digit());
+    if joined && first.len() < labelled::MIN_PLAIN {
+        return false;
+    }
     if first.len() > 2 || first.then.is_some() || text.slice(first.start, first.end).starts_with(b"9") {
         return true;
     }
