@@ -277,7 +277,7 @@ mod tests {
             "host/10.0.0.5",
             "web/52.4.5.6",
             "GET /ip/8.8.8.8",
-            "kernel: dropped 8.8.8.8",
+            "kernel: dropped 88.8.8.8",
             "addr:8.8.8.8",
         ] {
             assert_eq!(found(address).len(), 1, "{address}");
