@@ -93,7 +93,8 @@ impl Machine {
 fn plain_word(bytes: &[u8], at: usize, floor: usize, watched: &Watched) -> Option<usize> {
     let rest = bytes.get(at..)?;
     // Longer words may encode something.
-    let length = rest.iter().take(encoded::MIN_RUN).position(|b| !b.is_ascii_lowercase())?;
+    let near = rest.get(..encoded::MIN_RUN).unwrap_or(rest);
+    let length = near.iter().position(|b| !b.is_ascii_lowercase())?;
     let (word, behind) = rest.split_at_checked(length)?;
     let parted = match behind {
         [b'.' | b'-' | b':', next, ..] => {
