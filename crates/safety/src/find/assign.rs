@@ -29,8 +29,6 @@ const MAX_VALUE: usize = 256;
 const MAX_NAME: usize = 40;
 /// The longest remark between a label and its mark.
 const MAX_REMARK: usize = 24;
-/// Backslashes before a quote in documents within documents, and spaces.
-const MAX_ESCAPES: usize = 8;
 
 /// A value that is announced as a secret, and looks like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +133,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if text.get(end) == Some(b'\n') {
         return below(text, end, label);
     }
-    if let Some(value) = setting(text, at, end, label).or_else(|| argument(text, at, end, label)) {
+    if let Some(value) = setting(text, at, end, label).or_else(|| command::argument(text, at, end, label)) {
         return Some(value);
     }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
@@ -165,7 +163,7 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
     if matches!(label.phrase, IDENTIFIED | "requirepass" | "masterauth") {
         return true;
     }
-    if is_option(text, at) {
+    if command::is_option(text, at) {
         return true;
     }
     let behind = text.slice(at.saturating_sub(MAX_NAME), at).to_ascii_lowercase();
@@ -179,29 +177,6 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
             let words = login.split(|b| matches!(b, b' ' | b'/' | b','));
             words.filter(|word| !word.is_empty()).count() == 2
         })
-}
-
-/// The argument behind an option in a list of arguments, whose name ends at `end`: `["--password", "…"]`.
-fn argument(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
-    let quote = text.run(end, MAX_ESCAPES, |b| b == b'\\');
-    if !matches!(text.get(quote), Some(b'"' | b'\'')) || text.get(quote + 1) != Some(b',') {
-        return None;
-    }
-    if !is_option(text, at) {
-        return None;
-    }
-    let start = text.run(quote + 2, MAX_ESCAPES, |b| matches!(b, b' ' | b'\\'));
-    let (start, end, quoted) = value_at(text, start)?;
-    // Within a document within a document, the closing quote is escaped as well.
-    let escapes = text.slice(start, end).iter().rev().take_while(|&&b| b == b'\\').count();
-    (quoted && text.get(start) != Some(b'-'))
-        .then(|| judge(text, start, end - escapes, label, Kept::Written))?
-}
-
-/// Whether the word at `at` belongs to an option, `--db-password`.
-fn is_option(text: &Text<'_>, at: usize) -> bool {
-    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
-    text.slice(start, at + 1).starts_with(b"--")
 }
 
 /// The argument of the call whose bracket stands at `at`, if it sets a secret: `setPassword("…")`.

@@ -4,7 +4,7 @@
 use super::judge::{Kept, judge};
 use super::outright::is_mixed;
 use super::place::value_at;
-use super::{MAX_NAME, Value};
+use super::{MAX_NAME, Value, is_option_byte};
 use crate::Entity;
 use crate::labels::{Label, Says};
 use crate::text::{LOOK_BEHIND, Text};
@@ -14,6 +14,9 @@ static LOGIN: Label = Label { phrase: "-u name", says: Says::Kinds(&[Entity::Pas
 
 static ENTRY: Label =
     Label { phrase: "host:port:database:user", says: Says::Kinds(&[Entity::Password]), near: true };
+
+/// Backslashes before a quote in documents within documents, and spaces.
+const MAX_ESCAPES: usize = 8;
 
 /// Commands that take a password behind an option of one letter, and whether with nothing between.
 const COMMANDS: [(&[u8], u8, bool); 12] = [
@@ -119,6 +122,29 @@ pub(super) fn behind_auth(text: &Text<'_>, at: usize) -> Option<Value> {
     let comma = text.get(user) == Some(quote) && text.get(user + 1) == Some(b',');
     let (start, end, quoted) = value_at(text, text.run(user + 2, 2, |b| b == b' ')).filter(|_| comma)?;
     quoted.then(|| judge(text, start, end, &LOGIN, Kept::Assigned))?
+}
+
+/// The argument behind an option in a list of arguments, whose name ends at `end`: `["--password", "…"]`.
+pub(super) fn argument(text: &Text<'_>, at: usize, end: usize, label: &'static Label) -> Option<Value> {
+    let quote = text.run(end, MAX_ESCAPES, |b| b == b'\\');
+    if !matches!(text.get(quote), Some(b'"' | b'\'')) || text.get(quote + 1) != Some(b',') {
+        return None;
+    }
+    if !is_option(text, at) {
+        return None;
+    }
+    let start = text.run(quote + 2, MAX_ESCAPES, |b| matches!(b, b' ' | b'\\'));
+    let (start, end, quoted) = value_at(text, start)?;
+    // Within a document within a document, the closing quote is escaped as well.
+    let escapes = text.slice(start, end).iter().rev().take_while(|&&b| b == b'\\').count();
+    (quoted && text.get(start) != Some(b'-'))
+        .then(|| judge(text, start, end - escapes, label, Kept::Written))?
+}
+
+/// Whether the word at `at` belongs to an option, `--db-password`.
+pub(super) fn is_option(text: &Text<'_>, at: usize) -> bool {
+    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
+    text.slice(start, at + 1).starts_with(b"--")
 }
 
 /// Whether the colon stands behind the name in `-u name:password` or `--user name:password`.
