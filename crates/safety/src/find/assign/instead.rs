@@ -30,7 +30,7 @@ pub(super) fn is_hash(value: &[u8]) -> bool {
             })
         })
     };
-    let until = |rest: &'_ [u8], ends: &[u8]| rest.iter().position(|b| ends.contains(b));
+    let until = |rest: &[u8], ends: &[u8]| rest.iter().position(|b| ends.contains(b));
     match value {
         [b'$', rest @ ..] => until(rest, b"$").and_then(|end| rest.get(..end)).is_some_and(|name| {
             SCHEMES.iter().any(|scheme| name.eq_ignore_ascii_case(scheme)) || family(name)
