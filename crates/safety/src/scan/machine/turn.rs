@@ -246,7 +246,7 @@ impl Machine {
         }
     }
 
-    /// Behind this nothing was told that a plain word may be, and what stands beside it is no hit.
+    /// From here on a plain word is no secret that was told, and stands right behind no hit.
     pub(super) fn calm_from(&self) -> usize {
         self.spoken.max(self.beside()).max(self.floor + 1)
     }
