@@ -5,6 +5,7 @@
 //! that are aligned with it. For rows in SQL see [`crate::tuples`].
 
 use crate::Entity;
+use crate::alphabet::{Alphabet, alphabet};
 use crate::entity::Class;
 use crate::find::person::label::Subject;
 use crate::grid::Grid;
@@ -76,20 +77,22 @@ pub(crate) struct Columns {
     passed: bool,
 }
 
+/// The bytes behind which a cell may begin.
+pub(crate) static BORDERS: Alphabet = alphabet!(b'\n' | b'\\' | b'[' | b'(' | b'*' | b'~' | b'|' | b'>');
+
 /// Whether a cell may begin behind the byte at `at`: of most brackets, what stands before them tells that none does.
 pub(crate) fn is_border(bytes: &[u8], at: usize) -> bool {
     let behind = |marks: &[u8]| {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         before.is_none_or(|b| b.is_ascii_whitespace() || marks.contains(b))
     };
-    match bytes.get(at) {
-        Some(b'\n' | b'>' | b'|' | b'*' | b'~') => true,
+    match bytes.get(at).filter(|b| BORDERS.has(**b)) {
         Some(b'\\') => bytes.get(at + 1).is_none_or(|b| *b == b'n'),
         // A list within a list.
         Some(b'[') => behind(b"[,"),
         // Behind `VALUES` and between two rows.
         Some(b'(') => behind(b"sS),"),
-        _ => false,
+        border => border.is_some(),
     }
 }
 

@@ -45,6 +45,11 @@ impl Said {
         self.distance == 0 && self.label.is_some_and(|label| label.says == Says::Other)
     }
 
+    /// Whether the number of somebody may be the one to call, where it is written like that.
+    pub(crate) fn may_call(&self) -> bool {
+        self.label.is_some_and(|label| label.phrase == "customer number")
+    }
+
     /// The labels, each with the kinds it announces.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &'static Label> {
         self.label.into_iter().chain(self.also)

@@ -50,7 +50,11 @@ pub(crate) struct Place {
 /// Whether nothing but commas and the like stands between two values of a list.
 fn is_list_gap(between: &[u8]) -> bool {
     const WORDS: [&[u8]; 3] = [b"and", b"or", b""];
-    between.len() <= 8 && between.split(|b| b" ,/&|\"'".contains(b)).all(|word| WORDS.contains(&word))
+    // Behind a string that ends, another list goes on.
+    let quotes = between.iter().filter(|b| **b == b'"').count();
+    between.len() <= 8
+        && quotes % 2 == 0
+        && between.split(|b| b" ,/&|\"'".contains(b)).all(|word| WORDS.contains(&word))
 }
 
 /// The bytes under inspection.

@@ -2,15 +2,19 @@
 //!
 //! The name says that a secret follows, here; the value has to look like one, see [`judge`].
 
+mod behind;
 mod command;
+mod instead;
 mod judge;
 mod markup;
+mod outright;
 mod phrase;
 mod place;
 
+pub(crate) use self::behind::before_label;
 pub(crate) use self::command::behind_flag;
 pub(crate) use self::judge::is_aws_secret;
-use self::judge::{Kept, has_inner_capital, judge, may_be_told};
+use self::judge::{Kept, has_inner_capital, judge, may_be_told, stands_for_another};
 pub(crate) use self::markup::{behind_bar, behind_tag};
 use self::place::{behind_scheme, ends_value, value_at};
 use super::Hit;
@@ -47,6 +51,8 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
     let mark = text.get(at)?;
     if mark == b':'
         && let Some(value) = command::behind_user(text, at)
+            .or_else(|| command::behind_entry(text, at))
+            .or_else(|| command::behind_creds(text, at))
     {
         return Some(value);
     }
@@ -84,7 +90,7 @@ pub(crate) fn behind_mark(text: &Text<'_>, at: usize) -> Option<Value> {
 
 /// The secret that is told behind the word that ends at `end`: `password is …`, `Bearer …`.
 pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
-    const VERBS: [&[u8]; 22] = [
+    const VERBS: [&[u8]; 24] = [
         b" is: ",
         b" is now ",
         b" is ",
@@ -96,6 +102,8 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
         b" reset to ",
         b" set to ",
         b" should be ",
+        b" will be ",
+        b" would be ",
         b" to ",
         b" = ",
         b" - ",
@@ -116,6 +124,8 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     match text.get(end)? {
         b' ' | b'\n' => {}
         b'"' | b'\'' if text.get(end + 1) == Some(b',') => {}
+        // The quote around an argument, in a document within a document.
+        b'\\' => {}
         _ => return None,
     }
     let said = hints::before(text.slice(end.saturating_sub(LOOK_BEHIND).max(at.saturating_sub(24)), end));
@@ -123,7 +133,7 @@ pub(crate) fn spoken(text: &Text<'_>, at: usize, end: usize) -> Option<Value> {
     if text.get(end) == Some(b'\n') {
         return below(text, end, label);
     }
-    if let Some(value) = setting(text, at, end, label) {
+    if let Some(value) = setting(text, at, end, label).or_else(|| command::argument(text, at, end, label)) {
         return Some(value);
     }
     let Some(verb) = VERBS.iter().find(|verb| text.starts_with(end, verb)) else {
@@ -153,8 +163,7 @@ fn takes_next(text: &Text<'_>, at: usize, label: &Label) -> bool {
     if matches!(label.phrase, IDENTIFIED | "requirepass" | "masterauth") {
         return true;
     }
-    let start = at - (1..=MAX_NAME).take_while(|&n| text.before(at, n).is_some_and(is_option_byte)).count();
-    if text.slice(start, at + 1).starts_with(b"--") {
+    if command::is_option(text, at) {
         return true;
     }
     let behind = text.slice(at.saturating_sub(MAX_NAME), at).to_ascii_lowercase();
@@ -208,7 +217,8 @@ fn below(text: &Text<'_>, end: usize, label: &'static Label) -> Option<Value> {
     let behind = text.near(end);
     let line = behind.rsplit(|b| *b == b'\n').next()?;
     let words = line.split(|b| *b == b' ').count();
-    let alone = words <= 3 && line.iter().all(|b| b.is_ascii_alphabetic() || *b == b' ' || *b >= 0x80);
+    let alone =
+        words <= 3 && line.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_') || *b >= 0x80);
     let (start, value_end, _) = value_at(text, end + 1).filter(|_| alone)?;
     let ends = matches!(text.get(value_end), None | Some(b'\n' | b'\r'));
     ends.then(|| judge(text, start, value_end, label, Kept::Written))?
@@ -255,14 +265,24 @@ pub(crate) fn told(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if open || is_pair(text.slice(start, end)) || is_key_of_another(text, end) {
         return None;
     }
-    let inner_capital = has_inner_capital(text.slice(start, end));
+    let written = text.slice(start, end);
     // What would only be a password has to look like more than a word with a sign.
-    if label.kinds() == [Entity::Password] && !said.asked && !inner_capital {
+    let plain = || !written.iter().any(u8::is_ascii_digit) && !has_inner_capital(written);
+    if label.kinds() == [Entity::Password] && !said.asked && plain() {
         return None;
     }
     let value = judge(text, start, end, label, Kept::Spoken)?;
-    let strong = value.entity != Entity::Password || said.asked || inner_capital;
-    strong.then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+    let strong = value.entity != Entity::Password || outright::is_believed(text, at, written, said);
+    (strong && !is_rest_of_another(text, at, end))
+        .then(|| Hit::closed(value.entity, value.end).said_by(value.label))
+}
+
+/// Whether the token begins before `at`, and as a whole stands for a secret, or is the hash of one: `$2b$12$…`, `{SSHA}…`.
+fn is_rest_of_another(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let part =
+        |n: &usize| text.before(at, *n).is_some_and(|b| !ends_value(b) && !matches!(b, b'=' | b':' | b'('));
+    let before = (1..=MAX_NAME).take_while(part).count();
+    before > 0 && stands_for_another(text.slice(at - before, end))
 }
 
 /// Whether the letters up to `end` are a word and a whole value, or what is there already shows that they begin none:
@@ -330,24 +350,34 @@ fn name_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
 }
 
 /// The label of a secret that names the slot whose value the mark introduces: `{"name":"password","value":…}`,
-/// `name="password" value=…`.
+/// `name="password" value=…`, `{"question":"Wifi password?","answer":…}`, `variable "db_password" { default = … }`.
 fn slot_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {
+    const SLOTS: [&[u8]; 3] = [b"value", b"answer", b"default"];
     let behind = text.near(at).trim_ascii_end();
-    let behind = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
-    let before = behind.len().checked_sub(VALUE.len())?;
-    let (named, word) = behind.split_at_checked(before)?;
-    if !word.eq_ignore_ascii_case(VALUE) || named.last().is_some_and(u8::is_ascii_alphanumeric) {
+    let unquoted = behind.strip_suffix(b"\"").or(behind.strip_suffix(b"'")).unwrap_or(behind);
+    // In a document within a document.
+    let behind = if unquoted.len() < behind.len() { trim_escapes(unquoted) } else { unquoted };
+    if !matches!(behind.last()? | 0x20, b'e' | b'r' | b't') {
         return None;
     }
-    let said = hints::before(behind);
+    let named = SLOTS.iter().find_map(|slot| {
+        let (named, word) = behind.split_at_checked(behind.len().checked_sub(slot.len())?)?;
+        word.eq_ignore_ascii_case(slot).then_some(named)
+    })?;
+    if named.last().is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let said = hints::before(named);
     // `"type":"text"` may stand between.
     let typed = said.distance == 2
         && memchr::memmem::rfind(named, b"type").is_some_and(|place| named.len() - place <= MAX_REMARK);
     said.secret_at_all().filter(|_| said.distance == 0 || typed)
 }
 
-/// The key of what another key names.
-const VALUE: &[u8] = b"value";
+fn trim_escapes(text: &[u8]) -> &[u8] {
+    let escapes = text.iter().rev().take_while(|&&b| b == b'\\').count();
+    text.get(..text.len() - escapes).unwrap_or_default()
+}
 
 /// The parameter of a query that gives access to what the URL names: `?…&sig=…`.
 fn parameter_before(text: &Text<'_>, at: usize) -> Option<&'static Label> {

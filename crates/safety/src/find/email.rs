@@ -30,7 +30,8 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     let end = domain_end(text, domain)?;
-    (!is_remote(text, local, end)).then(|| Hit::closed(Entity::EmailAddress, end))
+    let other = is_remote(text, local, end) || is_login(text, at) || is_message(text, at);
+    (!other && !is_place(text.slice(domain, end))).then(|| Hit::closed(Entity::EmailAddress, end))
 }
 
 /// Where the `@` of an address that starts at `at` would stand.
@@ -81,9 +82,34 @@ fn domain_end(text: &Text<'_>, start: usize) -> Option<usize> {
     best
 }
 
-/// `git@host:path`, the name of a repository.
+/// `git@host:path`, the name of a repository or of a place on another machine.
 fn is_remote(text: &Text<'_>, local: &[u8], end: usize) -> bool {
-    matches!(local, b"git" | b"hg" | b"svn") && matches!(text.get(end), Some(b':' | b'/'))
+    let repository = matches!(local, b"git" | b"hg" | b"svn") && matches!(text.get(end), Some(b':' | b'/'));
+    // `root@db7.internal:~#`, `app@db7.example.com:/srv`
+    repository || text.get(end) == Some(b':') && matches!(text.get(end + 1), Some(b'~' | b'/'))
+}
+
+/// Whether the command before it logs in there: `ssh app@db7.example.com`.
+fn is_login(text: &Text<'_>, at: usize) -> bool {
+    text.before(at, 1) == Some(b' ') && text.near(at).ends_with(b"ssh ")
+}
+
+/// Whether it is the id of a message: `Message-ID: <2024.1@mail.example.com>`.
+fn is_message(text: &Text<'_>, at: usize) -> bool {
+    const FIELDS: [&[u8]; 3] = [b"message-id: <", b"in-reply-to: <", b"references: <"];
+    let names = |near: &[u8], field: &[u8]| {
+        let start = near.len().checked_sub(field.len());
+        start.and_then(|start| near.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(field))
+    };
+    text.before(at, 1) == Some(b'<') && FIELDS.iter().any(|field| names(text.near(at), field))
+}
+
+/// Whether the domain is one that gets no mail: that within a cluster of Kubernetes, or a version, `pkg@v1.2.zip`.
+fn is_place(domain: &[u8]) -> bool {
+    let numbers = |b: &&[u8]| !b.is_empty() && b.iter().all(u8::is_ascii_digit);
+    let mut labels = domain.split(|b| *b == b'.');
+    let version = labels.next().and_then(|first| first.strip_prefix(b"v")).filter(numbers).is_some();
+    domain.ends_with(b"cluster.local") || version && labels.next().filter(numbers).is_some()
 }
 
 /// What the local part is made of; the letters are those of Latin-1 and Latin Extended too, of two bytes in UTF-8.

@@ -69,7 +69,72 @@ fn is_version(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
     let identifier = (a, b, c) == (1, 3, 6) && d == 1 || (a, b) == (2, 5) && matches!(c, 4 | 29);
     // Under a key that says version, what comes first is one.
     let announced = at == 0 && text.hints.version || hints::version::announces(text.behind(at));
-    product || identifier || announced || behind_a_product(text, at, address)
+    product || identifier || announced || behind_a_product(text, at, address) || is_package(text, at, address)
+}
+
+/// Whether the number is joined to what it is the version of: `nginx/1.25.3.1`, `pkg@1.2.3.4`, `acme/api:1.2.3.4`. Versions
+/// begin with small numbers; an address in a private network, or with a port behind it, is one.
+fn is_package(text: &Text<'_>, at: usize, address: Ipv4Addr) -> bool {
+    /// What stands in front of an address in paths and logs.
+    const HOSTS: [&[u8]; 24] = [
+        b"ip",
+        b"ips",
+        b"ipv4",
+        b"ip4",
+        b"host",
+        b"hosts",
+        b"hostname",
+        b"dns",
+        b"inet",
+        b"tcp",
+        b"udp",
+        b"node",
+        b"server",
+        b"addr",
+        b"src",
+        b"dst",
+        b"peer",
+        b"via",
+        b"route",
+        b"net",
+        b"cidr",
+        b"localhost",
+        b"whois",
+        b"lookup",
+    ];
+    /// Who logs in somewhere.
+    const USERS: [&[u8]; 10] =
+        [b"root", b"admin", b"ubuntu", b"user", b"git", b"deploy", b"pi", b"centos", b"postgres", b"vagrant"];
+    let first = address.octets()[0];
+    let Some(joint @ (b'/' | b'@' | b':')) = text.before(at, 1) else { return false };
+    if first >= 20 || first == 10 {
+        return false;
+    }
+    let port = text.run(at, MAX_V4, |b| b.is_ascii_digit() || b == b'.');
+    if text.get(port) == Some(b':') && text.get(port + 1).is_some_and(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let near = text.near(at - 1);
+    let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'@' | b':');
+    let start = near.iter().rposition(|b| !part(b)).map_or(0, |last| last + 1);
+    let (before, name) = near.split_at_checked(start).unwrap_or_default();
+    let is_one_of = |known: &[&[u8]]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let starts = name.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'@');
+    let plain = |more: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || more.contains(b));
+    let package = match joint {
+        b'/' => plain(b"-_") && !is_one_of(&HOSTS),
+        b'@' => plain(b"-_./@") && !is_one_of(&USERS) && !logs_in(before),
+        _ => plain(b"-_./") && name.contains(&b'/'),
+    };
+    starts && package
+}
+
+/// Whether the words before a user's name say that somebody logs in.
+fn logs_in(before: &[u8]) -> bool {
+    const COMMANDS: [&[u8]; 8] = [b"ssh", b"scp", b"sftp", b"rsync", b"login", b"user", b"mosh", b"connect"];
+    let mut words =
+        before.split(|b| !b.is_ascii_alphanumeric()).rev().filter(|word| !word.is_empty()).take(6);
+    words.any(|word| COMMANDS.iter().any(|command| word.eq_ignore_ascii_case(command)))
 }
 
 /// Whether the word before makes it a version: `AssemblyVersion("9.1.6.0")`, and of small numbers also a product,
@@ -177,4 +242,45 @@ fn is_path(run: &[u8]) -> bool {
     // Eight pairs: the longer form of a hardware address.
     let pairs = groups == 8 && run.len() == 23;
     pairs || !digits || groups < 2 && first < 3 || groups < 4 && (1..=2).contains(&first)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Scanner;
+
+    #[test]
+    fn versions_are_told_from_addresses() {
+        let found = |text: &str| {
+            let spans = Scanner::new().scan(text);
+            spans.iter().map(|span| text[span.start..span.end].to_owned()).collect::<Vec<_>>()
+        };
+        for version in [
+            "nginx/1.25.3.1 started",
+            "User-Agent: agent/1.2.3.4",
+            "image: acme/api:1.2.3.4",
+            "tag: 1.2.3.4",
+            "kernel 5.15.0.91",
+            "fw 4.2.1.9",
+            "see § 4.3.2.1",
+            "pkg@1.2.3.4",
+            "@acme/ui@1.2.3.4",
+            "gem 'rails', '6.1.7.2'",
+            "Bumps foo from 6.1.7.1 to 6.1.7.2",
+        ] {
+            assert_eq!(found(version), Vec::<String>::new(), "{version}");
+        }
+        for address in [
+            "ssh root@3.4.5.6",
+            "ssh bob@3.4.5.6",
+            "http://3.4.5.6/x",
+            "db/3.4.5.6:5432",
+            "host/10.0.0.5",
+            "web/52.4.5.6",
+            "GET /ip/8.8.8.8",
+            "kernel: dropped 88.8.8.8",
+            "addr:8.8.8.8",
+        ] {
+            assert_eq!(found(address).len(), 1, "{address}");
+        }
+    }
 }

@@ -1,22 +1,27 @@
 //! What is known by a label: an identifier that keeps the rules of the kind which a word or a key in front announces.
 
+mod behind;
 mod form;
+mod pair;
 mod topic;
 
 use std::cell::LazyCell;
 
+pub(in crate::find) use self::behind::words_behind;
+pub(crate) use self::behind::{find_before_label, find_day_before_label};
 use self::form::{
     is_driver_license, is_great_age, is_itin, is_passport, is_record, is_serial, is_some_license, is_swedish,
     is_us_passport,
 };
 pub(super) use self::form::{is_mbi, is_nino, is_short};
+pub(crate) use self::pair::find as find_pair;
 pub(super) use self::topic::speaks_of_a_card;
-use self::topic::speaks_of_money;
+use self::topic::{is_at_a_bank, is_counted};
 use super::checksum as check;
 use super::groups::{Separator, joined};
 use super::token::{Id, Token};
 use super::{Hit, date, phone, swift};
-use crate::hints::{self, Said};
+use crate::hints::Said;
 use crate::text::Text;
 use crate::{Class, Entity};
 
@@ -27,13 +32,20 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     if !said.something() && text.behind(at).ends_with(b"(b. ") {
         return date::find(text, at).map(|end| Hit::closed(Entity::DateOfBirth, end).said_by("b"));
     }
-    // `05.10.1953 geboren`
+    // `05.10.1953 geboren`, `1944-03-10 is her date of birth`
     if digit
         && said.announces(Entity::DateOfBirth).is_none()
         && !said.other()
-        && let Some(end) = date::find(text, at).filter(|end| text.starts_with(*end, b" geboren"))
+        && let Some(end) = date::find(text, at)
     {
-        return Some(Hit::closed(Entity::DateOfBirth, end).said_by("geboren"));
+        if text.starts_with(end, b" geboren") {
+            return Some(Hit::closed(Entity::DateOfBirth, end).said_by("geboren"));
+        }
+        if !said.something()
+            && let Some(hit) = behind::day_before_label(text, at, end)
+        {
+            return Some(hit);
+        }
     }
     if !said.something() || digit && matches!(joined(text, at), Some(Separator::Dash | Separator::Dot)) {
         return None;
@@ -42,6 +54,9 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
     let joined_to_word = matches!(text.before(at, 1), Some(b'_' | b'-'))
         && text.before(at, 2).is_some_and(|b| b.is_ascii_alphanumeric());
     if joined_to_word && said.distance > 0 {
+        return None;
+    }
+    if !digit && behind::is_label(text, at) {
         return None;
     }
     let token = LazyCell::new(|| Token::read(text, at));
@@ -54,6 +69,10 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
         if label.kinds() == [Entity::Cvv] && elsewhere() {
             continue;
         }
+        // `total patients: 42365`; `DL-1818734`, which is the name of something.
+        if is_counted(text, at, label.phrase) || label.phrase == "dl" && text.before(at, 1) == Some(b'-') {
+            continue;
+        }
         for &entity in label.kinds().iter().filter(|kind| kind.class() != Class::Secret) {
             let day = matches!(
                 entity,
@@ -62,7 +81,11 @@ pub(crate) fn find(text: &Text<'_>, at: usize, said: &Said) -> Option<Hit> {
             if moment && !day {
                 continue;
             }
-            if entity == Entity::UsBankNumber && label.phrase == "account" && !speaks_of_money(text, at) {
+            if entity == Entity::UsBankNumber && !is_at_a_bank(text, at, label.phrase) {
+                continue;
+            }
+            // `"phone verified, DOB on file",2026-02-03`
+            if day && said.distance > 0 && text.near(at).ends_with(b"\",") {
                 continue;
             }
             if best.is_none_or(|best| best.entity.score() < entity.score())
@@ -92,40 +115,8 @@ fn is_moment(text: &Text<'_>, at: usize) -> bool {
         && text.get(at + 13) == Some(b':')
 }
 
-/// Digits that a plain number has at least, to be looked at for a label behind it.
+/// Digits that the rest of a day or a version has not.
 pub(crate) const MIN_PLAIN: usize = 7;
-
-/// The longest label behind a value.
-const MAX_LABEL: usize = 32;
-
-/// Words of it.
-const MAX_LABEL_WORDS: usize = 4;
-
-/// A plain number whose label stands behind it: `536904399 (SSN)`, `2125550123 is my phone number`.
-pub(crate) fn find_before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
-    const LINKS: [&[u8]; 5] = [b" (", b" is ", b" was ", b" as ", b" = "];
-    let end = text.run(at, 18, |b| b.is_ascii_digit());
-    if end - at < MIN_PLAIN || end - at > 17 {
-        return None;
-    }
-    let link = LINKS.iter().find(|link| text.starts_with(end, link))?;
-    let start = end + link.len();
-    let label_end = text.run(start, MAX_LABEL, |b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\''));
-    // What a value or a mark follows is the label of something else.
-    if text
-        .get(label_end)
-        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b':' | b'=' | b'#' | b'_' | b'-'))
-    {
-        return None;
-    }
-    // `… is the NPI of Dr Lee`
-    let words = text.slice(start, label_end);
-    let ends =
-        (0..=words.len()).filter(|&end| words.get(end).is_none_or(|b| *b == b' ')).take(MAX_LABEL_WORDS);
-    ends.map(|end| hints::before(words.get(..end).unwrap_or_default()))
-        .find(|said| said.something() && said.distance == 0)
-        .and_then(|said| find(text, at, &said))
-}
 
 /// Where a value of this kind that starts at `at` ends.
 fn end_of(text: &Text<'_>, at: usize, token: &Token, entity: Entity) -> Option<usize> {

@@ -11,12 +11,16 @@ const END: &[u8] = b"-----END";
 const DASHES: &[u8] = b"-----";
 
 /// Letters of a body that follow a line break; without one (a key in an environment variable that lost its
-/// lines) it takes more to tell a key from talk about keys.
+/// lines) it takes more to tell a key from talk about keys, and so it does behind the marks that quote a line.
 const BODY_AFTER_BREAK: usize = 4;
+const BODY_AFTER_MARK: usize = 16;
 const BODY_WITHOUT_BREAK: usize = 40;
 
-/// White space and written-out line breaks between the BEGIN line and the body.
-const MAX_GAP: usize = 16;
+/// White space, written-out line breaks and marks between the BEGIN line and the body.
+const MAX_GAP: usize = 48;
+
+/// Backslashes before the `n` of a line break: they double with each document within a document.
+const MAX_BACKSLASHES: usize = 32;
 
 pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !text.starts_with(at, BEGIN) {
@@ -34,25 +38,54 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// Whether key material follows, so that a sentence about PEM files is not swallowed.
 fn has_body(text: &Text<'_>, at: usize) -> bool {
-    let (mut body, mut broken) = (at, false);
+    let (mut body, mut broken, mut marked) = (at, false, false);
     while body - at < MAX_GAP {
-        match text.get(body) {
-            Some(b'\n' | b'\r') => broken = true,
-            Some(b' ' | b'\t') => {}
-            // Line breaks of JSON within JSON.
-            Some(b'\\') if matches!(text.get(body + 1), Some(b'n' | b'r')) => {
-                broken = true;
-                body += 1;
+        body = match text.get(body) {
+            Some(b' ' | b'\t') => body + 1,
+            // Before a line of a quotation, a comment, a table or a string that code puts together.
+            Some(b'>' | b'|' | b'#' | b'*' | b'+' | b'"' | b'\'' | b',') => {
+                marked = true;
+                body + 1
             }
-            _ => break,
-        }
-        body += 1;
+            _ => match line_break(text, body) {
+                Some(end) => {
+                    broken = true;
+                    end
+                }
+                None => break,
+            },
+        };
     }
-    let least = if broken { BODY_AFTER_BREAK } else { BODY_WITHOUT_BREAK };
+    let least = match (broken, marked) {
+        (true, false) => BODY_AFTER_BREAK,
+        (true, true) => BODY_AFTER_MARK,
+        _ => BODY_WITHOUT_BREAK,
+    };
     let header = |b: u8| b == b':' || b == b'-';
     text.run(body, least, |b| {
         b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') || broken && header(b)
     }) == body + least
+}
+
+/// Where a line break ends that starts at `at`: one that is there, or is written out as documents within documents, URLs
+/// and markup write it.
+fn line_break(text: &Text<'_>, at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b'\n' | b'\r' => Some(at + 1),
+        b'\\' => {
+            let end = text.run(at, MAX_BACKSLASHES, |b| b == b'\\');
+            // An escaped quote is none, but is passed over as well.
+            text.get(end).filter(|b| matches!(b, b'n' | b'r' | b'\n' | b'\r' | b'"' | b'\'')).map(|_| end + 1)
+        }
+        b'%' if text.starts_with(at, b"%0") => {
+            text.get(at + 2).filter(|b| matches!(b, b'A' | b'D' | b'a' | b'd')).map(|_| at + 3)
+        }
+        b'<' if text.starts_with(at, b"<br") => {
+            let end = text.run(at + 3, 3, |b| matches!(b, b' ' | b'/'));
+            (text.get(end) == Some(b'>')).then_some(end + 1)
+        }
+        _ => None,
+    }
 }
 
 /// Swallows up to and including the END line.

@@ -18,6 +18,7 @@ pub(crate) use self::lexicon::{Fnv, is_everyday, warm_up};
 pub(crate) use self::shape::words_within;
 use self::shape::{Part, Token, Tokens};
 use super::Hit;
+use crate::labels::{self, Key};
 use crate::{Entity, text::Text};
 
 /// Words of a name that is only known by what stands before it.
@@ -40,9 +41,18 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     {
         return None;
     }
+    // `Patient DOB June 3, 1990`
+    if first.upper && is_label(text.slice(at, first.end)) {
+        return None;
+    }
     let tokens = Tokens::read(text, at, Some(first))?;
     let (end, rule) = Name { text, tokens, cue }.judge()?;
     Some(Hit::closed(Entity::Person, end).by(rule))
+}
+
+/// Whether the acronym says what stands behind it.
+fn is_label(word: &[u8]) -> bool {
+    labels::ending(Key::exactly(word), |_| None).is_some_and(|label| !label.kinds().is_empty())
 }
 
 /// Whether a label or a title may stand before: then even an everyday word can be a name.

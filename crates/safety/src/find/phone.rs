@@ -34,7 +34,16 @@ pub(crate) fn find(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !plus && text.before(at, 1) == Some(b'(') && text.get(end) != Some(b')') {
         return None;
     }
+    if !plus && is_amount(text, at, end) {
+        return None;
+    }
     Some(Hit::closed(Entity::PhoneNumber, end))
+}
+
+/// Whether cents follow groups of thousands: `876.235.162,63`.
+fn is_amount(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let cents = || text.run(end + 1, 3, |b| b.is_ascii_digit()) == end + 3;
+    text.get(end) == Some(b',') && text.slice(at, end).contains(&b'.') && cents() && text.word_end(end + 3)
 }
 
 /// Where a number ends that a label announces: without country code and punctuation too.

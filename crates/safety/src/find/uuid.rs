@@ -9,6 +9,10 @@ const LENGTH: usize = 36;
 
 /// Where the UUID that starts at `at` ends. Asks no further than the first byte that is none of one.
 pub(crate) fn end(text: &Text<'_>, at: usize) -> Option<usize> {
+    // What is there already shows of most words that they are none.
+    if text.bytes().get(at + HYPHENS[0]).is_some_and(|b| *b != b'-') {
+        return None;
+    }
     let fits = (0..LENGTH).all(|i| {
         text.get(at + i).is_some_and(|b| if HYPHENS.contains(&i) { b == b'-' } else { b.is_ascii_hexdigit() })
     });

@@ -7,7 +7,12 @@ pub(crate) fn announces(behind: &[u8]) -> bool {
     let links = |word: &&[u8]| {
         !word.iter().all(u8::is_ascii_digit) && !matches!(*word, b"to" | b"from" | b"and" | b"or" | b"is")
     };
-    behind.split(|b| !b.is_ascii_alphanumeric()).rev().filter(links).take(2).any(says)
+    let mut words = behind.split(|b| !b.is_ascii_alphanumeric()).rev().filter(links);
+    let last = words.next().unwrap_or_default();
+    // `kernel 5.15.0.91`, but a line of a log begins with `kernel:` as well.
+    let beside = [&b"kernel"[..], b"tag"].iter().any(|word| last.eq_ignore_ascii_case(word));
+    let section = behind.trim_ascii_end().ends_with("§".as_bytes());
+    beside || section || says(last) || words.next().is_some_and(says)
 }
 
 /// Whether a key says that what stands under it is one.
@@ -20,7 +25,7 @@ pub(super) fn says_key(key: &[u8]) -> bool {
 }
 
 fn says(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 18] = [
+    const WORDS: [&[u8]; 30] = [
         b"version",
         b"versions",
         b"ver",
@@ -39,6 +44,18 @@ fn says(word: &[u8]) -> bool {
         b"upgrade",
         b"driver",
         b"sdk",
+        b"fw",
+        b"gem",
+        b"npm",
+        b"nuget",
+        b"semver",
+        b"bump",
+        b"bumps",
+        b"bumped",
+        b"upgraded",
+        b"upgrading",
+        b"downgrade",
+        b"downgraded",
     ];
     // `AssemblyVersion`
     if word.len() > 8 {

@@ -12,6 +12,37 @@ const MAX_UNKNOWN: usize = 4;
 /// Words that are looked at in all.
 pub(super) const MAX_WORDS: usize = 12;
 
+/// What is known about a secret, and may be told: `password_hint`, `token_endpoint`.
+const PROPERTIES: [&[u8]; 27] = [
+    b"name",
+    b"hint",
+    b"file",
+    b"filename",
+    b"path",
+    b"url",
+    b"uri",
+    b"endpoint",
+    b"usage",
+    b"expire",
+    b"expired",
+    b"expiry",
+    b"expiration",
+    b"ttl",
+    b"type",
+    b"length",
+    b"strength",
+    b"algorithm",
+    b"alg",
+    b"label",
+    b"description",
+    b"ref",
+    b"arn",
+    b"location",
+    b"manager",
+    b"provider",
+    b"format",
+];
+
 /// A word.
 #[derive(Clone, Copy, Default)]
 struct Word<'t> {
@@ -113,11 +144,18 @@ impl<'t> Words<'t> {
         let mut crossed = false;
         for index in 0..count {
             let Some(word) = self.get(index) else { break };
-            crossed |= word.crossed;
+            let ends_there = word.crossed;
+            crossed |= ends_there;
             match self.label(index) {
                 Some(label) if label.says == Says::Filler => {}
                 // `mrn_id`: the number of what stands before.
                 Some(label) if label.phrase == "id" && self.identifies(index + 1) => {}
+                // `api_key_name`, `password hint`: of the secret, and not it.
+                Some(label)
+                    if distance > 0 && label.is_secret() && !ends_there && self.is_property(index - 1) =>
+                {
+                    break;
+                }
                 Some(label) if distance == 0 || !label.near => {
                     let also = self.joined(index + label.words());
                     return Said { label: Some(label), also, distance, crossed, asked: false };
@@ -133,7 +171,7 @@ impl<'t> Words<'t> {
 
     /// Whether the word names a number that somebody is known by, so that an `id` behind it adds nothing.
     fn identifies(&mut self, index: usize) -> bool {
-        let adjacent = self.get(index - 1).is_some_and(|word| !word.crossed);
+        let adjacent = self.get(index).is_some_and(|word| !word.crossed);
         let number = |label: &&Label| {
             !label.near
                 && !label.is_secret()
@@ -143,6 +181,11 @@ impl<'t> Words<'t> {
                     .is_some_and(|kind| !matches!(kind, Entity::PhoneNumber | Entity::Age))
         };
         adjacent && self.label(index).filter(number).is_some()
+    }
+
+    /// Whether the word names what is known about a secret.
+    fn is_property(&mut self, index: usize) -> bool {
+        self.key(index).is_some_and(|key| PROPERTIES.iter().any(|known| key.is(known)))
     }
 
     /// The label in front of another, if `and`, `or` or a `/` joins them.

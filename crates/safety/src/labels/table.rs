@@ -54,10 +54,12 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "telefoonnummer", "gsm", "telefonsko", "mobiltelefon", "numéro de tél",
     ]),
     (Says::Kinds(&[UsNpi]), &[
-        "npi", "npinumber", "national provider", "provider identifier", "provider id", "!xx",
+        "npi", "npinumber", "national provider", "provider identifier", "provider id", "!xx", "npiregistry",
     ]),
     (Says::Kinds(&[UsMbi, MemberId]), &[
         "mbi", "medicare", "medicare beneficiary", "medicare id", "medicare number", "hicn",
+        "medicare beneficiary id", "medicare beneficiary number", "medicare beneficiary identifier", "medicare card",
+        "medicare card number", "beneficiary id", "beneficiary number",
     ]),
     (Says::Kinds(&[MedicalRecordNumber]), &[
         "mrn", "medical record", "med rec", "medrec", "medical rec", "patient id", "patient number",
@@ -99,7 +101,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "bankaccount", "beneficiary account", "direct deposit", "current account", "payee account", "kontonummer",
         "kontonr", "numéro de compte", "numero de compte", "número de cuenta", "numero de cuenta", "cuenta bancaria",
         "compte bancaire", "conto corrente", "numero di conto", "rekeningnummer", "bankkonto", "conta bancária",
-        "account ending", "bank number", "!a c number", "!account", "!dda", "demand deposit",
+        "account ending", "bank number", "!a c number", "!account", "!dda", "!a c", "demand deposit",
     ]),
     (Says::Kinds(&[UsPassport, Passport]), &[
         "passport", "passport number", "travel document", "passportnumber", "passportno", "code ppn",
@@ -115,7 +117,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "driver license", "driver license number", "driving license", "driver lic", "driver id",
         "driver permit", "operator license", "dmv", "!dl", "dln", "driverlicense", "driverslicense",
         "license dl", "code dl", "dlnumber", "license number", "drv lic", "driving permit", "dl number", "!cdl", "cdl number", "führerschein",
-        "führerscheinnummer", "permis de conduire", "driver license id",
+        "führerscheinnummer", "permis de conduire", "driver license id", "!d l", "license type driver",
     ]),
     (Says::Kinds(&[LicensePlate]), &[
         "license plate", "plate number", "number plate", "!plate", "registration plate", "vehicle plate",
@@ -146,7 +148,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "member id", "member number", "memberid", "subscriber id", "subscriber number", "!subscriber",
         "insurance id", "insurance number", "insurance member", "health plan", "health plan id",
         "health plan number", "insurance policy", "insurance policy number", "policy holder id",
-        "policyholder id", "beneficiary id", "beneficiary number", "medicaid", "medicaid id",
+        "policyholder id", "medicaid", "medicaid id",
         "medicaid number", "health insurance", "health insurance id", "health insurance number",
         "health plan beneficiary", "plan member", "group member", "enrollee id", "!member",
     ]),
@@ -204,7 +206,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "password plaintext", "password cleartext", "password confirmation", "password confirm", "userpass",
         "dbpass", "zugangspasswort", "dbpassword", "passwordvalue", "pgpassword",
         "adminpassword", "rootpassword", "identified by", "!requirepass",
-        "!masterauth",
+        "!masterauth", "wifi psk", "!psk", "wpa psk", "wpa passphrase", "wifi key",
     ]),
     (Says::Kinds(&[AwsSecretKey, GenericSecret]), &[
         "aws secret", "aws secret key", "aws secret access key", "secret access key", "awssecretaccesskey",
@@ -222,6 +224,7 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "personal access token", "oauth token", "security token", "token", "credential", "authorization",
         "access key", "accesskey", "api credential", "x api key", "x auth token", "app key",
         "application key", "deploy key", "integration key", "write key", "dsn key", "passkey",
+        "secret key base",
         "csrf token", "xsrf token", "session key", "token secret", "recovery key", "seed phrase", "storage key",
         "private key value", "secret value", "token value", "clé api", "clave api", "chave api", "clé secrète",
         "clave secreta", "api schlüssel", "geheimer schlüssel", "geheimschlüssel", "jeton", "jeton d accès",
@@ -258,7 +261,13 @@ pub(super) const TABLE: &[(Says, &[&str])] = &[
         "vat", "vat number", "company number", "registration", "ledger", "gl account", "cost center",
         "contract", "contract number", "agreement", "docket", "parcel", "permit", "loan", "loan number",
         "policy", "policy number", "rma", "return", "voucher", "coupon", "promo", 
-        "device model",
+        "device model", "routing table", "liquor license", "liquor license number", "business license",
+        "business license number", "fishing license", "fishing license number", "hunting license",
+        "hunting license number", "software license", "software license number", "professional license",
+        "professional license number", "contractor license", "contractor license number", "nursing license",
+        "nursing license number", "pilot license", "pilot license number", "building license",
+        "building license number", "trade license", "trade license number", "marriage license",
+        "marriage license number", "firearm license", "firearm license number",
     ]),
     (Says::Filler, &[
         "number", "is", "was", "are", "were", "be", "on", "of", "the", "a", "an", "my", "your", "his",

@@ -7,7 +7,7 @@ mod turn;
 
 use self::turn::Turn;
 use crate::Entity;
-use crate::columns::{self, Columns};
+use crate::columns::{BORDERS, Columns};
 use crate::find::assign::Value;
 use crate::find::database_url::UserInfo;
 use crate::find::{Swallowed, Tail};
@@ -105,7 +105,7 @@ impl Machine {
 
     /// Goes on to a place in a hit or at its end. A line may end, and a cell begin, within it.
     fn pass_hit(&mut self, text: &Text<'_>, to: usize) {
-        if (self.at..to).any(|at| columns::is_border(text.bytes(), at)) {
+        if text.slice(self.at, to).iter().any(|b| BORDERS.has(*b)) {
             self.columns.pass_border();
         }
         if self.columns.in_table() || self.columns.may_begin() {

@@ -124,10 +124,14 @@ fn emails() {
         icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
         https://user:pw@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
         @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
+        root@db7.internal:~# ssh app@db7.example.com app@db7.example.com:/srv svc@cluster.local pkg@v1.2.zip
+        Message-ID: <20240316.7@mail.example.com>
     "), @r"
         icon@2x.png logo@3x.webp pkg@1.2.3 react@18.2.0-beta.rc bob@localhost bob@ @bob a@b bob@.com
         https://user:[PASSWORD]@example.com/x https://bob@example.com ssh://git@github.com/x git@github.com:org/repo.git
         @app.route user@@example.com bob@example.c bob@-example.com actions/checkout@v4
+        root@db7.internal:~# ssh app@db7.example.com app@db7.example.com:/srv svc@cluster.local pkg@v1.2.zip
+        Message-ID: <20240316.7@mail.example.com>
     ");
 }
 
@@ -279,6 +283,23 @@ fn private_keys() {
         b
     ");
     assert_snapshot!(check("-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXk\\n-----END OPENSSH PRIVATE KEY-----\\n"), @r"[PRIVATE_KEY]\n");
+    assert_snapshot!(lines(r#"
+        {"a":"-----BEGIN RSA PRIVATE KEY-----\\nMIICXAIB\\n-----END RSA PRIVATE KEY-----\\n"}
+        {"a":"{\"b\":\"-----BEGIN RSA PRIVATE KEY-----\\\\nMIICXAIB\\\\n-----END RSA PRIVATE KEY-----\\\\n\"}"}
+        -----BEGIN PRIVATE KEY-----<br>MIICXAIB<br>-----END PRIVATE KEY-----
+        '-----BEGIN PRIVATE KEY-----\n' + 'MIICXAIBAI9scwV55S56\n' + '-----END PRIVATE KEY-----\n'
+        -----BEGIN PRIVATE KEY-----\n# then lines of base64 follow
+    "#), @r#"
+        {"a":"[PRIVATE_KEY]\\n"}
+        {"a":"{\"b\":\"[PRIVATE_KEY]\\\\n\"}"}
+        [PRIVATE_KEY]
+        '[PRIVATE_KEY]\n'
+        -----BEGIN PRIVATE KEY-----\n# then lines of base64 follow
+    "#);
+    assert_snapshot!(check("> -----BEGIN PRIVATE KEY-----\n> MIICXAIBAI9scwV55S56\n> -----END PRIVATE KEY-----\n> ok"), @r"
+        > [PRIVATE_KEY]
+        > ok
+    ");
     assert_snapshot!(check("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP PRIVATE KEY BLOCK-----."), @"[PRIVATE_KEY].");
     assert_snapshot!(check("never ends -----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n123-45-6789 -----END"), @"never ends [PRIVATE_KEY]");
     assert_snapshot!(check("-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA\n-----END CERTIFICATE-----"), @r"

@@ -1,6 +1,7 @@
 //! Whether a value that is announced as a secret looks like one: no name of a key, no reference, no placeholder, no
 //! hash, no identifier of something.
 
+use super::instead::is_instead;
 use super::phrase;
 use super::{MAX_VALUE, SIGNED, Value, is_option_byte};
 use crate::Entity;
@@ -201,7 +202,7 @@ pub(super) fn has_inner_capital(value: &[u8]) -> bool {
 
 /// Whether the value points at the secret, or stands in its place: `${X}`, `<password>`, `****`, `your-key-here`,
 /// `vault:secret/x`, `os.environ["X"]`, `get_secret()`.
-fn stands_for_another(value: &[u8]) -> bool {
+pub(super) fn stands_for_another(value: &[u8]) -> bool {
     const STARTS: [&[u8]; 16] = [
         b"<",
         b"%(",
@@ -228,6 +229,7 @@ fn stands_for_another(value: &[u8]) -> bool {
     STARTS.iter().any(|start| begins_with(value, start))
         || variable
         || is_reference(value)
+        || is_instead(value)
         // `!vault …`
         || value.strip_prefix(b"!").is_some_and(|tag| tag.iter().all(u8::is_ascii_alphabetic))
         || has_tell_tale(value)

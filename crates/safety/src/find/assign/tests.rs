@@ -103,3 +103,72 @@ fn passwords_of_several_words() {
         "#,
     );
 }
+
+#[test]
+fn passwords_with_no_mark_before_them() {
+    check(
+        r#"
+        login with user svc-ci and password M4aple-622-Kite => M4aple-622-Kite
+        use password Maple73! for staging => Maple73!
+        set password Maple73! for bob => Maple73!
+        log in with password maple73 => maple73
+        Password:⏎Maple73! => Maple73!
+        password "Maple73!" => Maple73!
+        new password (Maple73!) set => Maple73!
+        old password -> Maple73! => Maple73!
+        password for staging: Maple73! => Maple73!
+        Password for admin is Maple73! => Maple73!
+        password will be Maple73! => Maple73!
+        ["--password","Maple73!"] => Maple73!
+        {"cmd":"[\"--password\",\"Maple73!\"]"} => Maple73!
+        password\tMaple73! => Maple73!
+        the password V$elvet-736-Lamp works => V$elvet-736-Lamp
+        the password reset2 flow
+        Password Manager10 is out
+        password Chapter5
+        password OAuth2 flow, password SHA-256
+        the password field2 of the form
+        ["password","field12"]
+        "#,
+    );
+}
+
+#[test]
+fn what_stands_instead_of_a_secret() {
+    check(
+        r#"
+        password: $2b$12$76CmAiGh686BLWzDRYWJ43Gv5iE1L2P59imkMm0MQPoup8Or3vy4P
+        INSERT INTO users (name, password) VALUES ('x', '$2b$12$76CmAiGh686BLWzDRYWJ43Gv5iE1L2P59imkMm0MQPoup8Or3vy4P');
+        password: {SSHA}90zXoRBXKXv6lcpAZT3P9cJUSLZKRnrO
+        token: sha256:81f2134a618a9669bd1560811bee874b27293b9a3dd9c3aaeaaaa499296f8089
+        the token expired at 2024-05-18T23:24:54Z
+        password: ENC[AES256_GCM,data:MRIJ6eoRx0ZU,iv:D2z
+        password = request.form["password"]
+        password: Optional[str] = None
+        api_key_name: k9Fh2LqZx8Vb4NmR7tYw
+        "api_key_name": "k9Fh2LqZx8Vb4NmR7tYw"
+        password_hint: Maple73Kite
+        api_key: k9Fh2LqZx8Vb4NmR7tYw => k9Fh2LqZx8Vb4NmR7tYw
+        "#,
+    );
+}
+
+#[test]
+fn secrets_in_other_places() {
+    check(
+        r#"
+        Maple73! is the new password => Maple73!
+        k9Fh2LqZx8Vb4NmR7tYw (api key) => k9Fh2LqZx8Vb4NmR7tYw
+        Maple73 is the password policy
+        db.acme.net:5432:app:app:Maple73Kite => Maple73Kite
+        main.c:1200:col:error:x1y2z3
+        creds: admin / Maple73! => Maple73!
+        login: app / web
+        variable "db_password" {⏎  type = string⏎  default = "Maple73Kite"⏎} => Maple73Kite
+        {"question":"Wifi password?","answer":"Maple73!"} => Maple73!
+        WIFI_PSK=Maple73Kite => Maple73Kite
+        INSERT INTO u (id, email, password) VALUES (1, 'bob1@example.com', 'Maple73!') => bob1@example.com; Maple73!
+        AKIA¦TT6OZ3CBK7RDA5OB / 9wlYA70ngHCjxg+0bsm1ezvXzfBQCHCqLKlMywFU => AKIATT6OZ3CBK7RDA5OB; 9wlYA70ngHCjxg+0bsm1ezvXzfBQCHCqLKlMywFU
+        "#,
+    );
+}

@@ -239,3 +239,74 @@ fn cards_digit_by_digit() {
         "#,
     );
 }
+
+#[test]
+fn labels_behind_their_values() {
+    check(
+        r#"
+        1984-03-04 (DOB) => DATE_OF_BIRTH 1984-03-04
+        1944-03-10 is her date of birth => DATE_OF_BIRTH 1944-03-10
+        March 4, 1984 (DOB) => DATE_OF_BIRTH March 4, 1984
+        Z60443861 is my passport number => US_PASSPORT Z60443861
+        X12345678 (passport_no) => US_PASSPORT X12345678
+        957760 (MRN) => MEDICAL_RECORD_NUMBER 957760
+        3535189223 is the MRN The case is closed => MEDICAL_RECORD_NUMBER 3535189223
+        90210 is the patient's zip code
+        2021-03-04 is the patient's next visit
+        957760 (MRN: 4821993) => MEDICAL_RECORD_NUMBER 4821993
+        "#,
+    );
+}
+
+#[test]
+fn labels_that_are_no_part_of_a_value() {
+    check(
+        r#"
+        driver license S6713963, SSN 580-65-5472 => US_DRIVER_LICENSE S6713963; US_SSN 580-65-5472
+        Patient DOB June 3, 1990, seen 2025-03-24 => DATE_OF_BIRTH June 3, 1990
+        16437,"geboren am 18. April 1948",2026-02-07 => DATE_OF_BIRTH 18. April 1948
+        9,"phone verified, DOB on file",2026-02-03
+        {"label":"Date of birth","answer":"12/22/1950"} => DATE_OF_BIRTH 12/22/1950
+        total patients: 42365
+        {"patients":847087}
+        {"passports":391634747}
+        patient 8470871 => MEDICAL_RECORD_NUMBER 8470871
+        routing table: 032432536
+        "#,
+    );
+}
+
+#[test]
+fn accounts_at_a_bank() {
+    check(
+        r#"
+        account # 4829103847 => US_BANK_NUMBER 4829103847
+        {"account #":"4829103847"} => US_BANK_NUMBER 4829103847
+        A/C 4829103847 => US_BANK_NUMBER 4829103847
+        Account 4829103847 was debited => US_BANK_NUMBER 4829103847
+        ACH to 021000021/4829103847 => ABA_ROUTING 021000021; US_BANK_NUMBER 4829103847
+        021000021/4829103847 (routing/account) => ABA_ROUTING 021000021; US_BANK_NUMBER 4829103847
+        page 021000021/4829103847
+        wire 021000022/4829103847
+        AWS account # 482910384712
+        account 4829103847 was closed
+        "#,
+    );
+}
+
+#[test]
+fn licences_of_other_kinds() {
+    check(
+        r#"
+        D.L. R9516967 => US_DRIVER_LICENSE R9516967
+        <license type="driver" number="R9516967"/> => US_DRIVER_LICENSE R9516967
+        {"medicare_beneficiary_id":"4YD3Q33RG14"} => US_MBI 4YD3Q33RG14
+        beneficiary id: 884213377 => MEMBER_ID 884213377
+        {"field":"NPI ID","value":"1234567893"} => US_NPI 1234567893
+        liquor license no. 56147199
+        DL-1818734 download queued
+        876.235.162,63 Rp
+        the customer's number: 202-732-0488 => PHONE_NUMBER 202-732-0488
+        "#,
+    );
+}

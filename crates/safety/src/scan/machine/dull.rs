@@ -92,7 +92,9 @@ impl Machine {
 /// stands beside it. The other words take their turn.
 fn plain_word(bytes: &[u8], at: usize, floor: usize, watched: &Watched) -> Option<usize> {
     let rest = bytes.get(at..)?;
-    let length = rest.iter().position(|b| !b.is_ascii_lowercase())?;
+    // Longer words may encode something.
+    let near = rest.get(..encoded::MIN_RUN).unwrap_or(rest);
+    let length = near.iter().position(|b| !b.is_ascii_lowercase())?;
     let (word, behind) = rest.split_at_checked(length)?;
     let parted = match behind {
         [b'.' | b'-' | b':', next, ..] => {
@@ -109,8 +111,7 @@ fn plain_word(bytes: &[u8], at: usize, floor: usize, watched: &Watched) -> Optio
         [.., b] => Some(*b == b'>'),
         [] => None,
     };
-    (parted && length < encoded::MIN_RUN && !watched.has(word) && may_be_labelled() == Some(false))
-        .then_some(at + length)
+    (parted && !watched.has(word) && may_be_labelled() == Some(false)).then_some(at + length)
 }
 
 /// Whether nothing starts with the byte, and it says nothing about what follows.

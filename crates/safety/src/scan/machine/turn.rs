@@ -164,7 +164,10 @@ impl Machine {
     }
 
     fn number(&mut self, text: &Text<'_>, at: usize) -> Option<Hit> {
-        let other = crypto::find(text, at)
+        let beside = (at < self.beside()).then(|| secret::beside_access_key(text, at));
+        let other = beside
+            .flatten()
+            .or_else(|| crypto::find(text, at))
             .or_else(|| self.email(text, at))
             .or_else(|| ip::find(text, at))
             .or_else(|| mac::find(text, at));
@@ -178,14 +181,14 @@ impl Machine {
                     .or_else(|| ssn::find(text, at, &groups))
                     .or_else(|| labelled::find(text, at, &said))
                     .or_else(|| card::told_with(text, at))
+                    .or_else(|| labelled::find_pair(text, at, &groups))
                     .or_else(|| age::find(text, &groups))
                     .or_else(|| national::find(text, at))
                     .or_else(|| assign::told(text, at, &said))
                     .or_else(|| {
-                        (!said.something() || said == text.hints.said)
-                            .then(|| labelled::find_before_label(text, at))?
+                        (!said.something() || said == text.hints.said).then(|| before_label(text, at))?
                     })
-                    .or_else(|| phone::find(text, at).filter(|_| !other))
+                    .or_else(|| phone::find(text, at).filter(|_| !other || said.may_call()))
                     .or_else(|| address::find(text, at))
             })
             .or_else(|| self.encoded(text, at))
@@ -243,7 +246,7 @@ impl Machine {
         }
     }
 
-    /// Behind this nothing was told that a plain word may be, and what stands beside it is no hit.
+    /// From here on a plain word is no secret that was told, and stands right behind no hit.
     pub(super) fn calm_from(&self) -> usize {
         self.spoken.max(self.beside()).max(self.floor + 1)
     }
@@ -259,7 +262,10 @@ impl Machine {
                 .or_else(|| national::begins_in_groups(text, at).then(|| national::find(text, at))?);
         }
         let said = text.said(at);
-        national::find(text, at).or_else(|| labelled::find(text, at, &said))
+        national::find(text, at).or_else(|| labelled::find(text, at, &said)).or_else(|| {
+            let unsaid = !said.something() || said == text.hints.said;
+            unsaid.then(|| before_label(text, at))?
+        })
     }
 
     /// A word of letters: a name may start with it, a month be it, a secret be told behind it.
@@ -278,7 +284,9 @@ impl Machine {
         let code = matches!(word.len(), 8 | 11) && word.iter().all(u8::is_ascii_uppercase);
         if code || (3..=10).contains(&word.len()) && date::is_month(word) && date::goes_on(text, end) {
             let said = text.said(at);
-            if let Some(hit) = labelled::find(text, at, &said) {
+            let behind =
+                || (!code && !said.something()).then(|| labelled::find_day_before_label(text, at))?;
+            if let Some(hit) = labelled::find(text, at, &said).or_else(behind) {
                 return Some(hit);
             }
         }
@@ -303,6 +311,11 @@ impl Machine {
         let in_url = self.user_info.is_some_and(|info| info.at_sign == email::at_sign(text, at));
         (!in_url).then_some(hit)
     }
+}
+
+/// What the words behind a value say it is.
+fn before_label(text: &Text<'_>, at: usize) -> Option<Hit> {
+    labelled::find_before_label(text, at).or_else(|| assign::before_label(text, at))
 }
 
 /// Whether digits may be what a label announces: not one or two by themselves, unless they begin a day or are an age, and
