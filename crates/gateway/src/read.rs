@@ -106,7 +106,7 @@ pub(crate) fn read(
             let action = Action {
                 call_id: None,
                 effect: Some(described.effect),
-                kind: Some(tool.map_or(ActionKind::Tool, |tool| tool.kind)),
+                kind: Some(described.kind),
                 method: Some(head.method.as_str().to_owned()),
                 name: described.name.clone(),
             };
