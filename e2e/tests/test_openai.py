@@ -6,6 +6,8 @@ import json
 import openai
 import pytest
 
+from harness.tools import whole
+
 WEATHER = [{
     "type": "function",
     "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
@@ -100,6 +102,17 @@ def test_tools_streamed(client):
 
 def test_models(client):
     assert "gpt-4o" in [model.id for model in client.models.list()]
+
+
+def test_one_model(client, world, greffier):
+    world.scripted.play(*whole({"id": "scripted-gpt", "object": "model", "created": 1, "owned_by": "suite"}))
+    reply = client.models.with_raw_response.retrieve("scripted-gpt")
+    assert reply.parse().owned_by == "suite"
+    assert world.scripted.requests[-1].startswith(b"GET /v1/models/scripted-gpt ")
+    decision, ended = outcome(greffier, reply.headers["greffier-request-id"])
+    assert decision["action"] == {"name": "models:get", "kind": "llm", "effect": "read"} and "usage" not in ended
+    with pytest.raises(openai.PermissionDeniedError):
+        client.models.retrieve("gpt-secret")
 
 
 def test_errors_keep_their_meaning(client):

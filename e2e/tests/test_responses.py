@@ -138,6 +138,40 @@ def test_a_background_response_is_its_owners_and_counted_once(sdk, client, greff
     assert world.scripted.requests[-1].startswith(b"DELETE /v1/responses/resp_suite_2 ")
 
 
+def test_input_tokens(client, greffier, world):
+    world.scripted.play(*whole({"object": "response.input_tokens", "input_tokens": 14}))
+    reply = client.responses.input_tokens.with_raw_response.count(model="scripted-gpt", input=f"it is {SSN}")
+    assert reply.parse().input_tokens == 14
+    assert world.scripted.requests[-1].startswith(b"POST /v1/responses/input_tokens ") and SSN.encode() not in world.scripted.requests[-1]
+    decision, ended = both(greffier, reply.headers["greffier-request-id"])
+    assert decision["source"]["protocol"] == "openai.input_tokens" and "usage" not in ended
+    assert decision["action"] == {"name": "tokens:count", "kind": "llm", "effect": "read"}
+
+
+def test_compaction(sdk, client, greffier, world):
+    sealed = "gAAAAAB" + "4111111111111111" * 4
+    compacted = {"id": "resp_suite_3", "object": "response.compaction", "created_at": 1, "usage": USAGE, "output": [
+        {"id": "cmp_1", "type": "compaction", "encrypted_content": sealed}]}
+    world.scripted.play(*whole(compacted))
+    history = [{"role": "user", "content": f"it is {SSN}"}]
+    reply = client.responses.with_raw_response.compact(model="scripted-gpt", input=history)
+    assert reply.parse().output[0].encrypted_content == sealed, "what only the provider can read passes whole"
+    assert SSN.encode() not in world.scripted.requests[-1]
+    decision, ended = both(greffier, reply.headers["greffier-request-id"])
+    assert decision["action"]["name"] == "compact" and decision["source"]["protocol"] == "openai.compaction"
+    assert (ended["usage"]["input_tokens"], ended["usage"]["reasoning_tokens"]) == (1240, 256)
+
+    # Nobody goes on from what is another's, or counts it.
+    world.scripted.play(*whole(response("queued", background=True, id="resp_suite_4")))
+    kept = client.responses.create(model="scripted-gpt", input="hello", background=True)
+    other = sdk.openai(greffier, world.idp.user("carol"))
+    asked = len(world.scripted.requests)
+    for forbidden in (other.responses.compact, other.responses.input_tokens.count):
+        with pytest.raises(openai.NotFoundError):
+            forbidden(model="scripted-gpt", previous_response_id=kept.id)
+    assert len(world.scripted.requests) == asked
+
+
 def test_embeddings(client, greffier, world):
     values = [0.4111111111111111 + number / 1000 for number in range(64)]
     world.scripted.play(*whole({

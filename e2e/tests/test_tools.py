@@ -59,7 +59,8 @@ def test_operations_rules_and_policies(ehr, world, sdk, alice):
         assert read.status_code == 200, read.text
         search = http.post("/tools/ehr/patients/search", json={"name": "jo"})
         assert search.status_code == 200, search.text
-        assert len(world.tools.journal) == before + 2
+        noted = http.post("/tools/ehr/patients/7/notes", json={"text": "well"})
+        assert noted.status_code == 200 and len(world.tools.journal) == before + 3
 
         # The path says who it is about, whatever the query or the body says.
         for refused in (
@@ -72,7 +73,7 @@ def test_operations_rules_and_policies(ehr, world, sdk, alice):
         for unknown in ("/patients/7", "/Patients/7/notes", "/patients/7/notes/", "//patients/7/notes"):
             assert http.get("/tools/ehr" + unknown).status_code == 404, unknown
         assert http.delete("/tools/ehr/patients/7/notes").status_code == 404
-        assert len(world.tools.journal) == before + 2, "nothing of it reached the tool"
+        assert len(world.tools.journal) == before + 3, "nothing of it reached the tool"
     ehr.stop()
 
     def decided(request_id):
@@ -86,6 +87,18 @@ def test_operations_rules_and_policies(ehr, world, sdk, alice):
     event = decided(search.headers["greffier-request-id"])
     assert (event["action"]["name"], event["action"]["effect"]) == ("ehr:patients:search", "read")
     assert decided(refused.headers["greffier-request-id"])["type"] == "action.denied"
+
+
+    # What is data is on record as an access to it or a change of it, beside what was decided and how it ended.
+    for reply, told in ((read, "data.access"), (search, "data.access"), (noted, "data.modify")):
+        request_id = reply.headers["greffier-request-id"]
+        found = [event for event in ehr.events("org_acme_corp") if event.get("request_id") == request_id]
+        assert sorted(event["type"] for event in found) == ["action.approved", "action.executed", told]
+        event = next(event for event in found if event["type"] == told)
+        assert event["resource"] == decided(request_id)["resource"] and event["outcome"]["status"] == "success"
+        assert event["user"]["sub"] == "alice" and "parts" not in event
+    listed = ehr.run("search", "type:data.modify", "--data", ehr.data, "-o", "jsonl")
+    assert listed.returncode == 0 and noted.headers["greffier-request-id"] in listed.stdout, listed.stderr
     assert ehr.verify().returncode == 0
 
 

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.procs import free_port, wait_until
+from conftest import HERE, NODE
+from harness.procs import Process, free_port, listening, wait_until
 
 TOOL = """
 [[tool]]
@@ -27,15 +28,23 @@ reach = {{ {reach} }}
 
 
 class Scripted:
-    """A server that answers from a list: (status, headers); beyond its end 200. `gate` holds every answer back."""
+    """A server that answers from a list: (status, headers), or breaks off without a status; beyond its end 200.
+
+    `gate` holds every answer back.
+    """
 
     def __init__(self, port=0, script=(), context=None, body=b"{}"):
         self.script, self.seen, self.gate, self.arrived = list(script), [], threading.Event(), threading.Semaphore(0)
         self.gate.set()
+        self.connections = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                outer.connections += 1
+                super().setup()
 
             def answer(self):
                 self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -43,6 +52,9 @@ class Scripted:
                 outer.arrived.release()
                 outer.gate.wait(20)
                 status, headers = outer.script.pop(0) if outer.script else (200, {})
+                if status is None:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -118,6 +130,28 @@ def test_later_is_obeyed_for_what_may_be_repeated(install, sdk, alice):
     server.stop()
     assert outcome(own, read)["attempts"] == [
         {"code": 429, "upstream_request_id": "first"}, {"code": 200, "upstream_request_id": "second"}]
+
+
+def test_what_may_have_arrived_is_never_sent_again(install, sdk, alice):
+    server = Scripted(script=[(None, {})])
+    own = install(more=TOOL.format(url=f"http://127.0.0.1:{server.port}", reach="retries = 5")).start()
+    with sdk.http(own, alice) as http:
+        broken = http.get("/tools/registry/things")
+    assert broken.status_code == 502 and server.seen == ["GET /things"]
+    server.stop()
+    assert outcome(own, broken)["attempts"] == [{}]
+
+
+def test_connections_are_used_again_and_redirects_never_followed(install, sdk, alice):
+    other = Scripted()
+    server = Scripted(script=[(200, {}), (307, {"location": f"http://127.0.0.1:{other.port}/elsewhere"})])
+    own = install(more=TOOL.format(url=f"http://127.0.0.1:{server.port}", reach="")).start()
+    with sdk.http(own, alice) as http:
+        answers = [http.get("/tools/registry/things").status_code for _ in range(5)]
+    assert answers == [200, 307, 200, 200, 200]
+    assert (len(server.seen), server.connections, other.seen) == (5, 1, [])
+    server.stop()
+    other.stop()
 
 
 def test_what_fails_again_and_again_is_left_alone(install, sdk, alice):
@@ -323,6 +357,19 @@ def test_http2_in_the_clear(greffier, alice):
     with httpx.Client(http2=True, http1=False, trust_env=False, headers=headers) as http:
         answer = http.get(greffier.url + "/tools/crm/contacts/search")
     assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
+
+
+def test_http2_to_an_upstream(install, authority, sdk, alice, tmp_path):
+    cert, key, _ = authority.issue("h2")
+    port = free_port()
+    server = Process("h2", [NODE, HERE / "h2_server.mjs", port, cert, key], tmp_path / "h2")
+    server.ready(lambda: listening(port))
+    own = install(more=TOOL.format(url=f"https://127.0.0.1:{port}", reach=f'ca_file = "{authority.file}"')).start()
+    with sdk.http(own, alice) as http:
+        answers = [http.get("/tools/registry/things").json() for _ in range(3)]
+    server.stop()
+    assert [answer["version"] for answer in answers] == ["2.0"] * 3
+    assert len({answer["connections"] for answer in answers}) == 1
 
 
 def test_an_upstream_of_an_own_authority(install, authority, sdk, alice):

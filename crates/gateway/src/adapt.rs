@@ -27,6 +27,10 @@ pub enum Protocol {
     OpenAiChat,
     /// `OpenAI` responses.
     OpenAiResponses,
+    /// `OpenAI`: how many tokens a response's input has.
+    OpenAiInputTokens,
+    /// `OpenAI`: a conversation made shorter.
+    OpenAiCompaction,
     /// `OpenAI` completions, the older form without roles.
     OpenAiCompletions,
     /// `OpenAI` embeddings.
@@ -47,9 +51,11 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 10] = [
+    pub const ALL: [Protocol; 12] = [
         Protocol::OpenAiChat,
         Protocol::OpenAiResponses,
+        Protocol::OpenAiInputTokens,
+        Protocol::OpenAiCompaction,
         Protocol::OpenAiCompletions,
         Protocol::OpenAiEmbeddings,
         Protocol::OpenAiModerations,
@@ -65,6 +71,8 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => "openai.chat",
             Protocol::OpenAiResponses => "openai.responses",
+            Protocol::OpenAiInputTokens => "openai.input_tokens",
+            Protocol::OpenAiCompaction => "openai.compaction",
             Protocol::OpenAiCompletions => "openai.completions",
             Protocol::OpenAiEmbeddings => "openai.embeddings",
             Protocol::OpenAiModerations => "openai.moderations",
@@ -86,7 +94,10 @@ impl Protocol {
             Protocol::OpenAiCompletions => "complete",
             Protocol::OpenAiEmbeddings | Protocol::GeminiEmbeddings => "embed",
             Protocol::OpenAiModerations => "moderate",
-            Protocol::AnthropicCountTokens | Protocol::GeminiCountTokens => "tokens:count",
+            Protocol::OpenAiCompaction => "compact",
+            Protocol::OpenAiInputTokens | Protocol::AnthropicCountTokens | Protocol::GeminiCountTokens => {
+                "tokens:count"
+            }
         }
     }
 
@@ -95,6 +106,8 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat
             | Protocol::OpenAiResponses
+            | Protocol::OpenAiInputTokens
+            | Protocol::OpenAiCompaction
             | Protocol::OpenAiCompletions
             | Protocol::OpenAiEmbeddings
             | Protocol::OpenAiModerations => UpstreamKind::OpenAi,
@@ -115,6 +128,8 @@ impl Protocol {
         match self {
             Protocol::OpenAiChat => "/chat/completions",
             Protocol::OpenAiResponses => "/responses",
+            Protocol::OpenAiInputTokens => "/responses/input_tokens",
+            Protocol::OpenAiCompaction => "/responses/compact",
             Protocol::OpenAiCompletions => "/completions",
             Protocol::OpenAiEmbeddings => "/embeddings",
             Protocol::OpenAiModerations => "/moderations",
@@ -122,6 +137,11 @@ impl Protocol {
             Protocol::AnthropicCountTokens => "/v1/messages/count_tokens",
             Protocol::GeminiContent | Protocol::GeminiCountTokens | Protocol::GeminiEmbeddings => "",
         }
+    }
+
+    /// Whether it speaks of responses, which go on from one another.
+    fn is_about_responses(self) -> bool {
+        matches!(self, Protocol::OpenAiResponses | Protocol::OpenAiInputTokens | Protocol::OpenAiCompaction)
     }
 
     /// Whether its streams count tokens only where `stream_options.include_usage` asks for it.
@@ -206,13 +226,13 @@ pub fn read_request(protocol: Protocol, body: &[u8]) -> Result<LlmRequest, BadRe
             }
             protocol != Protocol::AnthropicCountTokens
         }
-        Protocol::OpenAiResponses => {
+        _ if protocol.is_about_responses() => {
             // A stored prompt may be all there is to say.
             let input = fields.one("input")?.filter(|input| !input.is_null());
             if input.is_some_and(|input| !input.is_array() && input.string().is_none()) {
                 return Err(BadRequest::WrongType { field: "input", wanted: "a text or a list" });
             }
-            true
+            protocol == Protocol::OpenAiResponses
         }
         Protocol::OpenAiCompletions => true,
         _ => {
@@ -222,8 +242,7 @@ pub fn read_request(protocol: Protocol, body: &[u8]) -> Result<LlmRequest, BadRe
     };
     let stream = streams && fields.flag("stream", "stream")?;
     let usage_requested = !protocol.counts_on_demand() || openai::usage_requested(&fields)?;
-    let previous =
-        if protocol == Protocol::OpenAiResponses { fields.one("previous_response_id")? } else { None };
+    let previous = if protocol.is_about_responses() { fields.one("previous_response_id")? } else { None };
     let previous_response = previous.and_then(View::string);
     Ok(LlmRequest { model, stream, usage_requested, previous_response })
 }
@@ -292,7 +311,7 @@ impl ReplyFacts {
     pub(crate) fn note_usage(&mut self, protocol: Protocol, usage: Option<View<'_>>) {
         let Some(usage) = usage.filter(|usage| usage.is_object()) else { return };
         match protocol {
-            Protocol::OpenAiResponses => responses::note_usage(&mut self.usage, usage),
+            _ if protocol.is_about_responses() => responses::note_usage(&mut self.usage, usage),
             _ => match protocol.kind() {
                 UpstreamKind::OpenAi => openai::note_usage(&mut self.usage, usage),
                 UpstreamKind::Anthropic => anthropic::note_usage(self, usage),

@@ -140,12 +140,15 @@ fn request(
             credential(request, upstream)?
         }
         (Destination::Model(upstream), _) => {
-            path = match upstream.kind {
+            let models = match upstream.kind {
                 UpstreamKind::OpenAi => "/models",
                 UpstreamKind::Anthropic => "/v1/models",
                 UpstreamKind::Gemini => "/v1beta/models",
-            }
-            .to_owned();
+            };
+            path = match route {
+                Route::Model { id, .. } => format!("{models}/{id}"),
+                _ => models.to_owned(),
+            };
             credential(request, upstream)?
         }
         (Destination::Tool(tool), _) => match &tool.credential {

@@ -51,6 +51,7 @@ mod stored;
 pub mod stream;
 mod tls;
 pub mod tools;
+mod touched;
 mod unrecorded;
 mod windows;
 pub mod wire;

@@ -97,6 +97,9 @@ pub(crate) fn read(
             Target::Model { name: "*".to_owned() },
             None,
         ),
+        Route::Model { id, .. } => {
+            (llm("models:get", Effect::Read), model_resource(id), Target::Model { name: id.clone() }, None)
+        }
         // Read by its own adapter, `hook/payload.rs`.
         Route::Hook(_) => return Err(Refused::unknown_route()),
         Route::Tool { name, path } => {
@@ -106,7 +109,7 @@ pub(crate) fn read(
             let action = Action {
                 call_id: None,
                 effect: Some(described.effect),
-                kind: Some(tool.map_or(ActionKind::Tool, |tool| tool.kind)),
+                kind: Some(described.kind),
                 method: Some(head.method.as_str().to_owned()),
                 name: described.name.clone(),
             };
@@ -200,7 +203,10 @@ pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Refused> {
 /// A question to a model. To count its tokens changes nothing.
 fn asked(protocol: Protocol, chat: LlmRequest) -> (Action, Resource, Target, Option<LlmRequest>) {
     let name = chat.model.clone();
-    let counts = matches!(protocol, Protocol::AnthropicCountTokens | Protocol::GeminiCountTokens);
+    let counts = matches!(
+        protocol,
+        Protocol::AnthropicCountTokens | Protocol::OpenAiInputTokens | Protocol::GeminiCountTokens
+    );
     let effect = if counts { Effect::Read } else { Effect::Execute };
     (llm(protocol.action(), effect), model_resource(&name), Target::Model { name }, Some(chat))
 }

@@ -20,6 +20,7 @@ use crate::decide::{Denied, Permitted, Verdict};
 use crate::inspect::{Inspector, Redacted, is_json, summary};
 use crate::metrics::Metrics;
 use crate::read;
+use crate::touched;
 use crate::unrecorded::{Unrecorded, cannot_record};
 
 /// Longest reason kept in an entry, in characters; policies' own texts are shorter.
@@ -67,6 +68,8 @@ pub(crate) struct Open {
     pub(crate) event: Event,
     pub(crate) since: Instant,
     pub(crate) kept: Kept,
+    /// What follows its success beside the outcome: see [`touched`].
+    pub(crate) touches: Option<EventType>,
 }
 
 /// Where a decision stands.
@@ -138,7 +141,8 @@ impl Recorder {
         match self.append(Draft { event: event.clone(), parts }).await {
             Ok(receipt) => {
                 let may_go_on = self.continues.check(&permitted).is_ok();
-                let open = Open { event, since, kept: Kept::OnRecord { may_go_on } };
+                let touches = touched::follows(permitted.destination(), &permitted.redacted().call().action);
+                let open = Open { event, since, kept: Kept::OnRecord { may_go_on }, touches };
                 Ok(Recorded { inner: permitted, receipt, open })
             }
             Err(error) => Err(Box::new(Unrecorded { inner: permitted, decision: event, since, error })),
@@ -171,7 +175,7 @@ impl Recorder {
 
     /// Makes the outcome durable; of a call that goes on unrecorded, enters it in the account.
     pub(crate) async fn outcome(&self, open: Open, ending: Ending) -> Result<(), AppendError> {
-        let Open { mut event, since, kept } = open;
+        let Open { mut event, since, kept, touches } = open;
         event.id = self.clock.event_id();
         event.time = self.clock.now();
         event.kind = match ending.outcome.status {
@@ -198,7 +202,21 @@ impl Recorder {
         {
             return Ok(());
         }
-        let failed = match self.append(Draft { event: event.clone(), parts: ending.parts }).await {
+        let draft = Draft { event: event.clone(), parts: ending.parts };
+        let written = match touches.filter(|_| event.kind == EventType::ActionExecuted) {
+            None => self.append(draft).await,
+            Some(kind) => {
+                let touched =
+                    Draft { event: touched::event(&event, kind, self.clock.event_id()), parts: Vec::new() };
+                // At once, so that they share a sync; boxed, because few calls have two of them.
+                let both = Box::pin(async { tokio::join!(self.append(touched), self.append(draft)) });
+                match both.await {
+                    (touched, Ok(_)) => return touched.map(drop),
+                    (_, outcome) => outcome,
+                }
+            }
+        };
+        let failed = match written {
             Err(error) if cannot_record(&error) => error,
             result => return result.map(drop),
         };

@@ -292,7 +292,9 @@ fn usage(gateway: &Gateway, call: &Reply, destination: &Destination, facts: Repl
     let counted = usage.input_tokens.is_some() || usage.output_tokens.is_some();
     match &call.route {
         // What is free has nothing to count.
-        Route::Chat(Protocol::AnthropicCountTokens | Protocol::OpenAiModerations) => return None,
+        Route::Chat(
+            Protocol::AnthropicCountTokens | Protocol::OpenAiInputTokens | Protocol::OpenAiModerations,
+        ) => return None,
         Route::Gemini(address) if address.protocol == Protocol::GeminiCountTokens => return None,
         Route::Stored(stored) if !counted || !gateway.stored.count_once(&stored.id) => return None,
         Route::Chat(Protocol::OpenAiResponses) => {

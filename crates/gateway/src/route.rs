@@ -21,6 +21,13 @@ pub(crate) enum Route {
     Gemini(Address),
     /// `GET /v1/models`, `GET /v1beta/models`.
     Models(UpstreamKind),
+    /// `GET /v1/models/{id}`, `GET /v1beta/models/{id}`: what a provider says of one model.
+    Model {
+        /// Whose API it is.
+        kind: UpstreamKind,
+        /// The model, as the path has it.
+        id: String,
+    },
     /// A response that the provider keeps: `/v1/responses/{id}`.
     Stored(Stored),
     /// `/tools/{name}/{path}`.
@@ -41,14 +48,14 @@ pub(crate) enum Route {
 
 impl Route {
     /// All providers list their models under one path; what their SDKs send with it tells them apart.
-    pub(crate) fn models(headers: &HeaderMap) -> Route {
-        Route::Models(if headers.contains_key("anthropic-version") {
+    fn models_of(headers: &HeaderMap) -> UpstreamKind {
+        if headers.contains_key("anthropic-version") {
             UpstreamKind::Anthropic
         } else if headers.contains_key("x-goog-api-key") {
             UpstreamKind::Gemini
         } else {
             UpstreamKind::OpenAi
-        })
+        }
     }
 
     /// The protocol of a model's reply.
@@ -57,14 +64,18 @@ impl Route {
             Route::Chat(protocol) => Some(*protocol),
             Route::Gemini(address) => Some(address.protocol),
             Route::Stored(_) => Some(Protocol::OpenAiResponses),
-            Route::Models(_) | Route::Tool { .. } | Route::Hook(_) | Route::Mcp { .. } => None,
+            Route::Models(_)
+            | Route::Model { .. }
+            | Route::Tool { .. }
+            | Route::Hook(_)
+            | Route::Mcp { .. } => None,
         }
     }
 
     /// The API of a model provider that it belongs to.
     pub(crate) fn kind(&self) -> Option<UpstreamKind> {
         match self {
-            Route::Models(kind) => Some(*kind),
+            Route::Models(kind) | Route::Model { kind, .. } => Some(*kind),
             _ => self.model_protocol().map(Protocol::kind),
         }
     }
@@ -83,9 +94,11 @@ impl Route {
             Route::Chat(protocol) => protocol.name(),
             Route::Gemini(address) => address.protocol.name(),
             Route::Stored(_) => Protocol::OpenAiResponses.name(),
-            Route::Models(UpstreamKind::OpenAi) => "openai.models",
-            Route::Models(UpstreamKind::Anthropic) => "anthropic.models",
-            Route::Models(UpstreamKind::Gemini) => "gemini.models",
+            Route::Models(kind) | Route::Model { kind, .. } => match kind {
+                UpstreamKind::OpenAi => "openai.models",
+                UpstreamKind::Anthropic => "anthropic.models",
+                UpstreamKind::Gemini => "gemini.models",
+            },
             Route::Tool { .. } => "http.tool",
             Route::Hook(client) => client.protocol(),
             Route::Mcp { .. } => "mcp",
@@ -129,7 +142,9 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         "/v1/moderations" => (Route::Chat(Protocol::OpenAiModerations), post),
         "/v1/messages" => (Route::Chat(Protocol::AnthropicMessages), post),
         "/v1/messages/count_tokens" => (Route::Chat(Protocol::AnthropicCountTokens), post),
-        "/v1/models" => (Route::models(headers), *method == Method::GET),
+        "/v1/responses/input_tokens" => (Route::Chat(Protocol::OpenAiInputTokens), post),
+        "/v1/responses/compact" => (Route::Chat(Protocol::OpenAiCompaction), post),
+        "/v1/models" => (Route::Models(Route::models_of(headers)), *method == Method::GET),
         "/v1beta/models" => (Route::Models(UpstreamKind::Gemini), *method == Method::GET),
         "/healthz" if reads => return Entrance::Health,
         "/readyz" if reads => return Entrance::Ready,
@@ -139,10 +154,11 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
             let Some((stored, taken)) = Stored::parse(method, path) else { return Entrance::Unknown };
             (Route::Stored(stored), taken)
         }
-        _ if path.starts_with("/v1") => {
-            let Some(address) = Address::parse(path) else { return Entrance::Unknown };
-            (Route::Gemini(address), post)
-        }
+        _ if path.starts_with("/v1") => match (Address::parse(path), model_of(path, headers)) {
+            (Some(address), _) => (Route::Gemini(address), post),
+            (None, Some(model)) => (model, *method == Method::GET),
+            (None, None) => return Entrance::Unknown,
+        },
         "/hooks/claude-code" => (Route::Hook(Client::ClaudeCode), post),
         "/hooks/codex" => (Route::Hook(Client::Codex), post),
         "/hooks/cursor" => (Route::Hook(Client::Cursor), post),
@@ -168,6 +184,22 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         }
     };
     if taken { Entrance::Governed(route) } else { Entrance::WrongMethod(route.wire()) }
+}
+
+/// Longest name of a model in a path.
+const MAX_MODEL: usize = 256;
+
+/// The question about one model that a path is. Names that need an escape are not taken: they stand in no URL of a record.
+fn model_of(path: &str, headers: &HeaderMap) -> Option<Route> {
+    let (kind, id) = match path.strip_prefix("/v1/models/") {
+        Some(id) => (Route::models_of(headers), id),
+        None => (UpstreamKind::Gemini, path.strip_prefix("/v1beta/models/")?),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'@');
+    let named = (1..=MAX_MODEL).contains(&id.len())
+        && id.bytes().all(plain)
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    named.then(|| Route::Model { kind, id: id.to_owned() })
 }
 
 /// Whether a tool or server may be configured under this name.
@@ -302,7 +334,23 @@ pub(crate) fn matches(glob: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use http::HeaderMap;
+
+    use super::{Route, matches, model_of};
+
+    #[test]
+    fn models_in_paths() {
+        let check = |path: &str| match model_of(path, &HeaderMap::new()) {
+            Some(Route::Model { kind, id }) => format!("{} {id}", kind.provider()),
+            _ => "-".to_owned(),
+        };
+        assert_eq!(check("/v1/models/gpt-4o"), "openai gpt-4o");
+        assert_eq!(check("/v1/models/ft:gpt-4o-mini:acme::B1c2"), "openai ft:gpt-4o-mini:acme::B1c2");
+        assert_eq!(check("/v1beta/models/gemini-2.5-flash"), "gemini gemini-2.5-flash");
+        for other in ["/v1/models/", "/v1/models/..", "/v1/models/a/b", "/v1/models/a%2fb", "/v1/model/a"] {
+            assert_eq!(check(other), "-", "{other}");
+        }
+    }
 
     #[test]
     fn globs() {

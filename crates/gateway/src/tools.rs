@@ -9,7 +9,7 @@ mod rule;
 mod trie;
 mod yaml;
 
-use greffier_event::Effect;
+use greffier_event::{ActionKind, Effect};
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -76,6 +76,7 @@ impl Api {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) name: String,
+    pub(crate) kind: ActionKind,
     pub(crate) effect: Effect,
     /// URI of what it is done to.
     pub(crate) resource: String,
@@ -125,8 +126,10 @@ pub(crate) fn describe(
         let in_path = captured.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
         in_path.or_else(|| pairs(query).find(|(name, _)| name == wanted).map(|(_, value)| value))
     });
+    let kind = rules().find_map(|rule| rule.kind).or(tool.map(|tool| tool.kind));
     Described {
         name,
+        kind: kind.unwrap_or(ActionKind::Tool),
         effect: rules().find_map(|rule| rule.effect).unwrap_or_else(|| effect_of(method)),
         resource,
         classification,
@@ -207,4 +210,4 @@ fn effect_of(method: &Method) -> Effect {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -70,7 +70,8 @@ impl Recorder {
         }
         let ticket = self.account.enter(&decision, &error.to_string()).map_err(|_| Forbidden::Invalid)?;
         self.metrics.went_on(class);
-        Ok(Accounted { inner, open: Open { event: decision, since, kept: Kept::InAccount(ticket) } })
+        let kept = Kept::InAccount(ticket);
+        Ok(Accounted { inner, open: Open { event: decision, since, kept, touches: None } })
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) enum Form {
 impl Form {
     pub(super) fn of(protocol: Protocol) -> Form {
         match protocol {
-            Protocol::OpenAiResponses => Form::Items,
+            Protocol::OpenAiResponses | Protocol::OpenAiInputTokens | Protocol::OpenAiCompaction => {
+                Form::Items
+            }
             Protocol::AnthropicMessages | Protocol::AnthropicCountTokens => Form::Blocks,
             Protocol::GeminiContent | Protocol::GeminiCountTokens | Protocol::GeminiEmbeddings => {
                 Form::Candidates

@@ -1,6 +1,6 @@
 //! `[[tool.rule]]`: what an operation does, to what, about whom, where a method and a path do not say it.
 
-use greffier_event::Effect;
+use greffier_event::{ActionKind, Effect};
 use http::Method;
 
 use super::document::Operation;
@@ -18,6 +18,8 @@ pub struct Rule {
     pub method: Option<Method>,
     /// Which operation of the document, by its `operationId`.
     pub operation: Option<String>,
+    /// Family of what it does: whether it is about data.
+    pub kind: Option<ActionKind>,
     /// What it does.
     pub effect: Option<Effect>,
     /// What it does it to: a template.

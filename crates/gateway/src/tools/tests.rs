@@ -26,7 +26,7 @@ components:
     Limit: { name: limit, in: query }
 "##;
 
-fn tool(api: Api) -> ToolServer {
+pub(crate) fn tool(api: Api) -> ToolServer {
     ToolServer {
         name: "ehr".to_owned(),
         base_url: "http://127.0.0.1:9000".parse().unwrap(),
@@ -101,7 +101,12 @@ fn the_most_specific_rule_decides() {
             subject: Some("{id}".to_owned()),
             ..rule("/patients/{id}/**")
         },
-        Rule { effect: Some(Effect::Read), method: Some(Method::POST), ..rule("/patients/search") },
+        Rule {
+            effect: Some(Effect::Read),
+            kind: Some(ActionKind::Data),
+            method: Some(Method::POST),
+            ..rule("/patients/search")
+        },
         Rule { resource: Some("note://{patientId}/{note}".to_owned()), ..rule("/patients/*/notes/*") },
         Rule {
             operation: Some("readPatient".to_owned()),
@@ -117,6 +122,8 @@ fn the_most_specific_rule_decides() {
         let about = said.subject.or(said.pointer).unwrap_or_default();
         format!("{} {:?} {} {} {about}", said.name, said.effect, said.resource, said.classification.join(","))
     };
+    let kind = |path: &str| describe(Some(&tool), "ehr", &Method::POST, path, None).kind;
+    assert_eq!((kind("/patients/search"), kind("/patients")), (ActionKind::Data, ActionKind::Tool));
     insta::assert_snapshot!(check("POST /patients/search"), @"ehr:patients:search Read ehr://patients/search phi search");
     insta::assert_snapshot!(check("DELETE /patients/7"), @"ehr:patients:{patientId} Delete ehr://patients/7 phi 7");
     insta::assert_snapshot!(check("GET /patients/7"), @"ehr:patients:{patientId} Read ehr://patients/7 phi 7");

@@ -75,14 +75,7 @@ impl Checker<'_> {
     }
 
     fn tool(&mut self, raw: &RawTool) -> Option<ToolConfig> {
-        let kind = match raw.kind.get_ref().as_str() {
-            "tool" => ActionKind::Tool,
-            "data" => ActionKind::Data,
-            _ => {
-                self.one_of(&raw.kind, &["tool", "data"]);
-                return None;
-            }
-        };
+        let kind = self.action_kind(&raw.kind)?;
         // Without one the document says where it is; until that is read, it is nowhere.
         let base_url = match &raw.base_url {
             Some(text) => self.base_url(text),
@@ -119,6 +112,18 @@ impl Checker<'_> {
             api: Arc::default(),
         };
         Some(ToolConfig { tool, reach: reach?, api, credential: header.zip(secret) })
+    }
+
+    /// Whether something is about data.
+    pub(super) fn action_kind(&mut self, kind: &Text) -> Option<ActionKind> {
+        match kind.get_ref().as_str() {
+            "tool" => Some(ActionKind::Tool),
+            "data" => Some(ActionKind::Data),
+            _ => {
+                self.one_of(kind, &["tool", "data"]);
+                None
+            }
+        }
     }
 
     pub(super) fn names<'t>(&mut self, names: impl Iterator<Item = &'t Text>) {

@@ -143,6 +143,7 @@ impl Checker<'_> {
             path,
             method,
             operation: text(&raw.operation),
+            kind: raw.kind.as_ref().and_then(|kind| self.action_kind(kind)),
             effect,
             resource: text(&raw.resource),
             classification: raw

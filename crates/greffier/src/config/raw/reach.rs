@@ -49,6 +49,7 @@ pub(crate) struct RawToolRule {
     pub(crate) path: Option<Text>,
     pub(crate) method: Option<Text>,
     pub(crate) operation: Option<Text>,
+    pub(crate) kind: Option<Text>,
     pub(crate) effect: Option<Text>,
     pub(crate) resource: Option<Text>,
     pub(crate) classification: Option<Vec<Text>>,
