@@ -63,7 +63,7 @@ pub use mcp::{Launch, McpServer, McpSettings, OnChange, Reach};
 pub use policy_watch::read_dir as read_policies;
 pub use remote::{OnFailure, Remote};
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
-pub use site::{Access, Site, Visit};
+pub use site::{Access, Site, Upload, Visit};
 
 use crate::gateway::Gateway;
 
