@@ -8,6 +8,8 @@
 //! - [`FindingsDetector`]: three rules over all agents of a tenant;
 //! - [`ReportCounter`]: what happened in a period.
 //!
+//! And one that is ours: [`ProducersCounter`], which events of a producer that numbers them are missing.
+//!
 //! What an error, a denial or a call is stands in [`meaning`] and `calls.rs`, once for all three. A period holds
 //! its first instant and not its last, so that two that touch share no event. Above stands the query layer, which
 //! chooses the events.
@@ -18,6 +20,8 @@ mod channels;
 mod durations;
 mod findings;
 pub mod meaning;
+mod numbers;
+mod producers;
 mod rapid;
 mod report;
 #[cfg(test)]
@@ -28,5 +32,7 @@ pub use activity::{Activity, ActivityCounter, ErrorEntry};
 pub use channels::ChannelCounts;
 pub use findings::{Finding, FindingKind, FindingsDetector, Severity, Threshold, Thresholds};
 pub use meaning::Decisions;
+pub use numbers::{Numbers, Run};
+pub use producers::{Producer, ProducersCounter};
 pub use report::{Period, Report, ReportCounter};
 pub use top::Top;

@@ -19,6 +19,11 @@ struct Findings<T> {
     findings: Vec<T>,
 }
 
+#[derive(Serialize)]
+struct Producers<T> {
+    producers: Vec<T>,
+}
+
 /// What is counted is worth what the trail is worth.
 #[derive(Serialize)]
 struct Anchored<'a, T> {
@@ -44,6 +49,15 @@ pub(crate) async fn findings(api: &Api, request: Request) -> Result<Response<Bod
     let admitted = admit(api, &request, "trail:findings", "findings").await?;
     let findings = api.engine.findings(admitted.trail(), params.text("agent"), since, until).await?;
     answer(api, &request, &admitted, &Findings { findings })
+}
+
+/// `GET /api/v1/producers`.
+pub(crate) async fn producers(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+    let (params, now) = (&request.params, request.visit.now);
+    let (since, until) = (params.time("since", now)?, params.time("until", now)?);
+    let admitted = admit(api, &request, "trail:producers", "producers").await?;
+    let producers = api.engine.producers(admitted.trail(), since, until).await?;
+    answer(api, &request, &admitted, &Producers { producers })
 }
 
 async fn admit(api: &Api, request: &Request, name: &'static str, place: &str) -> Result<Admitted, Refused> {

@@ -35,6 +35,19 @@ pub struct Api {
     pub(crate) eraser: Option<Eraser>,
     pub(crate) tails: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
+    pub(crate) sequences: Arc<ingest::Sequences>,
+    pub(crate) inspection: Inspection,
+}
+
+/// What is looked for in the contents of ingested events. What stands in a leaf is inspected in full whatever is chosen
+/// here: a leaf is for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inspection {
+    /// Everything that is detected.
+    #[default]
+    Full,
+    /// Secrets under telling keys only: for producers that redact by themselves, at a fraction of the cost.
+    Keys,
 }
 
 /// A request that found its row.
@@ -55,12 +68,20 @@ impl Api {
             eraser: None,
             tails: Arc::new(Semaphore::new(MAX_TAILS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            sequences: Arc::default(),
+            inspection: Inspection::default(),
         }
     }
 
     /// With this, what was recorded can be erased and held.
     pub fn erasing(mut self, eraser: Eraser) -> Api {
         self.eraser = Some(eraser);
+        self
+    }
+
+    /// How the contents of ingested events are inspected; in full without this.
+    pub fn inspecting(mut self, inspection: Inspection) -> Api {
+        self.inspection = inspection;
         self
     }
 
@@ -71,7 +92,12 @@ impl Api {
 
     /// Whether a path takes a body in a content coding, and undoes it itself.
     pub fn takes_coded(&self, path: &str) -> bool {
-        otlp::is_route(path)
+        otlp::is_route(path) || path == ingest::PATH
+    }
+
+    /// Whether a path takes its body as it comes, and bounds it itself.
+    pub fn takes_upload(&self, method: &Method, path: &str) -> bool {
+        method == Method::POST && path == ingest::PATH
     }
 
     /// Answers a request. Who calls has been verified: this decides what they may.
@@ -108,6 +134,7 @@ impl Api {
             Endpoint::Session => lookup::session(self, request).await,
             Endpoint::Sql => sql::sql(self, request).await,
             Endpoint::Activity => analyse::activity(self, request).await,
+            Endpoint::Producers => analyse::producers(self, request).await,
             Endpoint::Findings => analyse::findings(self, request).await,
             Endpoint::Proof => evidence::proof(self, request).await,
             Endpoint::Tail => tail::tail(self, request).await,

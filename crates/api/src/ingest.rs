@@ -3,30 +3,50 @@
 //! Each line is read, screened and stamped by itself, so that a broken one loses only itself; what is left is
 //! submitted in its order. The ledger decides what is a repetition: by the id, and by a digest of what the
 //! producer said, made before anything of ours is added or taken out.
+//!
+//! What comes as one event per line is recorded while it comes (`upload`), a batch at a time (`taking`). It may break
+//! off in the middle: what the answer names is on record, and whoever sends the rest again, or all of it, doubles
+//! nothing.
 
+mod coding;
 mod lines;
 mod screen;
+mod sequence;
 mod subjects;
+mod taking;
+mod upload;
 
+use bytes::Bytes;
 use greffier_event::{
     Draft, EventId, EventType, Form, InvalidEvent, OutcomeStatus, Principal, Reading, Tenant, Timestamp,
     Trust,
 };
-use greffier_ledger::{AppendError, Level, NoWitnesses, Recorded, Submission};
+use greffier_ledger::{AppendError, Level, NoWitnesses, Submission};
 use greffier_merkle::hash;
 use greffier_policy::AdminAction;
 use http::{Response, StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use self::lines::Line;
 pub(crate) use self::lines::essence;
+use self::screen::Clean;
+pub(crate) use self::sequence::Sequences;
+use self::taking::{Readable, Taking};
+use self::upload::{Broken, Upload};
 use crate::admit::{Admitted, Wish, outcome};
 use crate::api::{Api, Request};
 use crate::level;
 use crate::refuse::Refused;
 use crate::respond::{self, Place};
-use crate::visit::{Body, event_id};
+use crate::visit::{Body, Visit, event_id};
 
+/// Where events are taken.
+pub(crate) const PATH: &str = "/api/v1/events";
+/// The header in which a sender says when it sent the request, by its own clock.
+const SENT_AT: &str = "greffier-sent-at";
+/// Events of one request that come line by line: their receipts are one answer, of some 25 MB.
+const MAX_STREAMED: usize = 100_000;
 /// How events may reach this route.
 const CHANNELS: [&str; 2] = ["sdk", "import"];
 
@@ -34,6 +54,9 @@ const CHANNELS: [&str; 2] = ["sdk", "import"];
 struct Answer {
     receipts: Vec<Taken>,
     errors: Vec<LineError>,
+    /// Of producers that number their events: what is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    producers: Vec<sequence::Told>,
 }
 
 /// A line that is on record.
@@ -41,6 +64,9 @@ struct Answer {
 struct Taken {
     line: usize,
     id: EventId,
+    /// The id that the event came with, where an event of another producer has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given: Option<EventId>,
     tenant: Tenant,
     #[serde(flatten)]
     place: Place,
@@ -61,64 +87,183 @@ pub(crate) struct LineError {
     pub(crate) message: String,
 }
 
-/// A line that can be submitted.
-struct Readable {
-    line: usize,
-    id: EventId,
-    submission: Submission,
-}
-
 /// `POST /api/v1/events`.
-pub(crate) async fn ingest(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
+pub(crate) async fn ingest(api: &Api, mut request: Request) -> Result<Response<Body>, Refused> {
     let caller = request.caller()?.clone();
     let channel = channel(request.params.text("channel"))?;
     let asked = level::asked(&request.params)?;
     if asked == Some(Level::Witnessed) && !api.appender.heads().is_witnessed() {
         return Err(NoWitnesses.into());
     }
+    let skew_us = skew(&request.visit)?;
     let admitted = api.admit_unrecorded(&request.visit, &caller, wish(None)).await?;
     api.appender.is_recording().map_err(|_| Refused::not_recording())?;
 
-    // Reading, inspecting and hashing up to a whole body of events takes a while: not on a thread that serves.
-    let visit = &request.visit;
-    let media = visit.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
-    let (body, now, reader) = (visit.body.clone(), visit.now, api.clone());
-    let (trail, submitter) = (admitted.trail().clone(), caller.clone());
-    let read = move || {
-        let lines = lines::split(&media, &body)?;
-        let producer = Producer { api: &reader, tenant: &trail, channel, submitter: &submitter, now };
-        Ok::<_, Refused>(producer.read(lines))
+    let media = request.visit.header(header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let mut upload = Upload::open(&mut request.visit)?;
+    let began = (request.visit.now, Instant::now());
+    let reader = Reader {
+        api: api.clone(),
+        trail: admitted.trail().clone(),
+        channel,
+        caller: caller.clone(),
+        skew_us,
+        began,
     };
-    let read = tokio::task::spawn_blocking(read).await;
-    let (readable, mut errors) = read.map_err(|error| Refused::internal("reading an ingest", &error))??;
-
-    let (marks, batch): (Vec<_>, Vec<_>) =
-        readable.into_iter().map(|line| ((line.line, line.id), line.submission)).unzip();
-    let mut receipts = Vec::with_capacity(marks.len());
-    let results = api.appender.submit(batch).await;
-    let mut conflicts = Vec::new();
-    for ((line, id), result) in marks.into_iter().zip(results) {
-        match result {
-            Ok(Recorded { receipt, repeated }) => {
-                let (tenant, place) = (admitted.trail().clone(), Place::from(&receipt));
-                receipts.push(Taken { line, id, tenant, place, repeated, level: None });
-            }
-            Err(error) => {
-                if matches!(error, AppendError::Conflict { .. }) {
-                    conflicts.push(conflict(api, &request, &caller, &admitted, id));
+    let mut taking = Taking::new(reader.clone());
+    if lines::is_by_line(&media) {
+        let mut waiting = Vec::new();
+        let mut left = MAX_STREAMED;
+        let broken = loop {
+            // The next lines come and are read while those before are on their way to the disk.
+            let (next, ()) = tokio::join!(reader.next(&mut upload, left), taking.record(waiting));
+            match next {
+                Ok(None) => break None,
+                Ok(Some(Batch { readable, errors, lines, over })) => {
+                    taking.errors.extend(errors);
+                    left = left.saturating_sub(lines);
+                    waiting = readable;
+                    if let Some(line) = over {
+                        taking.record(waiting).await;
+                        break Some((line, lines::too_many(MAX_STREAMED)));
+                    }
                 }
-                errors.push(unrecorded(line, &error));
+                Err(refused) => break Some((upload.line(), refused)),
             }
+        };
+        if let Some((line, refused)) = broken {
+            if taking.is_empty() {
+                return Err(refused);
+            }
+            let message = format!("{}; this line and those behind it were not taken", refused.message);
+            taking.errors.push(LineError { line, code: refused.code, field: None, message });
         }
+        if taking.is_empty() {
+            return Err(lines::no_events());
+        }
+    } else {
+        let body = upload.all().await.map_err(Broken::refused)?;
+        let Batch { readable, errors, .. } = reader.whole(media, body).await?;
+        taking.errors.extend(errors);
+        taking.record(readable).await;
     }
-    // Together: they share syncs.
+
+    // Two accounts of one id are an event each; together, as they share syncs.
+    let conflicts = taking.conflicts.iter().map(|id| conflict(api, &request, &caller, &admitted, *id));
     futures_util::future::try_join_all(conflicts).await?;
-    errors.sort_by_key(|error| error.line);
+    let (mut receipts, errors, producers) = taking.finish();
     say_levels(api, &request, admitted.trail(), asked, &mut receipts).await?;
     let status = status(receipts.len(), &errors);
-    let mut response = respond::json(&Answer { receipts, errors })?;
+    let mut response = respond::json(&Answer { receipts, errors, producers })?;
     *response.status_mut() = status;
     Ok(response)
+}
+
+/// How far our clock was ahead of the sender's when the request came, in microseconds, its way included.
+fn skew(visit: &Visit) -> Result<Option<i64>, Refused> {
+    let Some(sent) = visit.parts.headers.get(SENT_AT) else { return Ok(None) };
+    let sent: Option<Timestamp> = sent.to_str().ok().and_then(|text| text.parse().ok());
+    let sent = sent.ok_or_else(|| {
+        Refused::bad_parameter("`greffier-sent-at` must be RFC 3339, as in 2026-03-06T14:32:07.891Z")
+    })?;
+    let bound = greffier_event::limits::INTEGER as i64;
+    Ok(Some(visit.now.as_micros().saturating_sub(sent.as_micros()).clamp(-bound, bound)))
+}
+
+/// Makes submissions of lines. Cheap to clone: it goes to other threads.
+#[derive(Clone)]
+struct Reader {
+    api: Api,
+    trail: Tenant,
+    channel: &'static str,
+    caller: Principal,
+    skew_us: Option<i64>,
+    /// When the request came, by the clock and by a watch.
+    began: (Timestamp, Instant),
+}
+
+/// Lines that were read.
+struct Batch {
+    readable: Vec<Readable>,
+    errors: Vec<LineError>,
+    /// How many lines it has.
+    lines: usize,
+    /// The first line that there was no room for.
+    over: Option<usize>,
+}
+
+impl Reader {
+    /// The next lines of a body, at most so many.
+    async fn next(&self, upload: &mut Upload, most: usize) -> Result<Option<Batch>, Refused> {
+        let Some(upload::Batch { bytes, line }) = upload.lines().await.map_err(Broken::refused)? else {
+            return Ok(None);
+        };
+        self.read(move |reader| Ok(reader.batch(&bytes, lines::numbered(&bytes, line), most))).await.map(Some)
+    }
+
+    /// All of a body that is one thing.
+    async fn whole(&self, media: String, body: Bytes) -> Result<Batch, Refused> {
+        self.read(move |reader| Ok(reader.batch(&body, lines::split(&media, &body)?.into_iter(), usize::MAX)))
+            .await
+    }
+
+    /// Reading, inspecting and hashing events takes a while: not on a thread that serves.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let reader = self.clone();
+        let read = tokio::task::spawn_blocking(move || read(&reader)).await;
+        read.map_err(|error| Refused::internal("reading an ingest", &error))?
+    }
+
+    fn batch<'a>(&self, body: &'a Bytes, lines: impl Iterator<Item = Line<'a>>, most: usize) -> Batch {
+        let mut batch = Batch { readable: Vec::new(), errors: Vec::new(), lines: 0, over: None };
+        let (producer, mut clean) = (self.producer(), Clean::default());
+        for Line { number, text } in lines {
+            if batch.lines == most {
+                batch.over = Some(number);
+                break;
+            }
+            batch.lines += 1;
+            let read = text.ok_or_else(|| InvalidEvent::new("document", "is not UTF-8"));
+            let read = read.and_then(|text| {
+                Ok((body.slice_ref(text.as_bytes()), producer.submission(text, None, &mut clean)?))
+            });
+            match read {
+                Ok((text, submission)) => {
+                    batch.readable.push(Readable::new(number, text, self.sent(submission)));
+                }
+                Err(error) => batch.errors.push(invalid(number, &error)),
+            }
+        }
+        batch
+    }
+
+    /// The same event under another id.
+    fn renamed(&self, text: &str, id: EventId) -> Result<Submission, InvalidEvent> {
+        Ok(self.sent(self.producer().submission(text, Some(id), &mut Clean::default())?))
+    }
+
+    fn producer(&self) -> Producer<'_> {
+        // A body may take long to come: what is read late in it is not stamped with its beginning. Whole seconds: what
+        // comes together has one time.
+        let (at, since) = self.began;
+        let passed = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let now = at.as_micros().saturating_add(passed);
+        Producer {
+            api: &self.api,
+            tenant: &self.trail,
+            channel: self.channel,
+            submitter: &self.caller,
+            now: Timestamp::from_micros(now),
+        }
+    }
+
+    fn sent(&self, mut submission: Submission) -> Submission {
+        submission.draft.event.source.get_or_insert_default().skew_us = self.skew_us;
+        submission
+    }
 }
 
 /// Waits, for a while, until the receipts have the level that is asked for, or that the trail requires; then says which
@@ -165,34 +310,39 @@ pub(crate) struct Producer<'a> {
 }
 
 impl Producer<'_> {
-    fn read(&self, lines: Vec<Line<'_>>) -> (Vec<Readable>, Vec<LineError>) {
-        let mut readable = Vec::with_capacity(lines.len());
-        let mut errors = Vec::new();
-        for Line { number, text } in lines {
-            let text = text.ok_or_else(|| InvalidEvent::new("document", "is not UTF-8"));
-            match text.and_then(|text| self.submission(text)) {
-                Ok((id, submission)) => readable.push(Readable { line: number, id, submission }),
-                Err(error) => errors.push(invalid(number, &error)),
-            }
-        }
-        (readable, errors)
-    }
-
-    fn submission(&self, text: &str) -> Result<(EventId, Submission), InvalidEvent> {
+    /// One document as a submission, under its own id or under `other`.
+    fn submission(
+        &self,
+        text: &str,
+        other: Option<EventId>,
+        clean: &mut Clean,
+    ) -> Result<Submission, InvalidEvent> {
         let keys = self.api.appender.keys();
         let referenced = subjects::referenced(text, self.tenant, keys);
         let text = referenced.as_deref().unwrap_or(text);
         let reading =
             Reading { tenant: self.tenant, id: self.id(text), channel: self.channel, trust: Trust::Outside };
-        self.take(Form::detect(text)?.read(text, &reading)?)
+        let (form, draft) = Form::read_any(text, &reading)?;
+        // What the producer said, its own id with it, before anything of ours.
+        let digest = digest(&draft)?;
+        let draft = match other {
+            Some(id) => form.renamed(draft, id)?,
+            None => draft,
+        };
+        Ok(self.finished(draft, digest, clean))
     }
 
     /// Screens and stamps what was read, whatever form it came in.
-    pub(crate) fn take(&self, mut draft: Draft) -> Result<(EventId, Submission), InvalidEvent> {
+    pub(crate) fn take(&self, draft: Draft) -> Result<(EventId, Submission), InvalidEvent> {
         let digest = digest(&draft)?;
-        screen::screen(&mut draft, &self.api.scanner, self.api.appender.keys());
+        Ok((draft.event.id, self.finished(draft, digest, &mut Clean::default())))
+    }
+
+    fn finished(&self, mut draft: Draft, digest: greffier_merkle::Hash, clean: &mut Clean) -> Submission {
+        let (scanner, keys) = (&self.api.scanner, self.api.appender.keys());
+        screen::screen(&mut draft, scanner, keys, self.api.inspection, clean);
         self.stamp(&mut draft);
-        Ok((draft.event.id, Submission { draft, digest }))
+        Submission { draft, digest }
     }
 
     /// The id of an event that brings none. An import is run again when it broke off: the same line has the same
@@ -283,6 +433,9 @@ pub(crate) async fn conflict(
     event.outcome = Some(outcome(OutcomeStatus::Failure, Some("conflict")));
     api.record(Draft { event, parts: Vec::new() }).await.map(drop)
 }
+
+#[cfg(test)]
+pub(crate) use self::coding::tests as coding_tests;
 
 #[cfg(test)]
 mod tests;

@@ -35,10 +35,10 @@ mod testing;
 mod tests;
 mod visit;
 
-pub use api::Api;
+pub use api::{Api, Inspection};
 pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use tokio_util::sync::CancellationToken;
-pub use visit::{Access, Body, Visit};
+pub use visit::{Access, Body, Upload, Visit};

@@ -26,6 +26,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 struct Entry {
     #[serde(flatten)]
     place: Place,
+    /// `enforced` by the gateway, `cooperative` where a client asked by itself, else a `claim`.
+    standing: &'static str,
     event: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<Shown>>,
@@ -98,6 +100,15 @@ pub(crate) fn event_id(text: &str) -> Result<EventId, Refused> {
     Uuid::parse_str(text).map(EventId).map_err(wrong)
 }
 
+/// What a record is worth by the way it came. Whoever joins events of one request id sees it at each.
+fn standing(event: &Event) -> &'static str {
+    match event.source.as_ref().map(|source| source.channel.as_str()) {
+        Some("gateway") => "enforced",
+        Some("hook") => "cooperative",
+        _ => "claim",
+    }
+}
+
 fn with_receipt(refused: Refused, admitted: &Admitted) -> Refused {
     match admitted.receipt() {
         Some(receipt) => refused.receipt(&receipt),
@@ -142,6 +153,7 @@ async fn entries(
     for (row, (_, event)) in rows.into_iter().zip(&typed) {
         entries.push(Entry {
             place: Place::of(admitted.trail(), row.index, &row.entry),
+            standing: standing(event),
             parts: contents.remove(&row.index).map(|contents| parts::shown(event, contents)),
             event: raw(row.entry)?,
         });

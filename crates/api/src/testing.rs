@@ -47,16 +47,35 @@ impl World {
     pub(crate) async fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         KeyRing::create(&dir.path().join("keys")).unwrap();
-        World::on(dir).await
+        World::on(dir, SealPolicy::default()).await
     }
 
-    async fn on(dir: tempfile::TempDir) -> World {
+    /// One that seals after so many entries.
+    pub(crate) async fn sealing(entries: u64) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        KeyRing::create(&dir.path().join("keys")).unwrap();
+        World::on(dir, SealPolicy { entries, ..SealPolicy::default() }).await
+    }
+
+    /// Waits until a trail has so many segments.
+    pub(crate) async fn wait_for_segments(&self, name: &str, segments: usize) {
+        for _ in 0..400 {
+            let reader = Reader::open(&self.dir.path().join("data")).unwrap();
+            if reader.snapshot(&tenant(name)).unwrap().segments.len() >= segments {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("no {segments} segments of {name}");
+    }
+
+    async fn on(dir: tempfile::TempDir, seal: SealPolicy) -> World {
         let config = LedgerConfig {
             dir: dir.path().join("data"),
             keys_dir: dir.path().join("keys"),
             origin: "greffier.test".to_owned(),
             node: "gw-1".to_owned(),
-            seal: SealPolicy::default(),
+            seal,
         };
         let (ledger, startup) = Ledger::start(config).unwrap();
         startup.recovered.await.unwrap();
@@ -94,7 +113,7 @@ impl World {
     pub(crate) async fn without_holders(mut self) -> World {
         self.stop_recording();
         std::fs::remove_file(self.dir.path().join("keys").join("users.keys")).unwrap();
-        World::on(self.dir).await
+        World::on(self.dir, SealPolicy::default()).await
     }
 
     /// Waits until the signed head of a trail covers so many entries.
@@ -117,6 +136,7 @@ impl World {
         Visit {
             parts,
             body: Bytes::new(),
+            upload: None,
             caller: who,
             policies: Arc::clone(&self.policies),
             peer: "::ffff:192.0.2.7".parse().unwrap(),

@@ -11,6 +11,7 @@ mod isolation;
 mod reads;
 mod recorded;
 mod streams;
+mod uploads;
 
 /// The id of the first event of [`filled`].
 const EVENT: &str = "00000000-0000-4000-8000-000000000001";

@@ -34,12 +34,17 @@ pub enum Access {
     Caller,
 }
 
-/// One request, read whole.
+/// A body that comes piece by piece; an error where its sender is gone.
+pub type Upload = mpsc::Receiver<Result<Bytes, io::Error>>;
+
+/// One request.
 pub struct Visit {
     /// Method, path, query and headers, as sent.
     pub parts: http::request::Parts,
-    /// The body.
+    /// The body, or what has come of it.
     pub body: Bytes,
+    /// What still comes of it, where the route takes it so: see [`crate::Api::takes_upload`].
+    pub upload: Option<Upload>,
     /// Who asks; none where anyone may.
     pub caller: Option<Principal>,
     /// The policies in force.

@@ -100,6 +100,35 @@ impl Form {
         }
     }
 
+    /// Reads one document of whichever form it is.
+    pub fn read_any(text: &str, reading: &Reading<'_>) -> Result<(Form, Draft), InvalidEvent> {
+        let document = Json::parse(text)?;
+        let form = Form::of(&document)?;
+        let draft = match form {
+            Form::Native => native::take(document, reading),
+            Form::Flat => flat::take(document, reading),
+            Form::Governed => governed::take(document, reading),
+        };
+        Ok((form, draft?))
+    }
+
+    /// Gives what was read another id than its document has, where that is taken. Writing this form gives the
+    /// document's own id back.
+    pub fn renamed(self, mut draft: Draft, id: EventId) -> Result<Draft, InvalidEvent> {
+        let name = match self {
+            Form::Native => "id",
+            Form::Flat => "event_id",
+            // Has no id of its own.
+            Form::Governed => {
+                draft.event.id = id;
+                return Ok(draft);
+            }
+        };
+        given::renamed(&mut draft.parts, self, name, (draft.event.id, id))?;
+        draft.event.id = id;
+        Ok(draft)
+    }
+
     /// Writes an event with those of its parts that may be shown, on one line.
     pub fn write(self, event: &Event, parts: &[Part]) -> Result<String, InvalidEvent> {
         match self {

@@ -4,16 +4,21 @@
 //! what is read, and waits for answers at a stop. What a caller may do and which read is recorded is the
 //! guest's own affair: above this crate nothing is forwarded.
 
+use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use greffier_event::{Principal, Timestamp};
 use greffier_policy::Policies;
 use http::request::Parts;
 use http::{Method, Response, header};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
@@ -36,6 +41,12 @@ pub trait Site: Send + Sync + 'static {
         false
     }
 
+    /// Whether a path takes its body as it comes ([`Visit::upload`]), and bounds it itself.
+    fn takes_upload(&self, method: &Method, path: &str) -> bool {
+        let _ = (method, path);
+        false
+    }
+
     /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
     /// has no end of its own has to end at [`Visit::stop`].
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
@@ -54,12 +65,20 @@ pub enum Access {
     Caller,
 }
 
+/// A body on its way; an error where its caller is gone or fell silent.
+pub type Upload = mpsc::Receiver<Result<Bytes, io::Error>>;
+
+/// Pieces of an upload that wait for the site: each is what was read at once, some ten kilobytes.
+const WAITING_PIECES: usize = 16;
+
 /// One admitted request.
 pub struct Visit {
     /// The request's head, without the token that came with it.
     pub parts: Parts,
-    /// The whole body.
+    /// The whole body; nothing where it comes as an upload.
     pub body: Bytes,
+    /// The body piece by piece, where the site takes it so. It is read from the caller no faster than from here.
+    pub upload: Option<Upload>,
     /// Who calls; `None` on an open path.
     pub caller: Option<Principal>,
     /// The policies in force when it came.
@@ -106,6 +125,10 @@ async fn receive(
         Ok(mut response) => {
             gateway.metrics.answered(PROTOCOL, response.status().as_u16(), "ok");
             refuse::mark(response.headers_mut(), &request_id, None);
+            // Answered before it was read: a caller in the middle of sending would not see the answer.
+            if !body.is_end_stream() {
+                tokio::spawn(http_client::drain(body));
+            }
             response
         }
         Err(refused) => {
@@ -154,7 +177,10 @@ async fn steps(
     }
 
     // A stranger must not make us hold anything.
-    let body = match caller {
+    let streams = caller.is_some() && site.takes_upload(&parts.method, parts.uri.path());
+    let (pieces, upload) = mpsc::channel(WAITING_PIECES);
+    let whole = match caller {
+        _ if streams => Bytes::new(),
         Some(_) => http_client::read_body(body, gateway.limits.body, gateway.limits.body_idle_timeout)
             .await
             .map_err(|error| sent(error.into()))?,
@@ -166,7 +192,8 @@ async fn steps(
     parts.headers.remove("x-api-key");
     let visit = Visit {
         parts,
-        body,
+        body: whole,
+        upload: streams.then_some(upload),
         caller,
         policies: gateway.policies.load_full(),
         peer: peer.to_canonical(),
@@ -174,5 +201,34 @@ async fn steps(
         request_id: request_id.to_owned(),
         stop: gateway.stop.clone(),
     };
-    Ok(site.answer(visit).await)
+    let answer = site.answer(visit);
+    if !streams {
+        return Ok(answer.await);
+    }
+    // Both at once, until there is an answer: it may come before the body has.
+    let feeding = feed(body, pieces, gateway.limits.body_idle_timeout);
+    match select(answer, pin!(feeding)).await {
+        Either::Left((response, _)) => Ok(response),
+        Either::Right(((), answer)) => Ok(answer.await),
+    }
+}
+
+/// Hands a body on as it comes, as fast as it is taken.
+async fn feed(body: &mut Incoming, pieces: mpsc::Sender<Result<Bytes, io::Error>>, idle: Duration) {
+    loop {
+        let piece = match tokio::time::timeout(idle, body.frame()).await {
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(None) => return,
+            Ok(Some(Err(error))) => Err(io::Error::other(error)),
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(piece) => Ok(piece),
+                Err(_trailers) => continue,
+            },
+        };
+        let broken = piece.is_err();
+        // Nobody takes it any more: the answer is on its way.
+        if pieces.send(piece).await.is_err() || broken {
+            return;
+        }
+    }
 }

@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use greffier_ledger::Level;
 
 pub(crate) use ask::{
-    Activity, Evidence, Export, ExportForm, Findings, Import, Search, Session, Span, Sql, Tail, Where,
+    Activity, Evidence, Export, ExportForm, Findings, Import, Producers, Search, Session, Span, Sql, Tail,
+    Where,
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};
@@ -102,6 +103,8 @@ pub(crate) enum Command {
     Activity(Activity),
     /// Say what is unusual.
     Findings(Findings),
+    /// Producers that number their events: how many came, and which are missing.
+    Producers(Producers),
     /// Show events as they are recorded.
     Tail(Tail),
     /// Put events of elsewhere on a trail, as claims.

@@ -15,6 +15,7 @@ mod keys;
 mod mcp;
 mod pins;
 mod policy;
+mod producers;
 mod prove;
 mod restore;
 mod retention;
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Session(args) => session::run(&args, config, output),
         Command::Activity(args) => activity::run(&args, config, output),
         Command::Findings(args) => findings::run(&args, config, output),
+        Command::Producers(args) => producers::run(&args, config, output),
         Command::Tail(args) => tail::run(&args, config, output),
         Command::Import(args) => import::run(&args, config, output),
         Command::Export(args) => export::run(&args, config, output),

@@ -101,6 +101,8 @@ pub(crate) struct SafetyConfig {
     pub(crate) rules: Rulebook,
     /// Another analyser, if one is asked.
     pub(crate) remote: Option<Remote>,
+    /// How the contents of ingested events are inspected.
+    pub(crate) ingest: greffier_api::Inspection,
 }
 
 /// The checked configuration.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use greffier_api::Api;
+use greffier_api::{Api, Inspection};
 use greffier_gateway::{Access, Body, Site, Visit};
 use greffier_ledger::{Appender, Eraser};
 use greffier_query::Engine;
@@ -22,8 +22,9 @@ impl ReadSite {
         eraser: Eraser,
         node: String,
         scanner: Arc<Scanner>,
+        ingest: Inspection,
     ) -> ReadSite {
-        ReadSite(Api::new(engine, appender, node, scanner).erasing(eraser))
+        ReadSite(Api::new(engine, appender, node, scanner).erasing(eraser).inspecting(ingest))
     }
 }
 
@@ -41,10 +42,15 @@ impl Site for ReadSite {
         self.0.takes_coded(path)
     }
 
+    fn takes_upload(&self, method: &Method, path: &str) -> bool {
+        self.0.takes_upload(method, path)
+    }
+
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>> {
         let api = self.0.clone();
-        let Visit { parts, body, caller, policies, peer, now, request_id, stop } = visit;
-        let visit = greffier_api::Visit { parts, body, caller, policies, peer, now, request_id, stop };
+        let Visit { parts, body, upload, caller, policies, peer, now, request_id, stop } = visit;
+        let visit =
+            greffier_api::Visit { parts, body, upload, caller, policies, peer, now, request_id, stop };
         Box::pin(async move { api.answer(visit).await })
     }
 }

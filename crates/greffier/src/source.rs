@@ -157,6 +157,18 @@ impl Source {
             Source::Files(files) => files.findings(agent, span).await,
         }
     }
+
+    /// Producers that number their events, and what is missing of them.
+    pub(crate) async fn producers(&self, span: &Span) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Source::Server(server) => {
+                let query = server.query(&[("since", span.since()), ("until", span.until())]);
+                let mut answer = server.client.get("/api/v1/producers", &query).await?;
+                list(&mut answer, "producers")
+            }
+            Source::Files(files) => files.producers(span).await,
+        }
+    }
 }
 
 impl Server {

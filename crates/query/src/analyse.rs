@@ -3,7 +3,9 @@
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
-use greffier_analysis::{Activity, ActivityCounter, Finding, FindingsDetector, Report, ReportCounter};
+use greffier_analysis::{
+    Activity, ActivityCounter, Finding, FindingsDetector, Producer, ProducersCounter, Report, ReportCounter,
+};
 use greffier_event::{Event, Timestamp};
 use greffier_ledger::segment::ENTRY;
 
@@ -45,6 +47,19 @@ pub(crate) async fn report(view: &View, since: Timestamp, until: Timestamp) -> R
     let period = Period { since: Some(since), until: Some(until) };
     each(view, predicate(None, period), |event| counter.add(event)).await?;
     Ok(counter.finish())
+}
+
+/// Which events of producers are missing. Of a part of the trail, be it a period or what has not expired, nothing is
+/// said of numbers before a producer's first.
+pub(crate) async fn producers(view: &View, period: Period) -> Result<Vec<Producer>, QueryError> {
+    let mut counter = ProducersCounter::new(view.first() == 0 && period.since.is_none());
+    let claims = column("channel").in_list(vec![lit("sdk"), lit("import")], false);
+    let predicate = conjunction([Some(claims), predicate(None, period)].into_iter().flatten());
+    each(view, predicate, |event| counter.add(event)).await?;
+    match counter.dropped() {
+        0 => Ok(counter.finish()),
+        _ => Err(QueryError::TooLarge("too many producers for one look: choose a shorter period".to_owned())),
+    }
 }
 
 fn predicate(agent: Option<&str>, period: Period) -> Option<Expr> {

@@ -13,7 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use greffier_analysis::{Activity, Finding, Report};
+use greffier_analysis::{Activity, Finding, Producer, Report};
 use greffier_event::{EventId, Tenant, Timestamp};
 use greffier_ledger::{MAX_CALL_EVENTS, Reader};
 use tokio::task::JoinSet;
@@ -202,6 +202,18 @@ impl Engine {
             analyse::findings(&view, agent.as_deref(), period).await
         };
         self.ask(|shared| &shared.own, trail, agent.map(str::to_owned), question).await
+    }
+
+    /// Which events are missing of producers that number theirs, of what happened from `since` on and before `until`.
+    pub async fn producers(
+        &self,
+        trail: &Tenant,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Producer>, QueryError> {
+        let period = Period { since, until };
+        let question = move |view: Arc<View>, ()| async move { analyse::producers(&view, period).await };
+        self.ask(|shared| &shared.own, trail, (), question).await
     }
 
     /// What happened from `since` on and before `until`.

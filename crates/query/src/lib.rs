@@ -26,6 +26,7 @@ mod view;
 
 pub use engine::{Engine, Limits};
 pub use error::{QueryError, SearchError};
+pub use greffier_analysis::{Numbers, Run};
 use greffier_event::{Event, InvalidEvent};
 pub use output::Table;
 pub use search::Search;

@@ -21,13 +21,29 @@ pub(crate) struct Line<'a> {
     pub(crate) text: Option<&'a str>,
 }
 
+/// Media types of one event per line.
+const BY_LINE: [&str; 4] =
+    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+
+/// Whether a body says that it has one event per line.
+pub(crate) fn is_by_line(media: &str) -> bool {
+    BY_LINE.contains(&essence(media).as_str())
+}
+
+/// Whole lines of a body, of which the first has this number.
+pub(crate) fn numbered(body: &[u8], first: usize) -> impl Iterator<Item = Line<'_>> {
+    let body = if first == 1 { body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) } else { body };
+    body.split(|&byte| byte == b'\n').enumerate().filter_map(move |(at, line)| {
+        let line = line.trim_ascii();
+        (!line.is_empty()).then(|| Line { number: first + at, text: std::str::from_utf8(line).ok() })
+    })
+}
+
 /// Splits a body. What is wrong with one line concerns that line only; what is wrong with an array concerns it
 /// whole, as it is one document.
 pub(crate) fn split<'a>(media: &str, body: &'a [u8]) -> Result<Vec<Line<'a>>, Refused> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let by_line =
-        ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
-    let lines = if by_line.contains(&essence(media).as_str()) {
+    let lines = if is_by_line(media) {
         lines(body)?
     } else if body.trim_ascii_start().starts_with(b"[") {
         array(body)?
@@ -37,10 +53,8 @@ pub(crate) fn split<'a>(media: &str, body: &'a [u8]) -> Result<Vec<Line<'a>>, Re
         vec![Line { number: 1, text: std::str::from_utf8(body).ok() }]
     };
     match lines.as_slice() {
-        [] => Err(Refused::new(400, "no_events", "the body holds no event")),
-        [one] if one.text.is_some_and(|text| text.trim().is_empty()) => {
-            Err(Refused::new(400, "no_events", "the body holds no event"))
-        }
+        [] => Err(no_events()),
+        [one] if one.text.is_some_and(|text| text.trim().is_empty()) => Err(no_events()),
         _ => Ok(lines),
     }
 }
@@ -65,7 +79,7 @@ fn lines(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
             continue;
         }
         if lines.len() == MAX_LINES {
-            return Err(too_many());
+            return Err(too_many(MAX_LINES));
         }
         lines.push(Line { number: at + 1, text: std::str::from_utf8(line).ok() });
     }
@@ -79,7 +93,7 @@ fn array(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
     let read = reader.deserialize_seq(Items).and_then(|items| reader.end().map(|()| items));
     match read {
         Ok(Some(items)) => Ok(items),
-        Ok(None) => Err(too_many()),
+        Ok(None) => Err(too_many(MAX_LINES)),
         // The reader's own words may quote the body.
         Err(error) => {
             let place = format!("line {}, column {}", error.line(), error.column());
@@ -89,8 +103,12 @@ fn array(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
     }
 }
 
-fn too_many() -> Refused {
-    Refused::new(413, "too_many_events", format!("a request takes at most {MAX_LINES} events: send several"))
+pub(super) fn too_many(most: usize) -> Refused {
+    Refused::new(413, "too_many_events", format!("a request takes at most {most} events: send several"))
+}
+
+pub(super) fn no_events() -> Refused {
+    Refused::new(400, "no_events", "the body holds no event")
 }
 
 /// Reads an array's elements as they stand, no more of them than are taken.

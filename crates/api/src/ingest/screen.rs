@@ -5,7 +5,7 @@
 //! searches for it find ingested events too.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use greffier_event::limits::{self, Text};
 use greffier_event::{
@@ -16,6 +16,7 @@ use greffier_ledger::KeyRing;
 use greffier_safety::{Entity, Scanner, json, redact_text};
 
 use super::subjects::is_reference;
+use crate::Inspection;
 
 /// Findings kept per event with their places; past it places are dropped and counts kept. An entry has 65,535
 /// bytes, and one finding takes up to 300 of them.
@@ -27,18 +28,34 @@ const ENTITY: &str = "REDACTED";
 /// The part that holds an address on purpose.
 const EMAIL: &str = "email";
 
+/// Texts of a batch in which nothing was found: an agent's events have the same names again and again, and each is
+/// inspected once.
+#[derive(Default)]
+pub(crate) struct Clean {
+    texts: HashSet<String>,
+    uris: HashSet<String>,
+    subjects: HashSet<String>,
+}
+
 /// The screen of one event.
 struct Screen<'a> {
     scanner: &'a Scanner,
+    clean: &'a mut Clean,
     keys: &'a KeyRing,
     tenant: &'a Tenant,
     found: BTreeMap<(Stage, Entity, String), u64>,
 }
 
 /// Makes an event from outside fit for the record.
-pub(crate) fn screen(draft: &mut Draft, scanner: &Scanner, keys: &KeyRing) {
+pub(crate) fn screen(
+    draft: &mut Draft,
+    scanner: &Scanner,
+    keys: &KeyRing,
+    contents: Inspection,
+    clean: &mut Clean,
+) {
     let tenant = draft.event.tenant.clone();
-    let mut screen = Screen { scanner, keys, tenant: &tenant, found: BTreeMap::new() };
+    let mut screen = Screen { scanner, clean, keys, tenant: &tenant, found: BTreeMap::new() };
     if let Some(email) = screen.event(&mut draft.event)
         && draft.parts.len() < limits::PARTS.max
         && !draft.parts.iter().any(|part| part.name == EMAIL)
@@ -48,7 +65,9 @@ pub(crate) fn screen(draft: &mut Draft, scanner: &Scanner, keys: &KeyRing) {
     }
     for (at, part) in draft.parts.iter_mut().enumerate() {
         screen.labels(at, part);
-        screen.part(part);
+        if contents == Inspection::Full {
+            screen.part(part);
+        }
     }
     note(&mut draft.event, screen.found);
 }
@@ -162,8 +181,13 @@ impl Screen<'_> {
 
     /// A URI, inspected decoded.
     fn uri(&mut self, uri: &mut String) {
+        if self.clean.uris.contains(uri.as_str()) {
+            return;
+        }
         let safe = self.scanner.leaf_uri(uri);
-        if safe != *uri {
+        if safe == *uri {
+            self.clean.uris.insert(safe);
+        } else {
             let decoded = percent_encoding::percent_decode_str(uri).decode_utf8_lossy().into_owned();
             self.find(&limits::RESOURCE_URI, &decoded);
             *uri = safe.chars().take(limits::RESOURCE_URI.max).collect();
@@ -172,7 +196,12 @@ impl Screen<'_> {
 
     /// A subject: a personal one becomes a keyed reference.
     fn subject(&mut self, rule: &'static Text, sub: &mut String) {
-        if self.scanner.is_personal(sub) {
+        if self.clean.subjects.contains(sub.as_str()) {
+            return;
+        }
+        if !self.scanner.is_personal(sub) {
+            self.clean.subjects.insert(sub.clone());
+        } else {
             self.find(rule, sub);
             *sub = self.keys.reference(self.tenant, "user", sub);
         }
@@ -180,7 +209,13 @@ impl Screen<'_> {
 
     /// Notes what is found in a field; whether anything is.
     fn find(&mut self, rule: &'static Text, value: &str) -> bool {
+        if self.clean.texts.contains(value) {
+            return false;
+        }
         let spans = self.scanner.scan(value);
+        if spans.is_empty() {
+            self.clean.texts.insert(value.to_owned());
+        }
         for span in &spans {
             self.add(Stage::Input, span.entity, format!("/{}", rule.field.replace('.', "/")));
         }
@@ -293,7 +328,7 @@ mod tests {
         };
         let form = Form::detect(document).unwrap();
         let mut draft = form.read(document, &reading).unwrap();
-        screen(&mut draft, &Scanner::new(), &keys());
+        screen(&mut draft, &Scanner::new(), &keys(), Inspection::Full, &mut Clean::default());
         draft.event.canonical().unwrap();
         let written = form.write(&draft.event, &draft.parts).unwrap();
         written.replace(&keys().reference(&tenant, "user", "alice@example.com"), "<alice>")

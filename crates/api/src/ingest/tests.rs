@@ -265,8 +265,8 @@ async fn without_a_record_nothing_is_taken() {
 #[tokio::test]
 async fn too_many_and_too_odd() {
     let world = World::new().await;
-    let many = lines(&["{}"; 10_001]);
-    insta::assert_snapshot!(check(&world, "application/jsonl", &many).await, @r#"
+    let many = format!("[{}]", vec!["{}"; 10_001].join(","));
+    insta::assert_snapshot!(check(&world, "", &many).await, @r#"
     413
     {
       "error": {

@@ -115,6 +115,28 @@ async fn a_cursor_is_for_one_trail_search_and_format() {
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (409, Some("cursor_ahead")));
 }
 
+#[tokio::test]
+async fn what_is_sealed_in_between_is_told_once() {
+    let world = World::sealing(64).await;
+    let mut found = Vec::new();
+    let mut after = String::new();
+    for round in 0..4 {
+        for n in 0..50 {
+            put(&world, half(round * 50 + n, "gateway", "action.executed", &format!("req_{round}_{n}")))
+                .await;
+        }
+        // The first two exports end in the log; what they ended in is sealed before the next.
+        let (text, next) = export(&world, &format!("q=tool:shell&format=ocsf{after}")).await;
+        found.extend(text.lines().map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned()
+        }));
+        after = format!("&after={next}");
+        world.wait_for_segments("acme", (round * 50 + 50) / 64).await;
+    }
+    let expected: Vec<String> = (0..200).map(|n| format!("00000000-0000-4000-8000-{n:012}")).collect();
+    assert_eq!(found, expected);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

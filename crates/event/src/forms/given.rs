@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Form;
 use crate::json::Json;
-use crate::{InvalidEvent, Part};
+use crate::{EventId, InvalidEvent, Part};
 
 /// The reserved name in the `metadata` part.
 pub(super) const GIVEN_KEY: &str = "greffier.given";
@@ -185,6 +185,24 @@ pub(super) fn pack(
         parts.push(json_part(METADATA, &metadata));
     }
     Ok(())
+}
+
+/// Notes that an event has another id than its document, which has it under `name`.
+pub(super) fn renamed(
+    parts: &mut Vec<Part>,
+    form: Form,
+    name: &str,
+    (own, id): (EventId, EventId),
+) -> Result<(), InvalidEvent> {
+    let (metadata, mut given) = unpack(parts, form);
+    parts.retain(|part| part.name != METADATA);
+    let at = child("", name);
+    // What was noted of the id already, as its spelling, is the document's word.
+    let noted =
+        given.changes.iter().position(|change| change.at == at).map(|place| given.changes.remove(place));
+    let is = noted.and_then(|change| change.is).unwrap_or_else(|| Json::text(own.to_string()));
+    given.changes.push(Change { at, was: Some(Json::text(id.to_string())), is: Some(is) });
+    pack(parts, metadata, form, &given)
 }
 
 /// The producer's own metadata, and what was kept as given in this form.

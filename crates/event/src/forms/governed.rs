@@ -29,7 +29,11 @@ const NAMES: [(&str, &str); 9] = [
 
 /// Reads one governed entry.
 pub fn read(text: &str, reading: &Reading<'_>) -> Result<Draft, InvalidEvent> {
-    let mut document = fields::document(text)?;
+    take(fields::document(text)?, reading)
+}
+
+/// Reads one that is parsed already.
+pub(super) fn take(mut document: Json, reading: &Reading<'_>) -> Result<Draft, InvalidEvent> {
     redact_json(&mut document);
     fields::refuse_server_only(&document, reading)?;
     let fields = Fields::of(&document);

@@ -19,7 +19,11 @@ use crate::{Draft, Event, InvalidEvent, Part, decimal, limits};
 /// Reads one native document. Refers to its parts by content: `parts_root`, digests and parts without content
 /// are the trail's business and not read.
 pub fn read(text: &str, reading: &Reading<'_>) -> Result<Draft, InvalidEvent> {
-    let mut document = fields::document(text)?;
+    take(fields::document(text)?, reading)
+}
+
+/// Reads one that is parsed already.
+pub(super) fn take(mut document: Json, reading: &Reading<'_>) -> Result<Draft, InvalidEvent> {
     redact(&mut document);
     fields::refuse_server_only(&document, reading)?;
     strip(&mut document, reading.trust);

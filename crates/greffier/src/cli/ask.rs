@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use greffier_event::{Form, Tenant, Timestamp};
+use greffier_event::{Tenant, Timestamp};
 
 use crate::fields::Field;
 use crate::when;
@@ -141,6 +141,19 @@ pub(crate) struct Findings {
     pub(crate) place: Where,
 }
 
+/// `producers`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: greffier producers --since 7d --fail-on-gaps")]
+pub(crate) struct Producers {
+    /// Exit with 6 if an event is missing.
+    #[arg(long)]
+    pub(crate) fail_on_gaps: bool,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
 /// `tail`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: greffier tail 'decision:deny' -o jsonl")]
@@ -158,9 +171,15 @@ pub(crate) struct Tail {
 pub(crate) struct Import {
     /// One event a line, or one JSON array; `-` is stdin. To run it again is harmless.
     pub(crate) file: PathBuf,
-    /// The events' form.
+    /// Whose records they are, or their form.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) form: ImportForm,
+    /// Keep in this file how far it has come: after a kill the next run goes on there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) position: Option<PathBuf>,
+    /// Keep lines that are not taken in this file; the input's name with `.refused` by default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) refused: Option<PathBuf>,
     /// Keys folder, for a data directory; the configured one by default.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
@@ -256,18 +275,12 @@ pub(crate) enum ImportForm {
     Flat,
     /// One entry for a call.
     Governed,
-}
-
-impl ImportForm {
-    /// The form, if one was named.
-    pub(crate) fn form(self) -> Option<Form> {
-        match self {
-            ImportForm::Auto => None,
-            ImportForm::Native => Some(Form::Native),
-            ImportForm::Flat => Some(Form::Flat),
-            ImportForm::Governed => Some(Form::Governed),
-        }
-    }
+    /// The access log of agentgateway, as text or JSON.
+    Agentgateway,
+    /// LiteLLM: `StandardLoggingPayload` or rows of `LiteLLM_SpendLogs`.
+    Litellm,
+    /// Langfuse: exported observations or traces.
+    Langfuse,
 }
 
 /// The form of an export.

@@ -44,7 +44,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     };
     let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
     let anchor = witnesses::anchor(config.anchor.clone())?;
-    let retention = config.retention.clone();
+    let (retention, ingest) = (config.retention.clone(), config.safety.ingest);
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -66,6 +66,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
             ledger.eraser(),
             settings.node.clone(),
             Arc::clone(&settings.scanner),
+            ingest,
         );
         let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
         let watch = tokio::spawn(watch);

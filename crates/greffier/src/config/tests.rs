@@ -625,6 +625,14 @@ fn own_types_are_checked_at_load() {
 }
 
 #[test]
+fn what_is_looked_for_in_ingested_contents() {
+    use greffier_api::Inspection;
+    let ingest = |text: &str| load(text, &[]).unwrap().safety.ingest;
+    assert_eq!((ingest(""), ingest("[safety]\ningest = \"keys\"\n")), (Inspection::Full, Inspection::Keys));
+    insta::assert_snapshot!(problems("[safety]\ningest = \"none\"\n", &[]), @"greffier.toml:2:10: expected `inspect` or `keys`");
+}
+
+#[test]
 fn another_analyser_is_asked_for_what_it_is_configured_for() {
     let text = "[safety.remote]\nurl = \"http://127.0.0.1:3000/analyze\"\nentities = [\"PERSON\", \"NRP\"]\n\
                 [safety.rules]\nNRP = \"block\"\n";

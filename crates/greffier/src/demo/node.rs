@@ -57,6 +57,7 @@ impl Node {
             ledger.eraser(),
             settings.node.clone(),
             Arc::clone(&settings.scanner),
+            greffier_api::Inspection::Full,
         );
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         let serving = tokio::spawn({

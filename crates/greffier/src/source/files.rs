@@ -181,6 +181,13 @@ impl Files {
         Ok((findings, serde_json::to_value(self.anchoring()?)?))
     }
 
+    /// Producers that number their events, and what is missing of them.
+    pub(crate) async fn producers(&self, span: &Span) -> anyhow::Result<Vec<Value>> {
+        let (since, until) = self.span(span)?;
+        let producers = self.engine.producers(&self.tenant, since, until).await.map_err(failure)?;
+        Ok(producers.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
+    }
+
     /// The contents of entries by index; without keys of none.
     pub(crate) fn contents(&self, indexes: &[u64]) -> anyhow::Result<HashMap<u64, Contents>> {
         let Some(keys) = &self.keys else { return Ok(HashMap::new()) };

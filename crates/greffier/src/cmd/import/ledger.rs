@@ -38,7 +38,7 @@ impl OwnLedger {
     /// Opens the data directory, which nobody else may have open.
     pub(super) async fn open(args: &cli::Import, named: Option<&Path>) -> anyhow::Result<OwnLedger> {
         let config = Config::load(named)?;
-        let (node, scanner) = (config.node, config.safety.scanner);
+        let (node, scanner, inspection) = (config.node, config.safety.scanner, config.safety.ingest);
         // Whoever signs asks first whether somebody has signed more.
         let anchor = witnesses::anchor(config.anchor)?;
         let ledger_config = LedgerConfig {
@@ -73,7 +73,7 @@ impl OwnLedger {
             return Err(Failure::usage("--tenant must say whose events they are").into());
         }
         let engine = Engine::new(ledger.reader(), Limits::default())?;
-        let api = Api::new(engine, ledger.appender(), node, scanner);
+        let api = Api::new(engine, ledger.appender(), node, scanner).inspecting(inspection);
         let policies = Arc::new(Policies::load(vec![("import.cedar".to_owned(), POLICY.to_owned())])?);
         Ok(OwnLedger { ledger, api, policies, caller: caller(tenant) })
     }
@@ -88,6 +88,7 @@ impl OwnLedger {
         let visit = Visit {
             parts: request.into_parts().0,
             body: events.into(),
+            upload: None,
             caller: Some(self.caller.clone()),
             policies: Arc::clone(&self.policies),
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),

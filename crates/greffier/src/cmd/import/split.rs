@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use greffier_event::limits::DOCUMENT_BYTES;
+use serde::{Deserialize, Serialize};
 
 /// One event, as it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,9 +14,22 @@ pub(super) struct Document {
     pub(super) text: Result<Vec<u8>, &'static str>,
 }
 
+/// Where the reading of an input stands: behind a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Bytes from its start.
+    pub(super) bytes: u64,
+    /// The line that comes next.
+    line: u64,
+    /// Whether it is a JSON array, and this is inside.
+    array: bool,
+}
+
 /// Reads documents from `input`, and holds one at a time.
 pub(super) struct Documents<R> {
     input: BufReader<R>,
+    /// Bytes read past.
+    bytes: u64,
     line: u64,
     form: Frame,
 }
@@ -31,7 +45,28 @@ enum Frame {
 
 impl<R: Read> Documents<R> {
     pub(super) fn new(input: BufReader<R>) -> Documents<R> {
-        Documents { input, line: 1, form: Frame::Unknown }
+        Documents { input, bytes: 0, line: 1, form: Frame::Unknown }
+    }
+
+    /// Of an input that is at a place where an earlier reading stood.
+    pub(super) fn at(input: BufReader<R>, place: Place) -> Documents<R> {
+        let Place { bytes, line, array } = place;
+        let form = match (bytes, array) {
+            (0, _) => Frame::Unknown,
+            (_, true) => Frame::Array(true),
+            (_, false) => Frame::Lines,
+        };
+        Documents { input, bytes, line, form }
+    }
+
+    /// Where the reading stands, between two documents.
+    pub(super) fn place(&self) -> Place {
+        Place { bytes: self.bytes, line: self.line, array: matches!(self.form, Frame::Array(_)) }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.input.consume(bytes);
+        self.bytes += bytes as u64;
     }
 
     /// Whether going on may mean waiting for whoever writes.
@@ -43,11 +78,11 @@ impl<R: Read> Documents<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Document>> {
         if self.form == Frame::Unknown {
             if self.input.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-                self.input.consume(3);
+                self.consume(3);
             }
             self.form = match self.space()? {
                 Some(b'[') => {
-                    self.input.consume(1);
+                    self.consume(1);
                     Frame::Array(false)
                 }
                 _ => Frame::Lines,
@@ -68,8 +103,9 @@ impl<R: Read> Documents<R> {
                 return Ok(None);
             }
             self.line += 1;
+            self.bytes += read as u64;
             if text.last() != Some(&b'\n') && read > DOCUMENT_BYTES {
-                self.input.skip_until(b'\n')?;
+                self.bytes += self.input.skip_until(b'\n')? as u64;
                 return Ok(Some(Document { line, text: Err("it is longer than 32 MiB") }));
             }
             if !text.trim_ascii().is_empty() {
@@ -89,7 +125,7 @@ impl<R: Read> Documents<R> {
         };
         match self.space()? {
             Some(b']') => {
-                self.input.consume(1);
+                self.consume(1);
                 return if self.space()?.is_none() {
                     self.form = Frame::Done;
                     Ok(None)
@@ -97,7 +133,7 @@ impl<R: Read> Documents<R> {
                     broken(self)
                 };
             }
-            Some(b',') if comma => self.input.consume(1),
+            Some(b',') if comma => self.consume(1),
             Some(_) if !comma => {}
             _ => return broken(self),
         }
@@ -120,7 +156,7 @@ impl<R: Read> Documents<R> {
             let ends = byte == b'\n' || byte == b'\r';
             torn |= ends && quoted;
             self.line += u64::from(byte == b'\n');
-            self.input.consume(1);
+            self.consume(1);
             // The rest of a longer one is read past.
             if text.len() <= DOCUMENT_BYTES {
                 // Between its values JSON does not mind; a document is one line from here on.
@@ -143,7 +179,7 @@ impl<R: Read> Documents<R> {
             match self.input.fill_buf()?.first() {
                 Some(&byte) if byte.is_ascii_whitespace() => {
                     self.line += u64::from(byte == b'\n');
-                    self.input.consume(1);
+                    self.consume(1);
                 }
                 next => return Ok(next.copied()),
             }
@@ -166,6 +202,32 @@ mod tests {
             said.push(format!("{}: {}", document.line, text.unwrap_or_else(str::to_owned)));
         }
         said.join("\n")
+    }
+
+    /// Reads on from every place where a reading may stand; it must come to the same.
+    fn check_places(input: &str) {
+        let all = |mut documents: Documents<&[u8]>| {
+            let (mut found, mut places) = (Vec::new(), vec![documents.place()]);
+            while let Some(document) = documents.next().unwrap() {
+                found.push(document);
+                places.push(documents.place());
+            }
+            (found, places)
+        };
+        let (found, places) = all(Documents::new(BufReader::with_capacity(7, input.as_bytes())));
+        for (read, place) in places.into_iter().enumerate() {
+            let rest = &input.as_bytes()[place.bytes as usize..];
+            let (on, _) = all(Documents::at(BufReader::with_capacity(7, rest), place));
+            assert_eq!(on, found[read..], "{input:?} behind {read}");
+        }
+    }
+
+    #[test]
+    fn from_any_place() {
+        check_places("\u{feff}{\"a\":1}\r\n\n \n{\"b\":2}\nnonsense\n\n");
+        check_places("[\n  {\"a\": \"]},\\\"\"},\n\n  {\"b\":\n [1,{}]} , {}\n]\n");
+        check_places("[]");
+        check_places("");
     }
 
     #[test]

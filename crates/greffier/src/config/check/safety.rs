@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use greffier_api::Inspection;
 use greffier_event::{RedactionAction, Stage, Tenant};
 use greffier_gateway::{OnFailure, Remote};
 use greffier_safety::{
@@ -30,7 +31,20 @@ impl Checker<'_> {
     pub(super) fn safety(&mut self, raw: &RawSafety) -> SafetyConfig {
         self.scanner = self.scanner(&raw.entity);
         let remote = raw.remote.as_ref().and_then(|remote| self.remote(remote));
-        SafetyConfig { rules: self.rulebook(raw), scanner: Arc::new(self.scanner.clone()), remote }
+        let ingest = raw.ingest.as_ref().map_or(Inspection::Full, |written| self.inspection(written));
+        SafetyConfig { rules: self.rulebook(raw), scanner: Arc::new(self.scanner.clone()), remote, ingest }
+    }
+
+    /// What is done about the contents of ingested events.
+    fn inspection(&mut self, written: &Text) -> Inspection {
+        match written.get_ref().as_str() {
+            "inspect" => Inspection::Full,
+            "keys" => Inspection::Keys,
+            _ => {
+                self.problem(written, "expected `inspect` or `keys`");
+                Inspection::Full
+            }
+        }
     }
 
     fn rulebook(&mut self, raw: &RawSafety) -> Rulebook {

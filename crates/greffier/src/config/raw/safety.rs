@@ -13,6 +13,8 @@ use super::{Text, text};
 pub(crate) struct RawSafety {
     pub(crate) default: Text,
     pub(crate) tools: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ingest: Option<Text>,
     pub(crate) rules: BTreeMap<Text, Text>,
     pub(crate) tool_rules: BTreeMap<Text, Text>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -27,6 +29,7 @@ impl Default for RawSafety {
         RawSafety {
             default: text("redact"),
             tools: text("flag"),
+            ingest: None,
             rules: BTreeMap::new(),
             tool_rules: BTreeMap::new(),
             rule: Vec::new(),
