@@ -162,6 +162,7 @@ pub(crate) fn entrance(method: &Method, path: &str, headers: &HeaderMap) -> Entr
         "/hooks/claude-code" => (Route::Hook(Client::ClaudeCode), post),
         "/hooks/codex" => (Route::Hook(Client::Codex), post),
         "/hooks/cursor" => (Route::Hook(Client::Cursor), post),
+        "/hooks/agent" => (Route::Hook(Client::Agent), post),
         _ if path.starts_with("/mcp/") || path.starts_with(WELL_KNOWN) => {
             let described = path.strip_prefix(WELL_KNOWN);
             let server = described.unwrap_or(path).strip_prefix("/mcp/").filter(|server| is_name(server));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Metadata, MetadataCommand};
 
 /// Arrows point down only. What stands here is allowed, and nothing else is.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     (
         "greffier",
         &[
@@ -38,6 +38,8 @@ const ALLOWED: [(&str, &[&str]); 10] = [
         "greffier-gateway",
         &["greffier-event", "greffier-merkle", "greffier-safety", "greffier-policy", "greffier-ledger"],
     ),
+    // The ledger only under its feature of that name.
+    ("greffier-client", &["greffier-event", "greffier-merkle", "greffier-ledger"]),
     ("greffier-query", &["greffier-event", "greffier-merkle", "greffier-ledger", "greffier-analysis"]),
     ("greffier-analysis", &["greffier-event"]),
     ("greffier-policy", &["greffier-event"]),

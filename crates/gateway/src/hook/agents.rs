@@ -1,4 +1,4 @@
-//! The hooks of Claude Code, and of Codex, which took over their shape.
+//! The hooks of Claude Code, and of Codex and of our own SDK, which took over their shape.
 
 use greffier_event::{EventType, OutcomeStatus};
 use greffier_safety::json;

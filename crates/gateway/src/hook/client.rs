@@ -12,11 +12,13 @@ pub enum Client {
     Codex,
     /// Cursor.
     Cursor,
+    /// An agent of one's own, by our SDK: it asks in the same shape, and is told plainly.
+    Agent,
 }
 
 impl Client {
     /// All of them.
-    pub const ALL: [Client; 3] = [Client::ClaudeCode, Client::Codex, Client::Cursor];
+    pub const ALL: [Client; 4] = [Client::ClaudeCode, Client::Codex, Client::Cursor, Client::Agent];
 
     /// Its name: the last segment of its path, and the server of its own tools.
     pub fn name(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Client {
             Client::ClaudeCode => "claude-code",
             Client::Codex => "codex",
             Client::Cursor => "cursor",
+            Client::Agent => "agent",
         }
     }
 
@@ -33,13 +36,14 @@ impl Client {
             Client::ClaudeCode => "claude-code.hooks",
             Client::Codex => "codex.hooks",
             Client::Cursor => "cursor.hooks",
+            Client::Agent => "agent.hooks",
         }
     }
 
     /// Reads one event.
     pub(crate) fn read(self, body: &[u8]) -> Result<Heard, Unheard> {
         match self {
-            Client::ClaudeCode | Client::Codex => agents::read(self, body),
+            Client::ClaudeCode | Client::Codex | Client::Agent => agents::read(self, body),
             Client::Cursor => cursor::read(body),
         }
     }
@@ -47,7 +51,9 @@ impl Client {
     /// Whether an event stands before an act, so that the client should not act without an answer to it.
     pub fn asks(self, event: &str) -> bool {
         match self {
-            Client::ClaudeCode | Client::Codex => matches!(event, "PreToolUse" | "UserPromptSubmit"),
+            Client::ClaudeCode | Client::Codex | Client::Agent => {
+                matches!(event, "PreToolUse" | "UserPromptSubmit")
+            }
             Client::Cursor => matches!(
                 event,
                 "preToolUse"

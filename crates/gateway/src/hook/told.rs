@@ -24,6 +24,15 @@ impl Told {
         Told("{}".to_owned())
     }
 
+    /// Nothing against it. Only an agent of one's own hears so: there is nobody else whom it might ask, and what is no
+    /// word of ours is no consent.
+    fn consent(client: Client) -> Told {
+        match client {
+            Client::Agent => Told::json(&json!({ "decision": "allow" })),
+            Client::ClaudeCode | Client::Codex | Client::Cursor => Told::nothing(),
+        }
+    }
+
     fn json(value: &Value) -> Told {
         Told(value.to_string())
     }
@@ -34,8 +43,10 @@ impl Told {
 
     /// A use that must not be.
     pub(crate) fn denied(client: Client, event: &str, reason: &str) -> Told {
+        let plain = reason;
         let reason = format!("denied by Greffier: {reason}");
         Told::json(&match client {
+            Client::Agent => json!({ "decision": "deny", "reason": plain }),
             Client::ClaudeCode | Client::Codex => json!({ "hookSpecificOutput": {
                 "hookEventName": event,
                 "permissionDecision": "deny",
@@ -63,7 +74,7 @@ impl Told {
         let forward = permitted.redacted_mut().take_forward();
         let input = forward.into_iter().next().map(|content| content.bytes).unwrap_or_default();
         if input == asked {
-            return (Ok(Told::nothing()), open.event);
+            return (Ok(Told::consent(client)), open.event);
         }
         // The caller's own token stood in it, which is no finding; or a rule redacts. Either way it does not go on.
         let input = (way == Way::Replace).then(|| String::from_utf8(input).ok()).flatten();
@@ -81,6 +92,7 @@ impl Told {
                 r#"{{"hookSpecificOutput":{{"hookEventName":"{event}","permissionDecision":"allow","updatedInput":{input}}}}}"#
             ),
             Client::Cursor => format!(r#"{{"permission":"allow","updated_input":{input}}}"#),
+            Client::Agent => format!(r#"{{"decision":"allow","parameters":{input}}}"#),
         };
         (Ok(Told(told)), open.event)
     }
@@ -119,6 +131,10 @@ impl Told {
                 Told::json(&json!({ "decision": "block", "reason": reason }))
             }
             Client::Cursor => Told::json(&json!({ "updated_mcp_tool_output": value })),
+            Client::Agent => Told::json(&match reason {
+                Some(reason) => json!({ "result": value, "reason": reason }),
+                None => json!({ "result": value }),
+            }),
         }
     }
 

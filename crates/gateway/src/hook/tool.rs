@@ -16,13 +16,22 @@ pub(crate) struct Named {
     pub(crate) mcp: bool,
 }
 
-/// `Bash` is `claude-code:Bash` in `claude-code`; `mcp__crm__search` is `crm:search` in `crm`.
+/// `Bash` is `claude-code:Bash` in `claude-code`; `mcp__crm__search` is `crm:search` in `crm`. An agent of one's own
+/// says it as policies do.
 pub(crate) fn named(client: Client, tool: &str) -> Named {
+    if client == Client::Agent
+        && let Some((server, name)) = tool.split_once(':')
+        && !server.is_empty()
+        && !name.is_empty()
+    {
+        return Named { server: server.to_owned(), name: tool.to_owned(), mcp: false };
+    }
     let mcp = match client {
         Client::ClaudeCode | Client::Codex => {
             tool.strip_prefix("mcp__").and_then(|rest| rest.split_once("__"))
         }
         Client::Cursor => tool.strip_prefix("MCP:").and_then(|rest| rest.split_once(':')),
+        Client::Agent => None,
     };
     match mcp {
         Some((server, tool)) if !server.is_empty() && !tool.is_empty() => {
@@ -128,6 +137,9 @@ mod tests {
         insta::assert_snapshot!(check(Client::Cursor, "Shell"), @"cursor:Shell in cursor");
         insta::assert_snapshot!(check(Client::Cursor, "MCP:crm:search"), @"crm:search in crm (mcp)");
         insta::assert_snapshot!(check(Client::Cursor, "MCP:search"), @"cursor:MCP:search in cursor (mcp)");
+        insta::assert_snapshot!(check(Client::Agent, "crm:contacts:search"), @"crm:contacts:search in crm");
+        insta::assert_snapshot!(check(Client::Agent, "search"), @"agent:search in agent");
+        insta::assert_snapshot!(check(Client::Agent, ":x"), @"agent::x in agent");
     }
 
     #[test]

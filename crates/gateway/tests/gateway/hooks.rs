@@ -24,8 +24,12 @@ async fn start() -> Harness {
 }
 
 /// The clients, by folder: how an event's session is called there.
-const CLIENTS: [(&str, &str); 3] =
-    [("claude-code", "session_id"), ("codex", "session_id"), ("cursor", "conversation_id")];
+const CLIENTS: [(&str, &str); 4] = [
+    ("claude-code", "session_id"),
+    ("codex", "session_id"),
+    ("cursor", "conversation_id"),
+    ("agent", "session_id"),
+];
 
 fn cases(client: &str) -> Vec<(String, Vec<Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/hooks").join(client);

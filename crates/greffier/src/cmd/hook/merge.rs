@@ -62,6 +62,8 @@ fn events(client: HookClient) -> &'static [(&'static str, bool)] {
             ("stop", false),
             ("sessionEnd", false),
         ],
+        // Our SDK has no settings.
+        HookClient::Agent => &[],
     }
 }
 
@@ -135,7 +137,7 @@ fn entry(client: HookClient, event: &str, blocks: bool, reach: &Reach) -> Value 
             add_block(&mut hook, blocks, "onFailure", "block".into());
             group(event, hook)
         }
-        HookClient::Codex => {
+        HookClient::Codex | HookClient::Agent => {
             group(event, json!({ "type": "command", "command": command, "timeout": TIMEOUT }))
         }
     }
