@@ -412,7 +412,8 @@ fn session(
         }
     };
     let key = Key::new(name, Owner::of(&caller.principal), id);
-    let is_command = gateway.mcp.server(name).is_some_and(|server| matches!(server.transport, Transport::Command(_)));
+    let is_command =
+        gateway.mcp.server(name).is_some_and(|server| matches!(server.transport, Transport::Command(_)));
     // Its process was its memory: only a session that is no more makes a client open another.
     if id.is_some() && is_command && gateway.mcp.sessions.process(&key).is_none() {
         gateway.mcp.ended(gateway, &key);
