@@ -51,9 +51,9 @@ pub(crate) struct Place {
 fn is_list_gap(between: &[u8]) -> bool {
     const WORDS: [&[u8]; 3] = [b"and", b"or", b""];
     // Behind a string that ends, another list goes on.
-    let quotes = between.iter().filter(|b| **b == b'"').count();
+    let whole = || between.iter().filter(|b| **b == b'"').count() % 2 == 0;
     between.len() <= 8
-        && quotes % 2 == 0
+        && whole()
         && between.split(|b| b" ,/&|\"'".contains(b)).all(|word| WORDS.contains(&word))
 }
 
