@@ -147,8 +147,11 @@ const LIKELY_ENDINGS: [&[u8]; 23] = [
     b"ez",
 ];
 
-/// What each ending says, by its last letter; the surest first.
-static ENDINGS: LazyLock<[Vec<(&[u8], Kind)>; 32]> = LazyLock::new(|| {
+/// An ending, and what it says.
+type Ending = (&'static [u8], Kind);
+
+/// All endings by their last letter; the surest first.
+static ENDINGS: LazyLock<[Vec<Ending>; 32]> = LazyLock::new(|| {
     let mut endings = [const { Vec::new() }; 32];
     let lists: [(&[&'static [u8]], Kind); 3] = [
         (&FAMILY_ENDINGS, Kind::FAMILY),
