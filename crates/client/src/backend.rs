@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::event::AuditEvent;
 use crate::filter::Filter;
 
+/// What one write to a file is worth.
+const USUAL_BATCH: usize = 512;
+
 /// Stores audit events.
 ///
 /// ```
@@ -36,6 +39,11 @@ pub trait AuditBackend: Send + Sync {
     /// Makes what was written durable, where it is not already.
     fn flush(&self) -> Result<(), BackendError> {
         Ok(())
+    }
+
+    /// How many events are best written together, where nobody says otherwise.
+    fn usual_batch(&self) -> usize {
+        USUAL_BATCH
     }
 
     /// Writes events that were encoded before, one in native form each: as [`AuditBackend::write`].
@@ -71,6 +79,10 @@ impl<B: AuditBackend + ?Sized> AuditBackend for Arc<B> {
 
     fn flush(&self) -> Result<(), BackendError> {
         (**self).flush()
+    }
+
+    fn usual_batch(&self) -> usize {
+        (**self).usual_batch()
     }
 
     fn write_lines(&self, lines: &[&str]) -> Result<Vec<Rejected>, BackendError> {

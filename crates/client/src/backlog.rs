@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::BackendError;
 use crate::event::{AuditEvent, Origin};
-use crate::overflow::Why;
+use crate::overflow::{NotLogged, Why};
 use crate::spool::{self, Spool};
 
 /// Events that wait for the writer.
@@ -103,7 +103,7 @@ impl Backlog {
     }
 
     /// Adds an event that waits in memory; after `patience` without room it is given back.
-    pub(crate) fn push(&self, mut event: AuditEvent, patience: Duration) -> Result<(), (AuditEvent, Why)> {
+    pub(crate) fn push(&self, mut event: AuditEvent, patience: Duration) -> Result<(), NotLogged> {
         let mut state = self.state();
         if !state.closing && state.waiting() >= self.capacity && !patience.is_zero() {
             let full = |state: &mut State| !state.closing && state.waiting() >= self.capacity;
@@ -111,10 +111,10 @@ impl Backlog {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if state.closing {
-            return Err((event, Why::Closed));
+            return Err(NotLogged::new(event, Why::Closed));
         }
         if state.waiting() >= self.capacity {
-            return Err((event, Why::Full));
+            return Err(NotLogged::new(event, Why::Full));
         }
         let sequence = state.next;
         if let Store::Memory(events) = &mut state.store {
@@ -160,6 +160,7 @@ impl Backlog {
     /// Waits until there is something to write: a batch, or what came in since the first event of one was added.
     /// `false` once everything is written and nothing more will come.
     pub(crate) fn wait(&self, batch: u64, every: Duration) -> bool {
+        let batch = batch.min(self.capacity);
         let mut state = self.state();
         state.wake_at = 1;
         let idle = |state: &mut State| state.waiting() == 0 && !state.closing;

@@ -8,6 +8,7 @@ use greffier_event::{
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::clean::{Clean, CleanMap};
@@ -73,7 +74,7 @@ impl AuditEvent {
             parameters: line.parameters,
             result: line.result,
             error: line.error,
-            duration_ms: line.duration_ms,
+            duration_ms: line.duration_ms.and_then(|number| number.get().parse().ok()),
             metadata: line.metadata,
             request_id: line.request_id,
             call_id: line.call_id,
@@ -148,7 +149,8 @@ struct Line {
     parameters: Map<String, Value>,
     result: Option<Value>,
     error: Option<String>,
-    duration_ms: Option<f64>,
+    /// As it is written: `serde_json` itself reads the last digit of a long one only nearly.
+    duration_ms: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "or_empty")]
     metadata: Map<String, Value>,
     request_id: Option<String>,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::apart::{Apart, apart};
 use crate::backend::{AuditBackend, BackendError};
 use crate::backlog::{Backlog, Store};
 use crate::clock;
@@ -18,8 +19,6 @@ use crate::writer::{self, OnRejected};
 
 /// Events that wait in memory: some 8 MiB of them.
 const BUFFER: usize = 8_192;
-/// Events that are written together: what one write to a file, or one request, is worth.
-const BATCH: usize = 512;
 /// How long the first event of a batch waits for others.
 const EVERY: Duration = Duration::from_millis(100);
 /// How long the last holder of a logger waits for it to end.
@@ -82,7 +81,7 @@ impl Shared {
 /// How a logger works.
 pub struct LoggerOptions {
     buffer: usize,
-    batch: usize,
+    batch: Option<usize>,
     every: Duration,
     overflow: Overflow,
     producer: Option<String>,
@@ -90,11 +89,11 @@ pub struct LoggerOptions {
 }
 
 impl Default for LoggerOptions {
-    /// 8,192 events in memory, written 512 at a time or after 100 ms.
+    /// 8,192 events in memory, written as many at a time as the backend likes, or after 100 ms.
     fn default() -> LoggerOptions {
         LoggerOptions {
             buffer: BUFFER,
-            batch: BATCH,
+            batch: None,
             every: EVERY,
             overflow: Overflow::default(),
             producer: None,
@@ -112,7 +111,7 @@ impl LoggerOptions {
 
     /// At most so many events are written together.
     pub fn batch(mut self, events: usize) -> LoggerOptions {
-        self.batch = events.max(1);
+        self.batch = Some(events.max(1));
         self
     }
 
@@ -158,10 +157,10 @@ impl LoggerOptions {
             }
         };
         let shared = Arc::new(Shared {
+            batch: self.batch.unwrap_or_else(|| backend.usual_batch()).max(1),
             backend: Box::new(backend),
             producer,
             way,
-            batch: self.batch,
             every: self.every,
             counters: Counters::default(),
             damaged: AtomicU64::new(0),
@@ -203,13 +202,13 @@ impl AuditLogger {
         let shared = &*self.0.0;
         let taken = match &shared.way {
             Way::Memory(backlog, patience) => backlog.push(event, *patience),
-            Way::Spool(backlog) => backlog.spool(&event).map_err(|why| (event, why)),
+            Way::Spool(backlog) => backlog.spool(&event).map_err(|why| NotLogged::new(event, why)),
             Way::Through(next, done) => shared.through(next, done, event),
         };
-        taken.map_err(|(event, why)| {
+        if taken.is_err() {
             add(&shared.counters.refused, 1);
-            NotLogged { event: Box::new(event), why }
-        })
+        }
+        taken
     }
 
     /// Waits until all that was logged before is with the backend, and durable there. After an error nothing is lost:
@@ -232,6 +231,18 @@ impl AuditLogger {
     /// next start; what waits in memory is given back.
     pub fn shutdown(&self, within: Duration) -> Result<(), NotWritten> {
         self.0.0.shutdown(within)
+    }
+
+    /// [`flush`](AuditLogger::flush) for who must not wait: on a thread of its own.
+    pub fn flush_async(&self, within: Duration) -> Apart<Result<(), NotFlushed>> {
+        let logger = self.clone();
+        apart(move || logger.flush(within))
+    }
+
+    /// [`shutdown`](AuditLogger::shutdown) for who must not wait: on a thread of its own.
+    pub fn shutdown_async(&self, within: Duration) -> Apart<Result<(), NotWritten>> {
+        let logger = self.clone();
+        apart(move || logger.shutdown(within))
     }
 
     /// What it has done so far.
@@ -273,9 +284,9 @@ impl Shared {
         next: &Mutex<Option<u64>>,
         done: &AtomicU64,
         mut event: AuditEvent,
-    ) -> Result<(), (AuditEvent, Why)> {
+    ) -> Result<(), NotLogged> {
         let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sequence) = *next else { return Err((event, Why::Closed)) };
+        let Some(sequence) = *next else { return Err(NotLogged::new(event, Why::Closed)) };
         event.origin = Some(Origin { producer: Arc::clone(&self.producer), sequence });
         match self.backend.write(std::slice::from_ref(&event)) {
             Ok(rejected) => {
@@ -287,14 +298,14 @@ impl Shared {
                     }
                     Some(one) => {
                         add(&self.counters.rejected, 1);
-                        Err((event, Why::Rejected(one.reason)))
+                        Err(NotLogged::new(event, Why::Rejected(one.reason)))
                     }
                 }
             }
             Err(error) => {
                 add(&self.counters.failed, 1);
                 event.origin = None;
-                Err((event, Why::Backend(error)))
+                Err(NotLogged::new(event, Why::Backend(error)))
             }
         }
     }

@@ -461,7 +461,7 @@ mod tests {
             .request("req_1");
         event.origin = Some(Origin { producer: "p".into(), sequence: 0 });
         event.kind = Some(ActionKind::Tool);
-        insta::assert_snapshot!(event.to_native().replace(CLIENT, "<us>"), @r#"{"action":{"kind":"tool","name":"tool.search"},"agent":{"id":"agent-001"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"duration_us":12346,"status":"success"},"parts":[{"name":"parameters","json":{"q":"x","password":"[REDACTED]"}},{"name":"result","json":{"n":3,"secret":"[REDACTED]"}},{"name":"metadata","json":{"note":"n"}}],"request_id":"req_1","resource":{"uri":"crm://contacts"},"session_id":"s","source":{"client":"<us>","producer":"p","sequence":0},"time":"2026-03-06T14:32:07.891000Z","type":"tool.call","user":{"sub":"alice"}}"#);
+        insta::assert_snapshot!(event.to_native().replace(CLIENT, "<us>"), @r#"{"action":{"kind":"tool","name":"tool.search"},"agent":{"id":"agent-001"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"duration_us":12346,"status":"success"},"parts":[{"name":"parameters","json":{"q":"x","password":"[REDACTED]"}},{"name":"result","json":{"n":3,"secret":"[REDACTED]"}},{"name":"metadata","json":{"note":"n"}}],"request_id":"req_1","resource":{"uri":"crm://contacts"},"session_id":"s","time":"2026-03-06T14:32:07.891000Z","type":"tool.call","user":{"sub":"alice"},"source":{"client":"<us>","producer":"p","sequence":0}}"#);
     }
 
     #[test]
@@ -471,7 +471,7 @@ mod tests {
             .resource("https://a.example/x y?q=1")
             .with(RESERVED, 1);
         event.error_code = Some("9 lives!".to_owned());
-        insta::assert_snapshot!(event.to_native().replace(CLIENT, "<us>"), @r#"{"action":{"name":"two lines"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"error":"lives_","status":"failure"},"parts":[{"name":"metadata","json":{"greffier.given_":1,"greffier.as_given":{"outcome.error":"9 lives!","resource.uri":"https://a.example/x y?q=1","action.name":"two\nlines"}}}],"resource":{"uri":"https://a.example/x_y"},"source":{"client":"<us>"},"time":"2026-03-06T14:32:07.891000Z","type":"error"}"#);
+        insta::assert_snapshot!(event.to_native().replace(CLIENT, "<us>"), @r#"{"action":{"name":"two lines"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"error":"lives_","status":"failure"},"parts":[{"name":"metadata","json":{"greffier.given_":1,"greffier.as_given":{"outcome.error":"9 lives!","resource.uri":"https://a.example/x y?q=1","action.name":"two\nlines"}}}],"resource":{"uri":"https://a.example/x_y"},"time":"2026-03-06T14:32:07.891000Z","type":"error","source":{"client":"<us>"}}"#);
     }
 
     proptest! {

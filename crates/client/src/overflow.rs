@@ -69,6 +69,12 @@ pub struct NotLogged {
     pub why: Why,
 }
 
+impl NotLogged {
+    pub(crate) fn new(event: AuditEvent, why: Why) -> NotLogged {
+        NotLogged { event: Box::new(event), why }
+    }
+}
+
 /// Why an event was not taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum Why {

@@ -44,6 +44,14 @@ impl Files {
     }
 }
 
+/// Makes folders for nobody else: what people said is in them.
+fn private() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
 /// A line with room before it for its frame's head.
 pub(crate) fn room() -> Vec<u8> {
     let mut frame = Vec::with_capacity(640);
@@ -54,10 +62,10 @@ pub(crate) fn room() -> Vec<u8> {
 impl Spool {
     /// Opens a producer's part of a spool; the reader begins with what others left, so many lines.
     pub(crate) fn open(options: &SpoolOptions, producer: &str) -> io::Result<(Spool, Reader, u64)> {
-        fs::create_dir_all(&options.dir)?;
+        private().recursive(true).create(&options.dir)?;
         let left = folder::left_behind(&options.dir)?;
         let path = options.dir.join(producer);
-        fs::create_dir(&path)?;
+        private().create(&path)?;
         let own = Folder::take(path.clone())?.ok_or(io::ErrorKind::WouldBlock)?;
         let files = Files(path);
         let current = files.begin(0)?;

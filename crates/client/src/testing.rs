@@ -25,7 +25,8 @@ pub(crate) fn json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        (-1e9..1e9).prop_map(Value::from),
+        // Eighths: serde_json reads all digits of a number only by a feature that costs everybody.
+        (-1e9..1e9_f64).prop_map(|number| ((number * 8.0).round() / 8.0).into()),
         "\\PC{0,12}|\\[REDACTED\\]|\\n\"".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {

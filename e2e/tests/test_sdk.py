@@ -1,0 +1,122 @@
+"""What an agent records by the Rust SDK, against the real server: each event once, in order, numbered; also when the
+server is away, or killed in the middle. And what it may do by asking first."""
+
+import re
+import subprocess
+
+import pytest
+
+from harness.procs import wait_until
+
+ASKING = """
+@id("role:analyst may use what agents ask for")
+permit (principal in Role::"analyst", action == Action::"call_tool", resource in Server::"crm")
+when { context.source.channel == "hook" };
+"""
+RULES = 'tool_rules = { US_SSN = "redact" }'
+EVENTS = 2_000
+
+
+@pytest.fixture(scope="module")
+def remote(binary):
+    """The SDK's example, which lies beside the binary."""
+    path = binary.parent / "examples/remote"
+    assert path.exists(), f"no example at {path}: cargo build -p greffier-client --all-features --examples"
+    return path
+
+
+@pytest.fixture
+def server(install):
+    greffier = install(rules=RULES)
+    (greffier.policies / "asking.cedar").write_text(ASKING)
+    return greffier
+
+
+@pytest.fixture
+def token(tmp_path, people):
+    def write(name):
+        path = tmp_path / f"{name}.token"
+        path.write_text(people[name])
+        return path
+
+    return write
+
+
+def told(remote, server, token, *more):
+    done = subprocess.run([remote, server.url, token, *map(str, more)], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def spooled(folder):
+    """Events that lie in a spool."""
+    return sum(path.read_bytes().count(b'"time":') for path in folder.rglob("*.frames"))
+
+
+def recorded(server):
+    """What is on record of the agent, in the trail's order."""
+    return [event for event in server.events("org_acme_corp") if event.get("agent", {}).get("id") == "sdk-agent"]
+
+
+def assert_each_once(events, count):
+    assert len(events) == len({event["id"] for event in events}) == 2 * count
+    types = [event["type"] for event in events]
+    assert types == ["action.request", "action.executed"] * count
+    joined = [event["request_id"] for event in events]
+    assert joined[::2] == joined[1::2] and len(set(joined)) == count
+    assert {event["source"]["channel"] for event in events} == {"sdk"}
+
+
+def test_each_event_is_on_record_once_and_in_order(remote, server, token, tmp_path):
+    server.start()
+    said = told(remote, server, token("oscar"), tmp_path / "spool", EVENTS)
+    assert f"written {2 * EVENTS} waiting 0 rejected 0" in said, said
+    assert_each_once(recorded(server), EVENTS)
+    assert not (tmp_path / "spool").exists() or not list((tmp_path / "spool").iterdir()), "nothing is left"
+
+
+def test_a_server_that_is_away_gets_everything_later(remote, server, token, tmp_path):
+    # Three processes that find nobody, each of which leaves what it logged; the fourth sends it all.
+    server.start()
+    server.stop()
+    for before in (0, 200, 400):
+        done = subprocess.Popen(
+            [remote, server.url, token("oscar"), tmp_path / "spool", "100"], stdout=subprocess.PIPE, text=True)
+        # It would wait two minutes for the server: killed, it loses nothing that `log` returned for.
+        wait_until(lambda: spooled(tmp_path / "spool") == before + 200, "all is logged")
+        done.kill()
+        done.wait()
+    server.start()
+    said = told(remote, server, token("oscar"), tmp_path / "spool", 0)
+    assert "waiting 0 rejected 0" in said, said
+    assert_each_once(recorded(server), 300)
+
+
+def test_a_server_that_is_killed_in_the_middle_doubles_nothing(remote, server, token, tmp_path):
+    server.start()
+    running = subprocess.Popen(
+        [remote, server.url, token("oscar"), tmp_path / "spool", str(EVENTS)], stdout=subprocess.PIPE, text=True)
+    while not recorded(server):
+        assert running.poll() is None
+    server.kill()
+    server.start()
+    said, _ = running.communicate(timeout=180)
+    assert f"written {2 * EVENTS} waiting 0 rejected 0" in said, said
+    assert_each_once(recorded(server), EVENTS)
+
+
+def test_who_asks_first_hears_the_decision(remote, server, token):
+    server.start()
+    permitted = told(remote, server, token("alice"), "ask", "crm:orders:list", "open orders")
+    assert "permitted with open orders" in permitted and "shown as it is" in permitted, permitted
+    redacted = told(remote, server, token("alice"), "ask", "crm:orders:list", "536-90-4399")
+    assert "permitted with <US_SSN>" in redacted, redacted
+    denied = told(remote, server, token("alice"), "ask", "payroll:pay", "x")
+    assert denied.startswith("denied: "), denied
+    events = [event for event in server.events("org_acme_corp") if event.get("session_id") == "sdk-session"]
+    assert [event["type"] for event in events] == [
+        "action.approved", "action.executed", "action.approved", "action.executed", "action.denied"]
+    assert {event["source"]["channel"] for event in events} == {"hook"}
+    receipt = re.search(r"receipt org_acme_corp (\d+) ", permitted)
+    assert events[0]["_index"] == int(receipt[1])
+    assert events[0]["request_id"] == events[1]["request_id"]
