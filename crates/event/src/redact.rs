@@ -14,7 +14,11 @@
 //! every telling word ends in `tokens` or `keys` (`max_tokens`, `inputTokens`) or which also has a counting word
 //! (`token_count`, `key_length`).
 
+mod glance;
+
 use serde_json::Value;
+
+pub use glance::may_hold_secrets;
 
 use crate::InvalidEvent;
 use crate::json::Json;
