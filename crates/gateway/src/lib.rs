@@ -10,6 +10,7 @@ mod account;
 pub mod adapt;
 mod body;
 mod chain;
+mod clean;
 mod clock;
 mod continues;
 mod decide;
