@@ -1,7 +1,8 @@
 """Runs each gateway in turn between one client and one upstream: run.py WORK [quick] [SUBJECT…]
 
 Prints a JSON line per subject, case and pass. Three passes, each beginning with another subject; every subject is
-started anew in each pass, and warmed up before it is measured. The processor's time and the memory are those of the
+started anew in each pass, must show that it does what is claimed of it (`proof.py`), and is warmed up before it is
+measured. The processor's time and the memory are those of the
 gateway's own processes, as /proc tells them.
 """
 
@@ -15,6 +16,7 @@ import sys
 import time
 
 import subjects
+from proof import prove
 
 UPSTREAM, PORT = 9101, 9102
 # Name, connections, bytes of the request and its reply, streamed.
@@ -103,7 +105,9 @@ def measure(load_binary, subject, folder, seconds):
     requests = 0
     try:
         wait(load, process, log)
+        prove(subject, load.port, UPSTREAM)
         load.run(8, 1024, False, max(1, seconds / 2))
+        load.run(2, 1024, True, 0.5)
         for name, connections, size, stream in CASES:
             before = cpu_seconds(tree(process.pid)) if process else None
             answer = load.run(connections, size, stream, seconds)

@@ -19,6 +19,8 @@ class Subject:
     """The upstream itself: nothing in between."""
 
     name, model, headers = "direct", "gpt-4o-mini", ()
+    # Whether a caller that nobody vouches for is refused.
+    verifies = False
 
     def folder(self, work):
         return work / "run"
@@ -26,6 +28,10 @@ class Subject:
     def start(self, folder, port, upstream):
         """What to run, and what to add to its environment."""
         return None, {}
+
+    def tells(self, own, text):
+        """Whether `text` is what a caller should get where the upstream's own words are `own`."""
+        return text == own
 
     def check(self, folder, requests):
         """Whether it did its work."""
@@ -58,6 +64,8 @@ class Issuer:
 
 class Envoy(Subject):
     """Verifies the token and writes an access log line of JSON with the caller's name; the log is not synced."""
+
+    verifies = True
 
     def __init__(self, venv, issuer, cache):
         self.name = "Envoy, JWT + log" + (", token cache" if cache else "")
@@ -129,6 +137,7 @@ class LiteLlm(Subject):
 
     name = "LiteLLM 1.106.2"
     key = "sk-0f3c9d7e21b84a6f9c5d"
+    verifies = True
 
     def __init__(self, venv):
         self.binary, self.headers = venv / "bin/litellm", (f"authorization: Bearer {self.key}",)
@@ -149,6 +158,8 @@ class Greffier(Subject):
     """Everything on: the token verified, the call decided by policy, both directions inspected, two durable records
     with encrypted contents for each call. On a file system in memory a sync costs nothing: the rest of the price.
     """
+
+    verifies = True
 
     def __init__(self, release, issuer, synced):
         self.name = "Greffier" if synced else "Greffier, no disk sync"
@@ -180,11 +191,21 @@ models = ["*"]
 """)
         return [self.binary, "serve"], {"BENCH_KEY": "none"}
 
+    def tells(self, own, text):
+        """The same words, with marks in the places of what is sensitive."""
+        words, told = own.split(), text.split()
+        kept = sum(word in told for word in words)
+        return "@" in own and "@" not in text and kept > len(words) * 3 // 4
+
     def check(self, folder, requests):
-        data = folder / "greffier-data"
-        done = subprocess.run([self.binary, "verify", data, "-o", "json"], cwd=folder, capture_output=True, text=True, check=True)
-        entries = {trail["trail"]: trail["entries"] for trail in json.loads(done.stdout)["trails"]}
-        assert entries[TENANT] >= 2 * requests, (entries, requests)
+        """Two entries for each call, and a content with each: verified from what lies on disk after the stop."""
+        argv = [self.binary, "verify", "greffier-data", "-o", "json"]
+        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
+        report = json.loads(done.stdout)
+        entries = {trail["name"]: trail["entries"] for trail in report["trails"]}
+        contents = report["parts_opened"] + report["parts_unopened"]
+        assert report["clean"] and not report["problems"], report
+        assert entries[TENANT] >= 2 * requests and contents >= 2 * requests, (entries, contents, requests)
 
 
 def all_of(work, release):

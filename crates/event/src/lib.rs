@@ -29,6 +29,6 @@ pub use ids::{EventId, Tenant};
 pub use invalid::InvalidEvent;
 pub use kind::EventType;
 pub use link::SessionLink;
-pub use redact::{REDACTED, is_redacted, redact_keys, redact_keys_text};
+pub use redact::{REDACTED, is_redacted, may_hold_secrets, redact_keys, redact_keys_text};
 pub use time::Timestamp;
 pub use validate::{RESERVED_SCHEMES, is_reserved_agent, is_reserved_uri};

@@ -15,7 +15,11 @@
 //! (`token_count`, `key_length`). A *breakdown* under a counter stays too (`prompt_tokens_details`): an object of counts,
 //! or a list of such objects, in which nothing but a `modality` is a text.
 
+mod glance;
+
 use serde_json::Value;
+
+pub use glance::may_hold_secrets;
 
 use crate::InvalidEvent;
 use crate::json::Json;

@@ -32,6 +32,7 @@ pub(crate) struct Identities {
 struct Verified {
     principal: Principal,
     issuer: usize,
+    kid: Option<String>,
     generation: u64,
     until: Timestamp,
 }
@@ -67,15 +68,15 @@ impl Identities {
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
         let token = token.expose();
+        let hash = hash(token, also);
+        if let Some(principal) = self.known(&hash, now).await {
+            return Ok(principal);
+        }
         let claimed = peek(token)?;
         let found =
             self.issuers.iter().enumerate().find(|(_, (trusted, _))| trusted.issuer.url == claimed.issuer);
         let (index, (trusted, keys)) = found.ok_or(Refusal::UnknownIssuer)?;
         let snapshot = keys.for_kid(claimed.kid.as_deref()).await.ok_or(Refusal::KeysUnavailable)?;
-        let hash = hash(token, also);
-        if let Some(principal) = self.cached(&hash, index, snapshot.generation, now) {
-            return Ok(principal);
-        }
         let principal = match (verify(token, &trusted.issuer, &snapshot.keys, now), also) {
             (Err(Refusal::Audience), Some(also)) => {
                 let issuer = Issuer { audience: also.to_owned(), ..trusted.issuer.clone() };
@@ -84,17 +85,30 @@ impl Identities {
             (verified, _) => verified?,
         };
         let until = Timestamp::from_micros(now.as_micros() + CACHE_MICROS).min(principal.expires);
-        let verified =
-            Verified { principal: principal.clone(), issuer: index, generation: snapshot.generation, until };
+        let verified = Verified {
+            principal: principal.clone(),
+            issuer: index,
+            kid: claimed.kid,
+            generation: snapshot.generation,
+            until,
+        };
         self.remember(hash, verified, now);
         Ok(principal)
     }
 
-    fn cached(&self, hash: &[u8; 32], issuer: usize, generation: u64, now: Timestamp) -> Option<Principal> {
-        let cache = self.verified.lock().ok()?;
-        let hit = cache.get(hash)?;
-        let good = hit.issuer == issuer && hit.generation == generation && now < hit.until;
-        good.then(|| hit.principal.clone())
+    /// Whom a token that was verified lately is of, as long as the keys that it was verified with are in force.
+    async fn known(&self, hash: &[u8; 32], now: Timestamp) -> Option<Principal> {
+        let (issuer, kid) = self.cached(hash, |held| (held.issuer, held.kid.clone()))?;
+        let (_, keys) = self.issuers.get(issuer)?;
+        let generation = keys.for_kid(kid.as_deref()).await?.generation;
+        self.cached(hash, |held| {
+            let good = held.generation == generation && now < held.until;
+            good.then(|| held.principal.clone())
+        })?
+    }
+
+    fn cached<T>(&self, hash: &[u8; 32], look: impl FnOnce(&Verified) -> T) -> Option<T> {
+        self.verified.lock().ok()?.get(hash).map(look)
     }
 
     fn remember(&self, hash: [u8; 32], verified: Verified, now: Timestamp) {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use greffier_event::{Call, Content, ContentSafety, Finding, Place, Redaction, RedactionAction, Stage};
 use greffier_safety::{Entity, Rules, Scanner, Span, json, redact_text, replace_text, urlenc};
+use memchr::memmem;
 
+use crate::clean::CleanNames;
 use crate::handling::Handling;
 use crate::media;
 use crate::remote::{OnFailure, Unanswered};
@@ -18,6 +20,9 @@ use crate::settings::Secret;
 
 /// What stands where the caller's own token stood: it goes nowhere, under no rule.
 const TOKEN_PLACEHOLDER: &[u8] = b"[CALLER_TOKEN]";
+
+/// Bytes of a token that tell it from nearly everything else.
+const TOKEN_BEGINNING: usize = 32;
 
 /// Findings kept per event, after joining equal ones: an entry has 65,535 bytes, and one finding takes up to
 /// 300 of them.
@@ -131,12 +136,13 @@ pub(crate) fn inspect(
 #[derive(Clone)]
 pub(crate) struct Inspector {
     scanner: Arc<Scanner>,
+    clean: Arc<CleanNames>,
 }
 
 impl Inspector {
     /// Shares `scanner`.
     pub(crate) fn new(scanner: Arc<Scanner>) -> Inspector {
-        Inspector { scanner }
+        Inspector { scanner, clean: Arc::default() }
     }
 
     /// The detector itself, for streams.
@@ -168,17 +174,23 @@ impl Inspector {
 
     /// A string fit for a leaf: whatever is found in it gives way to its placeholder.
     pub(crate) fn leaf(&self, text: &str) -> String {
-        self.scanner.leaf(text)
+        if self.is_clean(text) { text.to_owned() } else { self.scanner.leaf(text) }
     }
 
     /// A URI fit for a leaf, decoded for inspection.
     pub(crate) fn leaf_uri(&self, uri: &str) -> String {
-        self.scanner.leaf_uri(uri)
+        let plain = uri.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'%' | b'?' | b'#'));
+        if plain && self.is_clean(uri) { uri.to_owned() } else { self.scanner.leaf_uri(uri) }
     }
 
     /// Whether a subject is personal by itself.
     pub(crate) fn is_personal(&self, subject: &str) -> bool {
-        self.scanner.is_personal(subject)
+        subject.contains('@') || (!self.is_clean(subject) && self.scanner.is_personal(subject))
+    }
+
+    /// Whether a string may stand in a leaf as it is: most come again with each call.
+    fn is_clean(&self, text: &str) -> bool {
+        self.clean.has(text, |text| self.scanner.leaf(text) == text && !self.scanner.has_hit(text))
     }
 
     fn json(&self, raw: &[u8], handling: &Handling, stage: Stage) -> Result<Inspected, Uninspectable> {
@@ -267,10 +279,12 @@ fn finding(entity: Entity, path: String, rules: &Rules, stage: Stage) -> Finding
 
 pub(crate) fn without_token(bytes: Vec<u8>, token: &Secret) -> Vec<u8> {
     let needle = token.expose().as_bytes();
-    let finder = memchr::memmem::Finder::new(needle);
-    if needle.is_empty() || finder.find(&bytes).is_none() {
+    // By its beginning: to prepare a search for all of it costs more than most searches.
+    let beginning = needle.get(..TOKEN_BEGINNING).unwrap_or(needle);
+    if needle.is_empty() || memmem::find(&bytes, beginning).is_none() {
         return bytes;
     }
+    let finder = memmem::Finder::new(needle);
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes.as_slice();
     while let Some((before, after)) =

@@ -12,6 +12,7 @@ mod body;
 mod bound;
 mod chain;
 mod circuit;
+mod clean;
 mod clock;
 mod continues;
 mod decide;

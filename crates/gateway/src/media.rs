@@ -26,10 +26,9 @@ const MAX_KINDS: usize = 32;
 /// Longest media type kept.
 const MAX_TYPE: usize = 100;
 
-/// Where none of these words stands, there is nothing to look for.
-const SIGNS: [&str; 14] = [
+/// Where no key ends like one of these, and no data URL stands, there is nothing to look for.
+const SIGNS: [&str; 13] = [
     "\"data\"",
-    ";base64,",
     "\"file_data\"",
     "b64_json\"",
     "image_b64\"",
@@ -76,7 +75,8 @@ pub(crate) fn inspect(
     let skeleton = found.skeleton();
     let bytes = skeleton.as_bytes();
     let inspection = json::inspect(bytes, scanner)?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let lossy = |error: std::string::FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_else(lossy);
     let mut findings = inspection.findings.clone();
     let mut forward = text(inspection.replace(bytes, rules, marks));
     let mut record = text(inspection.redact(bytes, |_| true));
@@ -146,11 +146,10 @@ impl Blob<'_> {
 impl<'a> Found<'a> {
     fn of(raw: &'a str) -> Found<'a> {
         let mut found = Found { raw, blobs: Vec::new(), kinds: BTreeSet::new() };
-        let has = |sign: &str| memchr::memmem::find(raw.as_bytes(), sign.as_bytes()).is_some();
         if asks_by_tokens(raw) {
             found.kind("tokens", None);
         }
-        if SIGNS.iter().any(|sign| has(sign))
+        if has_signs(raw.as_bytes())
             && let Ok(view) = View::parse(raw)
         {
             found.walk(view, &mut Vec::new());
@@ -244,6 +243,15 @@ impl<'a> Found<'a> {
                 .extend(media.filter(|media| media.contains('/')).map(|media| format!("media:{media}")));
         }
     }
+}
+
+/// Whether there may be anything that is no text: one pass from quote to quote, for most documents hold nothing of it.
+fn has_signs(raw: &[u8]) -> bool {
+    let is_sign = |end: usize| {
+        let before = raw.get(..=end).unwrap_or_default();
+        SIGNS.iter().any(|sign| before.ends_with(sign.as_bytes()))
+    };
+    memchr::memchr_iter(b'"', raw).any(is_sign) || memchr::memmem::find(raw, b";base64,").is_some()
 }
 
 /// Where the formats put data.

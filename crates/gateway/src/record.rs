@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use greffier_event::{
     Call, Content, DecisionKind, Draft, Event, EventType, Finding, Outcome, OutcomeStatus, Part, Place,
-    PolicyRecord, Principal, Resource, Tenant, Timestamp, Usage, User, limits, redact_keys, redact_keys_text,
+    PolicyRecord, Principal, Resource, Tenant, Timestamp, Usage, User, limits, may_hold_secrets, redact_keys,
+    redact_keys_text,
 };
 use greffier_ledger::{AppendError, Appender, Heads};
 use greffier_merkle::Receipt;
@@ -443,7 +444,7 @@ fn parameters(contents: &[Content]) -> Part {
 pub(crate) fn part(name: &str, content: &Content) -> Part {
     let json = is_json(&content.media).then(|| std::str::from_utf8(&content.bytes).ok()).flatten();
     // Nothing to hide: the part is what was sent, byte for byte.
-    let bytes = match json.map(redact_keys_text) {
+    let bytes = match json.filter(|text| may_hold_secrets(text)).map(redact_keys_text) {
         Some(Ok((hidden, count))) if count > 0 => hidden.into_bytes(),
         _ => content.bytes.clone(),
     };

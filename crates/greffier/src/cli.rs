@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use greffier_ledger::Level;
 
 pub(crate) use ask::{
-    Activity, Evidence, Export, ExportForm, Findings, Import, Producers, Search, Session, Span, Sql, Tail,
-    Where,
+    Activity, Evidence, Export, ExportForm, Findings, Import, ImportForm, Producers, Search, Session, Span,
+    Sql, Tail, Where,
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};

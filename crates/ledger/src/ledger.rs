@@ -33,6 +33,7 @@ use crate::timestamp::Stamper;
 use crate::wal::replay::LogFile;
 use crate::wal::{self, End};
 
+mod crowd;
 mod threads;
 
 pub(crate) use threads::wall_clock;

@@ -9,6 +9,7 @@ use greffier_event::{Tenant, Timestamp};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::oneshot;
 
+use super::crowd::{CROWD, Crowd, GATHER};
 use super::{Opener, Recorder, Running, Witnessing};
 use crate::append::{Answers, Command, Faults, Pending, Placed};
 use crate::commit::{Entry, Refusal};
@@ -31,6 +32,9 @@ const FILL_AT: u64 = 1024 * 1024;
 /// Longest time that a full log keeps callers waiting for the sealer: several segments' worth. Beyond, something is
 /// wrong with it, and who calls has given up or should.
 pub(super) const SEALER_WAIT: Duration = Duration::from_secs(10);
+/// How long the publisher looks away when it has taken all that was committed: far less than its pace, and its queue has
+/// room for more groups than come within.
+const REST: Duration = Duration::from_millis(2);
 /// How often the committer looks whether the sealer came on: a segment takes longer.
 const SEALER_LOOK: Duration = Duration::from_millis(10);
 
@@ -84,12 +88,22 @@ pub(super) struct CommitThread {
 impl CommitThread {
     /// Serves until it is told to stop. Returns the recorder only from an orderly stop.
     pub(super) fn run(mut self, inbox: &Receiver<Command>) -> Option<Recorder> {
+        let mut crowd = Crowd::default();
         loop {
             match inbox.recv_timeout(self.pace) {
                 Ok(command) => {
-                    let (group, stop) = gather(command, inbox);
-                    self.commit(group);
-                    match stop {
+                    let mut group = Group::default();
+                    group.gather(Some(command), inbox);
+                    crowd.note(group.pending.len(), Instant::now());
+                    if group.pending.len() < CROWD && !group.is_full() && crowd.is_there(Instant::now()) {
+                        // Asleep, not listening: nobody pays for waking this thread.
+                        std::thread::sleep(GATHER);
+                        let before = group.pending.len();
+                        group.gather(inbox.try_recv().ok(), inbox);
+                        crowd.note(group.pending.len() - before, Instant::now());
+                    }
+                    self.commit(group.pending);
+                    match group.stop {
                         None => {}
                         Some(Stop::Erase(erasure)) => self.rotate(erasure),
                         Some(Stop::Now) => return None,
@@ -243,8 +257,9 @@ impl CommitThread {
     /// An orderly stop: everything that was sent is answered, and the log must be one that can be vouched for.
     fn close(mut self, inbox: &Receiver<Command>) -> Option<Recorder> {
         while let Ok(command) = inbox.try_recv() {
-            let (group, _) = gather(command, inbox);
-            self.commit(group);
+            let mut group = Group::default();
+            group.gather(Some(command), inbox);
+            self.commit(group.pending);
         }
         if self.recorder.as_ref().is_some_and(|recorder| !recorder.committer.is_open()) {
             // The last file ends in bytes of unknown fate; only a new one can say so.
@@ -285,26 +300,38 @@ fn answer(entry: Entry, place: Result<u64, Refusal>) -> Result<Placed, AppendErr
     }
 }
 
-/// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
-fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Pending>, Option<Stop>) {
-    let mut group = Vec::new();
-    let (mut entries, mut bytes) = (0, 0);
-    let mut next = Some(first);
-    while let Some(command) = next {
-        match command {
-            Command::Append(pending) => {
-                entries += pending.entries.len();
-                bytes += pending.entries.iter().map(|entry| entry.frame.len()).sum::<usize>();
-                group.push(*pending);
+/// What shares one sync, and what ends it early.
+#[derive(Default)]
+struct Group {
+    pending: Vec<Pending>,
+    entries: usize,
+    bytes: usize,
+    stop: Option<Stop>,
+}
+
+impl Group {
+    /// Takes what waits, up to one group, without waiting for more: while this group syncs, the next one fills.
+    fn gather(&mut self, first: Option<Command>, inbox: &Receiver<Command>) {
+        let mut next = first;
+        while let Some(command) = next {
+            match command {
+                Command::Append(pending) => {
+                    self.entries += pending.entries.len();
+                    self.bytes += pending.entries.iter().map(|entry| entry.frame.len()).sum::<usize>();
+                    self.pending.push(*pending);
+                }
+                Command::Close => self.stop = Some(Stop::Clean),
+                Command::Abandon => self.stop = Some(Stop::Now),
+                Command::Erase(erasure) => self.stop = Some(Stop::Erase(erasure)),
             }
-            Command::Close => return (group, Some(Stop::Clean)),
-            Command::Abandon => return (group, Some(Stop::Now)),
-            Command::Erase(erasure) => return (group, Some(Stop::Erase(erasure))),
+            next = if self.is_full() { None } else { inbox.try_recv().ok() };
         }
-        let full = entries >= GROUP_ENTRIES || bytes >= GROUP_BYTES;
-        next = if full { None } else { inbox.try_recv().ok() };
     }
-    (group, None)
+
+    /// Whether it takes no more.
+    fn is_full(&self) -> bool {
+        self.stop.is_some() || self.entries >= GROUP_ENTRIES || self.bytes >= GROUP_BYTES
+    }
 }
 
 /// Makes space for the log, ahead of time. That it cannot costs speed and nothing else: the log grows without.
@@ -333,7 +360,12 @@ pub(super) fn run_publisher(
     let mut publisher: Option<Box<Publisher>> = None;
     let mut due = Instant::now() + pace;
     loop {
-        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        // What comes meanwhile is taken together, and nobody pays for waking this thread.
+        let next = inbox.try_recv().or_else(|_| {
+            std::thread::sleep(REST);
+            inbox.recv_timeout(due.saturating_duration_since(Instant::now()))
+        });
+        match next {
             Ok(ToPublisher::Adopt(adopted)) => publisher = Some(adopted),
             Ok(ToPublisher::Leaves(leaves)) => {
                 if let Some(publisher) = publisher.as_mut() {

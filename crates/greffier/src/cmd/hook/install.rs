@@ -78,6 +78,9 @@ fn file(client: HookClient, project: bool) -> anyhow::Result<PathBuf> {
         HookClient::ClaudeCode => (".claude", Some("CLAUDE_CONFIG_DIR"), "settings.json"),
         HookClient::Codex => (".codex", Some("CODEX_HOME"), "hooks.json"),
         HookClient::Cursor => (".cursor", None, "hooks.json"),
+        HookClient::Agent => {
+            return Err(Failure::usage("an agent of one's own asks by the SDK's guard").into());
+        }
     };
     if project {
         return Ok(Path::new(folder).join(name));
