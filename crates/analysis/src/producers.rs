@@ -133,7 +133,13 @@ mod tests {
     #[test]
     fn each_producer_by_itself() {
         let events = [("b", 1), ("a", 0), ("b", 3), ("b", 3), ("", 0), ("a", 1)];
-        insta::assert_snapshot!(check(true, &events), @"");
-        insta::assert_snapshot!(check(false, &events), @"");
+        insta::assert_snapshot!(check(true, &events), @r#"
+        {"producer":"a","events":2,"since":"2026-03-06T14:32:01.000000Z","until":"2026-03-06T14:32:05.000000Z","last":1,"missing":0,"gaps":[],"repeated":0,"known_from":0}
+        {"producer":"b","events":3,"since":"2026-03-06T14:32:00.000000Z","until":"2026-03-06T14:32:03.000000Z","last":3,"missing":2,"gaps":[{"first":0,"last":0},{"first":2,"last":2}],"repeated":1,"known_from":0}
+        "#);
+        insta::assert_snapshot!(check(false, &events), @r#"
+        {"producer":"a","events":2,"since":"2026-03-06T14:32:01.000000Z","until":"2026-03-06T14:32:05.000000Z","last":1,"missing":0,"gaps":[],"repeated":0,"known_from":0}
+        {"producer":"b","events":3,"since":"2026-03-06T14:32:00.000000Z","until":"2026-03-06T14:32:03.000000Z","last":3,"missing":1,"gaps":[{"first":2,"last":2}],"repeated":1,"known_from":1}
+        "#);
     }
 }

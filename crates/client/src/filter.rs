@@ -3,7 +3,6 @@
 use greffier_event::{EventType, Timestamp};
 use serde_json::Value;
 
-use crate::event::AuditEvent;
 use crate::flat::time_of;
 
 /// Events of one answer, unless a filter says otherwise: some 100 MiB of them.
@@ -84,7 +83,8 @@ impl Filter {
     }
 
     /// Whether an event is wanted.
-    pub(crate) fn matches_event(&self, event: &AuditEvent) -> bool {
+    #[cfg(any(test, feature = "http", feature = "ledger"))]
+    pub(crate) fn matches_event(&self, event: &crate::event::AuditEvent) -> bool {
         serde_json::from_str(&event.to_flat()).is_ok_and(|flat| self.matches(&flat))
     }
 

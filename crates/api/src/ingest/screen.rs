@@ -190,7 +190,9 @@ impl Screen<'_> {
         } else {
             let decoded = percent_encoding::percent_decode_str(uri).decode_utf8_lossy().into_owned();
             self.find(&limits::RESOURCE_URI, &decoded);
-            *uri = safe.chars().take(limits::RESOURCE_URI.max).collect();
+            let safe: String = safe.chars().take(limits::RESOURCE_URI.max).collect();
+            // Decoded, it may hold what no URI may.
+            *uri = if limits::RESOURCE_URI.check(&safe).is_ok() { safe } else { WORD.to_owned() };
         }
     }
 

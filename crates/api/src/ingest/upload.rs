@@ -35,6 +35,8 @@ pub(super) struct Upload {
     line: usize,
     expanded: u64,
     ended: bool,
+    /// Why it cannot be read on, while lines before that are on their way.
+    broken: Option<Broken>,
 }
 
 /// Whole lines.
@@ -87,7 +89,7 @@ impl Upload {
             decoder.end();
         }
         let held = Vec::new();
-        Ok(Upload { more, decoder, held, whole: 0, line: 1, expanded: 0, ended: false })
+        Ok(Upload { more, decoder, held, whole: 0, line: 1, expanded: 0, ended: false, broken: None })
     }
 
     /// The whole body, where it is one document.
@@ -104,8 +106,21 @@ impl Upload {
         if self.held.len() > DOCUMENT_BYTES { Err(Broken::Long) } else { Ok(self.held.into()) }
     }
 
-    /// The next lines; `None` at the end.
+    /// The next lines; `None` at the end. What is whole when the body breaks off comes before the error.
     pub(super) async fn lines(&mut self) -> Result<Option<Batch>, Broken> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
+        match self.batch().await {
+            Err(broken) if self.whole > 0 => {
+                self.broken = Some(broken);
+                Ok(Some(self.cut(self.whole)))
+            }
+            batch => batch,
+        }
+    }
+
+    async fn batch(&mut self) -> Result<Option<Batch>, Broken> {
         loop {
             if self.ended {
                 let end = self.held.len();
@@ -199,7 +214,16 @@ mod tests {
             sender.try_send(piece).unwrap();
         }
         let decoder = Decoder::of(Some(coding)).unwrap();
-        Upload { more: Some(more), decoder, held: Vec::new(), whole: 0, line: 1, expanded: 0, ended: false }
+        Upload {
+            more: Some(more),
+            decoder,
+            held: Vec::new(),
+            whole: 0,
+            line: 1,
+            expanded: 0,
+            ended: false,
+            broken: None,
+        }
     }
 
     fn pieces(bytes: &[u8], size: usize) -> Vec<io::Result<Bytes>> {

@@ -153,6 +153,7 @@ async fn one_event() {
       "index": 0,
       "leaf": "<leaf>",
       "receipt": "<receipt>",
+      "standing": "enforced",
       "event": {
         "action": {
           "kind": "tool",

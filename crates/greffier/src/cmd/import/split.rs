@@ -44,7 +44,8 @@ enum Frame {
 }
 
 impl<R: Read> Documents<R> {
-    pub(super) fn new(input: BufReader<R>) -> Documents<R> {
+    #[cfg(test)]
+    fn new(input: BufReader<R>) -> Documents<R> {
         Documents { input, bytes: 0, line: 1, form: Frame::Unknown }
     }
 
