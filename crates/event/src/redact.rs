@@ -179,12 +179,13 @@ fn gives_way(key: &str, shape: Shape, breaks_down: impl FnOnce() -> bool) -> boo
 /// What a breakdown says of each count in words: `TEXT`, `AUDIO`.
 const MODALITY: &str = "modality";
 
-/// Whether an object, or a list of objects, holds counts and nothing else.
+/// Whether an object, or a list of objects, holds counts and nothing else. What was redacted in it before counts for
+/// one, so that redacting again changes nothing.
 fn breaks_down(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().all(|(key, value)| match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => true,
-            Value::String(_) => key == MODALITY,
+            Value::String(text) => key == MODALITY || text == REDACTED,
             Value::Array(_) | Value::Object(_) => breaks_down(value),
         }),
         Value::Array(items) => items.iter().all(|item| item.is_object() && breaks_down(item)),
@@ -197,7 +198,7 @@ fn json_breaks_down(json: &Json) -> bool {
     match json {
         Json::Object(members) => members.iter().all(|(key, value)| match value {
             Json::Null | Json::Bool(_) | Json::Number(_) => true,
-            Json::String(_) => key == MODALITY,
+            Json::String(text) => key == MODALITY || text == REDACTED,
             Json::Array(_) | Json::Object(_) => json_breaks_down(value),
         }),
         Json::Array(items) => {
@@ -287,6 +288,16 @@ mod tests {
         for word in TELLING.into_iter().chain(TELLING_ANYWHERE) {
             assert!(has_stem(word.as_bytes()), "{word}");
         }
+    }
+
+    #[test]
+    fn a_breakdown_with_a_secret_stays_what_it_became() {
+        let mut value = json!({ "max_tokens": { "text": 3, "apiKey": 5 } });
+        assert_eq!(redact_keys(&mut value), 1);
+        let once = value.clone();
+        assert_eq!((redact_keys(&mut value), &value), (0, &once));
+        assert_eq!(redact_keys_text(&once.to_string()).unwrap(), (once.to_string(), 0));
+        insta::assert_snapshot!(once, @r#"{"max_tokens":{"apiKey":"[REDACTED]","text":3}}"#);
     }
 
     #[test]

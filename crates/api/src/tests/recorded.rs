@@ -175,6 +175,7 @@ async fn every_denial_is_on_the_trail() {
     permission.denied trail:sql audit://acme/sql by auth0|intern (deny)
     permission.denied trail:activity audit://acme/activity/crm-assistant by auth0|intern (deny)
     permission.denied trail:findings audit://acme/findings by auth0|intern (deny)
+    permission.denied trail:producers audit://acme/producers by auth0|intern (deny)
     permission.denied trail:proof audit://acme/proofs/00000000-0000-4000-8000-000000000001 by auth0|intern (deny)
     permission.denied trail:tail audit://acme/events by auth0|intern (deny)
     permission.denied trail:list audit://acme/trails by auth0|intern (deny)

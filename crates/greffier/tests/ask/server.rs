@@ -107,7 +107,7 @@ fn import_and_tail_over_a_server() {
     assert!(said.next().unwrap().unwrap().contains("following"));
 
     let imported = there.ask(&server, &roles, &["import", "events.jsonl", "-o", "json"]).json();
-    assert_eq!(imported, serde_json::json!({"recorded": 6, "repeated": 0, "refused": 0}));
+    assert_eq!(imported, serde_json::json!({"recorded": 6, "repeated": 0, "refused": 0, "passed_over": 0}));
     let shown = BufReader::new(tail.stdout.take().unwrap()).lines().take(3);
     let ids: Vec<String> = shown
         .map(|line| {

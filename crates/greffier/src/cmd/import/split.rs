@@ -46,12 +46,14 @@ enum Frame {
 impl<R: Read> Documents<R> {
     #[cfg(test)]
     fn new(input: BufReader<R>) -> Documents<R> {
-        Documents { input, bytes: 0, line: 1, form: Frame::Unknown }
+        Documents::at(input, Place::default())
     }
 
     /// Of an input that is at a place where an earlier reading stood.
     pub(super) fn at(input: BufReader<R>, place: Place) -> Documents<R> {
         let Place { bytes, line, array } = place;
+        // Nothing was read yet where there is no earlier place.
+        let line = line.max(1);
         let form = match (bytes, array) {
             (0, _) => Frame::Unknown,
             (_, true) => Frame::Array(true),
