@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_breakdown_with_a_secret_stays_what_it_became() {
-        let mut value = json!({ "max_tokens": { "text": 3, "apiKey": 5 } });
+        let mut value = json!({ "max_tokens": { "apiKey": 5, "text": 3 } });
         assert_eq!(redact_keys(&mut value), 1);
         let once = value.clone();
         assert_eq!((redact_keys(&mut value), &value), (0, &once));
