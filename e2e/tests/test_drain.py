@@ -54,7 +54,8 @@ class Http2:
 
     def __init__(self, own, token, body):
         argv = [str(NODE), str(HERE / "h2_client.mjs"), own.url + PATH, token, json.dumps(body)]
-        self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        # Unbuffered: what a line reads ahead is not there for `communicate`.
+        self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, bufsize=0)
 
     def head(self):
         told = json.loads(self.child.stdout.readline())
@@ -63,7 +64,7 @@ class Http2:
     def rest(self):
         text, _ = self.child.communicate(timeout=20)
         assert self.child.returncode == 0
-        return text
+        return text.decode()
 
 
 def told_to_stop(own):

@@ -5,7 +5,7 @@
 //! the other way round. Pure are `rpc`, `era`, `ask`, `blob`, `lists`; state is in `sessions` and `pins`; effects are in
 //! `upstream`, `process` and `passage`.
 
-mod ask;
+pub(crate) mod ask;
 mod blob;
 mod door;
 pub mod era;

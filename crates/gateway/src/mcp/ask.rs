@@ -99,6 +99,11 @@ pub(crate) fn by_server(server: &str, method: &str) -> Asked {
     }
 }
 
+/// Whether a call of this name brings the contents of a resource.
+pub(crate) fn reads_resource(name: &str) -> bool {
+    name.strip_suffix("resources/read").and_then(|before| before.strip_suffix(METHOD)).is_some()
+}
+
 /// A tool as policies name it.
 pub(crate) fn tool(server: &str, name: &str) -> Target {
     Target::Tool { server: server.to_owned(), name: format!("{server}:{name}") }
