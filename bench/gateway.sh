@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures whole gateways side by side and writes what it showed into bench/README.md: some 20 minutes, and the first
+# Measures whole gateways side by side and writes what it showed into bench/README.md: some 10 minutes, and the first
 # time some more for the peers. `bench/gateway.sh quick` runs one short pass; names of subjects choose among them.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -143,7 +143,7 @@ def main():
     release = work.parent / "release"
     load = str(release / "greffier-load")
     chosen = [s for s in subjects.all_of(work, release) if not wanted or s.name in wanted]
-    passes, seconds = (1, 1) if quick else (3, 4)
+    passes, seconds = (1, 1) if quick else (3, 2)
     upstream = subprocess.Popen([load, "upstream", str(UPSTREAM)])
     try:
         for turn in range(passes):
