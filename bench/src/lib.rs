@@ -3,6 +3,7 @@
 //! Everything here is set-up: it panics where a program must not.
 #![expect(clippy::unwrap_used, missing_docs, reason = "set-up of benchmarks")]
 
+pub mod history;
 pub mod samples;
 pub mod sealed;
 pub mod traffic;
