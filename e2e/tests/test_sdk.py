@@ -3,12 +3,14 @@ server is away, or killed in the middle. And what it may do by asking first."""
 
 import os
 import re
+import ssl
 import subprocess
 
 import httpx
 import pytest
 
 from harness.api import Api
+from harness.authority import Authority
 from harness.procs import wait_until
 
 ASKING = """
@@ -47,8 +49,9 @@ def token(tmp_path, people):
     return write
 
 
-def told(remote, server, token, *more):
-    done = subprocess.run([remote, server.url, token, *map(str, more)], capture_output=True, text=True, timeout=180)
+def told(remote, server, token, *more, **env):
+    done = subprocess.run(
+        [remote, server.url, token, *map(str, more)], capture_output=True, text=True, timeout=180, env=os.environ | env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -166,6 +169,26 @@ def test_a_producer_that_is_killed_loses_nothing_that_log_returned_for(remote, s
     # The one under way may be there, though its `log` had not returned; nothing is there twice or out of order.
     assert found == [f"count.{number}" for number in range(len(found))]
     assert len(found) in (returned, returned + 1), f"{returned} returned, {len(found)} on record"
+
+
+def test_a_server_of_an_own_authority(remote, install, token, tmp_path):
+    cert, key, _ = (authority := Authority(tmp_path)).issue("listener")
+    server = install(more=f'\n[tls]\ncert = "{cert}"\nkey = "{key}"\n')
+    server.url = server.url.replace("http:", "https:")
+    trust = ssl.create_default_context(cafile=str(authority.file))
+    server.get = lambda path: answered(server.url + path, trust)
+    server.start()
+    said = told(remote, server, token("oscar"), tmp_path / "spool", 10, CA_FILE=str(authority.file))
+    assert "written 20 waiting 0 rejected 0" in said, said
+    denied = told(remote, server, token("alice"), "ask", "crm:orders:list", "x")
+    assert denied.startswith("no decision: ") and "certificate" in denied, "it is nobody whom Mozilla vouches for"
+
+
+def answered(url, trust):
+    try:
+        return httpx.get(url, verify=trust, trust_env=False, timeout=5).status_code
+    except httpx.HTTPError:
+        return 0
 
 
 def test_who_asks_first_hears_the_decision(remote, server, token):

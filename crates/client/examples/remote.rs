@@ -3,7 +3,7 @@
 //! `remote <url> <token file> <spool folder> <actions>` logs so many, two events each, and prints what is on record of
 //! them once all are; `… number (through | <spool folder>)` logs numbered events without an end, and prints each number
 //! once `log` has returned, for tests that kill it; `… ask <tool> <argument>` asks, acts as it is told, and says what came
-//! of it.
+//! of it. `CA_FILE` names a PEM file with the authorities to trust.
 
 #![expect(clippy::print_stdout, reason = "what it is for")]
 
@@ -34,7 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn server(url: &str, token: &str) -> ServerOptions {
-    ServerOptions::new(url).token(Token::File(token.into()))
+    let options = ServerOptions::new(url).token(Token::File(token.into()));
+    match std::env::var_os("CA_FILE") {
+        Some(path) => options.ca_file(path),
+        None => options,
+    }
 }
 
 fn log(server: ServerOptions, spool: &str, actions: u64) -> Result<(), Box<dyn Error>> {

@@ -57,6 +57,9 @@ pub struct RemoteBackend {
 
 impl RemoteBackend {
     /// A backend at this server. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BackendError::Settings`] if the URL or the authorities cannot be used, or a token would travel in clear text.
     pub fn open(server: ServerOptions) -> Result<RemoteBackend, BackendError> {
         Ok(RemoteBackend { server: server.open()?, plain: AtomicBool::new(false) })
     }
