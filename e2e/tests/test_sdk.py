@@ -79,6 +79,8 @@ def test_each_event_is_on_record_once_and_in_order(remote, server, token, tmp_pa
     server.start()
     said = told(remote, server, token("oscar"), tmp_path / "spool", EVENTS)
     assert f"written {2 * EVENTS} waiting 0 rejected 0" in said, said
+    # What it asks for comes with its contents, also by a field that the server does not search for.
+    assert f"found 1000\nthe last one's number is {EVENTS - 1}\nfound 1 by a result\n" in said, said
     assert_each_once(recorded(server), EVENTS)
     assert not (tmp_path / "spool").exists() or not list((tmp_path / "spool").iterdir()), "nothing is left"
 

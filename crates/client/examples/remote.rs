@@ -62,6 +62,12 @@ fn log(server: ServerOptions, spool: &str, actions: u64) -> Result<(), Box<dyn E
     }
     let found = logger.query(&Filter::new().agent("sdk-agent").newest(1_000))?;
     println!("found {}", found.len());
+    if let Some(number) = found.last().and_then(|event| event.parameters.get("n")) {
+        println!("the last one's number is {number}");
+    }
+    let done = logger
+        .query(&Filter::new().agent("sdk-agent").equal("result", actions.saturating_sub(1)).newest(1))?;
+    println!("found {} by a result", done.len());
     Ok(())
 }
 
