@@ -80,7 +80,7 @@ fn case(name: &str, threads: usize, events: usize, rate: Option<usize>) {
     let at = |share: f64| f64::from(costs[((costs.len() - 1) as f64 * share) as usize]) / 1_000.0;
     let per = |time: Duration| (costs.len() as f64 / time.as_secs_f64()) as u64;
     println!(
-        r#"{{"case":"{name}","threads":{threads},"rate":{},"events":{},"logged_per_s":{},"durable_per_s":{},"p50_us":{:.2},"p99_us":{:.2},"p999_us":{:.2},"max_us":{:.1}}}"#,
+        r#"{{"case":"Rust, {name}","threads":{threads},"rate":{},"events":{},"logged_per_s":{},"durable_per_s":{},"p50_us":{:.2},"p99_us":{:.2},"p999_us":{:.2},"max_us":{:.1}}}"#,
         rate.map_or("null".to_owned(), |rate| rate.to_string()),
         costs.len(),
         per(logged),

@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import pty
+import random
 import re
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.api import LINES, Api, flat, fresh, lines, native
+from harness.first_document import AuditEvent, AuditEventType, FileAuditBackend
 
 SAMPLES = Path(__file__).parents[2] / "crates/greffier/testdata/import"
 MILLION = int(os.environ.get("E2E_IMPORT_LINES", "0"))
@@ -75,6 +78,58 @@ def test_nothing_of_a_record_is_lost(api, greffier, tmp_path, token):
     assert parts["prompt"]["json"][0]["role"] == "user"
 
 
+def anything(rng, depth=0):
+    """A value that an agent may log: texts of any script, numbers of any size, what is nested."""
+    texts = ["", "open orders", "Grüße, 世界 🌍", "line\nbreak\ttab \"quoted\" \\ \u2028", "<script>", "=1+1", "null"]
+    plain = [None, True, False, 0, -1, 2**53 + 1, 2**70, 0.1, 1e-7, -2.5e22, 12.34567, 3.0, *texts]
+    kind = rng.randrange(10) if depth < 3 else 0
+    if kind < 6:
+        return rng.choice(plain)
+    if kind < 8:
+        return [anything(rng, depth + 1) for _ in range(rng.randrange(4))]
+    names = ["q", "limit", "Größe", "", "a.b/c~d", "x y"]
+    return {name: anything(rng, depth + 1) for name in rng.sample(names, rng.randrange(4))}
+
+
+def mapping(rng):
+    return {f"p{number}": anything(rng) for number in range(rng.randrange(4))}
+
+
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+def test_the_first_documents_log_comes_out_as_it_went_in(api, greffier, people, tmp_path, token):
+    """Written by that document's own code, imported, exported as `flat`: each line has the same values."""
+    rng, log, session = random.Random(7), tmp_path / "agent_audit.jsonl", f"first-{fresh()}"
+    backend = FileAuditBackend(str(log))
+    for number in range(400):
+        event = AuditEvent(
+            event_type=rng.choice(list(AuditEventType)), session_id=session, action=rng.choice(["", "tool.search", "read"]),
+            agent_id=rng.choice(["", "agent-001"]), user_id=rng.choice([None, "auth0|8f3a", "alice"]),
+            resource=rng.choice([None, "crm://contacts/7", "/var/data/a b.csv", "orders"]), parameters=mapping(rng),
+            result=rng.choice([None, "success", "", "3 deals\n2 open"]), error=rng.choice([None, None, "it broke: 7"]),
+            duration_ms=rng.choice([None, 0.0, 12.34567890123, 342, 0.0009, 1e9]), metadata=mapping(rng))
+        if number % 5 == 0:
+            # Python leaves the fraction out where it is zero.
+            event.timestamp = f"2026-03-06T14:{number % 60:02}:07"
+        if number % 7 == 0:
+            event.parameters |= {"api_key": "sk-12345", "auth": {"Token": 1, "n": number}}
+        backend.write(event)
+    done = greffier.run("import", str(log), "-o", "json", *place(greffier, token))
+    assert done.returncode == 0, done.stderr
+    assert tally(done) == {"recorded": 400, "repeated": 0, "refused": 0, "passed_over": 0}
+
+    audra, out = tmp_path / "audra", tmp_path / "out.jsonl"
+    audra.write_text(people["audra"])
+    done = greffier.run("export", f"session:{session}", "--format", "flat", "--parts", "--out", str(out),
+                        "--server", greffier.url, "--token-file", str(audra))
+    assert done.returncode == 0, done.stderr
+    # Not by `splitlines`: JSON may hold what Python takes for the end of a line.
+    given, came = log.read_text().split("\n"), out.read_text().split("\n")
+    assert given.pop() == came.pop() == ""
+    for one, other in zip(given, came, strict=True):
+        assert json.loads(other) == json.loads(one)
+        assert list(json.loads(other)) == list(json.loads(one)), "and in the same order"
+
+
 def test_bad_lines_are_told_and_kept(api, greffier, tmp_path, token):
     file = tmp_path / "mixed.jsonl"
     bad = ['{"id": "no', json.dumps(native(type="tool.cal")), "\xff\xfe"]
@@ -130,6 +185,28 @@ def test_killed_and_run_again(api, greffier, tmp_path, token):
     assert wrong.returncode == 2 and "position of another import" in wrong.stderr
 
 
+def test_a_bar_on_a_terminal_and_nowhere_else(greffier, tmp_path, token):
+    file = tmp_path / "long.jsonl"
+    file.write_text(lines([native() for _ in range(2_500)]))
+    command = [str(greffier.binary), "import", str(file), *place(greffier, token)]
+    mine, theirs = pty.openpty()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, cwd=tmp_path, timeout=120)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(mine, 65_536):
+            shown += piece
+    except OSError:
+        pass  # How a terminal says that nobody writes to it any more.
+    os.close(mine)
+    assert done.returncode == 0, shown
+    percents = [int(found) for found in re.findall(rb"\[#*\.*\] +(\d+) %  \d+ recorded", shown)]
+    assert len(percents) >= 3 and percents == sorted(percents) and percents[-1] == 100, shown
+    assert b"\x1b[2K" in shown and shown.endswith(b"\x1b[2K"), "it is taken away at the end"
+    done = greffier.run("import", str(file), *place(greffier, token))
+    assert "%" not in done.stderr and "\x1b" not in done.stderr
+
+
 @pytest.mark.skipif(not MILLION, reason="E2E_IMPORT_LINES=1000000 asks for it")
 def test_very_many_lines(install, people, tmp_path):
     mine = install("many").start()
@@ -168,6 +245,8 @@ def test_a_bomb_is_refused(api, greffier):
         reply = api("oscar").http.post("/api/v1/events", content=zeros, headers={
             "content-type": media, "content-encoding": "gzip"})
         assert reply.status_code == 413, reply.text
+        (event,) = api("audra").search(f"request:{reply.headers['greffier-request-id']}")
+        assert (event["action"]["name"], event["outcome"]["code"]) == ("malformed", 413), "who sends such is known"
     reply = api("oscar").http.post("/api/v1/events", content=b"{}", headers={"content-encoding": "br"})
     assert reply.status_code == 415
 

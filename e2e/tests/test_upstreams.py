@@ -1,8 +1,6 @@
 """Destinations that fail, are slow or are full; TLS on both sides; HTTP/2."""
 
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -12,11 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from conftest import HERE, NODE
+from harness.authority import Authority
 from harness.procs import Process, free_port, listening, wait_until
 
 TOOL = """
@@ -217,36 +213,6 @@ models = ["spare-*"]
     raw = sdk.openai(own, alice).chat.completions.with_raw_response.create(model="spare-1", messages=messages)
     assert raw.parse().choices
     assert [attempt.get("code") for attempt in outcome(own, raw)["attempts"]] == [None, 200]
-
-
-class Authority:
-    """A certificate authority of the test's own."""
-
-    def __init__(self, folder):
-        self.folder, self.key = folder, ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "suite")])
-        self.cert = self.sign(self.name, self.key.public_key(), x509.BasicConstraints(ca=True, path_length=None))
-        self.file = folder / "ca.pem"
-        self.file.write_bytes(self.cert.public_bytes(serialization.Encoding.PEM))
-
-    def sign(self, name, key, extension):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        made = (x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key)
-                .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-                .not_valid_after(now + datetime.timedelta(days=1)).add_extension(extension, critical=False))
-        return made.sign(self.key, hashes.SHA256())
-
-    def issue(self, stem):
-        """A certificate for 127.0.0.1: its files, and its serial number."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)])
-        alternatives = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        cert = self.sign(name, key.public_key(), alternatives)
-        files = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
-        files[0].write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        return (*files, cert.serial_number)
 
 
 @pytest.fixture

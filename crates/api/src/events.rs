@@ -1,8 +1,10 @@
-//! Search: pages of events, newest entry first.
+//! Search: pages of events, newest entry first, with their contents if they are asked for.
 
-use greffier_event::Form;
+use std::collections::BTreeMap;
+
+use greffier_event::{Form, Part, Tenant};
 use greffier_policy::AdminAction;
-use greffier_query::{Row, Search};
+use greffier_query::{Page, Row, Search};
 use http::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::admit::Wish;
 use crate::api::{Api, Request};
 use crate::cursor;
+use crate::parts::{Contents, FETCHED};
 use crate::refuse::Refused;
 use crate::respond::{self, Place};
 use crate::visit::Body;
@@ -18,6 +21,9 @@ use crate::visit::Body;
 const USUAL_PAGE: u64 = 100;
 /// Most events of a page: one answer, held in memory.
 const MAX_PAGE: u64 = 1_000;
+/// Bytes of contents on a page, which ends early beyond: a client should not have to hold more at once. One event is on
+/// it whatever it holds, 32 MiB at most.
+const PAGE_CONTENTS: usize = 8 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct Answer {
@@ -35,6 +41,7 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
     let search = Search::parse(query, request.visit.now)?;
     let form = form(request.params.text("format"))?;
     let receipts = request.params.flag("receipts", false)?;
+    let with_parts = request.params.flag("parts", false)?;
     let limit = match request.params.number("limit")?.unwrap_or(USUAL_PAGE) {
         limit @ 1..=MAX_PAGE => usize::try_from(limit).unwrap_or_default(),
         _ => return Err(Refused::bad_parameter(format!("`limit` must be between 1 and {MAX_PAGE}"))),
@@ -44,7 +51,11 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
         action: AdminAction::ReadTrail,
         name: "trail:search",
         place: "events".to_owned(),
-        asked: Some(serde_json::json!({ "q": query })),
+        asked: Some(if with_parts {
+            serde_json::json!({ "q": query, "parts": true })
+        } else {
+            serde_json::json!({ "q": query })
+        }),
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let (trail, keys) = (admitted.trail(), api.appender.keys());
@@ -56,12 +67,20 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
                 .hint("start again without it")
         })?),
     };
-    let page = api.engine.newest(trail, &search, before, limit).await?;
+    let mut page = api.engine.newest(trail, &search, before, limit).await?;
+    let mut contents = if with_parts { contents(api, trail, &mut page).await? } else { BTreeMap::new() };
     let answer = Answer {
         receipts: receipts
             .then(|| page.rows.iter().map(|row| Place::of(trail, row.index, &row.entry)).collect()),
         next: page.next.map(|index| cursor::write(keys, trail, query, index)),
-        events: page.rows.into_iter().map(|row| shown(row, form)).collect::<Result<_, _>>()?,
+        events: page
+            .rows
+            .into_iter()
+            .map(|row| {
+                let parts = with_parts.then(|| contents.remove(&row.index).unwrap_or_default());
+                shown(row, form, parts)
+            })
+            .collect::<Result<_, _>>()?,
     };
     let mut response = respond::json(&answer)?;
     respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
@@ -74,17 +93,36 @@ fn form(name: Option<&str>) -> Result<Form, Refused> {
     form.ok_or_else(|| Refused::bad_parameter("`format` must be native, flat or governed"))
 }
 
-/// An event as it was recorded, or in another form.
-fn shown(row: Row, form: Form) -> Result<Box<RawValue>, Refused> {
-    match form {
-        Form::Native => raw(row.entry),
-        form => {
-            let event = row.event().map_err(|error| Refused::internal("reading an entry", &error))?;
-            let text =
-                form.write(&event, &[]).map_err(|error| Refused::internal("writing an event", &error))?;
-            raw(text.into_bytes())
+/// The contents of a page's events, as far as they can be opened. A page that would hold too much of them is cut.
+async fn contents(api: &Api, trail: &Tenant, page: &mut Page) -> Result<BTreeMap<u64, Vec<Part>>, Refused> {
+    let indexes: Vec<u64> = page.rows.iter().map(|row| row.index).collect();
+    let (mut all, mut bytes) = (BTreeMap::new(), 0);
+    for batch in indexes.chunks(FETCHED) {
+        let mut fetched: BTreeMap<_, _> = api.contents_of(trail, batch.to_vec()).await?.into_iter().collect();
+        for index in batch {
+            let parts = fetched.remove(index).map(Contents::open).unwrap_or_default();
+            bytes += parts.iter().map(|part| part.content.len()).sum::<usize>();
+            if bytes > PAGE_CONTENTS && !all.is_empty() {
+                page.rows.truncate(all.len());
+                page.next = page.rows.last().map(|row| row.index);
+                return Ok(all);
+            }
+            all.insert(*index, parts);
         }
     }
+    Ok(all)
+}
+
+/// An event as it was recorded; with its contents, or in another form, as that form has it.
+fn shown(row: Row, form: Form, parts: Option<Vec<Part>>) -> Result<Box<RawValue>, Refused> {
+    if form == Form::Native && parts.is_none() {
+        return raw(row.entry);
+    }
+    let event = row.event().map_err(|error| Refused::internal("reading an entry", &error))?;
+    let text = form
+        .write(&event, &parts.unwrap_or_default())
+        .map_err(|error| Refused::internal("writing an event", &error))?;
+    raw(text.into_bytes())
 }
 
 /// JSON that is JSON already.

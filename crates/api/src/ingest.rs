@@ -37,7 +37,7 @@ use self::upload::{Broken, Upload};
 use crate::admit::{Admitted, Wish, outcome};
 use crate::api::{Api, Request};
 use crate::level;
-use crate::refuse::Refused;
+use crate::refuse::{Refused, Unreadable};
 use crate::respond::{self, Place};
 use crate::visit::{Body, Visit, event_id};
 
@@ -111,6 +111,7 @@ pub(crate) async fn ingest(api: &Api, mut request: Request) -> Result<Response<B
         began,
     };
     let mut taking = Taking::new(reader.clone());
+    let mut unreadable = None;
     if lines::is_by_line(&media) {
         let mut waiting = Vec::new();
         let mut left = MAX_STREAMED;
@@ -135,6 +136,7 @@ pub(crate) async fn ingest(api: &Api, mut request: Request) -> Result<Response<B
             if taking.is_empty() {
                 return Err(refused);
             }
+            unreadable = refused.unreadable();
             let message = format!("{}; this line and those behind it were not taken", refused.message);
             taking.errors.push(LineError { line, code: refused.code, field: None, message });
         }
@@ -154,8 +156,13 @@ pub(crate) async fn ingest(api: &Api, mut request: Request) -> Result<Response<B
     let (mut receipts, errors, producers) = taking.finish();
     say_levels(api, &request, admitted.trail(), asked, &mut receipts).await?;
     let status = status(receipts.len(), &errors);
+    let too_large = errors.first().filter(|_| status == StatusCode::PAYLOAD_TOO_LARGE);
+    let too_large = too_large.map(|error| Unreadable { code: error.code, message: error.message.clone() });
     let mut response = respond::json(&Answer { receipts, errors, producers })?;
     *response.status_mut() = status;
+    if let Some(unreadable) = unreadable.or(too_large) {
+        response.extensions_mut().insert(unreadable);
+    }
     Ok(response)
 }
 

@@ -40,5 +40,6 @@ pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
+pub use refuse::Unreadable;
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use greffier_event::{Event, Tenant};
+use greffier_event::{Event, Part, Tenant};
 use greffier_ledger::{Found, KeyRing, OpenedPart, PartState, ReadError};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use crate::refuse::Refused;
 /// Contents of one answer, in bytes: those of one event always fit (32 parts of 1 MiB).
 pub(crate) const MAX_SHOWN: usize = 32 * 1024 * 1024;
 /// Events whose contents are fetched at once: memory holds those of so many, sealed and opened.
-const BATCH: usize = 32;
+pub(crate) const FETCHED: usize = 32;
 
 const GONE: &str = "its key is gone: it was erased, or these are not the keys it was written with";
 const DAMAGED: &str = "it is damaged or was exchanged: run `greffier verify`";
@@ -44,6 +44,16 @@ impl Contents {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What of it is there.
+    pub(crate) fn open(self) -> Vec<Part> {
+        let Contents::Known(parts) = self else { return Vec::new() };
+        let open = |part| match part {
+            PartState::Open(OpenedPart { name, media, content, .. }) => Some(Part { name, media, content }),
+            PartState::Gone { .. } => None,
+        };
+        parts.into_iter().filter_map(open).collect()
     }
 }
 
@@ -119,7 +129,7 @@ impl Api {
     ) -> Result<BTreeMap<u64, Contents>, Refused> {
         let mut all = BTreeMap::new();
         let mut room = MAX_SHOWN;
-        for batch in indexes.chunks(BATCH) {
+        for batch in indexes.chunks(FETCHED) {
             if room == 0 {
                 all.extend(batch.iter().map(|&index| (index, Contents::Closed(LEFT_OUT))));
                 continue;

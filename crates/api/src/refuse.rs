@@ -21,6 +21,18 @@ pub(crate) struct Refused {
     at: Option<usize>,
     /// The receipt of the event that records the refusal.
     receipt: Option<String>,
+    /// Whether its body was no request.
+    malformed: bool,
+}
+
+/// Stands in the extensions of an answer where the request's body, or what followed of it, could not be taken: too long,
+/// cut off, or not what it says it is. Whoever let its sender in puts that on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// For programs: `too_large`, `invalid_encoding`.
+    pub code: &'static str,
+    /// For people; free of content and secrets.
+    pub message: String,
 }
 
 #[derive(Serialize)]
@@ -41,7 +53,26 @@ struct Detail<'a> {
 
 impl Refused {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
-        Refused { status, code, message: message.into(), hint: None, at: None, receipt: None }
+        Refused {
+            status,
+            code,
+            message: message.into(),
+            hint: None,
+            at: None,
+            receipt: None,
+            malformed: false,
+        }
+    }
+
+    /// What was sent is no request.
+    pub(crate) fn malformed(mut self) -> Refused {
+        self.malformed = true;
+        self
+    }
+
+    /// What there is to record of it, if what was sent is no request.
+    pub(crate) fn unreadable(&self) -> Option<Unreadable> {
+        self.malformed.then(|| Unreadable { code: self.code, message: self.message.clone() })
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Refused {
@@ -80,7 +111,7 @@ impl Refused {
     }
 
     pub(crate) fn response(&self, request_id: &str) -> Response<Body> {
-        let Refused { status, code, message, hint, at, receipt } = self;
+        let Refused { status, code, message, hint, at, receipt, malformed: _ } = self;
         let detail = Detail { code, message, at: *at, hint: hint.as_deref(), request_id };
         let mut response = respond::json(&Document { error: detail }).unwrap_or_default();
         *response.status_mut() = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -88,6 +119,9 @@ impl Refused {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         respond::mark(response.headers_mut(), request_id, receipt.as_deref());
+        if let Some(unreadable) = self.unreadable() {
+            response.extensions_mut().insert(unreadable);
+        }
         response
     }
 }

@@ -105,6 +105,7 @@ pub(crate) static ROUTES: &[Route] = &[
             ("cursor", "`next` of the page before, with the same `q`."),
             ("format", "`native` (default), `flat` or `governed`."),
             ("receipts", "`true` adds the place and the leaf hash of each event."),
+            ("parts", "`true` adds the contents; a page ends where it holds 8 MiB of them."),
             TENANT,
         ],
         takes: &[],

@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::{Api, Body, CancellationToken, Visit};
+use crate::{Api, Body, CancellationToken, Unreadable, Visit};
 use greffier_query::Engine;
 
 /// The moment at which everything happens.
@@ -41,6 +41,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// Why it was no request, if it was none.
+    pub(crate) unreadable: Option<Unreadable>,
 }
 
 impl World {
@@ -163,9 +165,10 @@ impl World {
 }
 
 pub(crate) async fn read(response: Response<Body>) -> Answer {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    let unreadable = parts.extensions.remove::<Unreadable>();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body, unreadable }
 }
 
 impl Answer {

@@ -75,7 +75,10 @@ impl Action {
         self
     }
 
-    /// Logs the request. After an error the action must not be taken, unless the agent fails open.
+    /// Logs the request.
+    ///
+    /// # Errors
+    /// It could not be logged, and so the action must not be taken. An agent that fails open gets none.
     pub fn begin(self) -> Result<Scope, NotLogged> {
         let Action { agent, mut event } = self;
         // What is done within belongs to this action's span, if there is a trace at all.
@@ -103,6 +106,10 @@ impl Action {
 
     /// Logs the request, acts, and logs what came of it: an error as a failure, unless it says that something was not
     /// permitted; a panic as one too.
+    ///
+    /// # Errors
+    /// [`NotDone::NotLogged`] if the request could not be logged: nothing was done. [`NotDone::Failed`] with the error of
+    /// what was done. That an outcome could not be logged is no error, as what is done is done; it shows in the metrics.
     pub fn run<T, E: Failure>(self, act: impl FnOnce() -> Result<T, E>) -> Result<T, NotDone<E>> {
         let scope = self.begin()?;
         let entered = scope.context.clone().enter();
@@ -216,19 +223,28 @@ impl Scope {
         }
     }
 
-    /// It was done.
+    /// It was done. Its duration is what passed since it began.
+    ///
+    /// # Errors
+    /// The outcome could not be logged, and comes back.
     pub fn executed(mut self) -> Result<(), NotLogged> {
         self.end(EventType::ActionExecuted, |event| {
             event.result.get_or_insert_with(|| "success".into());
         })
     }
 
-    /// It failed.
+    /// It failed, for this reason.
+    ///
+    /// # Errors
+    /// The outcome could not be logged, and comes back.
     pub fn failed(mut self, error: impl fmt::Display) -> Result<(), NotLogged> {
         self.end(EventType::ActionFailed, |event| event.error = Some(error.to_string()))
     }
 
-    /// It was not permitted.
+    /// It was not permitted, for this reason.
+    ///
+    /// # Errors
+    /// The outcome could not be logged, and comes back.
     pub fn denied(mut self, reason: impl fmt::Display) -> Result<(), NotLogged> {
         self.end(EventType::PermissionDenied, |event| event.error = Some(reason.to_string()))
     }

@@ -94,11 +94,17 @@ impl AuditedAgent {
     }
 
     /// Logs that it starts.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::log`]: the event comes back.
     pub fn start(&self) -> Result<(), NotLogged> {
         self.logger.log(self.event(EventType::AgentStart))
     }
 
     /// Logs that it stops.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::log`]: the event comes back.
     pub fn stop(&self) -> Result<(), NotLogged> {
         self.logger.log(self.event(EventType::AgentStop))
     }
@@ -108,8 +114,13 @@ impl AuditedAgent {
         Action::new(self.clone(), self.event(EventType::ActionRequest).action(name))
     }
 
-    /// Logs a tool call that is over. Of a result only the first 1,000 characters are kept; the metadata of a longer one
-    /// has its whole length and SHA-256 (`result_chars`, `result_digest`).
+    /// Logs a tool call that is over, `tool.<tool>`, which took so long (recorded to the microsecond). Of a result only
+    /// the first 1,000 characters are kept, as in the first document; the metadata of a longer one has its whole length in
+    /// characters and the SHA-256 of all of it in UTF-8 (`result_chars`, `result_digest`). What is no text is one as JSON,
+    /// without what stands under telling keys.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::log`]: the event comes back.
     pub fn log_tool_call(
         &self,
         tool: &str,
@@ -124,7 +135,11 @@ impl AuditedAgent {
         self.logger.log(event)
     }
 
-    /// Logs an access to data: `write`, `delete` and `update` as a modification.
+    /// Logs an access to data: `write`, `delete` and `update` as a modification (`data.modify`), as in the first document;
+    /// any other operation as `data.access`.
+    ///
+    /// # Errors
+    /// As [`AuditLogger::log`]: the event comes back.
     pub fn log_data_access(
         &self,
         resource: &str,

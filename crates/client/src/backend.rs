@@ -30,13 +30,23 @@ const USUAL_BATCH: usize = 512;
 /// ```
 pub trait AuditBackend: Send + Sync {
     /// Writes events in their order. `Ok` takes them all over but for those that it names: these will never be
-    /// taken. After an error none counts as taken, and the same events are written again.
+    /// taken.
+    ///
+    /// # Errors
+    /// None of them counts as taken, and the same events are written again, under the same ids.
     fn write(&self, events: &[AuditEvent]) -> Result<Vec<Rejected>, BackendError>;
 
     /// The events that a filter wants, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// They cannot be read, or the backend does not know such a filter ([`BackendError::Query`]): never fewer events
+    /// than there are.
     fn query(&self, filter: &Filter) -> Result<Vec<AuditEvent>, BackendError>;
 
     /// Makes what was written durable, where it is not already.
+    ///
+    /// # Errors
+    /// [`BackendError::NotDurable`] if what was written may be lost: another try would not tell.
     fn flush(&self) -> Result<(), BackendError> {
         Ok(())
     }
@@ -47,6 +57,9 @@ pub trait AuditBackend: Send + Sync {
     }
 
     /// Writes events that were encoded before, one in native form each: as [`AuditBackend::write`].
+    ///
+    /// # Errors
+    /// As [`AuditBackend::write`].
     fn write_lines(&self, lines: &[&str]) -> Result<Vec<Rejected>, BackendError> {
         let mut events = Vec::with_capacity(lines.len());
         let mut places = Vec::with_capacity(lines.len());
@@ -119,6 +132,9 @@ pub enum BackendError {
     /// The question cannot be answered.
     #[error("{0}")]
     Query(String),
+    /// It cannot be opened with these settings.
+    #[error("{0}")]
+    Settings(String),
 }
 
 impl BackendError {

@@ -57,7 +57,8 @@ impl Context {
         self
     }
 
-    /// Takes the trace of a `traceparent` header. What is none, or names none, changes nothing, as W3C asks.
+    /// Takes the trace of a `traceparent` header (W3C Trace Context, section 3.2). What is none, or names none, changes
+    /// nothing, as W3C asks.
     pub fn traceparent(mut self, header: &str) -> Context {
         if let Some(trace) = parse(header) {
             self.trace = Some(trace);

@@ -200,6 +200,25 @@ impl AuditEvent {
         self
     }
 
+    /// Sets what others call the action: a tool call's id.
+    pub fn call(mut self, id: impl Into<String>) -> AuditEvent {
+        self.call_id = Some(id.into());
+        self
+    }
+
+    /// Sets the family of action, and what it does to the resource.
+    pub fn of_kind(mut self, kind: ActionKind, effect: Option<Effect>) -> AuditEvent {
+        self.kind = Some(kind);
+        self.effect = effect;
+        self
+    }
+
+    /// Sets how it ended, where the type does not say it.
+    pub fn status(mut self, status: OutcomeStatus) -> AuditEvent {
+        self.status = Some(status);
+        self
+    }
+
     /// Sets model, tokens and cost.
     pub fn usage(mut self, usage: Usage) -> AuditEvent {
         self.usage = Some(Box::new(usage));

@@ -61,13 +61,13 @@ impl Default for FileOptions {
 }
 
 impl FileOptions {
-    /// Sets the file aside before it has more bytes than this.
+    /// Sets the file aside before it has more bytes than this; a batch that alone has more stands in a file of its own.
     pub fn max_bytes(mut self, bytes: u64) -> FileOptions {
         self.max_bytes = bytes;
         self
     }
 
-    /// Sets the file aside when it is older than this.
+    /// Sets the file aside when an event comes and it is older than this.
     pub fn max_age(mut self, age: Duration) -> FileOptions {
         self.max_age = Some(age);
         self
@@ -80,7 +80,10 @@ impl FileOptions {
         self
     }
 
-    /// Opens or creates a file to append to.
+    /// Opens or creates a file to append to, and the folder that it is in.
+    ///
+    /// # Errors
+    /// The system does not let it be opened, read and appended to.
     pub fn open(self, path: impl Into<PathBuf>) -> Result<FileBackend, BackendError> {
         let path = path.into();
         let open = Open::at(&path).map_err(BackendError::io(format!("opening {}", path.display())))?;
@@ -194,6 +197,9 @@ fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
 
 impl FileBackend {
     /// Opens or creates a file with the usual options.
+    ///
+    /// # Errors
+    /// As [`FileOptions::open`].
     pub fn open(path: impl Into<PathBuf>) -> Result<FileBackend, BackendError> {
         FileOptions::default().open(path)
     }

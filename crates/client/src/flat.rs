@@ -35,7 +35,7 @@ struct ReadPlace {
 }
 
 impl AuditEvent {
-    /// The event in flat form, sanitised, without a line's end.
+    /// The event in flat form (the first document's `to_dict`), sanitised, as one line of JSON without its end.
     pub fn to_flat(&self) -> String {
         let mut line = Vec::with_capacity(512);
         self.write_flat(&mut line, true);
@@ -49,6 +49,9 @@ impl AuditEvent {
     }
 
     /// Reads a line of the flat form, whoever wrote it.
+    ///
+    /// # Errors
+    /// It is no event in flat form; the error names the field.
     pub fn from_flat(line: &str) -> Result<AuditEvent, InvalidEvent> {
         let line: Line = serde_json::from_str(line).map_err(|error| {
             InvalidEvent::new(

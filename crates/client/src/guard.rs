@@ -4,7 +4,7 @@
 //! (`source.channel` is `hook`). Whoever does not get an answer does not act.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +17,8 @@ use crate::server::{Answer, Server, ServerOptions};
 
 /// Where agents of their own ask.
 const PATH: &str = "/hooks/agent";
+/// W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Asks a Greffier server for decisions.
 ///
@@ -48,13 +50,22 @@ pub struct Ask {
     parameters: Map<String, Value>,
     session_id: Option<String>,
     call_id: Option<String>,
+    traceparent: Option<String>,
 }
 
 impl Ask {
-    /// May this tool be used? Its name is the one that policies know: `server:tool`.
+    /// May this tool be used? Its name is the one that policies know: `server:tool`. Session and trace are those of the
+    /// current context.
     pub fn new(tool: impl Into<String>) -> Ask {
-        let session_id = Context::current().session_id;
-        Ask { tool: tool.into(), parameters: Map::new(), session_id, call_id: None }
+        let context = Context::current();
+        let traceparent = context.to_traceparent();
+        Ask {
+            tool: tool.into(),
+            parameters: Map::new(),
+            session_id: context.session_id,
+            call_id: None,
+            traceparent,
+        }
     }
 
     /// With this argument.
@@ -132,11 +143,17 @@ struct Outcome {
 
 impl Guard {
     /// A guard at this server. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`BackendError::Settings`] if the URL or the authorities cannot be used, or a token would travel in clear text.
     pub fn open(server: ServerOptions) -> Result<Guard, BackendError> {
         Ok(Guard { server: std::sync::Arc::new(server.open()?) })
     }
 
     /// Asks, and waits for the decision, which is on record by then.
+    ///
+    /// # Errors
+    /// It is denied, or there is no decision. In both cases it must not be done.
     pub fn ask(&self, mut ask: Ask) -> Result<Permit, GuardError> {
         ask.call_id.get_or_insert_with(|| clock::unique().to_string());
         let answer = post(&self.server, &ask, "PreToolUse", Map::new())?;
@@ -180,6 +197,9 @@ impl Permit {
     }
 
     /// Says that it was done, and what came of it; learns what of that may be shown to a model.
+    ///
+    /// # Errors
+    /// The server did not take the outcome: show nothing. It is done all the same, and its decision on record.
     pub fn executed(self, result: impl Into<Value>) -> Result<Released, GuardError> {
         let more = Map::from_iter([("tool_response".to_owned(), result.into())]);
         let answer = post(&self.server, &self.ask, "PostToolUse", more)?;
@@ -195,6 +215,9 @@ impl Permit {
     }
 
     /// Says that it failed.
+    ///
+    /// # Errors
+    /// The server did not take the outcome; the decision is on record.
     pub fn failed(self, error: impl std::fmt::Display) -> Result<(), GuardError> {
         let more = Map::from_iter([("error".to_owned(), error.to_string().into())]);
         post(&self.server, &self.ask, "PostToolUseFailure", more).map(drop)
@@ -213,9 +236,11 @@ fn post(server: &Server, ask: &Ask, event: &str, more: Map<String, Value>) -> Re
     if let Some(members) = body.as_object_mut() {
         members.extend(more);
     }
-    let media = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let traceparent = ask.traceparent.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+    headers.extend(traceparent.map(|value| (TRACEPARENT, value)));
     let answer = server
-        .send(Method::POST, PATH, &[media], Bytes::from(body.to_string()))
+        .send(Method::POST, PATH, &headers, Bytes::from(body.to_string()))
         .map_err(GuardError::NoDecision)?;
     if answer.status == StatusCode::OK {
         Ok(answer)

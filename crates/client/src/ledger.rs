@@ -45,6 +45,9 @@ impl LedgerOptions {
     }
 
     /// Opens the ledger, or creates it with new keys.
+    ///
+    /// # Errors
+    /// The folders cannot be used, another process has the ledger open, or it is damaged: the error says which.
     pub fn open(self) -> Result<LedgerBackend, BackendError> {
         let failed = |error: &dyn std::fmt::Display| BackendError::Unavailable(error.to_string());
         if !self.keys_dir.exists() {
@@ -97,7 +100,10 @@ pub struct LedgerBackend {
 }
 
 impl LedgerBackend {
-    /// Stops the ledger cleanly, and says if that did not work.
+    /// Stops the ledger cleanly: its last checkpoint covers every entry.
+    ///
+    /// # Errors
+    /// That did not work; what was written is durable all the same.
     pub fn close(mut self) -> Result<(), LedgerError> {
         self.ledger.take().map_or(Ok(()), Ledger::close)
     }

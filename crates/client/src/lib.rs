@@ -8,7 +8,7 @@
 //!
 //! Below stand the event's vocabulary and its forms (`greffier-event`); above stand programs, and the Python package.
 //!
-//! Features: `file` (default), `http`, `ledger`, `tracing`.
+//! Features: `file` (default), `http`, `ledger`, `tracing`; `full` is all of them. The guide is `docs/sdk.md`.
 
 mod action;
 mod agent;
@@ -41,6 +41,11 @@ mod spool;
 #[cfg(test)]
 mod testing;
 mod writer;
+
+/// The examples of the guide, as tests.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../../../docs/sdk.md")]
+mod guide {}
 
 pub use action::{Action, Failure, NotDone, PermissionDenied, Running, Scope};
 pub use agent::AuditedAgent;

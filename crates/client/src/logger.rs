@@ -140,6 +140,9 @@ impl LoggerOptions {
     }
 
     /// Starts a logger that writes to a backend.
+    ///
+    /// # Errors
+    /// The spool cannot be opened, or the writer's thread not started.
     pub fn start(self, backend: impl AuditBackend + 'static) -> Result<AuditLogger, BackendError> {
         let producer = self.producer.map_or_else(clock::unique, Into::into);
         let mut reader = None;
@@ -183,6 +186,9 @@ impl LoggerOptions {
 
 impl AuditLogger {
     /// Starts a logger with the usual options.
+    ///
+    /// # Errors
+    /// The writer's thread cannot be started.
     pub fn new(backend: impl AuditBackend + 'static) -> Result<AuditLogger, BackendError> {
         LoggerOptions::default().start(backend)
     }
@@ -197,7 +203,11 @@ impl AuditLogger {
         &self.0.0.producer
     }
 
-    /// Takes an event over, or gives it back. It is numbered, and will be written after those before it.
+    /// Takes an event over. It is numbered, and will be written after those before it. What it waits for, and what a
+    /// killed process may lose of it, is [`Overflow`]'s to say.
+    ///
+    /// # Errors
+    /// It was not taken over, and comes back with the reason; it has no number, and leaves no gap.
     pub fn log(&self, event: AuditEvent) -> Result<(), NotLogged> {
         let shared = &*self.0.0;
         let taken = match &shared.way {
@@ -211,8 +221,10 @@ impl AuditLogger {
         taken
     }
 
-    /// Waits until all that was logged before is with the backend, and durable there. After an error nothing is lost:
-    /// what waits is tried again.
+    /// Waits until all that was logged before is with the backend, and durable there.
+    ///
+    /// # Errors
+    /// The backend failed, or it takes longer than `within`. Nothing is lost by it: what waits is tried again.
     pub fn flush(&self, within: Duration) -> Result<(), NotFlushed> {
         let shared = &*self.0.0;
         let spooled = matches!(shared.way, Way::Spool(_));
@@ -227,8 +239,11 @@ impl AuditLogger {
         })
     }
 
-    /// Takes no further event, and waits until all is written and durable. What waits in a spool by then is left to the
-    /// next start; what waits in memory is given back.
+    /// Takes no further event, and waits until all is written and durable, `within` at most; an attempt that is under way
+    /// then may take a minute more. What waits in a spool by then is left to the next start.
+    ///
+    /// # Errors
+    /// Not everything was written; what waited in memory comes back.
     pub fn shutdown(&self, within: Duration) -> Result<(), NotWritten> {
         self.0.0.shutdown(within)
     }
@@ -272,6 +287,9 @@ impl AuditLogger {
     }
 
     /// Asks the backend. What still waits is not found: [`flush`](AuditLogger::flush) first.
+    ///
+    /// # Errors
+    /// As [`AuditBackend::query`].
     pub fn query(&self, filter: &Filter) -> Result<Vec<AuditEvent>, BackendError> {
         self.0.0.backend.query(filter)
     }
@@ -288,26 +306,26 @@ impl Shared {
         let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(sequence) = *next else { return Err(NotLogged::new(event, Why::Closed)) };
         event.origin = Some(Origin { producer: Arc::clone(&self.producer), sequence });
-        match self.backend.write(std::slice::from_ref(&event)) {
-            Ok(rejected) => {
-                *next = Some(sequence + 1);
-                match rejected.into_iter().next() {
-                    None => {
-                        add(done, 1);
-                        Ok(())
-                    }
-                    Some(one) => {
-                        add(&self.counters.rejected, 1);
-                        Err(NotLogged::new(event, Why::Rejected(one.reason)))
-                    }
+        let why = match self.backend.write(std::slice::from_ref(&event)) {
+            Ok(rejected) => match rejected.into_iter().next() {
+                None => {
+                    *next = Some(sequence + 1);
+                    add(done, 1);
+                    return Ok(());
                 }
-            }
+                Some(one) => {
+                    add(&self.counters.rejected, 1);
+                    Why::Rejected(one.reason)
+                }
+            },
             Err(error) => {
                 add(&self.counters.failed, 1);
-                event.origin = None;
-                Err(NotLogged::new(event, Why::Backend(error)))
+                Why::Backend(error)
             }
-        }
+        };
+        // Its number is the next one's: the caller has it back, and no gap is left.
+        event.origin = None;
+        Err(NotLogged::new(event, why))
     }
 
     /// Makes what waits in the spool durable.

@@ -17,7 +17,7 @@ pub struct Metrics {
     pub refused: u64,
     /// Events that the backend will never take.
     pub rejected: u64,
-    /// Attempts to write that failed, each of a batch.
+    /// Attempts to write that failed, each of a batch (of one event, where it is written through).
     pub failed: u64,
     /// Damage that was found in a spool: files, kept beside it.
     pub damaged: u64,

@@ -58,6 +58,9 @@ impl AuditEvent {
     }
 
     /// Reads a line of the native form, as far as this crate's events can hold it.
+    ///
+    /// # Errors
+    /// It is no event in native form; the error names the field.
     pub fn from_native(line: &str) -> Result<AuditEvent, InvalidEvent> {
         let read: Line = serde_json::from_str(line).map_err(|error| {
             InvalidEvent::new(

@@ -57,6 +57,9 @@ pub struct RemoteBackend {
 
 impl RemoteBackend {
     /// A backend at this server. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BackendError::Settings`] if the URL or the authorities cannot be used, or a token would travel in clear text.
     pub fn open(server: ServerOptions) -> Result<RemoteBackend, BackendError> {
         Ok(RemoteBackend { server: server.open()?, plain: AtomicBool::new(false) })
     }
@@ -189,14 +192,17 @@ impl AuditBackend for RemoteBackend {
         BATCH
     }
 
-    /// Without contents (parameters, results, metadata), which the server gives only one event at a time.
+    /// What the server cannot search for (`result`, `error`, `metadata`, …) is looked for here, in all that the rest of
+    /// the filter finds. Each page that is asked for is an event on the server's trail.
     fn query(&self, filter: &Filter) -> Result<Vec<AuditEvent>, BackendError> {
-        let query = percent(&search(filter)?);
+        let (query, whole) = search(filter);
+        let query = percent(&query);
         let mut found = Vec::new();
         let mut cursor = String::new();
         while found.len() < filter.limit {
-            let limit = (filter.limit - found.len()).min(PAGE);
-            let path = format!("/api/v1/events?q={query}&limit={limit}{cursor}");
+            // What is chosen here may be rare among what the server finds.
+            let limit = if whole { (filter.limit - found.len()).min(PAGE) } else { PAGE };
+            let path = format!("/api/v1/events?q={query}&parts=true&limit={limit}{cursor}");
             let answer =
                 self.server.send(Method::GET, &path, &[], Bytes::new()).map_err(BackendError::Unavailable)?;
             if answer.status != StatusCode::OK {
@@ -207,7 +213,7 @@ impl AuditBackend for RemoteBackend {
             for event in &page.events {
                 let event = AuditEvent::from_native(event.get())
                     .map_err(|error| BackendError::Query(format!("an event of the server: {error}")))?;
-                if filter.matches_event(&event) {
+                if found.len() < filter.limit && filter.matches_event(&event) {
                     found.push(event);
                 }
             }
@@ -221,9 +227,9 @@ impl AuditBackend for RemoteBackend {
     }
 }
 
-/// A filter as a search of the server, which may find more than is wanted.
-fn search(filter: &Filter) -> Result<String, BackendError> {
-    let mut terms = Vec::new();
+/// A filter as a search of the server, which may find more than is wanted; and whether all of the filter is in it.
+fn search(filter: &Filter) -> (String, bool) {
+    let (mut terms, mut whole) = (Vec::new(), true);
     for (field, value) in &filter.equal {
         let name = match field.as_str() {
             "event_id" => "id",
@@ -235,8 +241,9 @@ fn search(filter: &Filter) -> Result<String, BackendError> {
             "call_id" => "call",
             "action" => "tool",
             "resource" => "resource",
-            other => {
-                return Err(BackendError::Query(format!("a server cannot be asked for `{other}`")));
+            _ => {
+                whole = false;
+                continue;
             }
         };
         match value {
@@ -247,12 +254,12 @@ fn search(filter: &Filter) -> Result<String, BackendError> {
                 terms.push(format!("{name}:\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
             }
             Value::Null => terms.push(format!("-has:{name}")),
-            _ => return Err(BackendError::Query(format!("a server cannot be asked for that `{field}`"))),
+            _ => whole = false,
         }
     }
     terms.extend(filter.since.map(|time| format!("since:{time}")));
     terms.extend(filter.until.map(|time| format!("until:{time}")));
-    Ok(terms.join(" "))
+    (terms.join(" "), whole)
 }
 
 /// A value within a query string.

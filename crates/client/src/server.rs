@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -15,10 +15,14 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc as jobs;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::backend::BackendError;
 
@@ -76,12 +80,14 @@ pub struct ServerOptions {
     base: String,
     token: Token,
     timeout: Duration,
+    ca_file: Option<PathBuf>,
 }
 
 impl ServerOptions {
-    /// The server at this URL, as in `http://127.0.0.1:4180`; without a token.
+    /// The server at this URL, as in `http://127.0.0.1:4180`; without a token. A token goes over `https://`, or to
+    /// loopback.
     pub fn new(url: impl Into<String>) -> ServerOptions {
-        ServerOptions { base: url.into(), token: Token::None, timeout: TIMEOUT }
+        ServerOptions { base: url.into(), token: Token::None, timeout: TIMEOUT, ca_file: None }
     }
 
     /// With this token.
@@ -90,14 +96,21 @@ impl ServerOptions {
         self
     }
 
-    /// Waits this long for an answer.
+    /// Waits this long for an answer; 30 seconds otherwise.
     pub fn timeout(mut self, timeout: Duration) -> ServerOptions {
         self.timeout = timeout;
         self
     }
 
+    /// Trusts the authorities of this PEM file and no others; Mozilla's, compiled in, otherwise. It is read once, when
+    /// the server is opened.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> ServerOptions {
+        self.ca_file = Some(path.into());
+        self
+    }
+
     pub(crate) fn open(self) -> Result<Server, BackendError> {
-        let wrong = |what: &str| BackendError::Query(format!("the server's URL {what}"));
+        let wrong = |what: &str| BackendError::Settings(format!("the server's URL {what}"));
         let uri: Uri = self.base.parse().map_err(|_| wrong("is none"))?;
         let authority = uri.authority().ok_or_else(|| wrong("is none"))?;
         if authority.as_str().contains('@') || uri.query().is_some() {
@@ -115,10 +128,11 @@ impl ServerOptions {
             return Err(wrong("must be https://: a token does not travel in clear text"));
         }
         let base = self.base.trim_end_matches('/').to_owned();
+        let pool = pool(self.ca_file.as_deref())?;
         let (jobs, inbox) = jobs::unbounded_channel();
         thread::Builder::new()
             .name("greffier-http".to_owned())
-            .spawn(move || drive(inbox))
+            .spawn(move || drive(&pool, inbox))
             .map_err(BackendError::io("starting the thread that speaks HTTP"))?;
         Ok(Server { base, token: self.token, timeout: self.timeout, jobs })
     }
@@ -193,9 +207,8 @@ impl Server {
 }
 
 /// Drives connections until nobody asks any more.
-fn drive(mut inbox: jobs::UnboundedReceiver<Job>) {
+fn drive(pool: &Pool, mut inbox: jobs::UnboundedReceiver<Job>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-    let pool = pool();
     runtime.block_on(async {
         while let Some(Job { request, timeout, answer }) = inbox.recv().await {
             let pool = pool.clone();
@@ -220,20 +233,44 @@ async fn exchange(pool: &Pool, request: Request<Full<Bytes>>) -> Result<Answer, 
     Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
-/// Connections to wherever a URL points; trusted roots are Mozilla's, compiled in.
-fn pool() -> Pool {
+/// Connections to wherever a URL points; trusted roots are those of a file, or Mozilla's, compiled in.
+fn pool(ca_file: Option<&Path>) -> Result<Pool, BackendError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BackendError::Settings(format!("TLS cannot be set up: {error}")))?;
+    let config = match ca_file {
+        Some(path) => config.with_root_certificates(roots(path)?),
+        None => config.with_webpki_roots(),
+    };
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let tls = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
+        .with_tls_config(config.with_no_client_auth())
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    legacy::Client::builder(TokioExecutor::new())
+    Ok(legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .build(tls)
+        .build(tls))
+}
+
+/// The authorities of a PEM file, at least one.
+fn roots(path: &Path) -> Result<RootCertStore, BackendError> {
+    let reading = format!("reading the authorities in {}", path.display());
+    let pem = std::fs::read(path).map_err(BackendError::io(reading))?;
+    let unusable = || {
+        let expected = "expected certificates in PEM (`-----BEGIN CERTIFICATE-----`)";
+        BackendError::Settings(format!("{}: {expected}", path.display()))
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        added.ok_or_else(unusable)?;
+    }
+    if roots.is_empty() { Err(unusable()) } else { Ok(roots) }
 }

@@ -43,20 +43,33 @@ impl Malformed {
         now: Timestamp,
     ) -> Refused {
         let Some(sender) = refused.sender.take() else { return refused };
-        let mut event = self.event(&sender, now);
+        match self.record(&sender, &refused, protocol, request_id, now).await {
+            Ok(()) => refused,
+            Err(refused) => refused,
+        }
+    }
+
+    /// Records what a known sender sent, and why it was refused; an error where it cannot be recorded.
+    pub(crate) async fn record(
+        &self,
+        sender: &Principal,
+        refused: &Refused,
+        protocol: &str,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let mut event = self.event(sender, now);
         event.request_id = Some(request_id.to_owned());
         if let Some(source) = &mut event.source {
             source.protocol = Some(protocol.to_owned());
         }
         if !self.callers.admit(&Caller::of(&event), now) {
-            return refused;
+            return Ok(());
         }
         event.outcome = Some(outcome(Some(i64::from(refused.status)), refused.code));
         let why = part("error", "text/plain", self.recorder.leaf(&refused.message));
-        match self.recorder.append(Draft { event, parts: vec![why] }).await {
-            Ok(_) => refused,
-            Err(_) => Refused::not_recording(),
-        }
+        let appended = self.recorder.append(Draft { event, parts: vec![why] }).await;
+        appended.map(drop).map_err(|_| Refused::not_recording())
     }
 
     /// Writes what was only counted, for every window that is over.

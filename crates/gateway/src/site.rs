@@ -48,8 +48,19 @@ pub trait Site: Send + Sync + 'static {
     }
 
     /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
-    /// has no end of its own has to end at [`Visit::stop`].
+    /// has no end of its own has to end at [`Visit::stop`]. Where the request's body could not be taken the answer has an
+    /// [`Unreadable`] among its extensions.
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
+}
+
+/// Why a body, or what followed of it, could not be taken: too long, cut off, not what it says it is. It goes on its
+/// sender's trail as what the gateway itself cannot read does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Machine-readable: `too_large`.
+    pub code: &'static str,
+    /// For people; free of content and secrets.
+    pub message: String,
 }
 
 /// Who may come to a path.
@@ -123,7 +134,8 @@ async fn receive(
 ) -> Response<Body> {
     match steps(&gateway, peer, parts, &mut body, &request_id).await {
         Ok(mut response) => {
-            gateway.metrics.answered(PROTOCOL, response.status().as_u16(), "ok");
+            let code = response.extensions().get::<Unreadable>().map_or("ok", |unreadable| unreadable.code);
+            gateway.metrics.answered(PROTOCOL, response.status().as_u16(), code);
             refuse::mark(response.headers_mut(), &request_id, None);
             // Answered before it was read: a caller in the middle of sending would not see the answer.
             if !body.is_end_stream() {
@@ -187,6 +199,7 @@ async fn steps(
         None => Bytes::new(),
     };
 
+    let sender = caller.clone();
     // The token has done its work, and goes nowhere.
     parts.headers.remove(header::AUTHORIZATION);
     parts.headers.remove("x-api-key");
@@ -202,15 +215,23 @@ async fn steps(
         stop: gateway.stop.clone(),
     };
     let answer = site.answer(visit);
-    if !streams {
-        return Ok(answer.await);
+    let response = if streams {
+        // Both at once, until there is an answer: it may come before the body has.
+        let feeding = feed(body, pieces, gateway.limits.body_idle_timeout);
+        match select(answer, pin!(feeding)).await {
+            Either::Left((response, _)) => response,
+            Either::Right(((), answer)) => answer.await,
+        }
+    } else {
+        answer.await
+    };
+    if let (Some(why), Some(sender)) = (response.extensions().get::<Unreadable>(), &sender) {
+        let refused = Refused::new(response.status().as_u16(), why.code, why.message.as_str());
+        // A long body may have come for hours: it is refused now.
+        let now = gateway.clock.now();
+        gateway.malformed.record(sender, &refused, PROTOCOL, request_id, now).await?;
     }
-    // Both at once, until there is an answer: it may come before the body has.
-    let feeding = feed(body, pieces, gateway.limits.body_idle_timeout);
-    match select(answer, pin!(feeding)).await {
-        Either::Left((response, _)) => Ok(response),
-        Either::Right(((), answer)) => Ok(answer.await),
-    }
+    Ok(response)
 }
 
 /// Hands a body on as it comes, as fast as it is taken.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use greffier_api::{Api, Inspection};
-use greffier_gateway::{Access, Body, Site, Visit};
+use greffier_gateway::{Access, Body, Site, Unreadable, Visit};
 use greffier_ledger::{Appender, Eraser};
 use greffier_query::Engine;
 use greffier_safety::Scanner;
@@ -51,6 +51,13 @@ impl Site for ReadSite {
         let Visit { parts, body, upload, caller, policies, peer, now, request_id, stop } = visit;
         let visit =
             greffier_api::Visit { parts, body, upload, caller, policies, peer, now, request_id, stop };
-        Box::pin(async move { api.answer(visit).await })
+        Box::pin(async move {
+            let mut response = api.answer(visit).await;
+            let unreadable = response.extensions_mut().remove::<greffier_api::Unreadable>();
+            if let Some(greffier_api::Unreadable { code, message }) = unreadable {
+                response.extensions_mut().insert(Unreadable { code, message });
+            }
+            response
+        })
     }
 }

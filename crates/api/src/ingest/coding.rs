@@ -74,7 +74,8 @@ impl Decoder {
             }
             _ => {
                 return Err(Refused::new(415, "unsupported_encoding", "this content-encoding is not taken")
-                    .hint("send gzip, zstd, or the body as it is"));
+                    .hint("send gzip, zstd, or the body as it is")
+                    .malformed());
             }
         };
         // What has no coding needs no room: it is taken as it is.

@@ -62,7 +62,7 @@ pub(super) enum Broken {
 
 impl Broken {
     pub(super) fn refused(self) -> Refused {
-        match self {
+        let refused = match self {
             Broken::Lost => Refused::new(408, "timeout", "the body did not come to its end"),
             Broken::Coding => {
                 Refused::new(400, "invalid_encoding", "the body is not what its content-encoding says")
@@ -70,7 +70,8 @@ impl Broken {
             Broken::Long => Refused::new(413, "too_large", "a document has at most 32 MiB")
                 .hint("send one event per line, as application/x-ndjson"),
             Broken::Large => Refused::new(413, "too_large", "a body has at most 4 GiB, its coding undone"),
-        }
+        };
+        refused.malformed()
     }
 }
 
@@ -80,7 +81,8 @@ impl Upload {
         let mut codings = visit.parts.headers.get_all(header::CONTENT_ENCODING).iter();
         let coding = codings.next().map(|value| value.to_str().unwrap_or("?").to_owned());
         if codings.next().is_some() {
-            return Err(Refused::new(415, "unsupported_encoding", "a body has one content-encoding"));
+            let refused = Refused::new(415, "unsupported_encoding", "a body has one content-encoding");
+            return Err(refused.malformed());
         }
         let mut decoder = Decoder::of(coding.as_deref())?;
         let more = visit.upload.take();

@@ -48,7 +48,8 @@ pub(super) fn decoded(coding: Option<&str>, body: &Bytes) -> Result<Bytes, Refus
         "deflate" => Box::new(ZlibDecoder::new(body.as_ref())),
         _ => {
             return Err(Refused::new(415, "unsupported_encoding", "this content-encoding is not taken")
-                .hint("send gzip, deflate, or the body as it is"));
+                .hint("send gzip, deflate, or the body as it is")
+                .malformed());
         }
     };
     let mut out = Vec::new();
@@ -58,7 +59,8 @@ pub(super) fn decoded(coding: Option<&str>, body: &Bytes) -> Result<Bytes, Refus
         Err(_) => Err(Malformed("the body is not what its content-encoding says").into()),
         Ok(_) if out.len() > limits::DOCUMENT_BYTES => {
             Err(Refused::new(413, "too_large", "the body is over 32 MiB once its coding is undone")
-                .hint("send smaller batches"))
+                .hint("send smaller batches")
+                .malformed())
         }
         Ok(_) => Ok(out.into()),
     }

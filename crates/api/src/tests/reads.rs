@@ -29,6 +29,42 @@ async fn search_pages_newest_first() {
     assert!(seen.is_sorted_by(|a, b| a > b));
 }
 
+/// Events of a hundred kilobytes each: however many are asked for, every one comes, with what it holds.
+#[tokio::test]
+async fn a_search_with_contents_ends_its_pages_early() {
+    let world = World::new().await;
+    let text = "x y ".repeat(250_000);
+    for n in 0..20 {
+        let id = format!("00000000-0000-4000-8000-{n:012}");
+        let event = serde_json::json!({
+            "id": id, "time": "2026-03-06T14:30:00Z", "type": "tool.call", "session_id": "long",
+            "parts": [{"name": "result", "text": text}, {"name": "metadata", "json": {"n": n}}],
+        });
+        assert_eq!(world.post("analyst@acme", "/api/v1/events", "", &event.to_string()).await.status, 200);
+    }
+    let (mut seen, mut pages, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/events?q=session:long&parts=true&limit=1000{cursor}");
+        let page = world.get("auditor@acme", &path).await.json();
+        let events = page["events"].as_array().unwrap();
+        pages.push(events.len());
+        for event in events {
+            assert_eq!(event["parts"][0]["text"].as_str().map(str::len), Some(text.len()));
+            seen.push(event["parts"][1]["json"]["n"].as_u64().unwrap());
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(pages, [8, 8, 4]);
+    assert!(seen.into_iter().eq((0..20).rev()));
+    // Another form has its contents where that form has them, and what was read is on record.
+    let flat =
+        world.get("auditor@acme", "/api/v1/events?q=session:long&parts=true&limit=1&format=flat").await;
+    assert_eq!((&flat.json()["events"][0]["metadata"]["n"], flat.status), (&19.into(), 200));
+    let bare = world.get("auditor@acme", "/api/v1/events?q=session:long&limit=1").await.json();
+    assert_eq!(bare["events"][0]["parts"][0].get("text"), None);
+}
+
 #[tokio::test]
 async fn search_in_other_forms_and_with_receipts() {
     let world = filled("acme").await;

@@ -283,3 +283,39 @@ async fn keys_alone_are_redacted_where_that_is_chosen() {
     let contents = shown.json()["parts"][0]["json"].to_string();
     assert_eq!(contents, r#"{"ssn":"536-90-4399","api_key":"[REDACTED]"}"#);
 }
+
+/// Whoever let the sender in puts it on the sender's trail: what is handed up is the code and the reason, no content.
+#[tokio::test]
+async fn a_body_that_cannot_be_taken_says_so_beside_its_answer() {
+    let world = World::new().await;
+    let sound = format!(r#"{{"id":"{}","time":"2026-03-06T14:30:00Z","type":"tool.call"}}"#, id(1));
+    let spaces = encoded("gzip", &vec![b' '; greffier_event::limits::DOCUMENT_BYTES + 1]);
+    let cut_off = encoded("gzip", format!("{}\n", event(2, "", "work")).repeat(400).as_bytes());
+    let whole = ("content-type", "application/json");
+    let gzip = ("content-encoding", "gzip");
+    let mut rows = Vec::new();
+    for (headers, body) in [
+        (vec![], sound.as_bytes().to_vec()),
+        (vec![gzip], spaces.clone()),
+        (vec![gzip, whole], spaces),
+        (vec![gzip], cut_off[..cut_off.len() - 9].to_vec()),
+        (vec![("content-encoding", "br")], b"{}".to_vec()),
+        (vec![whole], b"[{},".to_vec()),
+        (vec![whole], format!("[{}]", vec!["{}"; 10_001].join(",")).into_bytes()),
+        (vec![whole], br#"{"type":"nothing of ours"}"#.to_vec()),
+    ] {
+        let answer = send(&world, &headers, cut(&body, 4_000)).await;
+        let said = answer.unreadable.map(|unreadable| format!("{}: {}", unreadable.code, unreadable.message));
+        rows.push(format!("{} {}", answer.status, said.as_deref().unwrap_or("-")));
+    }
+    insta::assert_snapshot!(rows.join("\n"), @"
+    200 -
+    413 too_large: a document has at most 32 MiB
+    413 too_large: a document has at most 32 MiB
+    207 invalid_encoding: the body is not what its content-encoding says
+    415 unsupported_encoding: this content-encoding is not taken
+    400 invalid_json: the array is not valid JSON at line 1, column 4
+    413 too_many_events: a request takes at most 10000 events: send several
+    400 -
+    ");
+}

@@ -15,8 +15,12 @@ fn server(answers: &'static [(u16, &'static str)]) -> (Guard, mpsc::Receiver<Val
         for stream in listener.incoming() {
             let mut stream: TcpStream = stream.unwrap();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
-            while let Some(body) = body(&mut reader) {
-                told.send(serde_json::from_slice(&body).unwrap()).unwrap();
+            while let Some((head, body)) = request(&mut reader) {
+                let mut asked: Value = serde_json::from_slice(&body).unwrap();
+                if let Some(trace) = head.lines().find_map(|line| line.strip_prefix("traceparent: ")) {
+                    asked["traceparent"] = trace.into();
+                }
+                told.send(asked).unwrap();
                 let Some((status, answer)) = answers.next() else { return };
                 let head = format!(
                     "HTTP/1.1 {status} X\r\ngreffier-request-id: req_1\r\ngreffier-receipt: acme 7 aGFzaA==\r\ncontent-length: {}",
@@ -29,7 +33,8 @@ fn server(answers: &'static [(u16, &'static str)]) -> (Guard, mpsc::Receiver<Val
     (Guard::open(ServerOptions::new(url)).unwrap(), hear)
 }
 
-fn body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+/// Head and body of the next one.
+fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -39,7 +44,7 @@ fn body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(body)
+    Some((head, body))
 }
 
 fn asked() -> Ask {
@@ -77,6 +82,20 @@ fn what_was_permitted_as_it_is_may_fail() {
         (&"PostToolUseFailure".into(), &"it broke".into())
     );
     assert_eq!(guard.ask(asked()).unwrap().executed(1).unwrap(), Released::AsItIs);
+}
+
+#[test]
+fn question_and_outcome_belong_to_the_trace_and_session_around_them() {
+    let (guard, hear) = server(&[(200, r#"{"decision":"allow"}"#), (200, "{}")]);
+    let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let ask = {
+        let _entered = Context::default().session("ses-7").traceparent(header).enter();
+        Ask::new("crm:search")
+    };
+    assert_eq!(guard.ask(ask).unwrap().executed(1).unwrap(), Released::AsItIs);
+    for event in hear.iter().take(2) {
+        assert_eq!((&event["traceparent"], &event["session_id"]), (&header.into(), &"ses-7".into()));
+    }
 }
 
 /// Only a plain yes is one.

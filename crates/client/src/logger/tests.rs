@@ -201,6 +201,16 @@ fn what_is_rejected_is_counted_told_and_holds_up_nothing() {
         let metrics = logger.metrics();
         assert_eq!((metrics.written, metrics.rejected, metrics.waiting), (2, 1, 0));
     }
+    // Written through it comes back, and the next event has its number.
+    let memory = Memory::default();
+    memory.reject("1");
+    let logger = AuditLogger::options().overflow(Overflow::WriteThrough).start(memory.clone()).unwrap();
+    log_all(&logger, 0..1);
+    let rejected = logger.log(named("1")).unwrap_err();
+    assert_eq!((rejected.why.to_string().as_str(), rejected.event.origin), ("rejected: told to", None));
+    log_all(&logger, 2..3);
+    let sequence = |event: AuditEvent| event.origin.map(|origin| origin.sequence);
+    assert!(memory.events().into_iter().map(sequence).eq([Some(0), Some(1)]));
 }
 
 #[test]

@@ -269,10 +269,31 @@ fn tokens_do_not_travel_in_clear_text_and_are_not_shown() {
 
 #[test]
 fn filters_become_searches() {
-    let check = |filter: Filter| search(&filter).unwrap_or_else(|error| error.to_string());
+    let check = |filter: Filter| match search(&filter) {
+        (terms, true) => terms,
+        (terms, false) => format!("{terms} (and more)"),
+    };
     let time = "2026-03-06T00:00:00Z".parse().unwrap();
     insta::assert_snapshot!(check(Filter::new()), @"");
     insta::assert_snapshot!(check(Filter::new().agent("a \"b\"").kind(EventType::Error).since(time)), @r#"agent:"a \"b\"" type:error since:2026-03-06T00:00:00.000000Z"#);
     insta::assert_snapshot!(check(Filter::new().equal("user_id", Value::Null)), @"-has:user");
-    insta::assert_snapshot!(check(Filter::new().equal("result", "x")), @"a server cannot be asked for `result`");
+    insta::assert_snapshot!(check(Filter::new().agent("a").equal("result", "x")), @r#"agent:"a" (and more)"#);
+}
+
+#[test]
+fn authorities_that_cannot_be_used_are_told_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    let check = |text: Option<&str>| {
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let options = ServerOptions::new("https://greffier.example").ca_file(&file);
+        let error = RemoteBackend::open(options).unwrap_err().to_string();
+        error.replace(&dir.path().display().to_string(), "")
+    };
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    insta::assert_snapshot!(check(None), @"reading the authorities in /ca.pem: No such file or directory (os error 2)");
+    insta::assert_snapshot!(check(Some("")), @"/ca.pem: expected certificates in PEM (`-----BEGIN CERTIFICATE-----`)");
+    insta::assert_snapshot!(check(Some(broken)), @"/ca.pem: expected certificates in PEM (`-----BEGIN CERTIFICATE-----`)");
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use greffier_event::{Agent, Draft, Event, EventId, EventType};
-use greffier_gateway::{Access, Body, Site, Visit};
+use greffier_gateway::{Access, Body, Site, Unreadable, Visit};
 use greffier_ledger::Appender;
 use http::{Method, Response};
 use http_body::Frame;
@@ -43,8 +43,8 @@ impl Site for Guest {
     fn access(&self, method: &Method, path: &str) -> Access {
         match (path, method.as_str()) {
             ("/open", "GET") => Access::Open,
-            ("/told" | "/late" | "/tail", "GET") | ("/told" | "/panics", "POST") => Access::Caller,
-            ("/open" | "/told" | "/late" | "/tail" | "/panics", _) => Access::WrongMethod,
+            ("/told" | "/late" | "/tail", "GET") | ("/told" | "/panics" | "/long", "POST") => Access::Caller,
+            ("/open" | "/told" | "/late" | "/tail" | "/panics" | "/long", _) => Access::WrongMethod,
             _ => Access::Unknown,
         }
     }
@@ -58,6 +58,7 @@ impl Site for Guest {
                 "/panics" => panic!("a guest that breaks things"),
                 "/late" => late(&visit, &appender).await,
                 "/tail" => tail(visit),
+                "/long" => long(&visit),
                 _ => told(&visit),
             }
         }
@@ -77,6 +78,15 @@ fn told(visit: &Visit) -> Response<Body> {
         visit.policies.texts().len(),
     );
     Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed())
+}
+
+/// Says that the body was too long for it.
+fn long(visit: &Visit) -> Response<Body> {
+    let mut response = told(visit);
+    *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+    let message = "a document has at most 32 MiB".to_owned();
+    response.extensions_mut().insert(Unreadable { code: "too_large", message });
+    response
 }
 
 /// An answer that has much to write down when the stop has begun.
@@ -198,6 +208,24 @@ async fn strangers_are_recorded_on_the_nodes_trail() {
     greffier_answers_total{protocol="api",status="401",code="missing_token"} 1
     greffier_answers_total{protocol="api",status="404",code="unknown_route"} 1
     "#);
+}
+
+#[tokio::test]
+async fn a_body_that_the_guest_cannot_take_is_on_its_senders_trail() {
+    let harness = Harness::hosting(Guest::new).await;
+    let answer = harness.ask(Ask::post("/long", "{}")).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.starts_with("POST /long"), "the guest's own answer: {}", answer.body);
+    let id = answer.headers["greffier-request-id"].clone();
+    let metrics = harness.ask(get("/metrics")).await.body;
+    assert!(metrics.contains(r#"greffier_answers_total{protocol="api",status="413",code="too_large"} 1"#));
+    let trail = harness.stop().await;
+    let [event] = trail.call(&id).try_into().unwrap();
+    assert_eq!((event.kind, event.tenant.as_str()), (EventType::Error, "acme"));
+    assert_eq!(event.action.unwrap().name, "malformed");
+    let outcome = event.outcome.unwrap();
+    assert_eq!((outcome.code, outcome.error.as_deref()), (Some(413), Some("too_large")));
+    assert_eq!(trail.parts(event.id)["error"], "a document has at most 32 MiB");
 }
 
 #[tokio::test]
