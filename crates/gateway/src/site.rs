@@ -47,8 +47,8 @@ pub trait Site: Send + Sync + 'static {
         false
     }
 
-    /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
-    /// has no end of its own has to end at [`Visit::stop`].
+    /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away, unless it heeds
+    /// [`Visit::gone`]; a body that has no end of its own has to end at [`Visit::stop`].
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
 }
 
@@ -91,6 +91,8 @@ pub struct Visit {
     pub request_id: String,
     /// Cancelled when the gateway stops, which waits for the answer and for all of its body.
     pub stop: CancellationToken,
+    /// Cancelled when the caller goes away before it has its answer.
+    pub gone: CancellationToken,
 }
 
 /// Answers a request that no entrance of the gateway takes.
@@ -101,10 +103,17 @@ pub(crate) async fn offer(
     body: Incoming,
 ) -> Response<Body> {
     let request_id = gateway.clock.request_id();
-    // In a task of its own, like a call: a caller that goes away must not cut a record short.
-    let task = gateway.calls.spawn(receive(Arc::clone(&gateway), peer, parts, body, request_id.clone()));
+    // In a task of its own, like a call: a caller that goes away must not cut a record short. The guard tells the site,
+    // which stops what need not end.
+    let gone = CancellationToken::new();
+    let guard = gone.clone().drop_guard();
+    let task =
+        gateway.calls.spawn(receive(Arc::clone(&gateway), peer, parts, body, request_id.clone(), gone));
     match task.await {
-        Ok(response) => response,
+        Ok(response) => {
+            drop(guard.disarm());
+            response
+        }
         Err(error) => {
             tracing::error!(%error, "a visit's task ended abnormally");
             let refused = Refused::new(500, "internal", "an internal error; the server's log says more");
@@ -120,8 +129,9 @@ async fn receive(
     parts: Parts,
     mut body: Incoming,
     request_id: String,
+    gone: CancellationToken,
 ) -> Response<Body> {
-    match steps(&gateway, peer, parts, &mut body, &request_id).await {
+    match steps(&gateway, peer, parts, &mut body, &request_id, gone).await {
         Ok(mut response) => {
             gateway.metrics.answered(PROTOCOL, response.status().as_u16(), "ok");
             refuse::mark(response.headers_mut(), &request_id, None);
@@ -146,6 +156,7 @@ async fn steps(
     mut parts: Parts,
     body: &mut Incoming,
     request_id: &str,
+    gone: CancellationToken,
 ) -> Result<Response<Body>, Refused> {
     let now = gateway.clock.now();
     let Some(site) = &gateway.site else { return Err(Refused::unknown_route()) };
@@ -200,6 +211,7 @@ async fn steps(
         now,
         request_id: request_id.to_owned(),
         stop: gateway.stop.clone(),
+        gone,
     };
     let answer = site.answer(visit);
     if !streams {
