@@ -164,6 +164,13 @@ def _time(dice):
         (f"time:{first}", f"time >= TIMESTAMP '{first}' AND time < TIMESTAMP '{second}'", []),
         (f"since:{first}", f"time >= TIMESTAMP '{first}'", []), (f"since:{instant}", f"time >= TIMESTAMP '{instant}'", []),
         (f"time:>{instant}", f"time > TIMESTAMP '{instant}'", []),
+        (f"on:{first}", f"time >= TIMESTAMP '{first}' AND time < TIMESTAMP '{second}'", []),
+        (f"before:{first}", f"time < TIMESTAMP '{first}'", []), (f"after:{last}", f"time >= TIMESTAMP '{after}'", []),
+        (f"before:{instant}", f"time < TIMESTAMP '{instant}'", []), (f"until:{last}", f"time < TIMESTAMP '{after}'", []),
+        ("on:2026-03", "time >= TIMESTAMP '2026-03-01' AND time < TIMESTAMP '2026-04-01'", []),
+        ("on:2026-Q2,2025", "time >= TIMESTAMP '2026-04-01' OR time < TIMESTAMP '2026-01-01'", []),
+        (f"on:{first} tz:+05:30",
+         f"time >= TIMESTAMP '{first}' - INTERVAL 330 MINUTE AND time < TIMESTAMP '{second}' - INTERVAL 330 MINUTE", []),
     ])
 
 
@@ -194,6 +201,8 @@ def search(dice):
         text, condition, bound = dice.choice(KINDS)(dice)
         # Values of one field are alternatives, also across terms: that has a test of its own.
         name = text.split(":")[0]
+        # So are the names of the time, and a zone is that of the whole search.
+        name = "time" if name in ("since", "until", "on", "before", "after") else name
         if name in used:
             continue
         used.add(name)
@@ -204,6 +213,13 @@ def search(dice):
         values += bound
     return " ".join(texts), " AND ".join(conditions), values
 
+
+# What counts are kept by: the field, and the column of one value or of several.
+FACETS = {
+    "type": "type", "agent": "agent_id", "tool": "action_name", "user": "user_sub", "decision": "decision", "status": "status",
+    "code": "code", "role": "unnest(user_roles)", "class": "unnest(resource_classification)", "pii": "pii_detected",
+    "session": "session_id", "redactions": "redaction_count",
+}
 
 GROUPS = [
     "type", "agent_id", "action_name", "user_sub", "decision", "status", "model", "channel", "date_trunc('day', time)",

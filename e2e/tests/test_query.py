@@ -1,20 +1,22 @@
-"""Random questions: Greffier and DuckDB over the exported events give the same answers, hot and sealed."""
+"""Random questions: Greffier and DuckDB over the exported events give the same answers, hot and sealed, and while events
+arrive."""
 
 import itertools
 import json
 import os
 import random
 import re
+import threading
 from datetime import datetime
 
 import pytest
 
 from harness import record
-from harness.api import Api
+from harness.api import LINES, Api, lines
 from harness.greffier import Greffier
 from harness.mirror import Mirror
 from harness.procs import wait_until
-from harness.questions import aggregate, event, search
+from harness.questions import FACETS, aggregate, event, search
 
 EVENTS = int(os.environ.get("E2E_QUERY_EVENTS", "1000"))
 SEARCHES = int(os.environ.get("E2E_SEARCHES", "50"))
@@ -22,7 +24,10 @@ AGGREGATES = int(os.environ.get("E2E_AGGREGATES", "25"))
 SEGMENT = 128
 # Where entries lie, and whether filters go down to the files.
 SEALED = f"\n[ledger]\nentries = {SEGMENT}\n"
-KINDS = {"hot": "", "sealed": SEALED, "sealed, no pushdown": SEALED + "\n[query]\npushdown = false\n"}
+ARRIVING = "sealed, while events arrive"
+KINDS = {
+    "hot": "", "sealed": SEALED, "sealed, no pushdown": SEALED + "\n[query]\npushdown = false\n", ARRIVING: SEALED,
+}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
 
 
@@ -53,6 +58,31 @@ class Place:
         return None if got == expected else f"{sql}\n  greffier {got[:4]}\n  duckdb   {expected[:4]}"
 
 
+class Arrivals:
+    """Events that nobody asks for, in another channel, without an end: segments are sealed under the questions."""
+
+    def __init__(self, greffier, token):
+        self.api, self.stopped, self.sent = Api(greffier, token, timeout=120), threading.Event(), 0
+        self.thread = threading.Thread(target=self._send)
+        self.thread.start()
+
+    def _send(self):
+        dice = random.Random("arrivals")
+        while not self.stopped.wait(0.1):
+            documents = [event(dice) | {"agent": {"id": "arrivals"}, "type": "tool.call", "session_id": "arrivals"} for _ in range(8)]
+            for document in documents:
+                document.pop("outcome", None), document.pop("policy", None)
+            reply = self.api.post(lines(documents), LINES, channel="import")
+            assert reply.status_code == 200, reply.text
+            self.sent += len(documents)
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join()
+        self.api.http.close()
+        assert self.sent > 100, "too few events arrived: nothing was tested"
+
+
 def plain(value):
     """A value as both may tell it; times are in UTC."""
     if isinstance(value, str) and INSTANT.fullmatch(value):
@@ -77,7 +107,12 @@ def place(request, binary, world, people, tmp_path_factory):
     else:
         sealed = lambda: len(record.sealed(greffier.data).get("org_acme_corp", []))  # noqa: E731
         wait_until(lambda: sealed() >= EVENTS // SEGMENT, "the trail is sealed", 60)
+    arrivals = Arrivals(greffier, people["oscar"]) if request.param == ARRIVING else None
     yield place
+    if arrivals is not None:
+        before = len(record.sealed(greffier.data)["org_acme_corp"])
+        arrivals.stop()
+        assert before > EVENTS // SEGMENT, "nothing was sealed under the questions"
     place.api.http.close()
     greffier.assert_calm()
     greffier.stop()
@@ -128,6 +163,37 @@ def test_pages_of_any_size(place):
         assert [event["id"] for page in pages for event in page] == everything[:5 * limit]
     exported = [json.loads(line)["id"] for line in place.api.export("channel:sdk")]
     assert exported == everything[::-1], "an export is in the order of the trail"
+
+
+def test_random_counts(place):
+    """Counts by value and by day are those of GROUP BY."""
+    wrong = []
+    for number in range(SEARCHES):
+        dice = random.Random(f"counts {number}")
+        text, condition, values = search(dice)
+        # A condition of its own would narrow nothing that a random term on channels already says.
+        if "channel:" in text or "tz:" in text:
+            continue
+        fields = dice.sample(sorted(FACETS), 3)
+        told = place.api.told("/api/v1/facets", q=f"{text} channel:sdk", by=",".join(fields), per="day", limit=10000)
+        where = f"({condition}) AND channel = 'sdk'"
+        (expected,) = place.mirror.rows(f"SELECT count(*), coalesce(sum((decision = 'deny')::INT), 0) FROM events WHERE {where}", *values)
+        got = [(told["total"]["events"], told["total"]["denied"])]
+        if got != [expected]:
+            wrong.append(f"{number}: {text}: {got}, not {expected}")
+        for field, facet in zip(fields, told["facets"], strict=True):
+            counted = place.mirror.rows(
+                f"SELECT v, count(*) FROM (SELECT {FACETS[field]} AS v FROM events WHERE {where}) WHERE v IS NOT NULL GROUP BY v",
+                *values,
+            )
+            got = {one["value"]: one["events"] for one in facet["values"]}
+            if got != dict(counted) or facet["other"] != 0:
+                wrong.append(f"{number}: {text} by {field}: {got}, not {dict(counted)}")
+        days = place.mirror.rows(f"SELECT date_trunc('day', time), count(*) FROM events WHERE {where} GROUP BY 1", *values)
+        got = {plain(step["time"]): step["events"] for step in told["histogram"] if step["events"]}
+        if got != {plain(datetime.combine(day, datetime.min.time()) if not isinstance(day, datetime) else day): n for day, n in days}:
+            wrong.append(f"{number}: {text} per day: {got}")
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_random_aggregates(place):

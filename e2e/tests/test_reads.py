@@ -26,6 +26,7 @@ def known(api, greffier, world, sdk, people):
 
 READS = {
     "trail:search": lambda api, known: api.get(EVENTS, q="agent:loader"),
+    "trail:facets": lambda api, known: api.get("/api/v1/facets", q="agent:loader", by="user"),
     "trail:export": lambda api, known: api.get("/api/v1/export", q="agent:loader"),
     "trail:event": lambda api, known: api.get(f"/api/v1/events/{known['event']}"),
     "trail:call": lambda api, known: api.get(f"/api/v1/calls/{known['call']}"),
@@ -94,7 +95,7 @@ def test_unreadable_questions(api, greffier):
     for path, params, word in [
         (EVENTS, {"q": "usr:alice"}, "user"), (EVENTS, {"q": "type:tool.cal"}, "tool.call"),
         (EVENTS, {"q": 'tool:"a'}, "quote"), (EVENTS, {"q": "cost:>much"}, "cost"),
-        (EVENTS, {"q": "since:yesterday"}, "since"), (EVENTS, {"q": "x" * 5000}, ""),
+        (EVENTS, {"q": "since:yesteday"}, "yesterday"), (EVENTS, {"q": "x" * 5000}, ""),
         (EVENTS, {"limit": "0"}, "limit"), (EVENTS, {"limit": "1001"}, "limit"), (EVENTS, {"limit": "x"}, "limit"),
         (EVENTS, {"cursor": "x"}, "cursor"), (EVENTS, {"format": "xml"}, "format"), (EVENTS, {"qq": "x"}, "q"),
         ("/api/v1/activity", {}, "agent"), ("/api/v1/activity", {"agent": "x", "since": "?"}, "since"),

@@ -14,7 +14,8 @@ use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
 use crate::{
-    analyse, erasures, events, evidence, export, holds, ingest, lookup, openapi, otlp, pack, respond, sql,
+    analyse, erasures, events, evidence, export, facets, holds, ingest, lookup, openapi, otlp, pack, respond,
+    sql,
 };
 use crate::{subjects, tail};
 
@@ -60,6 +61,9 @@ pub(crate) struct Request {
 impl Api {
     /// Reads through `engine`, records through `appender`; `scanner` inspects what is ingested.
     pub fn new(engine: Engine, appender: Appender, node: impl Into<String>, scanner: Arc<Scanner>) -> Api {
+        // Whoever may read a trail may see its contents, so their searches look into them, too.
+        let keys = appender.clone();
+        let engine = engine.opening(Arc::new(move |found| found.open_parts(keys.keys())));
         Api {
             engine,
             appender,
@@ -127,6 +131,7 @@ impl Api {
         match endpoint {
             Endpoint::Ingest => ingest::ingest(self, request).await,
             Endpoint::Events => events::events(self, request).await,
+            Endpoint::Facets => facets::facets(self, request).await,
             Endpoint::Export => export::export(self, request).await,
             Endpoint::Evidence => pack::evidence(self, request).await,
             Endpoint::Event => lookup::event(self, request).await,
@@ -172,6 +177,17 @@ impl Request {
     pub(crate) fn caller(&self) -> Result<&Principal, Refused> {
         let missing = || Refused::new(401, "missing_token", "this route needs an access token");
         self.visit.caller.as_ref().ok_or_else(missing)
+    }
+
+    /// What the engine answers, unless the caller goes away before: that drops the question, and the engine stops.
+    pub(crate) async fn answered<T>(
+        &self,
+        question: impl Future<Output = Result<T, QueryError>>,
+    ) -> Result<T, Refused> {
+        tokio::select! {
+            answer = question => Ok(answer?),
+            () = self.visit.gone.cancelled() => Err(Refused::new(499, "gone", "the caller is gone")),
+        }
     }
 
     /// The trail that the caller names, if any.

@@ -60,19 +60,23 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let (trail, keys) = (admitted.trail(), api.appender.keys());
 
-    let before = match cursor {
-        None => None,
-        Some(cursor) => Some(cursor::read(keys, trail, query, cursor).ok_or_else(|| {
-            Refused::new(400, "bad_cursor", "the cursor is not one of this search and trail")
-                .hint("start again without it")
-        })?),
+    let (search, before, now) = match cursor {
+        None => (search, None, request.visit.now),
+        Some(cursor) => {
+            let place = cursor::read(keys, trail, query, cursor).ok_or_else(|| {
+                Refused::new(400, "bad_cursor", "the cursor is not one of this search and trail")
+                    .hint("start again without it")
+            })?;
+            // As it was meant when the first page was asked for.
+            (Search::parse(query, place.now)?, Some(place.index), place.now)
+        }
     };
-    let mut page = api.engine.newest(trail, &search, before, limit).await?;
+    let mut page = request.answered(api.engine.newest(trail, &search, before, limit)).await?;
     let mut contents = if with_parts { contents(api, trail, &mut page).await? } else { BTreeMap::new() };
     let answer = Answer {
         receipts: receipts
             .then(|| page.rows.iter().map(|row| Place::of(trail, row.index, &row.entry)).collect()),
-        next: page.next.map(|index| cursor::write(keys, trail, query, index)),
+        next: page.next.map(|index| cursor::write(keys, trail, query, cursor::Place { index, now })),
         events: page
             .rows
             .into_iter()

@@ -26,7 +26,7 @@ pub use self::lines::{Export, ExportError, ExportFormat, OpenParts};
 use crate::admit::Wish;
 use crate::api::{Api, Request};
 use crate::refuse::Refused;
-use crate::respond::{self, CSV, NDJSON, TEXT};
+use crate::respond::{self, CSV, NDJSON, PARQUET, TEXT};
 use crate::visit::{Body, streamed};
 
 /// The header that holds the cursor of the next export.
@@ -36,7 +36,8 @@ pub const EXPIRED_HEADER: &str = "greffier-export-expired";
 
 fn format(name: Option<&str>) -> Result<ExportFormat, Refused> {
     let Some(name) = name else { return Ok(ExportFormat::Form(Form::Native)) };
-    let wrong = || Refused::bad_parameter("`format` must be native, flat, governed, csv, ocsf, cef or aat");
+    let wrong =
+        || Refused::bad_parameter("`format` must be native, flat, governed, csv, ocsf, cef, aat or parquet");
     ExportFormat::parse(name).ok_or_else(wrong)
 }
 
@@ -90,6 +91,7 @@ pub(crate) async fn export(api: &Api, request: Request) -> Result<Response<Body>
     let (media, suffix) = match format {
         ExportFormat::Csv => (CSV, "csv"),
         ExportFormat::Cef => (TEXT, "cef"),
+        ExportFormat::Parquet => (PARQUET, "parquet"),
         _ => (NDJSON, "jsonl"),
     };
     let file = format!("attachment; filename=\"{}.{suffix}\"", admitted.trail());

@@ -8,11 +8,13 @@
 mod admit;
 mod analyse;
 mod api;
+mod chain;
 mod cursor;
 mod erasures;
 mod events;
 mod evidence;
 mod export;
+mod facets;
 mod holds;
 mod ingest;
 mod level;
@@ -36,9 +38,11 @@ mod tests;
 mod visit;
 
 pub use api::{Api, Inspection};
+pub use chain::Chain;
 pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };
+pub use facets::FacetsAnswer;
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use refuse::Unreadable;
 pub use tokio_util::sync::CancellationToken;

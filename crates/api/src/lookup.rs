@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::admit::{Admitted, Wish};
 use crate::api::{Api, Request};
+use crate::chain::Chain;
 use crate::events::raw;
 use crate::parts::{self, Shown};
 use crate::refuse::Refused;
@@ -44,9 +45,8 @@ struct Call {
 #[derive(Serialize)]
 struct Session {
     session_id: String,
-    /// How many of its calls nobody declared to be of this session.
-    inferred: usize,
-    calls: Vec<Summary>,
+    #[serde(flatten)]
+    chain: Chain,
     events: Vec<Entry>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn event(api: &Api, request: Request) -> Result<Response<Body>,
     let id = event_id(request.matched.capture("id"))?;
     let with_parts = request.params.flag("parts", true)?;
     let admitted = admit(api, &request, "trail:event", format!("events/{id}")).await?;
-    let row = api.engine.event(admitted.trail(), id).await?;
+    let row = request.answered(api.engine.event(admitted.trail(), id)).await?;
     let row = row.ok_or_else(|| Refused::not_found("no event of this trail has this id"));
     let row = row.map_err(|refused| with_receipt(refused, &admitted))?;
     let entry = entries(api, &admitted, vec![row], with_parts).await?.0.pop();
@@ -67,7 +67,7 @@ pub(crate) async fn call(api: &Api, request: Request) -> Result<Response<Body>, 
     let request_id = request.matched.capture("request_id").to_owned();
     let with_parts = request.params.flag("parts", true)?;
     let admitted = admit(api, &request, "trail:call", format!("calls/{}", encoded(&request_id))).await?;
-    let rows = api.engine.call(admitted.trail(), &request_id).await?;
+    let rows = request.answered(api.engine.call(admitted.trail(), &request_id)).await?;
     if rows.is_empty() {
         return Err(with_receipt(Refused::not_found("no call of this trail has this request id"), &admitted));
     }
@@ -81,7 +81,7 @@ pub(crate) async fn session(api: &Api, request: Request) -> Result<Response<Body
     let with_parts = request.params.flag("parts", true)?;
     let admitted =
         admit(api, &request, "trail:session", format!("sessions/{}", encoded(&session_id))).await?;
-    let rows = api.engine.session(admitted.trail(), &session_id).await?;
+    let rows = request.answered(api.engine.session(admitted.trail(), &session_id)).await?;
     if rows.is_empty() {
         return Err(with_receipt(
             Refused::not_found("no event of this trail has this session id"),
@@ -89,9 +89,7 @@ pub(crate) async fn session(api: &Api, request: Request) -> Result<Response<Body
         ));
     }
     let (events, typed) = entries(api, &admitted, rows, with_parts).await?;
-    let calls = summaries(&typed);
-    let inferred = calls.iter().filter(|call| call.is_inferred()).count();
-    answer(&request, &admitted, &Session { session_id, inferred, calls, events })
+    answer(&request, &admitted, &Session { session_id, chain: Chain::of(&typed), events })
 }
 
 /// An id in a path.

@@ -1,6 +1,7 @@
 //! The query string of a request: only what the route's row names, each once.
 
 use greffier_event::Timestamp;
+use greffier_query::read_time;
 use percent_encoding::percent_decode_str;
 
 use crate::refuse::Refused;
@@ -62,30 +63,14 @@ impl Params {
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
-    /// A time: RFC 3339, a date, or how long ago.
+    /// A time: RFC 3339, a date, how long ago, or a word for one; of what is longer its first instant, in UTC.
     pub(crate) fn time(&self, name: &str, now: Timestamp) -> Result<Option<Timestamp>, Refused> {
         let wrong = || {
             Refused::bad_parameter(format!("`{name}` is not a time"))
-                .hint("as in 2026-03-01, 2026-03-01T09:00:00Z, 7d, 24h or 30m")
+                .hint("as in 2026-03-01, 2026-03-01T09:00:00Z, 7d, 24h, yesterday or last-month")
         };
-        self.text(name).map(|text| ago(text, now).or_else(|| text.parse().ok()).ok_or_else(wrong)).transpose()
+        self.text(name).map(|text| read_time(text, now).ok_or_else(wrong)).transpose()
     }
-}
-
-/// `7d`, `24h`, `30m`: that long before `now`.
-fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "w" => 7 * 86_400,
-        "d" => 86_400,
-        "h" => 3_600,
-        "m" => 60,
-        "s" => 1,
-        _ => return None,
-    };
-    let count: i64 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
-    let micros = count.checked_mul(seconds)?.checked_mul(1_000_000)?;
-    Some(Timestamp::from_micros(now.as_micros().checked_sub(micros)?))
 }
 
 /// `application/x-www-form-urlencoded`, as browsers and `curl --data-urlencode` write it.
@@ -150,7 +135,8 @@ mod tests {
         assert_eq!(check("2026-03-01"), Ok(Some("2026-03-01T00:00:00.000000Z".to_owned())));
         assert_eq!(check("2026-03-01T09:00:00+01:00"), Ok(Some("2026-03-01T08:00:00.000000Z".to_owned())));
         assert_eq!(check(""), Ok(None));
-        for bad in ["d", "-1d", "99999999999999999d", "yesterday", "é"] {
+        assert_eq!(check("yesterday"), Ok(Some("2026-03-05T00:00:00.000000Z".to_owned())));
+        for bad in ["d", "-1d", "99999999999999999d", "yesteday", "é"] {
             assert_eq!(check(bad), Err("bad_parameter"), "{bad}");
         }
     }

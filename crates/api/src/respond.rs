@@ -18,6 +18,7 @@ pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const BINARY: &str = "application/octet-stream";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.stream";
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const ZIP: &str = "application/zip";
 pub(crate) const SSE: &str = "text/event-stream";
 

@@ -6,7 +6,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::otlp::{PROTOBUF, Signal};
-use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, SSE, TEXT, ZIP};
+use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, PARQUET, SSE, TEXT, ZIP};
 use crate::visit::Access;
 
 /// What is done at a route.
@@ -14,6 +14,7 @@ use crate::visit::Access;
 pub(crate) enum Endpoint {
     Ingest,
     Events,
+    Facets,
     Export,
     Evidence,
     Event,
@@ -69,8 +70,10 @@ pub(crate) struct Route {
 
 const Q: (&str, &str) = ("q", "A search, as in `user:alice tool:crm:* decision:deny since:7d`.");
 const TENANT: (&str, &str) = ("tenant", "The caller's own tenant, or `greffier` for the node's trail.");
-const SINCE: (&str, &str) = ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
-const UNTIL: (&str, &str) = ("until", "Before this time: RFC 3339, a date, or as in `7d`, `24h`, `30m`.");
+const SINCE: (&str, &str) =
+    ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `yesterday`, `last-month`.");
+const UNTIL: (&str, &str) =
+    ("until", "Before this time: RFC 3339, a date, or as in `7d`, `24h`, `today`, `this-month`.");
 const PARTS: (&str, &str) = ("parts", "`false` leaves the contents out.");
 
 const READ: Who = Who::May(AdminAction::ReadTrail);
@@ -113,19 +116,39 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
+        path: "/api/v1/facets",
+        who: READ,
+        endpoint: Endpoint::Facets,
+        summary: "How many events a search finds, by the values of fields and over time.",
+        params: &[
+            Q,
+            ("by", "Fields of a search, with commas between, as in `user,tool,decision`."),
+            ("limit", "Values of each field, 1 to 10000, 20 by default; the most frequent come first."),
+            (
+                "per",
+                "A histogram in steps of a `minute`, `hour`, `day`, `week`, `month`, `quarter`, `year`, or as in `5m`; \
+                 days are those of the zone that `tz:` in `q` names.",
+            ),
+            TENANT,
+        ],
+        takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
         path: "/api/v1/export",
         who: Who::May(AdminAction::ExportTrail),
         endpoint: Endpoint::Export,
         summary: "All that a search finds, oldest entry first, one per line.",
         params: &[
             Q,
-            ("format", "`native` (default), `flat`, `governed`, `csv`, `ocsf`, `cef` or `aat`."),
+            ("format", "`native` (default), `flat`, `governed`, `csv`, `ocsf`, `cef`, `aat` or `parquet`."),
             ("parts", "`true` adds the contents, in the first three."),
             ("after", "Go on behind the export before: its `greffier-export-next`, or an index."),
             TENANT,
         ],
         takes: &[],
-        gives: &[NDJSON, CSV, TEXT],
+        gives: &[NDJSON, CSV, TEXT, PARQUET],
     },
     Route {
         method: Method::POST,
@@ -169,7 +192,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/api/v1/sessions/{id}",
         who: READ,
         endpoint: Endpoint::Session,
-        summary: "The chain of one session, oldest entry first.",
+        summary: "The chain of one session: its calls as a tree with what they come to, and its events, oldest first.",
         params: &[PARTS, TENANT],
         takes: &[],
         gives: &[JSON],

@@ -37,7 +37,7 @@ pub(crate) async fn sql(api: &Api, request: Request) -> Result<Response<Body>, R
         asked: Some(serde_json::json!({ "query": query })),
     };
     let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
-    let table = api.engine.sql(admitted.trail(), &query).await?;
+    let table = request.answered(api.engine.sql(admitted.trail(), &query)).await?;
     let accepts = request.visit.header(header::ACCEPT).unwrap_or_default();
     let mut response = if accepts.contains(ARROW) {
         respond::bytes(ARROW, table.ipc()?)

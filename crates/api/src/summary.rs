@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, SessionLink, Tenant, Timestamp};
+use greffier_event::{
+    DecisionKind, Event, EventType, OutcomeStatus, Redaction, SessionLink, Tenant, Timestamp,
+};
 use serde::Serialize;
 
 /// What one call, or one event that belongs to none, comes to.
@@ -22,9 +24,12 @@ pub(crate) struct Summary {
     session_link: Option<SessionLink>,
     types: Vec<EventType>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
+    /// For whom the agent acts, latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) via: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +60,8 @@ pub(crate) struct Summary {
     cost_micros: Option<u64>,
     /// Findings of inspection, on the way in and out.
     redactions: u64,
+    #[serde(skip)]
+    found: Vec<Redaction>,
 }
 
 /// One line per call, in the order in which calls began.
@@ -90,6 +97,38 @@ impl Summary {
         self.session_link.is_some_and(SessionLink::is_inferred)
     }
 
+    /// The family of its action.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        self.kind
+    }
+
+    pub(crate) fn session_link(&self) -> Option<SessionLink> {
+        self.session_link
+    }
+
+    pub(crate) fn decision(&self) -> Option<DecisionKind> {
+        self.decision
+    }
+
+    pub(crate) fn status(&self) -> Option<OutcomeStatus> {
+        self.status
+    }
+
+    /// How many events it has.
+    pub(crate) fn events(&self) -> usize {
+        self.indexes.len()
+    }
+
+    pub(crate) fn redactions(&self) -> u64 {
+        self.redactions
+    }
+
+    /// Tokens in, tokens out, and the cost in millionths.
+    pub(crate) fn usage(&self) -> (u64, u64, u64) {
+        let known = |number: Option<u64>| number.unwrap_or_default();
+        (known(self.input_tokens), known(self.output_tokens), known(self.cost_micros))
+    }
+
     fn add(&mut self, index: u64, event: &Event) {
         self.indexes.push(index);
         self.types.push(event.kind);
@@ -99,6 +138,10 @@ impl Summary {
         self.session_link = self.session_link.or(event.session_link);
         first(&mut self.user, event.user.as_ref().map(|user| &user.sub));
         first(&mut self.agent, event.agent.as_ref().map(|agent| &agent.id));
+        if self.via.is_empty() {
+            self.via =
+                event.agent.iter().flat_map(|agent| &agent.via).map(|actor| actor.sub.clone()).collect();
+        }
         if let Some(action) = &event.action {
             first(&mut self.action, Some(&action.name));
             self.kind = self.kind.or(action.kind.map(|kind| kind.as_str()));
@@ -122,8 +165,13 @@ impl Summary {
             self.output_tokens = usage.output_tokens.or(self.output_tokens);
             self.cost_micros = usage.cost_micros.or(self.cost_micros);
         }
-        let found = event.content_safety.iter().flat_map(|safety| &safety.redactions);
-        self.redactions += found.map(|redaction| redaction.count).sum::<u64>();
+        for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
+            // The outcome repeats what the decision found.
+            if !self.found.contains(redaction) {
+                self.redactions += redaction.count;
+                self.found.push(redaction.clone());
+            }
+        }
     }
 }
 

@@ -145,6 +145,7 @@ impl World {
             now: now(),
             request_id: "req_1".to_owned(),
             stop: CancellationToken::new(),
+            gone: CancellationToken::new(),
         }
     }
 

@@ -57,6 +57,8 @@ pub struct Visit {
     pub request_id: String,
     /// Cancelled when the listener stops: an answer without an end of its own ends then.
     pub stop: CancellationToken,
+    /// Cancelled when the caller goes away before it has its answer.
+    pub gone: CancellationToken,
 }
 
 impl Visit {

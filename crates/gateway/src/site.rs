@@ -47,9 +47,9 @@ pub trait Site: Send + Sync + 'static {
         false
     }
 
-    /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away; a body that
-    /// has no end of its own has to end at [`Visit::stop`]. Where the request's body could not be taken the answer has an
-    /// [`Unreadable`] among its extensions.
+    /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away, unless it heeds
+    /// [`Visit::gone`]; a body that has no end of its own has to end at [`Visit::stop`]. Where the request's body could not
+    /// be taken the answer has an [`Unreadable`] among its extensions.
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>>;
 }
 
@@ -102,6 +102,8 @@ pub struct Visit {
     pub request_id: String,
     /// Cancelled when the gateway stops, which waits for the answer and for all of its body.
     pub stop: CancellationToken,
+    /// Cancelled when the caller goes away before it has its answer.
+    pub gone: CancellationToken,
 }
 
 /// Answers a request that no entrance of the gateway takes.
@@ -112,10 +114,17 @@ pub(crate) async fn offer(
     body: Incoming,
 ) -> Response<Body> {
     let request_id = gateway.clock.request_id();
-    // In a task of its own, like a call: a caller that goes away must not cut a record short.
-    let task = gateway.calls.spawn(receive(Arc::clone(&gateway), peer, parts, body, request_id.clone()));
+    // In a task of its own, like a call: a caller that goes away must not cut a record short. The guard tells the site,
+    // which stops what need not end.
+    let gone = CancellationToken::new();
+    let guard = gone.clone().drop_guard();
+    let task =
+        gateway.calls.spawn(receive(Arc::clone(&gateway), peer, parts, body, request_id.clone(), gone));
     match task.await {
-        Ok(response) => response,
+        Ok(response) => {
+            drop(guard.disarm());
+            response
+        }
         Err(error) => {
             tracing::error!(%error, "a visit's task ended abnormally");
             let refused = Refused::new(500, "internal", "an internal error; the server's log says more");
@@ -131,8 +140,9 @@ async fn receive(
     parts: Parts,
     mut body: Incoming,
     request_id: String,
+    gone: CancellationToken,
 ) -> Response<Body> {
-    match steps(&gateway, peer, parts, &mut body, &request_id).await {
+    match steps(&gateway, peer, parts, &mut body, &request_id, gone).await {
         Ok(mut response) => {
             let code = response.extensions().get::<Unreadable>().map_or("ok", |unreadable| unreadable.code);
             gateway.metrics.answered(PROTOCOL, response.status().as_u16(), code);
@@ -158,6 +168,7 @@ async fn steps(
     mut parts: Parts,
     body: &mut Incoming,
     request_id: &str,
+    gone: CancellationToken,
 ) -> Result<Response<Body>, Refused> {
     let now = gateway.clock.now();
     let Some(site) = &gateway.site else { return Err(Refused::unknown_route()) };
@@ -213,6 +224,7 @@ async fn steps(
         now,
         request_id: request_id.to_owned(),
         stop: gateway.stop.clone(),
+        gone,
     };
     let answer = site.answer(visit);
     let response = if streams {

@@ -189,9 +189,14 @@ impl Output {
         self.stderr(&format!("{} {}", self.paint("33", "warning:"), printable(remark)));
     }
 
+    /// Whether a person sees how far a command is.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
     /// A line that the next one replaces, on a terminal only.
     pub(crate) fn progress(&self, line: &str) {
-        if !self.quiet && io::stderr().is_terminal() {
+        if self.shows_progress() {
             // Not being able to show progress is no reason to stop.
             let _ = write!(io::stderr().lock(), "\r\x1b[2K{}", one_line(line));
         }

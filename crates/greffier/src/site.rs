@@ -48,9 +48,9 @@ impl Site for ReadSite {
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>> {
         let api = self.0.clone();
-        let Visit { parts, body, upload, caller, policies, peer, now, request_id, stop } = visit;
+        let Visit { parts, body, upload, caller, policies, peer, now, request_id, stop, gone } = visit;
         let visit =
-            greffier_api::Visit { parts, body, upload, caller, policies, peer, now, request_id, stop };
+            greffier_api::Visit { parts, body, upload, caller, policies, peer, now, request_id, stop, gone };
         Box::pin(async move {
             let mut response = api.answer(visit).await;
             let unreadable = response.extensions_mut().remove::<greffier_api::Unreadable>();

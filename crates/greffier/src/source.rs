@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use greffier_event::Tenant;
+use greffier_query::FacetField;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,6 +56,15 @@ impl Hit {
     }
 }
 
+/// What is known of a session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// `inferred`, `totals` and `calls`, as the API says them.
+    pub(crate) chain: Value,
+    /// Its events, oldest first.
+    pub(crate) hits: Vec<Hit>,
+}
+
 /// Some events, newest first.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -74,6 +84,16 @@ pub(crate) struct Answer {
     /// Whether there were more rows than are shown.
     #[serde(default)]
     pub(crate) truncated: bool,
+}
+
+/// What is counted of a search.
+pub(crate) struct CountsAsked {
+    /// By the values of a field.
+    pub(crate) by: Option<FacetField>,
+    /// Over time, in such steps.
+    pub(crate) per: Option<String>,
+    /// Most values.
+    pub(crate) limit: usize,
 }
 
 impl Source {
@@ -103,6 +123,24 @@ impl Source {
         }
     }
 
+    /// How many events a search finds, as the API says it.
+    pub(crate) async fn counts(&self, search: &str, asked: &CountsAsked) -> anyhow::Result<Value> {
+        match self {
+            Source::Server(server) => {
+                let limit = asked.limit.to_string();
+                let by = asked.by.map(|field| field.name());
+                let query = server.query(&[
+                    ("q", Some(search)),
+                    ("by", by),
+                    ("per", asked.per.as_deref()),
+                    ("limit", Some(&limit)),
+                ]);
+                server.client.get("/api/v1/facets", &query).await
+            }
+            Source::Files(files) => files.counts(search, asked).await,
+        }
+    }
+
     /// The answer to a statement.
     pub(crate) async fn sql(&self, statement: &str) -> anyhow::Result<Answer> {
         match self {
@@ -116,13 +154,14 @@ impl Source {
         }
     }
 
-    /// The events of a session, oldest first, with their contents where they may be shown.
-    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Vec<Hit>> {
+    /// A session: its calls as a tree, and its events with their contents where they may be shown.
+    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Session> {
         match self {
             Source::Server(server) => {
                 let path = format!("/api/v1/sessions/{}", encoded(id));
                 let mut answer = server.client.get(&path, &server.query(&[])).await?;
-                list(&mut answer, "events")?.into_iter().map(entry).collect()
+                let hits = list(&mut answer, "events")?.into_iter().map(entry).collect::<Result<_, _>>()?;
+                Ok(Session { chain: answer, hits })
             }
             Source::Files(files) => files.session(id).await,
         }

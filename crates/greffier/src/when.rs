@@ -10,28 +10,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// A time: so long before `now` (`7d`), a day (its beginning, in UTC), or RFC 3339.
+/// A time: so long before `now` (`7d`), RFC 3339, or the beginning, in UTC, of a day, a month, or what a word names.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    ago(text, now).or_else(|| text.parse().ok()).ok_or_else(|| {
-        "expected so long ago, as in `7d`, a day, as in `2026-03-06`, or a time, as in `2026-03-06T14:32:07Z`"
+    greffier_query::read_time(text, now).ok_or_else(|| {
+        "expected so long ago, as in `7d`, a day, as in `2026-03-06` or `yesterday`, or a time, as in \
+         `2026-03-06T14:32:07Z`"
             .to_owned()
     })
-}
-
-/// `2w`, `7d`, `24h`, `30m`, `10s` before `now`.
-fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds: i64 = match unit {
-        "w" => 7 * 86_400,
-        "d" => 86_400,
-        "h" => 3_600,
-        "m" => 60,
-        "s" => 1,
-        _ => return None,
-    };
-    let count: u32 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
-    let micros = i64::from(count).checked_mul(seconds)?.checked_mul(1_000_000)?;
-    Some(Timestamp::from_micros(now.as_micros().checked_sub(micros)?))
 }
 
 #[cfg(test)]
@@ -46,7 +31,8 @@ mod tests {
         assert_eq!(check("90m").unwrap(), "2026-03-08T10:30:00.000000Z");
         assert_eq!(check("2026-03-06").unwrap(), "2026-03-06T00:00:00.000000Z");
         assert_eq!(check("2026-03-06T14:32:07+02:00").unwrap(), "2026-03-06T12:32:07.000000Z");
-        for wrong in ["", "yesterday", "7 d", "2026-13-01", "since:7d", "2026-03-06 user:bob"] {
+        assert_eq!(check("yesterday").unwrap(), "2026-03-07T00:00:00.000000Z");
+        for wrong in ["", "yesteday", "7 d", "2026-13-01", "since:7d", "2026-03-06 user:bob"] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
     }

@@ -15,7 +15,7 @@ mod thrift;
 mod walk;
 mod write;
 
-pub use columns::{ENTRY, INDEX, schema};
+pub use columns::{ENTRY, INDEX, rows, schema};
 pub(crate) use entries::{EntriesFile, IdFilter};
 pub(crate) use error::SegmentError;
 pub(crate) use parts::{PartsFile, PartsWriter};

@@ -20,6 +20,8 @@ use tokio::task::JoinSet;
 
 use crate::analyse::{self, Period};
 use crate::engine::lane::Lane;
+use crate::facet::{self, CountBy, Counts};
+use crate::sift::{Contents, OpenContents};
 use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, Table, find, sql};
 
@@ -63,6 +65,7 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    open: Option<OpenContents>,
 }
 
 struct Shared {
@@ -88,8 +91,14 @@ impl Engine {
         let lane = || Lane::new(limits.concurrent);
         let failed = |error| QueryError::Internal(format!("cannot start threads for queries: {error}"));
         let (own, statements) = (lane().map_err(failed)?, lane().map_err(failed)?);
-        let (memory, template) = (memory(limits.memory)?, sql::template(&limits));
-        Ok(Engine { shared: Arc::new(Shared { reader, limits, memory, template, own, statements }) })
+        let (memory, template) = (memory(limits.memory)?, sql::template());
+        let shared = Arc::new(Shared { reader, limits, memory, template, own, statements });
+        Ok(Engine { shared, open: None })
+    }
+
+    /// The same, for searches of contents too; without this they are refused.
+    pub fn opening(self, open: OpenContents) -> Engine {
+        Engine { open: Some(open), ..self }
     }
 
     /// The trails themselves, for parts and proofs.
@@ -140,9 +149,18 @@ impl Engine {
         self.ask(|shared| &shared.own, trail, search.clone(), question).await
     }
 
+    /// How many match, by the values of fields and over time.
+    pub async fn counts(&self, trail: &Tenant, search: &Search, by: &CountBy) -> Result<Counts, QueryError> {
+        let question = |view: Arc<View>, (search, by): (Search, CountBy)| async move {
+            facet::counts(&view, &search, &by).await
+        };
+        self.ask(|shared| &shared.own, trail, (search.clone(), by.clone()), question).await
+    }
+
     /// The event with this id.
     pub async fn event(&self, trail: &Tenant, id: EventId) -> Result<Option<Row>, QueryError> {
-        Ok(self.equal(trail, "id", id.to_string(), 1).await?.pop())
+        let question = |view: Arc<View>, id: EventId| async move { find::event(&view, id).await };
+        self.ask(|shared| &shared.own, trail, id, question).await
     }
 
     /// The events of one call, in order.
@@ -241,8 +259,8 @@ impl Engine {
         F: Future<Output = Result<T, QueryError>> + Send,
     {
         let Ok(_place) = lane(&self.shared).admitted.try_acquire() else { return Err(QueryError::Busy) };
-        let (shared, trail) = (Arc::clone(&self.shared), trail.clone());
-        let work = async move { shared.answer(lane, &trail, what, question).await };
+        let (shared, trail, open) = (Arc::clone(&self.shared), trail.clone(), self.open.clone());
+        let work = async move { shared.answer(lane, &trail, open.as_ref(), what, question).await };
         // Dropping a set cancels its task: the outer one when nobody waits any more, the inner one with it or
         // when time is up.
         let (mut task, mut clock) = (JoinSet::new(), JoinSet::new());
@@ -268,6 +286,7 @@ impl Shared {
         &self,
         lane: fn(&Shared) -> &Lane,
         trail: &Tenant,
+        open: Option<&OpenContents>,
         what: W,
         question: impl Fn(Arc<View>, W) -> F,
     ) -> Result<T, QueryError>
@@ -276,19 +295,25 @@ impl Shared {
     {
         // The permit stays with the work: a cancelled question counts until it really ends.
         let _permit = lane(self).running.acquire().await;
-        let view = self.view(trail).await?;
+        let view = self.view(trail, open).await?;
         let answer = question(Arc::clone(&view), what.clone()).await;
         if answer.is_ok() || !view.table.files().is_missing_one() {
             return answer;
         }
-        question(self.view(trail).await?, what).await
+        question(self.view(trail, open).await?, what).await
     }
 
-    async fn view(&self, trail: &Tenant) -> Result<Arc<View>, QueryError> {
-        let (reader, trail) = (self.reader.clone(), trail.clone());
-        let read = tokio::task::spawn_blocking(move || reader.snapshot(&trail));
+    async fn view(&self, trail: &Tenant, open: Option<&OpenContents>) -> Result<Arc<View>, QueryError> {
+        let (reader, of) = (self.reader.clone(), trail.clone());
+        let read = tokio::task::spawn_blocking(move || reader.snapshot(&of));
         let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
-        Ok(Arc::new(View::new(snapshot, self.template.clone(), &self.memory, &self.limits)))
+        let mut view = View::new(snapshot, self.template.clone(), &self.memory, &self.limits);
+        view.contents = open.map(|open| Contents {
+            reader: self.reader.clone(),
+            trail: trail.clone(),
+            open: Arc::clone(open),
+        });
+        Ok(Arc::new(view))
     }
 }
 

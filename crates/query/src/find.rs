@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
+use greffier_event::EventId;
 use greffier_ledger::segment::INDEX;
 
-use crate::search::column;
+use crate::search::{column, instant};
 use crate::table::Ranges;
-use crate::view::{Order, View};
-use crate::{Page, QueryError, Row, Search};
+use crate::view::{Order, View, indexes};
+use crate::{Page, QueryError, Row, Search, sift};
 
 /// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
 /// found in few steps and a frequent one without reading much.
@@ -20,6 +21,8 @@ const FIRST_WINDOW: u64 = 65_536;
 const GROWTH: u64 = 4;
 /// Entries that are fetched before their size is looked at: 64 MiB at most.
 const FETCHED_AT_ONCE: usize = 1_024;
+/// How far the time of an event may be from that of its id: both are of one moment where we make them.
+const NEAR: i64 = 1_000_000;
 
 /// One page: what comes first within `bounds`.
 pub(crate) async fn page(
@@ -30,6 +33,12 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<Page, QueryError> {
     let limit = limit.min(view.limits.rows);
+    if sift::opener(view, search)?.is_some() {
+        let sift::Sifted { found, next } = sift::page(view, search, bounds, order, limit).await?;
+        let rows = fetch(view, &found).await?;
+        let cut = (rows.len() < found.len()).then(|| rows.last().map(|row| row.index)).flatten();
+        return Ok(Page { rows, next: cut.or(next), size: view.size() });
+    }
     let predicate = search.predicate();
     // One more than the page holds says whether there is another page.
     let indexes = first(view, predicate.as_ref(), bounds, order, limit.saturating_add(1)).await?;
@@ -55,8 +64,8 @@ async fn fetch(view: &View, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
     Ok(rows)
 }
 
-/// The first matches within `bounds`.
-async fn first(
+/// The first within `bounds` of which the columns say that they match.
+pub(crate) async fn first(
     view: &View,
     predicate: Option<&Expr>,
     bounds: Range<u64>,
@@ -107,14 +116,53 @@ fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
 
 /// How many match.
 pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryError> {
-    let Some(predicate) = search.predicate() else { return Ok(view.size() - view.first()) };
-    let ranges = view.candidates(Some(&predicate), &(0..view.size()))?;
-    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX])?;
+    let predicate = search.predicate();
+    let opens = sift::opener(view, search)?.is_some();
+    if predicate.is_none() && !opens {
+        return Ok(view.size() - view.first());
+    }
+    let ranges = view.candidates(predicate.as_ref(), &(0..view.size()))?;
+    let mut rows = view.rows(&ranges, predicate.as_ref(), &[INDEX])?;
     let mut count = 0;
     while let Some(batch) = rows.try_next().await? {
-        count += batch.num_rows() as u64;
+        count += match opens {
+            true => {
+                let fits = sift::fits(view, search, indexes(&batch)?).await?;
+                fits.into_iter().filter(|fits| *fits).count() as u64
+            }
+            false => batch.num_rows() as u64,
+        };
     }
     Ok(count)
+}
+
+/// The event with this id. A UUIDv7 says when it was made: where that was, it is looked for first, and no other
+/// segment is opened if it is there.
+pub(crate) async fn event(view: &View, id: EventId) -> Result<Option<Row>, QueryError> {
+    let is_it = column("id").eq(lit(id.to_string()));
+    if let Some(made) = made_at(id) {
+        let near = |micros: i64| instant(made.saturating_add(micros));
+        let around = column("time").gt_eq(near(-NEAR)).and(column("time").lt_eq(near(NEAR)));
+        let found = one(view, &around.and(is_it.clone())).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    one(view, &is_it).await
+}
+
+/// When a UUIDv7 says that it was made, in microseconds.
+fn made_at(id: EventId) -> Option<i64> {
+    let bytes = id.0.as_bytes();
+    let (time, rest) = bytes.split_at_checked(6)?;
+    (rest.first()? >> 4 == 7)
+        .then(|| time.iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte)) * 1_000)
+}
+
+async fn one(view: &View, predicate: &Expr) -> Result<Option<Row>, QueryError> {
+    let ranges = view.candidates(Some(predicate), &(0..view.size()))?;
+    let indexes = view.indexes(&ranges, Some(predicate), Order::Oldest, 1).await?;
+    Ok(fetch(view, &indexes).await?.pop())
 }
 
 /// The events of which a column has this value, oldest first. Bloom filters say where it is not, so all

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! search/ -> predicate -+
-//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find | analyse | output
+//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find (sift) | facet | analyse | output
 //! ```
 //!
 //! Not here: who may ask, and the record that somebody did. Above stand the API and the binary.
@@ -15,9 +15,12 @@
 mod analyse;
 mod engine;
 mod error;
+mod facet;
 mod find;
 mod output;
+mod parquet;
 mod search;
+mod sift;
 mod sql;
 mod table;
 #[cfg(test)]
@@ -26,10 +29,14 @@ mod view;
 
 pub use engine::{Engine, Limits};
 pub use error::{QueryError, SearchError};
+pub use facet::{Count, CountBy, Counts, Facet, FacetField, Per};
 pub use greffier_analysis::{Numbers, Run};
 use greffier_event::{Event, InvalidEvent};
 pub use output::Table;
+pub use parquet::ParquetFile;
 pub use search::Search;
+pub use search::when::{Zone, read_time};
+pub use sift::OpenContents;
 
 /// One entry as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

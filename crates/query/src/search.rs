@@ -7,10 +7,11 @@
 //! Terms stand beside each other and all must hold. A field's values are alternatives, whether they stand in one
 //! term (`tool:a,b`) or in several (`tool:a tool:b`); only one-sided bounds narrow instead (`cost:>1 cost:<5` is
 //! between). `-` negates a term, and what has no such field is then *included*: `-tool:x` shows events without a
-//! tool. `*` stands for any text, except in quotes. A search never becomes SQL text: `lower.rs` makes a
-//! predicate of it.
+//! tool. `*` stands for any text, except in quotes. `on:`, `since:`, `until:`, `before:` and `after:` bound the time
+//! (`when.rs`), in the zone that `tz:` names. `content:` looks into decrypted contents, which no column has. A search
+//! never becomes SQL text: `lower.rs` makes a predicate of it.
 
-mod fields;
+pub(crate) mod fields;
 mod lex;
 mod lower;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod print;
 #[cfg(test)]
 pub(crate) mod tests;
 mod value;
+pub(crate) mod when;
 
 use greffier_event::Timestamp;
 pub(crate) use lower::{column, instant};
@@ -27,11 +29,14 @@ pub(crate) use lower::{column, instant};
 use crate::SearchError;
 use crate::search::fields::Field;
 use crate::search::value::{Bounds, Moment, Pattern};
+use crate::search::when::Zone;
 
 /// A parsed search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
     terms: Vec<Term>,
+    /// Whose days its dates are.
+    zone: Zone,
 }
 
 /// One condition.
@@ -45,6 +50,8 @@ struct Term {
 enum What {
     /// Somewhere in the text columns, in any case.
     Text(Pattern),
+    /// One of these is somewhere in the contents, in any case.
+    Content(Vec<Pattern>),
     /// The event has one of these fields.
     Has(Vec<&'static Field>),
     /// The field passes one of these tests.
@@ -63,6 +70,45 @@ impl Search {
     /// Reads a search; `now` is what `since:7d` counts from. The empty text matches everything.
     pub fn parse(text: &str, now: Timestamp) -> Result<Search, SearchError> {
         parse::parse(text, now)
+    }
+
+    /// The zone that it names.
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Whether contents have to be opened to answer it.
+    pub fn reads_contents(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.what, What::Content(_)))
+    }
+
+    /// Whether the contents of one event are what its terms ask for. Terms without `-` are alternatives, as of any
+    /// field.
+    pub(crate) fn contents_fit(&self, contents: &[String]) -> bool {
+        let occurs = |patterns: &[Pattern]| {
+            patterns.iter().any(|pattern| contents.iter().any(|text| pattern.occurs_in(text)))
+        };
+        let (mut wanted, mut found) = (false, false);
+        for term in &self.terms {
+            match &term.what {
+                What::Content(patterns) if term.negated => {
+                    if occurs(patterns) {
+                        return false;
+                    }
+                }
+                What::Content(patterns) => {
+                    wanted = true;
+                    found = found || occurs(patterns);
+                }
+                What::Text(_) | What::Has(_) | What::Field(..) => {}
+            }
+        }
+        found || !wanted
+    }
+
+    /// Whether an event without any contents may fit.
+    pub(crate) fn needs_contents(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.what, What::Content(_)) && !term.negated)
     }
 }
 

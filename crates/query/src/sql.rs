@@ -33,7 +33,7 @@ use greffier_ledger::segment::ENTRY;
 use crate::search::column;
 use crate::table::{Events, READ_AT_ONCE};
 use crate::view::View;
-use crate::{Limits, QueryError, Table};
+use crate::{QueryError, Table};
 
 /// The one table.
 const EVENTS: &str = "events";
@@ -43,7 +43,7 @@ const SCHEMA: &str = "trail";
 const BATCH: usize = 2_048;
 
 /// What every question starts from: settings and functions, no tables.
-pub(crate) fn template(limits: &Limits) -> SessionState {
+pub(crate) fn template() -> SessionState {
     let mut config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
@@ -54,7 +54,8 @@ pub(crate) fn template(limits: &Limits) -> SessionState {
     options.execution.enable_recursive_ctes = false;
     options.execution.enforce_batch_size_in_joins = true;
     options.execution.collect_statistics = false;
-    options.execution.parquet.pushdown_filters = limits.pushdown;
+    // Each scan decides for itself (`table.rs`).
+    options.execution.parquet.pushdown_filters = false;
     // The schema of segments never changes, and literals must have its types.
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;

@@ -28,7 +28,7 @@ use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
-use greffier_ledger::segment::INDEX;
+use greffier_ledger::segment::{ENTRY, INDEX};
 use greffier_ledger::{Segment, Snapshot};
 
 use crate::table::files::SegmentFiles;
@@ -37,6 +37,12 @@ use crate::table::files::SegmentFiles;
 pub(crate) const READ_AT_ONCE: usize = 2;
 /// The first read of a segment's end: with it most footers come at once, page index included.
 const FOOTER_BYTES: usize = 128 * 1024;
+/// Columns that are read at most where nothing is wide: more than any count or report reads.
+const NARROW: usize = 12;
+/// Columns whose values name single events, or a few.
+const NAMES_ONE: [&str; 5] = ["id", "request_id", "session_id", "trace_id", "call_id"];
+/// Columns that say when. Statistics answer them, and what is left fits nearly whole.
+const WHEN: [&str; 3] = [INDEX, "time", "recorded_at"];
 
 /// One snapshot as a table.
 #[derive(Debug)]
@@ -88,8 +94,11 @@ impl Events {
         projection: Option<&Vec<usize>>,
         predicate: Option<&Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let filter = predicate;
         let predicate = predicate.map(|expr| self.physical(state, expr.clone())).transpose()?;
         let segments = prune::survivors(&self.snapshot.segments, predicate.as_ref(), &self.schema)?;
+        let pushes_down =
+            self.pushdown && filter.is_some_and(|filter| pays(filter, projection, &self.schema));
         let files =
             segments.iter().filter_map(|segment| file(segment, ranges, &self.schema)).collect::<Vec<_>>();
         let hot = self.hot(ranges)?;
@@ -99,7 +108,7 @@ impl Events {
         if files.is_empty() {
             return Ok(hot);
         }
-        let sealed = self.sealed(state, files, projection, predicate)?;
+        let sealed = self.sealed(state, files, projection, predicate, pushes_down)?;
         UnionExec::try_new(vec![sealed, hot])
     }
 
@@ -109,6 +118,7 @@ impl Events {
         files: Vec<PartitionedFile>,
         projection: Option<&Vec<usize>>,
         predicate: Option<Arc<dyn PhysicalExpr>>,
+        pushes_down: bool,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.files) as _, cache);
@@ -118,7 +128,7 @@ impl Events {
             .with_table_parquet_options(options)
             .with_metadata_size_hint(FOOTER_BYTES)
             .with_parquet_file_reader_factory(Arc::new(reader))
-            .with_pushdown_filters(self.pushdown);
+            .with_pushdown_filters(pushes_down);
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
@@ -161,6 +171,21 @@ impl Events {
     fn physical(&self, state: &dyn Session, expr: Expr) -> Result<Arc<dyn PhysicalExpr>> {
         state.create_physical_expr(expr, &DFSchema::try_from(Arc::clone(&self.schema))?)
     }
+}
+
+/// Whether evaluating a filter while a segment is decoded costs less than decoding what it leaves out: where it is
+/// likely to leave few rows (any test but of when) and what is read beside it is wide, or where it names single
+/// events. Counts over narrow columns decode everything faster than they would skip (`bench/README.md`), and a report
+/// over a period keeps nearly all that statistics leave.
+fn pays(filter: &Expr, projection: Option<&Vec<usize>>, schema: &SchemaRef) -> bool {
+    let tested: Vec<&str> = filter.column_refs().into_iter().map(|column| column.name.as_str()).collect();
+    if tested.iter().any(|name| NAMES_ONE.contains(name)) {
+        return true;
+    }
+    let is_wide = projection.is_none_or(|read| {
+        read.len() > NARROW || schema.index_of(ENTRY).is_ok_and(|entry| read.contains(&entry))
+    });
+    is_wide && tested.iter().any(|name| !WHEN.contains(name))
 }
 
 fn first_index(batch: &RecordBatch) -> Option<u64> {
@@ -245,4 +270,27 @@ pub(crate) fn positions<'a>(
     positions.sort_unstable();
     positions.dedup();
     Ok(positions)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::lit;
+
+    use super::*;
+    use crate::search::{column, instant};
+
+    #[test]
+    fn filters_go_down_where_that_pays() {
+        let schema = greffier_ledger::segment::schema();
+        let check = |filter: &Expr, read: &[&str]| {
+            let read = (!read.is_empty()).then(|| positions(&schema, read.iter().copied()).unwrap());
+            pays(filter, read.as_ref(), &schema)
+        };
+        let (user, time) = (column("user_sub").eq(lit("alice")), column("time").gt(instant(0)));
+        let id = column("id").eq(lit("x"));
+        assert!(check(&user, &[]) && check(&user, &[ENTRY]) && check(&id, &[INDEX]));
+        assert!(!check(&user, &["agent_id", "cost_micros"]), "a count");
+        assert!(!check(&time, &[ENTRY]), "a report");
+        assert!(check(&user.and(time), &[INDEX, ENTRY]));
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
@@ -53,7 +54,12 @@ impl Place {
             keys_dir,
             origin: "test.local".to_owned(),
             node: "node-1".to_owned(),
-            seal: SealPolicy { entries, ..SealPolicy::default() },
+            // Not by age: the events of the tests are old.
+            seal: SealPolicy {
+                entries,
+                age: Duration::from_secs(100 * 366 * 86_400),
+                ..SealPolicy::default()
+            },
         };
         let (ledger, startup) = Ledger::start(config).unwrap();
         startup.recovered.await.unwrap();
@@ -209,7 +215,7 @@ pub(crate) fn snapshot(shape: Shape) -> (Snapshot, TempDir) {
 pub(crate) fn view(shape: Shape, limits: &Limits) -> (View, TempDir) {
     let (snapshot, dir) = snapshot(shape);
     let memory = engine::memory(limits.memory).unwrap();
-    (View::new(snapshot, sql::template(limits), &memory, limits), dir)
+    (View::new(snapshot, sql::template(), &memory, limits), dir)
 }
 
 /// The event of each row.

@@ -17,6 +17,7 @@ use futures_util::TryStreamExt;
 use greffier_ledger::Snapshot;
 use greffier_ledger::segment::{ENTRY, INDEX};
 
+use crate::sift::Contents;
 use crate::table::files::OnlySegments;
 use crate::table::{Events, Ranges, positions};
 use crate::{Limits, QueryError, Row};
@@ -26,6 +27,8 @@ pub(crate) struct View {
     pub(crate) table: Arc<Events>,
     pub(crate) state: SessionState,
     pub(crate) limits: Limits,
+    /// What opens contents, where they may be searched.
+    pub(crate) contents: Option<Contents>,
 }
 
 impl View {
@@ -44,7 +47,7 @@ impl View {
             object_store_registry: Arc::new(OnlySegments(Arc::clone(table.files()))),
         };
         let state = SessionStateBuilder::new_from_existing(template).with_runtime_env(Arc::new(only)).build();
-        View { table, state, limits: limits.clone() }
+        View { table, state, limits: limits.clone(), contents: None }
     }
 
     /// The first entry that there is: those before it have expired.
@@ -169,7 +172,8 @@ fn no_column(name: &str) -> QueryError {
     QueryError::Internal(format!("the column `{name}` has another type"))
 }
 
-fn indexes(batch: &RecordBatch) -> Result<Vec<u64>, QueryError> {
+/// The index of each row of a batch.
+pub(crate) fn indexes(batch: &RecordBatch) -> Result<Vec<u64>, QueryError> {
     let column = batch.column_by_name(INDEX).and_then(|column| column.as_primitive_opt::<Int64Type>());
     let column = column.ok_or_else(|| no_column(INDEX))?;
     Ok(column.values().iter().filter_map(|index| u64::try_from(*index).ok()).collect())

@@ -1,4 +1,4 @@
-//! The lines of an export, page by page: for the API's callers, and for whoever reads the files themselves.
+//! The lines of an export, or the bytes of its file, page by page: for the API's callers, and for whoever reads the files themselves.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use greffier_event::{Form, InvalidEvent, Part, Tenant};
 use greffier_ledger::{Found, OpenedPart, ReadError};
-use greffier_query::{Engine, Page, QueryError, Search};
+use greffier_query::{Engine, Page, ParquetFile, QueryError, Search};
 use tokio::time::Instant;
 
 use super::join::{Item, Joiner};
@@ -33,11 +33,13 @@ pub enum ExportFormat {
     Cef,
     /// Records of the agent audit trail draft, in chains of this export's own.
     Aat,
+    /// A Parquet file with the columns of the table `events`, a row for each event.
+    Parquet,
 }
 
 impl ExportFormat {
     /// All of them.
-    pub const ALL: [ExportFormat; 7] = [
+    pub const ALL: [ExportFormat; 8] = [
         ExportFormat::Form(Form::Native),
         ExportFormat::Form(Form::Flat),
         ExportFormat::Form(Form::Governed),
@@ -45,6 +47,7 @@ impl ExportFormat {
         ExportFormat::Ocsf,
         ExportFormat::Cef,
         ExportFormat::Aat,
+        ExportFormat::Parquet,
     ];
 
     /// Its name, as the command line and the API have it.
@@ -55,6 +58,7 @@ impl ExportFormat {
             ExportFormat::Ocsf => "ocsf",
             ExportFormat::Cef => "cef",
             ExportFormat::Aat => "aat",
+            ExportFormat::Parquet => "parquet",
         }
     }
 
@@ -117,6 +121,8 @@ pub struct Export {
     joiner: Joiner,
     chains: aat::Chains,
     items: VecDeque<Item>,
+    /// The file that rows go into, where they are no lines, until it is finished.
+    table: Option<ParquetFile>,
     ahead: Ahead,
 }
 
@@ -150,7 +156,8 @@ impl Export {
         let ahead = if format == ExportFormat::Csv { Ahead::Header(first) } else { Ahead::Page(first) };
         let chains = aat::Chains::default();
         let expired = if after.is_some() { oldest.saturating_sub(start) } else { 0 };
-        Ok(Export { engine, trail, search, format, open, end, expired, joiner, chains, items, ahead })
+        let table = (format == ExportFormat::Parquet).then(ParquetFile::new).transpose()?;
+        Ok(Export { engine, trail, search, format, open, end, expired, joiner, chains, items, table, ahead })
     }
 
     /// One behind the last entry it covers.
@@ -163,24 +170,31 @@ impl Export {
         self.expired
     }
 
-    /// The next lines, each with its end; `None` when that was all.
-    pub async fn next(&mut self) -> Result<Option<String>, ExportError> {
+    /// The next bytes: whole lines, each with its end, or the next piece of a file; `None` when that was all.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
         while self.items.is_empty() {
             match std::mem::replace(&mut self.ahead, Ahead::End) {
                 Ahead::Header(page) => {
                     self.ahead = Ahead::Page(page);
-                    return Ok(Some(csv::header()));
+                    return Ok(Some(csv::header().into_bytes()));
                 }
-                Ahead::Page(page) => self.take_in(page).await?,
-                Ahead::After(next) => {
-                    let page = self.page(next).await?;
-                    self.take_in(page).await?;
+                Ahead::Page(page) => {
+                    let page = self.within(page);
+                    if let Some(table) = &mut self.table {
+                        let bytes = table.add(&page.rows)?;
+                        if !bytes.is_empty() {
+                            return Ok(Some(bytes));
+                        }
+                    } else {
+                        self.take_in(page).await?;
+                    }
                 }
-                Ahead::End => return Ok(None),
+                Ahead::After(next) => self.ahead = Ahead::Page(self.page(next).await?),
+                Ahead::End => return Ok(self.table.take().map(ParquetFile::finish).transpose()?),
             }
         }
         let batch: Vec<Item> = self.items.drain(..self.items.len().min(BATCH)).collect();
-        self.lines(&batch).await.map(Some)
+        self.lines(&batch).await.map(|lines| Some(lines.into_bytes()))
     }
 
     /// The page behind an index. An export is nobody's emergency: while others are answered, it waits.
@@ -194,11 +208,16 @@ impl Export {
         }
     }
 
-    async fn take_in(&mut self, mut page: Page) -> Result<(), ExportError> {
+    /// What of a page this export covers; behind it comes the next one.
+    fn within(&mut self, mut page: Page) -> Page {
         if let Some(next) = page.next.filter(|next| next.saturating_add(1) < self.end) {
             self.ahead = Ahead::After(next);
         }
         page.rows.retain(|row| row.index < self.end);
+        page
+    }
+
+    async fn take_in(&mut self, page: Page) -> Result<(), ExportError> {
         self.items = if self.format.joins() {
             self.joiner.join(&self.engine, &self.trail, self.end, page.rows).await?.into()
         } else {
@@ -227,6 +246,8 @@ impl Export {
                     text.push_str(&ocsf::line(self.trail.as_str(), half.index, &half.event));
                 }
                 (ExportFormat::Cef, _) => cef::line(&mut text, half.index, &half.event),
+                // Its rows never become items.
+                (ExportFormat::Parquet, _) => continue,
                 (ExportFormat::Form(form), None) => {
                     text.push_str(&form.write(&half.event, parts(half.index))?);
                 }

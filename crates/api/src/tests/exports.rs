@@ -42,6 +42,24 @@ fn told(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The same search as a table: a file that anything reads, over as many pages as it takes.
+#[tokio::test]
+async fn a_parquet_file_holds_what_was_found() {
+    let world = World::new().await;
+    for n in 0..1_100 {
+        put(&world, half(n, "gateway", "action.approved", &format!("req_{n}"))).await;
+    }
+    let answer = world.get("auditor@acme", "/api/v1/export?q=tool:shell&format=parquet").await;
+    assert_eq!((answer.status, &answer.body[..4]), (200, b"PAR1".as_slice()));
+    assert_eq!(answer.headers["content-type"], "application/vnd.apache.parquet");
+    assert_eq!(&answer.body[answer.body.len() - 4..], b"PAR1");
+    // The number of rows stands in the footer; what the rows are, greffier-query tests.
+    let lines = world.get("auditor@acme", "/api/v1/export?q=tool:shell").await;
+    assert_eq!(lines.text().lines().count(), 1_100);
+    let nothing = world.get("auditor@acme", "/api/v1/export?q=user:nobody&format=parquet").await;
+    assert_eq!(&nothing.body[..4], b"PAR1");
+}
+
 #[tokio::test]
 async fn the_halves_of_a_hook_are_one_entry_and_claims_are_not() {
     let world = World::new().await;

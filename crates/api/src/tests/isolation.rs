@@ -39,6 +39,7 @@ async fn naming_another_tenant_is_denied_and_recorded_at_home() {
     let world = two().await;
     for (path, role) in [
         ("/api/v1/events?tenant=acme", "auditor"),
+        ("/api/v1/facets?tenant=acme&by=user", "auditor"),
         ("/api/v1/export?tenant=acme", "auditor"),
         ("/api/v1/tail?tenant=acme", "operator"),
         ("/trails/acme/tile/entries/000.p/1", "auditor"),

@@ -123,6 +123,93 @@ async fn search_in_other_forms_and_with_receipts() {
 }
 
 #[tokio::test]
+async fn counts_by_fields_and_time() {
+    let world = filled("acme").await;
+    let path = "/api/v1/facets?q=session:chat-1&by=agent,decision&limit=1&per=day";
+    insta::assert_snapshot!(check(&world, path).await);
+    let code = async |path: &str| {
+        let json = world.get("auditor@acme", path).await.json();
+        format!("{}: {}", json["error"]["code"].as_str().unwrap(), json["error"]["message"].as_str().unwrap())
+    };
+    insta::assert_snapshot!(code("/api/v1/facets?by=usr").await, @"bad_parameter: `by`: there is no field `usr`, did you mean `user`?");
+    insta::assert_snapshot!(code("/api/v1/facets?per=fortnight").await, @"bad_parameter: `per` is no step of a histogram");
+    insta::assert_snapshot!(code("/api/v1/facets?limit=0").await, @"bad_parameter: `limit` must be between 1 and 10000");
+    insta::assert_snapshot!(code("/api/v1/facets?q=usr:x").await, @"search_syntax: there is no field `usr`, did you mean `user`? In quotes the term is looked for as text");
+}
+
+/// What a relative time meant on the first page, it means on all: the day may end between two of them.
+#[tokio::test]
+async fn pages_mean_what_the_first_one_meant() {
+    let world = filled("acme").await;
+    let path = "/api/v1/events?limit=1&q=on:today+session:chat-1";
+    let first = world.get("auditor@acme", path).await.json();
+    let next = format!("{path}&cursor={}", first["next"].as_str().unwrap());
+    let mut visit = world.visit(Some(principal("auditor@acme")), Method::GET, &next);
+    visit.now = greffier_event::Timestamp::from_micros(visit.now.as_micros() + 3 * 86_400_000_000);
+    let second = world.send(visit).await.json();
+    assert_eq!(second["events"].as_array().unwrap().len(), 1);
+    assert_ne!(first["events"][0]["id"], second["events"][0]["id"]);
+}
+
+/// Contents are looked into for whoever may see them, and page by page nothing is missed or doubled.
+#[tokio::test]
+async fn contents_are_searched() {
+    let world = filled("acme").await;
+    let found = async |query: &str| {
+        let answer = world.get("auditor@acme", &format!("/api/v1/events?q={query}")).await.json();
+        let events = answer["events"].as_array().unwrap();
+        let ids = events.iter().map(|event| event["id"].as_str().unwrap()[35..].to_owned());
+        ids.collect::<String>()
+    };
+    assert_eq!(found("session:chat-1+content:%22Open+Orders%22").await, "1");
+    assert_eq!(found("session:chat-1+content:open*").await, "1");
+    assert_eq!(found("session:chat-1+content:rows,orders").await, "21");
+    assert_eq!(found("session:chat-1+content:rows+content:orders").await, "21");
+    assert_eq!(found("session:chat-1+-content:orders+type:action.*").await, "2");
+    assert_eq!(found("session:chat-1+content:nowhere").await, "");
+    let all = "/api/v1/events?limit=1&q=session:chat-1+content:row*+content:orders";
+    let mut path = all.to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = world.get("auditor@acme", &path).await.json();
+        seen.extend(page["events"].as_array().unwrap().iter().map(|event| event["id"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("{all}&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 2);
+    let counts = world.get("auditor@acme", "/api/v1/facets?q=session:chat-1+content:orders").await.json();
+    assert_eq!(counts["total"]["events"], 1);
+    // What was erased holds nothing.
+    let world = world.without_holders().await;
+    let gone = world.get("auditor@acme", "/api/v1/events?q=session:chat-1+content:orders").await.json();
+    assert_eq!(gone["events"].as_array().unwrap().len(), 0);
+}
+
+/// A session comes as a tree, with what it comes to.
+#[tokio::test]
+async fn a_session_is_a_tree() {
+    let world = filled("acme").await;
+    let mut session = masked(world.get("auditor@acme", "/api/v1/sessions/chat-1").await.json());
+    session.as_object_mut().unwrap().remove("events").unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&session).unwrap());
+}
+
+/// A question whose caller is gone is dropped, and its read is on record all the same.
+#[tokio::test]
+async fn a_caller_that_goes_away_stops_its_question() {
+    let world = filled("acme").await;
+    let visit = world.visit(Some(principal("auditor@acme")), Method::GET, "/api/v1/events?q=user:*");
+    visit.gone.cancel();
+    let before = world.trail("acme").len();
+    let answer = world.send(visit).await;
+    // Which of the two comes first is open only where the answer is there at once.
+    assert!(matches!(answer.status, 499 | 200), "{}", answer.text());
+    assert_eq!(world.trail("acme").len(), before + 1);
+}
+
+#[tokio::test]
 async fn searches_that_cannot_be() {
     let world = filled("acme").await;
     insta::assert_snapshot!(check(&world, "/api/v1/events?q=nope:1").await, @r#"

@@ -3,8 +3,9 @@
 use super::*;
 
 /// One request for each row of the table that takes a caller, but for ingest, which records itself.
-const READS: [(&str, &str); 17] = [
+const READS: [(&str, &str); 18] = [
     ("GET", "/api/v1/events?q=user:alice"),
+    ("GET", "/api/v1/facets?by=user"),
     ("GET", "/api/v1/export?format=csv"),
     ("POST", "/api/v1/evidence?q=user:alice"),
     ("GET", "/api/v1/events/00000000-0000-4000-8000-000000000001"),
@@ -76,6 +77,7 @@ async fn every_read_is_on_the_trail() {
     }
     insta::assert_snapshot!(traces.join("\n"), @"
     data.access trail:search audit://acme/events by auth0|auditor (allow)
+    data.access trail:facets audit://acme/facets by auth0|auditor (allow)
     data.access trail:export audit://acme/events by auth0|auditor (allow)
     data.access trail:evidence audit://acme/events by auth0|auditor (allow)
     data.access trail:event audit://acme/events/00000000-0000-4000-8000-000000000001 by auth0|auditor (allow)
@@ -167,6 +169,7 @@ async fn every_denial_is_on_the_trail() {
     }
     insta::assert_snapshot!(traces.join("\n"), @"
     permission.denied trail:search audit://acme/events by auth0|intern (deny)
+    permission.denied trail:facets audit://acme/facets by auth0|intern (deny)
     permission.denied trail:export audit://acme/events by auth0|intern (deny)
     permission.denied trail:evidence audit://acme/events by auth0|intern (deny)
     permission.denied trail:event audit://acme/events/00000000-0000-4000-8000-000000000001 by auth0|intern (deny)

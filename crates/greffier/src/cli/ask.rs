@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use greffier_event::{Tenant, Timestamp};
+use greffier_event::Tenant;
+use greffier_query::FacetField;
 
 use crate::fields::Field;
 use crate::when;
 
 /// Where a command reads: on a running server, where every read is an event, or in the files of a data directory,
 /// where none is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Where to read")]
 pub(crate) struct Where {
     /// A running server, as in http://127.0.0.1:4180; its token stands in GREFFIER_TOKEN.
@@ -28,9 +29,9 @@ pub(crate) struct Where {
 }
 
 /// A span of time.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Span {
-    /// Not before: `7d` ago, a day, or a time in RFC 3339.
+    /// Not before: `7d` ago, a day, `yesterday`, `last-month`, or a time in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<String>,
     /// Before, in the same forms.
@@ -52,11 +53,8 @@ impl Span {
     /// A search within the span. The terms come last, so that places in the search stay what they are.
     pub(crate) fn narrow(&self, search: &str) -> String {
         let since = self.since().map(|since| format!(" since:{since}"));
-        let until = self.until().map(|until| match until.parse::<Timestamp>() {
-            // `until:` means a day to its end; this span ends before its last instant, as everywhere else.
-            Ok(time) => format!(" time:<{time}"),
-            Err(_) => format!(" until:{until}"),
-        });
+        // `until:` means a day to its end; this span ends before its first instant, as everywhere else.
+        let until = self.until().map(|until| format!(" before:{until}"));
         format!("{search}{}{}", since.unwrap_or_default(), until.unwrap_or_default())
     }
 }
@@ -69,8 +67,17 @@ pub(crate) struct Search {
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) query: String,
     /// Count by the values of a field, as in user, agent, tool, decision, model or type.
-    #[arg(long, value_name = "FIELD", value_parser = Field::parse, conflicts_with_all = ["limit", "fields"])]
-    pub(crate) by: Option<Field>,
+    #[arg(long, value_name = "FIELD", value_parser = FacetField::parse, conflicts_with_all = ["limit", "fields"])]
+    pub(crate) by: Option<FacetField>,
+    /// Count over time, in steps: minute, hour, day, week, month, quarter, year, or as in 5m or 6h.
+    #[arg(long, value_name = "STEP", value_parser = step, conflicts_with_all = ["limit", "fields", "by"])]
+    pub(crate) per: Option<String>,
+    /// Write all that is found to a file, oldest first: .csv, .jsonl or .parquet.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "fields", "by", "per"])]
+    pub(crate) to: Option<PathBuf>,
+    /// Keys folder: `content:` looks into contents with it. A server looks for those who may see them.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
     /// Most events to show, newest first.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
@@ -105,6 +112,9 @@ pub(crate) struct Sql {
 pub(crate) struct Session {
     /// The session's id.
     pub(crate) id: String,
+    /// One line a call, with when it began and how long it took, instead of the tree.
+    #[arg(long)]
+    pub(crate) timeline: bool,
     /// Keys folder: shows what was asked and answered, decrypted. A server shows it to those who may see it.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
@@ -301,10 +311,19 @@ pub(crate) enum ExportForm {
     Cef,
     /// The agent audit trail draft of the IETF: a hash chain for each session.
     Aat,
+    /// A Parquet file with the columns of the table `events`, an event a row.
+    Parquet,
 }
 
 fn tenant(text: &str) -> Result<Tenant, String> {
     Tenant::new(text).map_err(|error| error.to_string())
+}
+
+fn step(text: &str) -> Result<String, String> {
+    let known = greffier_query::Per::parse(text).is_some();
+    known
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected hour, day, week, month, or a part of a day as in 5m".to_owned())
 }
 
 /// Checked here, counted from where it is answered.
@@ -323,10 +342,7 @@ mod tests {
             Span { since: some(since), until: some(until) }.narrow("user:bob")
         };
         assert_eq!(check("", ""), "user:bob");
-        assert_eq!(check("7d", "1d"), "user:bob since:7d until:1d");
-        assert_eq!(
-            check("2026-03-01", "2026-03-08"),
-            "user:bob since:2026-03-01 time:<2026-03-08T00:00:00.000000Z"
-        );
+        assert_eq!(check("7d", "1d"), "user:bob since:7d before:1d");
+        assert_eq!(check("2026-03-01", "yesterday"), "user:bob since:2026-03-01 before:yesterday");
     }
 }

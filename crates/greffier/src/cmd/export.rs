@@ -11,17 +11,18 @@ use greffier_api::{CURSOR_HEADER, EXPIRED_HEADER, ExportFormat, OpenParts};
 use greffier_event::Form;
 use greffier_ledger::{Found, KeyRing};
 use http::header::ACCEPT;
+use serde_json::Value;
 
 use crate::cli::{self, ExportForm};
 use crate::config::Config;
-use crate::exit::{Exit, asked};
+use crate::exit::{Exit, Failure, asked};
 use crate::output::Output;
-use crate::source::{Files, Server, Source, exported, wait};
+use crate::source::{CountsAsked, Files, Server, Source, exported, wait};
 use sink::Sink;
 
 pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let format = format(args.format);
-    let source = Source::open(&args.place, None, named)?;
+    let source = Source::open(&args.place, args.keys.as_deref(), named)?;
     let search = args.span.narrow(&args.query);
     let kept = args.cursor.as_deref().map(cursor::read).transpose()?.flatten();
     let order = Order {
@@ -30,8 +31,19 @@ pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> a
         parts: args.parts,
         after: args.after.as_deref().or(kept.as_deref()),
     };
-    let mut sink = Sink::open(args.out.as_deref(), output)?;
+    let is_table = format == ExportFormat::Parquet;
+    if is_table && args.out.is_none() && output.on_terminal() {
+        let failure = Failure::usage("a Parquet file is nothing for a terminal");
+        return Err(failure.hint("--out names a file").into());
+    }
+    let mut sink = Sink::open(args.out.as_deref(), is_table, output)?;
     let export = wait(async {
+        if !is_table && sink.shows_progress() {
+            // How much there is to come: a person waits.
+            let asked = CountsAsked { by: None, per: None, limit: 1 };
+            let counts = source.counts(&search, &asked).await?;
+            sink.expects(counts.pointer("/total/events").and_then(Value::as_u64));
+        }
         match &source {
             Source::Server(server) => pass(server, &order, &mut sink).await,
             Source::Files(files) => {
@@ -79,6 +91,7 @@ fn format(form: ExportForm) -> ExportFormat {
         ExportForm::Ocsf => ExportFormat::Ocsf,
         ExportForm::Cef => ExportFormat::Cef,
         ExportForm::Aat => ExportFormat::Aat,
+        ExportForm::Parquet => ExportFormat::Parquet,
     }
 }
 
@@ -99,7 +112,7 @@ async fn write(
 ) -> anyhow::Result<Passed> {
     let mut export = files.export(order.search, order.format, open, order.after).await?;
     while let Some(lines) = exported(export.next().await)? {
-        sink.write(lines.as_bytes())?;
+        sink.write(&lines)?;
     }
     let next = files.cursor(order.search, order.format, export.end());
     Ok(Passed { next: Some(next), expired: export.expired() })

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use greffier_api::{
-    Export, ExportError, ExportFormat, HasKeys, OpenParts, PackMaker, PackMakingError, PackOrder,
-    export_cursor,
+    Chain, Export, ExportError, ExportFormat, FacetsAnswer, HasKeys, OpenParts, PackMaker, PackMakingError,
+    PackOrder, export_cursor,
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
-use greffier_query::{Engine, Limits, QueryError, Row, Search};
+use greffier_query::{CountBy, Engine, Limits, Per, QueryError, Row, Search};
 use serde_json::Value;
 
 use super::contents::Contents;
-use super::{Answer, Hit, Page};
+use super::{Answer, CountsAsked, Hit, Page, Session};
 use crate::cli::Span;
 use crate::exit::{Exit, Failure};
 use crate::when;
@@ -32,7 +32,7 @@ pub(crate) struct Files {
     engine: Engine,
     /// Whose.
     tenant: Tenant,
-    keys: Option<KeyRing>,
+    keys: Option<Arc<KeyRing>>,
     now: Timestamp,
 }
 
@@ -46,10 +46,14 @@ impl Files {
                 .into(),
             error => anyhow::Error::from(error),
         })?;
-        let keys = keys.map(KeyRing::open).transpose()?;
+        let keys = keys.map(KeyRing::open).transpose()?.map(Arc::new);
         let tenant = choose(tenant, reader.trails()?.into_iter().map(|(tenant, _)| tenant).collect())?;
         let limits = Limits { concurrent: 1, time: ANSWER, ..Limits::default() };
-        Ok(Files { engine: Engine::new(reader, limits)?, tenant, keys, now: when::now() })
+        let mut engine = Engine::new(reader, limits)?;
+        if let Some(keys) = keys.clone() {
+            engine = engine.opening(Arc::new(move |found| found.open_parts(&keys)));
+        }
+        Ok(Files { engine, tenant, keys, now: when::now() })
     }
 
     /// Whose trail it is.
@@ -74,6 +78,14 @@ impl Files {
         let page = self.engine.newest(&self.tenant, &search, before, limit).await.map_err(failure)?;
         let next = page.next.map(|next| next.to_string());
         Ok(Page { hits: page.rows.iter().map(hit).collect::<Result<_, _>>()?, next })
+    }
+
+    /// How many events a search finds.
+    pub(crate) async fn counts(&self, search: &str, asked: &CountsAsked) -> anyhow::Result<Value> {
+        let per = asked.per.as_deref().and_then(Per::parse);
+        let by = CountBy { fields: asked.by.into_iter().collect(), limit: asked.limit, per };
+        let counts = self.engine.counts(&self.tenant, &self.search(search)?, &by).await.map_err(failure)?;
+        Ok(serde_json::to_value(FacetsAnswer::new(counts, per.is_some()))?)
     }
 
     /// The place of the newest entry; none of an empty trail.
@@ -136,8 +148,8 @@ impl Files {
         Ok(Answer { columns: table.columns(), rows, truncated: table.truncated })
     }
 
-    /// The events of a session.
-    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Vec<Hit>> {
+    /// A session with its events.
+    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Session> {
         let rows = self.engine.session(&self.tenant, id).await.map_err(failure)?;
         if rows.is_empty() {
             let message = format!("no session `{id}` on the trail of {}", self.tenant);
@@ -149,7 +161,9 @@ impl Files {
             let contents = self.contents(&indexes)?;
             hits.iter_mut().for_each(|hit| hit.show(contents.get(&hit.index)));
         }
-        Ok(hits)
+        let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
+        let typed = typed.collect::<Result<Vec<_>, greffier_event::InvalidEvent>>()?;
+        Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits })
     }
 
     /// What an agent did.

@@ -64,9 +64,39 @@ fn search_counts_by_a_field() {
     let tools = there.run(&["search", "user:alice", "--by", "tool", "-o", "json"]).json();
     assert_eq!(tools[0]["tool"], "crm:contacts:search");
     assert_eq!((&tools[0]["events"], &tools[1]["denied"]), (&json!(2), &json!(1)));
+    insta::assert_snapshot!(there.run(&["search", "--per", "day"]).ok());
+    let steps = there.run(&["search", "user:alice", "--per", "hour", "-o", "jsonl"]).ok();
+    assert_eq!(steps, "{\"time\":\"2026-03-03T10:00:00.000000Z\",\"events\":3,\"denied\":1}\n");
+    assert_eq!(there.run(&["search", "--per", "fortnight"]).code, 2);
     let unknown = there.run(&["search", "--by", "usr"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
     assert!(unknown.stderr.contains("user"), "{}", unknown.stderr);
+}
+
+/// What the contents say is found by whoever holds the keys.
+#[test]
+fn search_looks_into_contents() {
+    let there = Installation::recorded();
+    let found = there.run(&["search", "content:ann", "--keys", "greffier-keys", "-o", "json"]).json();
+    assert_eq!(ids(&found).concat(), "1");
+    let without = there.run(&["search", "content:ann"]);
+    assert_eq!((without.code, without.stdout.as_str()), (2, ""), "{}", without.stderr);
+    assert!(without.stderr.contains("keys"), "{}", without.stderr);
+}
+
+/// All that a search finds, in the form that the file's name says.
+#[test]
+fn search_writes_files() {
+    let there = Installation::recorded();
+    let write = |name: &str| {
+        there.run(&["search", "user:alice", "--to", name]).ok();
+        std::fs::read(there.path().join(name)).unwrap()
+    };
+    assert_eq!(write("a.jsonl").iter().filter(|byte| **byte == b'\n').count(), 3);
+    assert_eq!(write("a.csv").iter().filter(|byte| **byte == b'\n').count(), 4);
+    assert!(write("a.parquet").starts_with(b"PAR1"));
+    let unknown = there.run(&["search", "user:alice", "--to", "a.xls"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
 }
 
 #[test]
@@ -82,7 +112,10 @@ fn a_question_that_makes_no_sense_is_pointed_at() {
         let done = there.run(&["sql", statement]);
         assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{statement}: {}", done.stderr);
     }
-    assert_eq!(there.run(&["search", "--since", "yesterday"]).code, 2);
+    assert_eq!(there.run(&["search", "--since", "yesteday"]).code, 2);
+    assert_eq!(there.run(&["search", "--since", "yesterday", "--until", "today"]).code, 0);
+    let done = there.run(&["search", "on:last-tusday"]);
+    assert!(done.stderr.contains("did you mean `last-tuesday`?"), "{}", done.stderr);
     assert_eq!(there.run(&["search", "--limit", "0"]).code, 2);
 }
 
@@ -106,18 +139,24 @@ fn a_session_is_a_chain() {
     let there = Installation::recorded();
     insta::assert_snapshot!(there.run(&["session", "sess-1", "--keys", "greffier-keys"]).ok(), @r#"
         session sess-1: 2 steps, 2026-03-03T10:00:00.000000Z to 2026-03-03T10:00:01.000000Z
-          1  2026-03-03T10:00:00.000000Z  alice via crm-assistant  crm:contacts:search  crm://contacts  (claimed by import)
-             decision   allow: analysts read the crm
-             outcome    success 200 in 342.010 ms
-             parameters {"query":"Ann\u001b[2J"}
-          2  2026-03-03T10:00:01.000000Z  alice via crm-assistant  crm:contacts:delete  crm://contacts  (claimed by import)
-             decision   deny: analysts do not delete
-             outcome    denied
+          for alice, by crm-assistant, 1 denied
+        1  2026-03-03T10:00:00.000000Z  alice via crm-assistant  crm:contacts:search  crm://contacts  (claimed by import)
+           decision   allow: analysts read the crm
+           outcome    success 200 in 342.010 ms
+           parameters {"query":"Ann\u001b[2J"}
+        2  2026-03-03T10:00:01.000000Z  alice via crm-assistant  crm:contacts:delete  crm://contacts  (claimed by import)
+           decision   deny: analysts do not delete
+           outcome    denied
         "#);
     let without = there.run(&["session", "sess-1"]).ok();
     assert!(!without.contains("Ann"), "{without}");
-    let events = there.run(&["session", "sess-1", "-o", "json", "--keys", "greffier-keys"]).json();
-    assert_eq!(ids(&events).concat(), "123");
+    insta::assert_snapshot!(there.run(&["session", "sess-1", "--timeline"]).ok());
+    let document = there.run(&["session", "sess-1", "-o", "json", "--keys", "greffier-keys"]).json();
+    let events = &document["events"];
+    assert_eq!(ids(events).concat(), "123");
+    assert_eq!((&document["totals"]["denied"], &document["calls"][1]["step"]), (&json!(1), &json!(2)));
+    let lines = there.run(&["session", "sess-1", "-o", "jsonl"]).ok();
+    assert_eq!(lines.lines().count(), 3);
     assert_eq!(events[0]["parts"][0]["json"]["query"], "Ann\u{1b}[2J");
     let csv = there.run(&["session", "sess-1", "-o", "csv"]).ok();
     assert_eq!(csv.lines().count(), 3, "a call is one row: {csv}");

@@ -14,7 +14,10 @@ fn a_server_answers_as_its_files_do() {
     let server = there.serve();
     let roles = ["auditor", "privacy", "analyst", "operator"];
     // The reads themselves are on the trail: only what the agents did is compared.
-    let asked: [&[&str]; 11] = [
+    let asked: [&[&str]; 14] = [
+        &["search", "agent:crm-assistant", "--per", "hour", "-o", "csv"],
+        &["search", "agent:crm-assistant content:ann", "--keys", "greffier-keys", "-o", "json"],
+        &["session", "sess-1", "--timeline"],
         &["search", "agent:crm-assistant", "-o", "json"],
         &["search", "agent:crm-assistant"],
         &["search", "agent:crm-assistant", "--by", "tool", "-o", "csv"],

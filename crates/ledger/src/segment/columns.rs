@@ -164,6 +164,14 @@ pub(crate) fn project<'a>(
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
 
+/// Entries with their indexes as rows of [`schema`], for readers that write them elsewhere.
+pub fn rows<'a>(
+    entries: impl ExactSizeIterator<Item = (u64, &'a [u8])>,
+) -> Result<RecordBatch, crate::ReadError> {
+    project(entries, Event::from_entry)
+        .map_err(|error| crate::ReadError::Damaged { place: "an entry".to_owned(), what: error.to_string() })
+}
+
 impl Column {
     fn data_type(self) -> DataType {
         match self {

@@ -41,6 +41,83 @@ async fn answers_about_one_trail() {
     drop(place);
 }
 
+/// What is asked again and again while events are appended and sealed, each answer held against what was acknowledged
+/// before the question and what had been submitted after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_missed_or_doubled_at_the_border_of_hot_and_sealed() {
+    const SEGMENTS: usize = 4;
+    let place = Arc::new(Place::sealing(16).await);
+    let engine = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
+    // Acknowledged, and submitted; the difference is one batch.
+    let (acknowledged, submitted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(AtomicUsize::new(0));
+    let writer = {
+        let (place, acknowledged, submitted, stop) =
+            (Arc::clone(&place), Arc::clone(&acknowledged), Arc::clone(&submitted), Arc::clone(&stop));
+        tokio::spawn(async move {
+            for n in (0..20_000).step_by(5) {
+                if stop.load(Ordering::SeqCst) > 0 {
+                    return;
+                }
+                submitted.store(n + 5, Ordering::SeqCst);
+                place.append(&(n..n + 5).map(|n| event(n as u64)).collect::<Vec<_>>()).await;
+                acknowledged.store(n + 5, Ordering::SeqCst);
+            }
+        })
+    };
+    let search = |text: &str| Search::parse(text, now()).unwrap();
+    let sealed = async || {
+        let reader = place.ledger.reader();
+        let snapshot =
+            tokio::task::spawn_blocking(move || reader.snapshot(&tenant()).unwrap()).await.unwrap();
+        (snapshot.segments.len(), snapshot.segments.last().map_or(0, |segment| segment.end), snapshot.size)
+    };
+    let (mut rounds, mut across) = (0, 0);
+    loop {
+        let least = acknowledged.load(Ordering::SeqCst) as u64;
+        let statement = "SELECT count(*) AS n, count(DISTINCT id) AS ids, count(DISTINCT index) AS places, \
+                         coalesce(sum(index), 0) AS sum, coalesce(max(index) + 1, 0) AS size FROM events";
+        let table = engine.sql(&tenant(), statement).await.unwrap();
+        let most = || submitted.load(Ordering::SeqCst) as u64;
+        let row = serde_json::json!(table.rows().unwrap())[0].clone();
+        let n = row["n"].as_u64().unwrap();
+        assert!(least <= n && n <= most(), "{least} <= {n} <= {}", most());
+        let sum = n * n.saturating_sub(1) / 2;
+        assert_eq!(row, serde_json::json!({"n": n, "ids": n, "places": n, "sum": sum, "size": n}));
+
+        let least = acknowledged.load(Ordering::SeqCst) as u64;
+        let page = engine.oldest(&tenant(), &search("has:type"), None, 100_000).await.unwrap();
+        let indexes: Vec<u64> = page.rows.iter().map(|row| row.index).collect();
+        assert!(least <= page.size && page.size <= most());
+        assert!(indexes.iter().copied().eq(0..page.size.min(10_000)), "{} of {}", indexes.len(), page.size);
+
+        let least = acknowledged.load(Ordering::SeqCst) as u64;
+        let by = CountBy { fields: vec![crate::FacetField::parse("type").unwrap()], limit: 100, per: None };
+        let counts = engine.counts(&tenant(), &search(""), &by).await.unwrap();
+        assert!(least <= counts.size && counts.total.events == counts.size);
+        let parts = counts.facets[0].values.iter().map(|(_, count)| count.events).sum::<u64>();
+        assert_eq!(parts, counts.size);
+
+        // The last one that is acknowledged, by its id, wherever it is by now.
+        if let Some(last) = (acknowledged.load(Ordering::SeqCst) as u64).checked_sub(1) {
+            assert_eq!(
+                engine.event(&tenant(), event(last).id).await.unwrap().map(|row| row.index),
+                Some(last)
+            );
+        }
+        let (segments, border, size) = sealed().await;
+        rounds += 1;
+        across += usize::from(0 < border && border < size);
+        if segments >= SEGMENTS || writer.is_finished() {
+            assert!(segments >= SEGMENTS, "only {segments} segments of {size} entries");
+            break;
+        }
+    }
+    stop.store(1, Ordering::SeqCst);
+    writer.await.unwrap();
+    assert!(across > 0, "no question of {rounds} rounds had the border in its middle");
+}
+
 #[tokio::test]
 async fn a_new_event_is_there_for_the_next_question() {
     let (place, engine) = place(Limits::default()).await;

@@ -4,7 +4,7 @@
 
 use greffier_event::{ActionKind, DecisionKind, Effect, EventType, OutcomeStatus};
 
-use crate::search::value::{COUNT, DOLLARS, SPANS, Units};
+use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, SPANS, Units};
 
 /// One field of the language.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,18 +73,25 @@ const fn field(name: &'static str, kind: Kind) -> Field {
 /// Every field, in the order of the documentation.
 pub(crate) const FIELDS: &[Field] = &[
     field("user", Text("user_sub")),
+    field("issuer", Text("user_iss")),
     field("agent", Text("agent_id")),
+    field("tier", Text("agent_tier")),
+    field("version", Text("agent_version")),
+    field("via", Texts("agent_via")),
     field("session", Text("session_id")),
     field("request", Text("request_id")),
     field("call", Text("call_id")),
     field("id", Text("id")),
     field("trace", Text("trace_id")),
+    field("span", Text("span_id")),
     field("tool", Text("action_name")),
+    field("method", Text("action_method")),
     field("type", Choice("type", Choices::Type)),
     field("kind", Choice("action_kind", Choices::Kind)),
     field("effect", Choice("action_effect", Choices::Effect)),
     field("decision", Choice("decision", Choices::Decision)),
     field("rule", Text("rule")),
+    field("policy", Text("policy_version")),
     field("reason", Text("reason")),
     field("role", Texts("user_roles")),
     field("scope", Texts("scopes")),
@@ -96,16 +103,23 @@ pub(crate) const FIELDS: &[Field] = &[
     field("status", Choice("status", Choices::Status)),
     field("code", Number("code", COUNT)),
     field("error", Text("error")),
+    field("attempts", Number("attempts", COUNT)),
     field("channel", Choice("channel", Choices::Channel)),
     field("ip", Text("ip")),
     field("client", Text("client")),
+    field("oauth_client", Text("oauth_client")),
     field("protocol", Text("protocol")),
     field("node", Text("node")),
     field("pii", Pii),
     field("redaction", Texts("redaction_types")),
+    field("redactions", Number("redaction_count", COUNT)),
     field("verified", Verified),
     field("cost", Number("cost_micros", DOLLARS)),
     field("tokens", Tokens),
+    field("input_tokens", Number("input_tokens", COUNT)),
+    field("output_tokens", Number("output_tokens", COUNT)),
+    field("cache_read", Number("cache_read_tokens", COUNT)),
+    field("cache_write", Number("cache_write_tokens", COUNT)),
     field("duration", Number("duration_us", SPANS)),
     field("time", Time("time")),
     field("recorded", Time("recorded_at")),
@@ -117,11 +131,26 @@ pub(crate) const FIELDS: &[Field] = &[
 const ALIASES: &[(&str, &str)] = &[("action", "tool")];
 
 /// Names that are not fields but stand where a field stands.
-pub(crate) const SINCE: &str = "since";
-pub(crate) const UNTIL: &str = "until";
 pub(crate) const HAS: &str = "has";
+pub(crate) const ZONE: &str = "tz";
+/// Looked for in decrypted contents.
+pub(crate) const CONTENT: &str = "content";
 
-/// The field whose bounds `since` and `until` are.
+/// A bound of the time by its own name.
+pub(crate) type TimeBound = fn(Moment) -> Bounds<Moment>;
+
+/// The names of bounds of the time.
+pub(crate) const TIME_BOUNDS: [(&str, TimeBound); 5] = [
+    ("since", Bounds::AtLeast),
+    ("until", Bounds::AtMost),
+    (ON, Bounds::Equal),
+    ("before", Bounds::Less),
+    ("after", Bounds::Greater),
+];
+/// Of these the one that needs a stretch of time.
+pub(crate) const ON: &str = "on";
+
+/// The field whose bounds these are.
 pub(crate) const WHEN: &str = "time";
 
 /// The columns that `tokens` adds up.
@@ -169,6 +198,11 @@ pub(crate) const LIST_COLUMNS: &[&str] = &[
     "part_names",
 ];
 
+/// The name itself, if it is another one of a field.
+pub(crate) fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().map(|(alias, _)| *alias).find(|alias| *alias == name)
+}
+
 /// The field of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Field> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, field)| field);
@@ -178,7 +212,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Field> {
 /// The name that was probably meant.
 pub(crate) fn suggest(name: &str) -> Option<&'static str> {
     let names = FIELDS.iter().map(|field| field.name);
-    let names = names.chain(ALIASES.iter().map(|(alias, _)| *alias)).chain([SINCE, UNTIL, HAS]);
+    let names = names.chain(ALIASES.iter().map(|(alias, _)| *alias)).chain([HAS, ZONE, CONTENT]);
+    let names = names.chain(TIME_BOUNDS.iter().map(|(name, _)| *name));
     let name = name.to_lowercase();
     let near = names.map(|known| (strsim::jaro_winkler(known, &name), known));
     near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)

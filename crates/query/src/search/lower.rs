@@ -14,6 +14,8 @@ use crate::search::fields::{Field, Kind, LIST_COLUMNS, SUM_OF_TOKENS, TEXT_COLUM
 use crate::search::value::{Bounds, Pattern};
 use crate::search::{Search, Test, What};
 
+/// The names of an event's contents.
+const PART_NAMES: &str = "part_names";
 /// Stands between the texts of a joined list. No text of an event holds a control character.
 const BETWEEN: &str = "\u{1f}";
 
@@ -32,10 +34,15 @@ impl Search {
                     continue;
                 }
                 What::Field(field, tests) => any_of(field, &tests.iter().collect::<Vec<_>>()),
+                // What contents say is looked up where the columns leave it open.
+                What::Content(_) => continue,
                 What::Has(fields) => any(fields.iter().map(|field| present(field))),
                 What::Text(pattern) => anywhere(pattern),
             };
             all.push(if term.negated { stands_alone.is_not_true() } else { stands_alone });
+        }
+        if self.needs_contents() {
+            all.push(array_empty(column(PART_NAMES)).is_false());
         }
         all.extend(alternatives.iter().map(|(field, tests)| any_of(field, tests)));
         conjunction(all)

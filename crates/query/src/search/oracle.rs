@@ -12,6 +12,7 @@ pub(crate) fn matches(search: &Search, index: u64, event: &Event) -> bool {
     search.terms.iter().all(|term| {
         let holds = match &term.what {
             What::Text(pattern) => text(pattern, event),
+            What::Content(_) => panic!("no test asks for contents of bare events"),
             What::Has(fields) => fields.iter().any(|field| has(field, index, event)),
             What::Field(field, tests) if term.negated || tests.iter().all(Test::narrows) => {
                 tests.iter().any(|test| passes(field, test, index, event))
@@ -49,6 +50,15 @@ fn value(name: &str, index: i64, e: &Event) -> Value {
     match name {
         "user" => one(user.map(|u| u.sub.as_str())),
         "agent" => one(agent.map(|a| a.id.as_str())),
+        "tier" => one(agent.and_then(|a| a.tier.as_deref())),
+        "redactions" => Value::Number(
+            e.content_safety
+                .as_ref()
+                .map(|s| s.redactions.iter().map(|r| i64::try_from(r.count).unwrap()).sum()),
+        ),
+        "attempts" => Value::Number(outcome.map(|o| i64::try_from(o.attempts.len()).unwrap())),
+        "input_tokens" => number(usage.and_then(|u| u.input_tokens)),
+        "output_tokens" => number(usage.and_then(|u| u.output_tokens)),
         "session" => one(e.session_id.as_deref()),
         "request" => one(e.request_id.as_deref()),
         "id" => one(Some(&e.id.to_string())),

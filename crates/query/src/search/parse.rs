@@ -3,9 +3,12 @@
 use greffier_event::Timestamp;
 
 use crate::SearchError;
-use crate::search::fields::{self, Choices, Field, HAS, Kind, SINCE, UNTIL, WHEN};
+use crate::search::fields::{
+    self, CONTENT, Choices, Field, HAS, Kind, ON, TIME_BOUNDS, TimeBound, WHEN, ZONE,
+};
 use crate::search::lex::{RawTerm, RawValue, fail, terms};
 use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, Pattern, Units, read_number};
+use crate::search::when::{self, Zone};
 use crate::search::{Search, Term, Test, What};
 
 /// Longest search: far more than anybody types, and short enough to plan at once.
@@ -13,9 +16,14 @@ const MAX_BYTES: usize = 4_096;
 /// Most terms, and most values of one term: a predicate is built of each.
 const MAX_TERMS: usize = 64;
 const MAX_VALUES: usize = 256;
-/// Lengths of the units that a distance in time is written in.
-const DISTANCES: &[(char, i64)] =
-    &[('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800), ('y', 31_536_000)];
+/// Shortest text that contents are searched for: a shorter one is in nearly all of them.
+const MIN_CONTENT: usize = 2;
+
+/// What times are read against.
+struct Clock {
+    now: Timestamp,
+    zone: Zone,
+}
 
 pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Search, SearchError> {
     if text.len() > MAX_BYTES {
@@ -25,24 +33,50 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Search, SearchError> {
     if let Some(term) = raw.get(MAX_TERMS) {
         return fail(term.at, format!("a search has {MAX_TERMS} terms at most"));
     }
-    let terms = raw.iter().map(|term| self::term(term, now)).collect::<Result<_, _>>()?;
-    Ok(Search { terms })
+    let clock = Clock { now, zone: zone(&raw)? };
+    let raw = raw.iter().filter(|term| term.name.as_deref() != Some(ZONE));
+    let terms = raw.map(|term| self::term(term, &clock)).collect::<Result<_, _>>()?;
+    Ok(Search { terms, zone: clock.zone })
 }
 
-fn term(raw: &RawTerm, now: Timestamp) -> Result<Term, SearchError> {
+/// The zone of the whole search, wherever it is named.
+fn zone(terms: &[RawTerm]) -> Result<Zone, SearchError> {
+    let mut named = terms.iter().filter(|term| term.name.as_deref() == Some(ZONE));
+    let Some(term) = named.next() else { return Ok(Zone::default()) };
+    if let Some(second) = named.next() {
+        return fail(second.at, "a search has one time zone");
+    }
+    match term.values.as_slice() {
+        [value] if !term.negated => match Zone::parse(&value.text) {
+            Some(zone) => Ok(zone),
+            None => fail(
+                value.at,
+                format!(
+                    "there is no time zone `{}`: it is UTC, +01:00, or as in Europe/Brussels",
+                    value.text
+                ),
+            ),
+        },
+        _ => fail(term.at, "a search has one time zone, as in tz:Europe/Brussels"),
+    }
+}
+
+fn term(raw: &RawTerm, clock: &Clock) -> Result<Term, SearchError> {
     if let Some(value) = raw.values.get(MAX_VALUES) {
         return fail(value.at, format!("a term has {MAX_VALUES} values at most"));
     }
     let what = match raw.name.as_deref() {
         None => What::Text(free_text(raw)?),
         Some(HAS) => What::Has(raw.values.iter().map(present).collect::<Result<_, _>>()?),
-        Some(SINCE) => bound(raw, now, Bounds::AtLeast)?,
-        Some(UNTIL) => bound(raw, now, Bounds::AtMost)?,
-        Some(name) => {
-            let field = field(name, raw.at + usize::from(raw.negated))?;
-            let tests = raw.values.iter().map(|value| test(field, value, now));
-            What::Field(field, tests.collect::<Result<_, _>>()?)
-        }
+        Some(CONTENT) => What::Content(raw.values.iter().map(content).collect::<Result<_, _>>()?),
+        Some(name) => match TIME_BOUNDS.iter().find(|(known, _)| *known == name) {
+            Some((_, of)) => bound(raw, clock, *of)?,
+            None => {
+                let field = field(name, raw.at + usize::from(raw.negated))?;
+                let tests = raw.values.iter().map(|value| test(field, value, clock));
+                What::Field(field, tests.collect::<Result<_, _>>()?)
+            }
+        },
     };
     Ok(Term { negated: raw.negated, what })
 }
@@ -72,18 +106,43 @@ fn present(value: &RawValue) -> Result<&'static Field, SearchError> {
     field(&value.text, value.at)
 }
 
-/// `since:` and `until:`.
-fn bound(raw: &RawTerm, now: Timestamp, of: fn(Moment) -> Bounds<Moment>) -> Result<What, SearchError> {
+/// What contents are searched for, in lower case.
+fn content(value: &RawValue) -> Result<Pattern, SearchError> {
+    let pattern = pattern(value).lowercase();
+    if pattern.pieces.iter().map(|piece| piece.chars().count()).sum::<usize>() < MIN_CONTENT {
+        return fail(value.at, format!("contents are searched for {MIN_CONTENT} characters at least"));
+    }
+    Ok(pattern)
+}
+
+/// `since:`, `until:`, `on:`, `before:` and `after:`.
+fn bound(raw: &RawTerm, clock: &Clock, of: TimeBound) -> Result<What, SearchError> {
     let field = field(WHEN, raw.at)?;
-    let moments = raw.values.iter().map(|value| Ok(Test::Time(of(moment(&value.text, value.at, now)?))));
-    Ok(What::Field(field, moments.collect::<Result<_, SearchError>>()?))
+    let is_on = raw.name.as_deref() == Some(ON);
+    let bounds = raw.values.iter().map(|value| {
+        let moment = moment(&value.text, value.at + usize::from(value.quoted), clock)?;
+        if is_on && moment.is_instant() {
+            return fail(
+                value.at,
+                "`on` is a day or longer, as in on:yesterday, on:2026-03-01 or on:2026-03",
+            );
+        }
+        Ok(Test::Time(settle(of(moment), clock)))
+    });
+    Ok(What::Field(field, bounds.collect::<Result<_, SearchError>>()?))
+}
+
+/// A date stays one where it means a day of UTC, and becomes instants everywhere else.
+fn settle(bounds: Bounds<Moment>, clock: &Clock) -> Bounds<Moment> {
+    let is_plain = |moment: Moment| moment.is_instant() || (clock.zone.is_utc() && moment.is_utc_day());
+    if bounds.all(is_plain) { bounds } else { bounds.settled() }
 }
 
 fn pattern(value: &RawValue) -> Pattern {
     if value.quoted { Pattern::exact(&value.text) } else { Pattern::with_wildcards(&value.text) }
 }
 
-fn test(field: &Field, value: &RawValue, now: Timestamp) -> Result<Test, SearchError> {
+fn test(field: &Field, value: &RawValue, clock: &Clock) -> Result<Test, SearchError> {
     match field.kind {
         Kind::Text(_) | Kind::Texts(_) => Ok(Test::Text(pattern(value))),
         Kind::Choice(_, choices) => choice(field.name, choices, value),
@@ -101,7 +160,9 @@ fn test(field: &Field, value: &RawValue, now: Timestamp) -> Result<Test, SearchE
             bounds(value, |text, at| number(field.name, text, at, units)).map(Test::Number)
         }
         Kind::Tokens => bounds(value, |text, at| number(field.name, text, at, COUNT)).map(Test::Number),
-        Kind::Time(_) => bounds(value, |text, at| moment(text, at, now)).map(Test::Time),
+        Kind::Time(_) => {
+            bounds(value, |text, at| moment(text, at, clock)).map(|bounds| Test::Time(settle(bounds, clock)))
+        }
     }
 }
 
@@ -131,24 +192,19 @@ fn number(name: &str, text: &str, at: usize, units: Units) -> Result<i64, Search
     read_number(written, units).map_or_else(|| fail(at, format!("`{name}` is {hint}")), Ok)
 }
 
-/// A day, an instant, or a distance back from now.
-fn moment(text: &str, at: usize, now: Timestamp) -> Result<Moment, SearchError> {
-    if let Some((unit, seconds)) = DISTANCES.iter().find(|(unit, _)| text.ends_with(*unit)) {
-        let number = text.strip_suffix(*unit).and_then(|number| number.parse::<u32>().ok());
-        if let Some(number) = number {
-            let distance = i64::from(number).saturating_mul(*seconds).saturating_mul(1_000_000);
-            let micros = now.as_micros().saturating_sub(distance);
-            return Ok(Moment::Instant(Timestamp::from_micros(micros)));
-        }
-    }
-    let Ok(time) = text.parse::<Timestamp>() else {
+/// A point or a stretch of time.
+fn moment(text: &str, at: usize, clock: &Clock) -> Result<Moment, SearchError> {
+    let Some(moment) = when::read(text, clock.now, &clock.zone) else {
+        let hint = when::suggest(text).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
         return fail(
             at,
-            "a time is 2026-03-01, 2026-03-01T14:30:00Z, or a distance back from now: 30m, 12h, 7d, 2w, 1y",
+            format!(
+                "{hint}a time is 2026-03-01, 2026-03, 2026-03-01T14:30:00Z, so long ago (30m, 12h, 7d, 2w, 1y), or a word \
+                 such as today, yesterday, last-tuesday, this-week, last-month"
+            ),
         );
     };
-    let is_day = text.len() == "2026-03-01".len() && time.to_string().starts_with(text);
-    Ok(if is_day { Moment::Day(time) } else { Moment::Instant(time) })
+    Ok(moment)
 }
 
 /// What a sign makes of a value.

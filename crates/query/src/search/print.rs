@@ -2,12 +2,18 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::search::fields::{HAS, Kind};
+use greffier_event::Timestamp;
+
+use crate::search::fields::{CONTENT, HAS, Kind, ZONE};
 use crate::search::value::{Bounds, COUNT, Moment, Pattern, write_number};
 use crate::search::{Search, Term, Test, What};
 
 impl Display for Search {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.zone.is_utc() {
+            write!(f, "{ZONE}:{}", self.zone)?;
+            f.write_str(if self.terms.is_empty() { "" } else { " " })?;
+        }
         separated(f, " ", &self.terms, Display::fmt)
     }
 }
@@ -19,6 +25,10 @@ impl Display for Term {
         }
         match &self.what {
             What::Text(pattern) => write_pattern(f, pattern, true),
+            What::Content(patterns) => {
+                write!(f, "{CONTENT}:")?;
+                separated(f, ",", patterns, |pattern, f| write_pattern(f, pattern, false))
+            }
             What::Has(fields) => {
                 write!(f, "{HAS}:")?;
                 separated(f, ",", fields, |field, f| f.write_str(field.name))
@@ -66,10 +76,8 @@ fn write_pattern(f: &mut Formatter<'_>, pattern: &Pattern, is_free: bool) -> fmt
 }
 
 fn write_moment(moment: &Moment) -> String {
-    match moment {
-        Moment::Day(time) => time.to_string().chars().take("2026-03-01".len()).collect(),
-        Moment::Instant(time) => time.to_string(),
-    }
+    let time = Timestamp::from_micros(moment.first()).to_string();
+    if moment.is_utc_day() { time.chars().take("2026-03-01".len()).collect() } else { time }
 }
 
 fn write_bounds<T>(f: &mut Formatter<'_>, bounds: &Bounds<T>, text: impl Fn(&T) -> String) -> fmt::Result {

@@ -31,6 +31,13 @@ fn reads() {
     insta::assert_snapshot!(check("duration:>2s duration:1.5s duration:<0.5m duration:90m"), @"duration:>2s duration:1500ms duration:<30s duration:90m");
     insta::assert_snapshot!(check("since:7d until:2026-03-01 recorded:2026-03-01T14:30:00+02:00"), @"time:>=2026-03-01T00:00:00.000000Z time:<=2026-03-01 recorded:2026-03-01T12:30:00.000000Z");
     insta::assert_snapshot!(check("time:2026-03-01..2026-03-07 time:>2026-03-01 time:<30m"), @"time:2026-03-01..2026-03-07 time:>2026-03-01 time:<2026-03-07T23:30:00.000000Z");
+    insta::assert_snapshot!(check("on:yesterday on:last-tuesday before:2026-03-01 after:last-month"), @"time:2026-03-07 time:2026-03-03 time:<2026-03-01 time:>2026-02-28T23:59:59.999999Z");
+    insta::assert_snapshot!(check("on:2026-03 on:2026-Q1 since:this-week until:2026"), @"time:2026-03-01T00:00:00.000000Z..2026-03-31T23:59:59.999999Z time:2026-01-01T00:00:00.000000Z..2026-03-31T23:59:59.999999Z time:>=2026-03-02T00:00:00.000000Z time:<=2026-12-31T23:59:59.999999Z");
+    insta::assert_snapshot!(check(
+        "tz:europe/brussels on:yesterday time:2026-03-01..2026-03-02 since:2026-03-01T12:00"
+    ), @"tz:Europe/Brussels time:2026-03-06T23:00:00.000000Z..2026-03-07T22:59:59.999999Z time:2026-02-28T23:00:00.000000Z..2026-03-02T22:59:59.999999Z time:>=2026-03-01T11:00:00.000000Z");
+    insta::assert_snapshot!(check("since:7d tz:+05:30"), @"tz:+05:30 time:>=2026-03-01T00:00:00.000000Z");
+    insta::assert_snapshot!(check("content:\"Card Number\",iban* -content:test"), @r#"content:"card number",iban* -content:test"#);
     insta::assert_snapshot!(check("verified:true pii:false pii:US_SSN"), @"verified:true pii:false pii:US_SSN");
 }
 
@@ -62,8 +69,15 @@ fn says_what_is_wrong_and_where() {
     insta::assert_snapshot!(check("index:1..x"), @"9: `index` is a whole number");
     insta::assert_snapshot!(check("index:.."), @"6: a range has an end: 10..20, 10.. or ..20");
     insta::assert_snapshot!(check("index:99999999999999999999"), @"6: `index` is a whole number");
-    insta::assert_snapshot!(check("since:yesterday"), @"6: a time is 2026-03-01, 2026-03-01T14:30:00Z, or a distance back from now: 30m, 12h, 7d, 2w, 1y");
-    insta::assert_snapshot!(check("since:7"), @"6: a time is 2026-03-01, 2026-03-01T14:30:00Z, or a distance back from now: 30m, 12h, 7d, 2w, 1y");
+    insta::assert_snapshot!(check("since:yesteday"), @"6: did you mean `yesterday`? a time is 2026-03-01, 2026-03, 2026-03-01T14:30:00Z, so long ago (30m, 12h, 7d, 2w, 1y), or a word such as today, yesterday, last-tuesday, this-week, last-month");
+    insta::assert_snapshot!(check("since:7"), @"6: a time is 2026-03-01, 2026-03, 2026-03-01T14:30:00Z, so long ago (30m, 12h, 7d, 2w, 1y), or a word such as today, yesterday, last-tuesday, this-week, last-month");
+    insta::assert_snapshot!(check("on:7d"), @"3: `on` is a day or longer, as in on:yesterday, on:2026-03-01 or on:2026-03");
+    insta::assert_snapshot!(check("on:2026-03-01T14:30"), @"3: `on` is a day or longer, as in on:yesterday, on:2026-03-01 or on:2026-03");
+    insta::assert_snapshot!(check("tz:Europe/Brussel on:today"), @"3: there is no time zone `Europe/Brussel`: it is UTC, +01:00, or as in Europe/Brussels");
+    insta::assert_snapshot!(check("tz:UTC tz:UTC"), @"7: a search has one time zone");
+    insta::assert_snapshot!(check("-tz:UTC"), @"0: a search has one time zone, as in tz:Europe/Brussels");
+    insta::assert_snapshot!(check("content:a"), @"8: contents are searched for 2 characters at least");
+    insta::assert_snapshot!(check("bfore:today"), @"0: there is no field `bfore`, did you mean `before`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("has:errors"), @"4: there is no field `errors`, did you mean `error`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check(&"a ".repeat(65)), @"128: a search has 64 terms at most");
     insta::assert_snapshot!(check(&"a".repeat(5_000)), @"4096: a search has 4096 bytes at most");
@@ -80,6 +94,8 @@ fn becomes_a_predicate() {
     insta::assert_snapshot!(lowered("cost:>0.05 cost:<1"), @"cost_micros > Int64(50000) AND cost_micros < Int64(1000000)");
     insta::assert_snapshot!(lowered("tokens:>5"), @"input_tokens IS NOT NULL AND output_tokens IS NOT NULL AND input_tokens + output_tokens > Int64(5) OR output_tokens IS NULL AND input_tokens > Int64(5) OR input_tokens IS NULL AND output_tokens > Int64(5)");
     insta::assert_snapshot!(lowered("time:2026-03-01 since:1h"), @r#"time >= TimestampMicrosecond(1772924400000000, Some("UTC")) AND time >= TimestampMicrosecond(1772323200000000, Some("UTC")) AND time <= TimestampMicrosecond(1772409599999999, Some("UTC"))"#);
+    insta::assert_snapshot!(lowered("content:iban"), @"empty(part_names) IS FALSE");
+    insta::assert_snapshot!(lowered("-content:iban"), @"everything");
     insta::assert_snapshot!(lowered("has:user,role has:pii"), @"(user_sub IS NOT NULL OR empty(user_roles) IS FALSE) AND pii_detected = Boolean(true)");
     insta::assert_snapshot!(lowered("verified:false pii:true,EMAIL"), @r#"(user_verified = Boolean(false) OR user_verified IS NULL AND agent_verified = Boolean(false)) AND (pii_detected = Boolean(true) OR array_has(redaction_types, Utf8("EMAIL")))"#);
     let anywhere = lowered("x");
@@ -109,6 +125,14 @@ fn searchlike() -> impl Strategy<Value = String> {
         "cost",
         "time",
         "since",
+        "on",
+        "before",
+        "yesterday",
+        "last-week",
+        "2026-02",
+        "tz",
+        "+02:00",
+        "content",
         "has",
         "pii",
         "type",
@@ -158,6 +182,11 @@ pub(crate) const TERMS: &[&str] = &[
     "user:a*",
     "user:*b",
     "user:a_*",
+    "tier:interactive",
+    "redactions:>0",
+    "attempts:1",
+    "input_tokens:>500",
+    "output_tokens:<=100",
     "agent:billing",
     "agent:*illing,crm-assistant",
     "session:\"session 3\"",
@@ -218,6 +247,12 @@ pub(crate) const TERMS: &[&str] = &[
     "since:3d",
     "until:2026-03-02",
     "until:5d",
+    "on:2026-03-03",
+    "on:yesterday",
+    "on:last-tuesday",
+    "before:2026-03-02",
+    "after:3d",
+    "before:this-week",
     "recorded:<2026-03-04",
     "index:10..20",
     "index:250..",

@@ -64,6 +64,23 @@ impl Pattern {
         }
         text.ends_with(last.as_str())
     }
+
+    /// Whether it occurs somewhere in a text, both in lower case.
+    pub(crate) fn occurs_in(&self, text: &str) -> bool {
+        let mut rest = text;
+        self.pieces.iter().all(|piece| match rest.split_once(piece.as_str()) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// The same in lower case.
+    pub(crate) fn lowercase(&self) -> Pattern {
+        Pattern { pieces: self.pieces.iter().map(|piece| piece.to_lowercase()).collect() }
+    }
 }
 
 /// What a value is compared with.
@@ -84,30 +101,42 @@ impl<T> Bounds<T> {
     }
 }
 
-/// A point in time, as exact as it was written.
+/// A point or a stretch of time, as exact as it was written: its first and its last microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// A whole day in UTC, by its first instant.
-    Day(Timestamp),
-    Instant(Timestamp),
+pub(crate) struct Moment {
+    first: i64,
+    last: i64,
 }
 
 const DAY: i64 = 86_400_000_000;
 
 impl Moment {
+    pub(crate) fn new(first: i64, last: i64) -> Moment {
+        Moment { first, last }
+    }
+
+    pub(crate) fn instant(time: Timestamp) -> Moment {
+        Moment::new(time.as_micros(), time.as_micros())
+    }
+
     /// Its first microsecond.
     pub(crate) fn first(self) -> i64 {
-        match self {
-            Moment::Day(time) | Moment::Instant(time) => time.as_micros(),
-        }
+        self.first
     }
 
     /// Its last microsecond.
     pub(crate) fn last(self) -> i64 {
-        match self {
-            Moment::Day(time) => time.as_micros().saturating_add(DAY - 1),
-            Moment::Instant(time) => time.as_micros(),
-        }
+        self.last
+    }
+
+    /// Whether it is one microsecond.
+    pub(crate) fn is_instant(self) -> bool {
+        self.first == self.last
+    }
+
+    /// Whether it is a whole day in UTC, which a date says.
+    pub(crate) fn is_utc_day(self) -> bool {
+        self.first.rem_euclid(DAY) == 0 && self.last - self.first == DAY - 1
     }
 }
 
@@ -115,13 +144,38 @@ impl Bounds<Moment> {
     /// As bounds of microseconds.
     pub(crate) fn micros(self) -> Bounds<i64> {
         match self {
-            Bounds::Equal(moment) if moment.first() == moment.last() => Bounds::Equal(moment.first()),
-            Bounds::Equal(moment) => Bounds::Between(moment.first(), moment.last()),
+            Bounds::Equal(moment) if moment.is_instant() => Bounds::Equal(moment.first),
+            Bounds::Equal(moment) => Bounds::Between(moment.first, moment.last),
             Bounds::Greater(moment) => Bounds::Greater(moment.last()),
-            Bounds::AtLeast(moment) => Bounds::AtLeast(moment.first()),
-            Bounds::Less(moment) => Bounds::Less(moment.first()),
+            Bounds::AtLeast(moment) => Bounds::AtLeast(moment.first),
+            Bounds::Less(moment) => Bounds::Less(moment.first),
             Bounds::AtMost(moment) => Bounds::AtMost(moment.last()),
-            Bounds::Between(from, to) => Bounds::Between(from.first(), to.last()),
+            Bounds::Between(from, to) => Bounds::Between(from.first, to.last),
+        }
+    }
+
+    /// The same between instants: what a zone or a word made of them stands in the text no more.
+    pub(crate) fn settled(self) -> Bounds<Moment> {
+        let instant = |micros| Moment::new(micros, micros);
+        match self.micros() {
+            Bounds::Equal(is) => Bounds::Equal(instant(is)),
+            Bounds::Greater(than) => Bounds::Greater(instant(than)),
+            Bounds::AtLeast(least) => Bounds::AtLeast(instant(least)),
+            Bounds::Less(than) => Bounds::Less(instant(than)),
+            Bounds::AtMost(most) => Bounds::AtMost(instant(most)),
+            Bounds::Between(from, to) => Bounds::Between(instant(from), instant(to)),
+        }
+    }
+
+    /// Whether each of its moments passes.
+    pub(crate) fn all(self, passes: impl Fn(Moment) -> bool) -> bool {
+        match self {
+            Bounds::Equal(moment)
+            | Bounds::Greater(moment)
+            | Bounds::AtLeast(moment)
+            | Bounds::Less(moment)
+            | Bounds::AtMost(moment) => passes(moment),
+            Bounds::Between(from, to) => passes(from) && passes(to),
         }
     }
 }

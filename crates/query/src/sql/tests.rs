@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Limits;
 use crate::testing::{SHAPES, Shape, view};
 
 /// The rows of a statement, or the error's code.

@@ -95,6 +95,7 @@ impl OwnLedger {
             now: when::now(),
             request_id: format!("import-{}", uuid::Uuid::now_v7()),
             stop: CancellationToken::new(),
+            gone: CancellationToken::new(),
         };
         let answer = self.api.answer(visit).await.into_body().collect().await?.to_bytes();
         let answer: Value = serde_json::from_slice(&answer)?;
