@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(described, served);
         assert_eq!(described.len(), ROUTES.len(), "no two rows for one method and path");
         let search = &document["paths"]["/api/v1/events"]["get"];
-        assert_eq!(search["parameters"].as_array().unwrap().len(), 6);
+        assert_eq!(search["parameters"].as_array().unwrap().len(), 7);
         assert_eq!(search["x-greffier-action"], "read_trail");
         let tile = &document["paths"]["/trails/{tenant}/tile/{tile}"]["get"];
         assert_eq!(tile["parameters"][1]["name"], "tile");
