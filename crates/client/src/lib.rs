@@ -58,6 +58,7 @@ pub use file::{FileBackend, FileOptions};
 pub use filter::Filter;
 pub use greffier_event::{
     ActionKind, Effect, EventId, EventType, InvalidEvent, OutcomeStatus, Tenant, Timestamp, Trace, Usage,
+    redact_keys,
 };
 #[cfg(feature = "http")]
 pub use guard::{Ask, Guard, GuardError, Permit, Released};

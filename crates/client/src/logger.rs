@@ -221,6 +221,23 @@ impl AuditLogger {
         taken
     }
 
+    /// [`log`](AuditLogger::log) for who must not wait for room: where there is none the event comes back at once, with
+    /// [`Why::Full`], and is not counted as refused. A spool's disk and a backend that is written through are waited
+    /// for all the same.
+    ///
+    /// # Errors
+    /// As [`log`](AuditLogger::log).
+    pub fn try_log(&self, event: AuditEvent) -> Result<(), NotLogged> {
+        match &self.0.0.way {
+            Way::Memory(backlog, _) => backlog.push(event, Duration::ZERO).inspect_err(|error| {
+                if !matches!(error.why, Why::Full) {
+                    add(&self.0.0.counters.refused, 1);
+                }
+            }),
+            Way::Spool(_) | Way::Through(..) => self.log(event),
+        }
+    }
+
     /// Waits until all that was logged before is with the backend, and durable there.
     ///
     /// # Errors
