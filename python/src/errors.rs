@@ -28,6 +28,7 @@ pub(crate) fn backend(error: BackendError) -> PyErr {
         BackendError::Unavailable(_) => python::Unavailable::new_err(said),
         BackendError::NotDurable(_) => python::NotDurable::new_err(said),
         BackendError::Query(_) => python::QueryFailed::new_err(said),
+        BackendError::Settings(_) => PyValueError::new_err(said),
     }
 }
 
