@@ -79,7 +79,7 @@ def test_a_server_that_is_not_there():
     backend = RemoteAuditBackend("http://127.0.0.1:9", token="t", timeout=1.0)
     with pytest.raises(Unavailable):
         backend.write(AuditEvent())
-    with pytest.raises(QueryFailed, match="cannot be asked for `parameters`"):
+    with pytest.raises(Unavailable):
         backend.query({"parameters": {}})
     with pytest.raises(NoDecision):
         Guard("http://127.0.0.1:9", timeout=1.0).ask("crm:pay")

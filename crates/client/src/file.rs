@@ -114,13 +114,13 @@ impl Open {
         }
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
         let metadata = file.metadata()?;
-        let mut torn = false;
-        if metadata.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            torn = last != *b"\n";
+        // Another process may be in the middle of a line.
+        let locked = file.lock_shared().is_ok();
+        let torn = is_torn(&mut file);
+        if locked {
+            file.unlock()?;
         }
+        let torn = torn?;
         let born = metadata.created().or_else(|_| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
         Ok(Open {
             file,
@@ -134,8 +134,18 @@ impl Open {
         })
     }
 
-    /// Writes the buffer whole, or leaves the file as it was as far as that can be done.
+    /// Writes the buffer whole, or leaves the file as it was as far as that can be done. Who opens the file meanwhile
+    /// waits, where the file system has locks, so that it does not take half a line for a torn one.
     fn write(&mut self) -> io::Result<()> {
+        let locked = self.file.lock().is_ok();
+        let written = self.write_all();
+        if locked {
+            self.file.unlock()?;
+        }
+        written
+    }
+
+    fn write_all(&mut self) -> io::Result<()> {
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
             match self.file.write(rest) {
@@ -181,6 +191,17 @@ impl Open {
             _ => true,
         }
     }
+}
+
+/// Whether a file has an end that is no line's end.
+fn is_torn(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 #[cfg(unix)]

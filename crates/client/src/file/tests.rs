@@ -130,3 +130,30 @@ proptest! {
         prop_assert_eq!(actions(&backend, &Filter::new().agent("agent-001")), ["after"]);
     }
 }
+
+/// Half of another process's line is no torn one: who opens the file waits for the rest.
+#[test]
+fn a_line_that_is_being_written_is_not_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let line = format!("{}\n", named("theirs").to_flat());
+    let (half, rest) = line.split_at(line.len() / 2);
+    let mut other = File::create(&path).unwrap();
+    other.lock().unwrap();
+    other.write_all(half.as_bytes()).unwrap();
+    std::thread::scope(|scope| {
+        let (told, hear) = std::sync::mpsc::channel();
+        let path = &path;
+        scope.spawn(move || {
+            let backend = FileBackend::open(path).unwrap();
+            let _ = told.send(());
+            backend.write(&[named("ours")]).unwrap();
+        });
+        assert!(hear.recv_timeout(Duration::from_millis(200)).is_err(), "it did not wait");
+        other.write_all(rest.as_bytes()).unwrap();
+        other.unlock().unwrap();
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().filter(|line| line.is_empty()).count(), 0, "{text}");
+    assert_eq!(actions(&FileBackend::open(&path).unwrap(), &Filter::new()), ["theirs", "ours"]);
+}
