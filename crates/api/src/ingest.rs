@@ -18,8 +18,7 @@ mod upload;
 
 use bytes::Bytes;
 use greffier_event::{
-    Draft, EventId, EventType, Form, InvalidEvent, OutcomeStatus, Principal, Reading, Tenant, Timestamp,
-    Trust,
+    Claim, Draft, EventId, EventType, InvalidEvent, OutcomeStatus, Principal, Tenant, Timestamp,
 };
 use greffier_ledger::{AppendError, Level, NoWitnesses, Submission};
 use greffier_merkle::hash;
@@ -320,11 +319,9 @@ impl Producer<'_> {
         let keys = self.api.appender.keys();
         let referenced = subjects::referenced(text, self.tenant, keys);
         let text = referenced.as_deref().unwrap_or(text);
-        let reading =
-            Reading { tenant: self.tenant, id: self.id(text), channel: self.channel, trust: Trust::Outside };
-        let (form, draft) = Form::read_any(text, &reading)?;
+        let Claim { form, draft, said } = Claim::read(text, self.tenant, self.channel, || self.id(text))?;
         // What the producer said, its own id with it, before anything of ours.
-        let digest = digest(&draft)?;
+        let digest = hash::sha256(said.as_bytes());
         let draft = match other {
             Some(id) => form.renamed(draft, id)?,
             None => draft,
@@ -334,7 +331,7 @@ impl Producer<'_> {
 
     /// Screens and stamps what was read, whatever form it came in.
     pub(crate) fn take(&self, draft: Draft) -> Result<(EventId, Submission), InvalidEvent> {
-        let digest = digest(&draft)?;
+        let digest = hash::sha256(Claim::said(&draft)?.as_bytes());
         Ok((draft.event.id, self.finished(draft, digest, &mut Clean::default())))
     }
 
@@ -369,15 +366,6 @@ impl Producer<'_> {
             source.oauth_client = self.submitter.client_id.as_deref().map(|client| self.api.short(client));
         }
     }
-}
-
-/// What the producer said, whatever way it came.
-fn digest(draft: &Draft) -> Result<greffier_merkle::Hash, InvalidEvent> {
-    let mut event = draft.event.clone();
-    if let Some(source) = &mut event.source {
-        source.channel.clear();
-    }
-    Ok(hash::sha256(Form::Native.write(&event, &draft.parts)?.as_bytes()))
 }
 
 fn invalid(line: usize, error: &InvalidEvent) -> LineError {
