@@ -16,16 +16,17 @@ mod subjects;
 mod taking;
 mod upload;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use greffier_event::{
-    Draft, EventId, EventType, Form, InvalidEvent, OutcomeStatus, Principal, Reading, Tenant, Timestamp,
-    Trust,
+    Claim, Draft, EventId, EventType, InvalidEvent, OutcomeStatus, Principal, Tenant, Timestamp,
 };
 use greffier_ledger::{AppendError, Level, NoWitnesses, Submission};
-use greffier_merkle::hash;
+use greffier_merkle::{Hash, Receipt, hash};
 use greffier_policy::AdminAction;
 use http::{Response, StatusCode, header};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokio::time::Instant;
 
 use self::lines::Line;
@@ -38,7 +39,7 @@ use crate::admit::{Admitted, Wish, outcome};
 use crate::api::{Api, Request};
 use crate::level;
 use crate::refuse::{Refused, Unreadable};
-use crate::respond::{self, Place};
+use crate::respond;
 use crate::visit::{Body, Visit, event_id};
 
 /// Where events are taken.
@@ -50,7 +51,7 @@ const MAX_STREAMED: usize = 100_000;
 /// How events may reach this route.
 const CHANNELS: [&str; 2] = ["sdk", "import"];
 
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Answer {
     receipts: Vec<Taken>,
     errors: Vec<LineError>,
@@ -60,25 +61,64 @@ struct Answer {
 }
 
 /// A line that is on record.
-#[derive(Serialize)]
 struct Taken {
     line: usize,
     id: EventId,
     /// The id that the event came with, where an event of another producer has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<EventId>,
-    tenant: Tenant,
-    #[serde(flatten)]
-    place: Place,
+    receipt: Receipt,
     /// Whether it was on record already.
     repeated: bool,
     /// What the receipt is worth, where more than durable was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<&'static str>,
 }
 
+impl Serialize for Taken {
+    /// Written at once: an answer has thousands of them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Taken { line, id, given, receipt, repeated, level } = self;
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("line", line)?;
+        fields.serialize_entry("id", id)?;
+        if let Some(given) = given {
+            fields.serialize_entry("given", given)?;
+        }
+        fields.serialize_entry("tenant", &receipt.trail)?;
+        fields.serialize_entry("index", &receipt.index)?;
+        fields.serialize_entry("leaf", &Leaf(&receipt.leaf_hash))?;
+        fields.serialize_entry("receipt", &OneLine(receipt))?;
+        fields.serialize_entry("repeated", repeated)?;
+        if let Some(level) = level {
+            fields.serialize_entry("level", level)?;
+        }
+        fields.end()
+    }
+}
+
+/// A leaf hash in base64, as in proofs.
+struct Leaf<'a>(&'a Hash);
+
+impl Serialize for Leaf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = [0; 44];
+        let len = BASE64_STANDARD.encode_slice(self.0, &mut text).unwrap_or_default();
+        serializer.serialize_str(
+            text.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default(),
+        )
+    }
+}
+
+/// A receipt as `greffier verify --receipt` takes it.
+struct OneLine<'a>(&'a Receipt);
+
+impl Serialize for OneLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
 /// A line that is not, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct LineError {
     line: usize,
     pub(crate) code: &'static str,
@@ -285,13 +325,13 @@ async fn say_levels(
     let heads = api.appender.heads();
     let required = heads.requires_witnesses(trail).then_some(Level::Witnessed);
     let (Some(level), Some(last)) =
-        (asked.or(required), receipts.iter().map(|taken| taken.place.index).max())
+        (asked.or(required), receipts.iter().map(|taken| taken.receipt.index).max())
     else {
         return Ok(());
     };
     api.reach(trail, last, level, &request.visit.stop).await?;
     for taken in receipts {
-        taken.level = Some(heads.level(trail, taken.place.index).name());
+        taken.level = Some(heads.level(trail, taken.receipt.index).name());
     }
     Ok(())
 }
@@ -327,11 +367,9 @@ impl Producer<'_> {
         let keys = self.api.appender.keys();
         let referenced = subjects::referenced(text, self.tenant, keys);
         let text = referenced.as_deref().unwrap_or(text);
-        let reading =
-            Reading { tenant: self.tenant, id: self.id(text), channel: self.channel, trust: Trust::Outside };
-        let (form, draft) = Form::read_any(text, &reading)?;
+        let Claim { form, draft, said } = Claim::read(text, self.tenant, self.channel, || self.id(text))?;
         // What the producer said, its own id with it, before anything of ours.
-        let digest = digest(&draft)?;
+        let digest = hash::sha256(said.as_bytes());
         let draft = match other {
             Some(id) => form.renamed(draft, id)?,
             None => draft,
@@ -341,7 +379,7 @@ impl Producer<'_> {
 
     /// Screens and stamps what was read, whatever form it came in.
     pub(crate) fn take(&self, draft: Draft) -> Result<(EventId, Submission), InvalidEvent> {
-        let digest = digest(&draft)?;
+        let digest = hash::sha256(Claim::said(&draft)?.as_bytes());
         Ok((draft.event.id, self.finished(draft, digest, &mut Clean::default())))
     }
 
@@ -376,15 +414,6 @@ impl Producer<'_> {
             source.oauth_client = self.submitter.client_id.as_deref().map(|client| self.api.short(client));
         }
     }
-}
-
-/// What the producer said, whatever way it came.
-fn digest(draft: &Draft) -> Result<greffier_merkle::Hash, InvalidEvent> {
-    let mut event = draft.event.clone();
-    if let Some(source) = &mut event.source {
-        source.channel.clear();
-    }
-    Ok(hash::sha256(Form::Native.write(&event, &draft.parts)?.as_bytes()))
 }
 
 fn invalid(line: usize, error: &InvalidEvent) -> LineError {

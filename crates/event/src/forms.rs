@@ -39,6 +39,51 @@ pub enum Trust {
     Own,
 }
 
+/// What a producer says: a document that was read, and what tells whether it says the same again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The form of the document.
+    pub form: Form,
+    /// What was read.
+    pub draft: Draft,
+    /// The event as the producer gave it, in native form without its channel: the same for the same claim, whichever way
+    /// it comes. It holds the contents, so it is for digests only.
+    pub said: String,
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim").field("form", &self.form).field("draft", &self.draft).finish_non_exhaustive()
+    }
+}
+
+impl Claim {
+    /// Reads one document from outside, of whichever form it is. `id` makes the id of a document that has none.
+    pub fn read(
+        text: &str,
+        tenant: &Tenant,
+        channel: &str,
+        id: impl FnOnce() -> EventId,
+    ) -> Result<Claim, InvalidEvent> {
+        if let Some((draft, said)) = native::claim(text, tenant, channel) {
+            return Ok(Claim { form: Form::Native, draft, said });
+        }
+        let reading = Reading { tenant, id: id(), channel, trust: Trust::Outside };
+        let (form, draft) = Form::read_any(text, &reading)?;
+        let said = Claim::said(&draft)?;
+        Ok(Claim { form, draft, said })
+    }
+
+    /// What a draft says that was read before anything was added to it.
+    pub fn said(draft: &Draft) -> Result<String, InvalidEvent> {
+        let mut event = draft.event.clone();
+        if let Some(source) = &mut event.source {
+            source.channel.clear();
+        }
+        Form::Native.write(&event, &draft.parts)
+    }
+}
+
 /// What a reading needs to know that the document does not say.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {

@@ -24,7 +24,7 @@ pub use event::{
     Action, ActionKind, Actor, Agent, Attempt, ContentSafety, Draft, Effect, Event, Outcome, OutcomeStatus,
     Part, PartRef, PolicyRecord, Redaction, RedactionAction, Resource, Source, Stage, Trace, Usage, User,
 };
-pub use forms::{Form, Reading, Trust};
+pub use forms::{Claim, Form, Reading, Trust};
 pub use ids::{EventId, Tenant};
 pub use invalid::InvalidEvent;
 pub use kind::EventType;

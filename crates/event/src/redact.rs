@@ -16,13 +16,16 @@
 //! or a list of such objects, in which nothing but a `modality` is a text.
 
 mod glance;
+mod straight;
 
 use serde_json::Value;
 
 pub use glance::may_hold_secrets;
+pub(crate) use straight::redact_into;
 
 use crate::InvalidEvent;
 use crate::json::Json;
+use crate::limits::DOCUMENT_DEPTH;
 
 /// What stands where a redacted value stood.
 pub const REDACTED: &str = "[REDACTED]";
@@ -123,6 +126,10 @@ pub fn is_redacted(key: &str, value: &Value) -> bool {
 /// [`redact_keys`] on JSON text: order, number texts and everything that is not redacted stay as they are; white
 /// space goes. Returns the text and how many values gave way.
 pub fn redact_keys_text(text: &str) -> Result<(String, u64), InvalidEvent> {
+    let mut out = String::with_capacity(text.len());
+    if let Some(count) = redact_into(&mut out, text, DOCUMENT_DEPTH) {
+        return Ok((out, count));
+    }
     let mut json = Json::parse(text)?;
     let count = redact_json(&mut json);
     Ok((json.to_string(), count))

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z, from the year 0000 up to 9999-12-30T22:00:00Z: the
 /// last that every offset can still write with four digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// A text that is not an RFC 3339 time between the years 0000 and 9999.
@@ -74,12 +74,65 @@ impl From<Timestamp> for String {
     }
 }
 
+/// A time as it is written: 2026-03-06T14:32:07.891000Z.
+struct Written([u8; 27]);
+
+impl Written {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Timestamp {
+    /// The text, which takes no memory: an entry has two of them, and is written more than once.
+    fn written(self) -> Option<Written> {
+        let instant = jiff::Timestamp::from_microsecond(self.0).ok()?;
+        let civil = jiff::tz::Offset::UTC.to_datetime(instant);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |end: usize, digits: usize, number: i32| {
+            let mut left = number.unsigned_abs();
+            for place in text.get_mut(end - digits..end).into_iter().flatten().rev() {
+                *place = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        };
+        put(4, 4, civil.year().into());
+        put(7, 2, civil.month().into());
+        put(10, 2, civil.day().into());
+        put(13, 2, civil.hour().into());
+        put(16, 2, civil.minute().into());
+        put(19, 2, civil.second().into());
+        put(26, 6, civil.subsec_nanosecond() / 1_000);
+        Some(Written(text))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(instant) => write!(f, "{instant:.6}"),
-            Err(_) => Err(fmt::Error),
+        f.write_str(self.written().ok_or(fmt::Error)?.as_str())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.written().ok_or_else(|| serde::ser::Error::custom(InvalidTimestamp))?;
+        serializer.serialize_str(text.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Timestamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
         }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -112,6 +165,10 @@ mod tests {
             let time = Timestamp::from_micros(micros);
             let text = time.to_string();
             prop_assert_eq!(text.len(), 27);
+            // As the library writes it that reads it.
+            prop_assert_eq!(&text, &format!("{:.6}", jiff::Timestamp::from_microsecond(time.as_micros()).unwrap()));
+            prop_assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{text}\""));
+            prop_assert_eq!(serde_json::from_str::<Timestamp>(&format!("\"{text}\"")).ok(), Some(time));
             prop_assert_eq!(text.parse(), Ok(time));
         }
     }

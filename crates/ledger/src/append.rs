@@ -243,7 +243,7 @@ impl Appender {
     async fn holder(&self, event: &Event) -> Result<Holder, AppendError> {
         let name = Holder::name(&self.keys, event);
         if let Some(key) = self.keys.holder_key(&name) {
-            return Ok(Holder { name, key });
+            return Holder::new(name, key);
         }
         let keys = Arc::clone(&self.keys);
         let made = tokio::task::spawn_blocking(move || Holder::ensure(&keys, name));

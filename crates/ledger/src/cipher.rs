@@ -1,7 +1,7 @@
 //! AES-256-GCM and randomness, behind one file.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A 32-byte secret that is wiped when dropped and never printed.
 #[derive(Clone)]
@@ -49,17 +49,14 @@ impl Secret {
         self.open(&[0; NONCE_BYTES], aad, sealed)
     }
 
-    /// Wraps another secret under this one: random nonce, then ciphertext and tag. One key may wrap 2^32
-    /// secrets before nonces could repeat with a chance that matters.
+    /// This secret, ready to wrap others.
+    pub(crate) fn wrapping(&self) -> Result<Wrapping, CipherError> {
+        Ok(Wrapping(self.key()?))
+    }
+
+    /// Wraps another secret under this one ([`Wrapping::wrap`]).
     pub(crate) fn wrap(&self, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, CipherError> {
-        let mut wrapped = vec![0; NONCE_BYTES];
-        aws_lc_rs::rand::fill(&mut wrapped).map_err(|_| CipherError)?;
-        let mut sealed = Zeroizing::new(secret.bytes().to_vec());
-        self.key()?
-            .seal_in_place_append_tag(nonce(&wrapped)?, Aad::from(aad), &mut *sealed)
-            .map_err(|_| CipherError)?;
-        wrapped.extend_from_slice(&sealed);
-        Ok(wrapped)
+        self.wrapping()?.wrap(aad, secret)
     }
 
     /// Opens what [`Secret::wrap`] wrapped.
@@ -82,6 +79,31 @@ impl Secret {
 
     fn key(&self) -> Result<LessSafeKey, CipherError> {
         Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, self.bytes()).map_err(|_| CipherError)?))
+    }
+}
+
+/// A secret that wraps others, made ready once.
+pub(crate) struct Wrapping(LessSafeKey);
+
+impl Wrapping {
+    /// Wraps a secret: random nonce, then ciphertext and tag. One key may wrap 2^32 secrets before nonces could repeat
+    /// with a chance that matters.
+    pub(crate) fn wrap(&self, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, CipherError> {
+        let mut wrapped = Vec::with_capacity(NONCE_BYTES + 32 + 16);
+        wrapped.resize(NONCE_BYTES, 0);
+        aws_lc_rs::rand::fill(&mut wrapped).map_err(|_| CipherError)?;
+        let nonce = nonce(&wrapped)?;
+        wrapped.extend_from_slice(secret.bytes());
+        let place = wrapped.get_mut(NONCE_BYTES..).unwrap_or_default();
+        // In place: the secret stands nowhere else.
+        match self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), place) {
+            Ok(tag) => wrapped.extend_from_slice(tag.as_ref()),
+            Err(_) => {
+                wrapped.zeroize();
+                return Err(CipherError);
+            }
+        }
+        Ok(wrapped)
     }
 }
 

@@ -105,6 +105,30 @@ impl Ids {
         }
     }
 
+    /// [`Ids::look_up`] for many at once: the answers in their order.
+    pub(crate) fn look_up_all(
+        &self,
+        trail: &str,
+        ids: &[EventId],
+    ) -> Vec<Result<(Option<Known>, Seen), SealError>> {
+        let (seen, segments, hot) = {
+            let state = self.lock();
+            let Sealed { segments, seen } = state.sealed.get(trail).cloned().unwrap_or_default();
+            let known = state.hot.get(trail);
+            let hot: Vec<Option<Known>> =
+                ids.iter().map(|id| known.and_then(|known| known.get(id)).cloned()).collect();
+            (seen, segments, hot)
+        };
+        let filters: Result<Vec<_>, _> = segments.iter().map(|segment| self.filter(segment)).collect();
+        let answer = |(id, known): (&EventId, Option<Known>)| match (known, &filters) {
+            (Some(known), _) => Ok((Some(known), seen)),
+            (None, Ok(filters)) if !filters.iter().any(|filter| filter.may_contain(id)) => Ok((None, seen)),
+            // A filter says that it may be there, or cannot be read.
+            (None, _) => self.look_up(trail, *id),
+        };
+        ids.iter().zip(hot).map(answer).collect()
+    }
+
     fn look(&self, trail: &str, id: EventId) -> Result<(Option<Known>, Seen), SealError> {
         let (seen, segments) = {
             let state = self.lock();

@@ -7,9 +7,9 @@
 
 use greffier_event::{Event, EventId, Part, PartRef};
 use greffier_merkle::Hash;
-use greffier_merkle::hash::{self, hmac_sha256};
+use greffier_merkle::hash::{self, HmacKey, hmac_sha256};
 
-use crate::cipher::{CipherError, Secret};
+use crate::cipher::{CipherError, Secret, Wrapping};
 use crate::wal::frame::{MAX_PART_BYTES, SealedPart};
 
 const COMMITMENT: &[u8] = b"greffier/part/v1\0";
@@ -82,7 +82,7 @@ pub(crate) fn seal(
     event: &mut Event,
     parts: Vec<Part>,
     holder: &str,
-    holder_key: &Secret,
+    holder_key: &Wrapping,
 ) -> Result<Vec<SealedPart<'static>>, CipherError> {
     let mut sealed = Vec::with_capacity(parts.len());
     let mut commitments = Vec::with_capacity(parts.len());
@@ -129,9 +129,9 @@ pub(crate) fn open(
 
 /// The salt may be shown to an outsider, the encryption key never leaves: neither gives the other away.
 fn derive(key: &Secret) -> (Hash, Secret) {
-    let salt = hmac_sha256(key.bytes(), &[b"salt"]);
-    let encryption = Secret(zeroize::Zeroizing::new(hmac_sha256(key.bytes(), &[b"enc"])));
-    (salt, encryption)
+    let key = HmacKey::new(key.bytes());
+    let encryption = Secret(zeroize::Zeroizing::new(key.sign(&[b"enc"])));
+    (key.sign(&[b"salt"]), encryption)
 }
 
 fn aad(domain: &[u8], id: &EventId, name: &str) -> Vec<u8> {

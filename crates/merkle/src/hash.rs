@@ -79,11 +79,33 @@ impl std::fmt::Debug for Sha256 {
 
 /// HMAC-SHA256 over the concatenation of `chunks`. The caller frames the chunks' lengths where that matters.
 pub fn hmac_sha256(key: &[u8], chunks: &[&[u8]]) -> Hash {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-    for chunk in chunks {
-        context.update(chunk);
+    HmacKey::new(key).sign(chunks)
+}
+
+/// A key of HMAC-SHA256 that is made ready once, for who signs with it more than once.
+#[derive(Clone)]
+pub struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    /// Makes a key ready.
+    pub fn new(key: &[u8]) -> HmacKey {
+        HmacKey(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
-    to_hash(context.sign().as_ref())
+
+    /// [`hmac_sha256`] under this key.
+    pub fn sign(&self, chunks: &[&[u8]]) -> Hash {
+        let mut context = hmac::Context::with_key(&self.0);
+        for chunk in chunks {
+            context.update(chunk);
+        }
+        to_hash(context.sign().as_ref())
+    }
+}
+
+impl std::fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HmacKey")
+    }
 }
 
 /// The root over leaf hashes held in memory, by the definition: split at the largest power of two below the

@@ -13,6 +13,14 @@ const MAX_PRODUCERS: usize = 10_000;
 /// Gaps that an answer names.
 const MAX_GAPS: usize = 100;
 
+/// An event on record that its producer numbered.
+pub(super) struct Numbered {
+    pub(super) producer: String,
+    pub(super) number: u64,
+    /// It was on record before.
+    pub(super) repeated: bool,
+}
+
 /// Producers of all trails.
 #[derive(Default)]
 pub(crate) struct Sequences(Mutex<HashMap<(Tenant, String), Numbers>>);
@@ -32,18 +40,24 @@ pub(super) struct Told {
 }
 
 impl Sequences {
-    /// Takes note of an event on record. What was on record before has its number already.
-    pub(super) fn note(&self, trail: &Tenant, producer: &str, number: u64, again: bool) {
+    /// Takes note of events on record. What was on record before has its number already.
+    pub(super) fn note(&self, trail: &Tenant, events: &[Numbered]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (trail.clone(), producer.to_owned());
-        if known.len() >= MAX_PRODUCERS && !known.contains_key(&key) {
-            known.clear();
-        }
-        let numbers = known.entry(key).or_insert_with(|| Numbers::from(number));
-        if again {
-            numbers.add_again(number);
-        } else {
-            numbers.add(number);
+        // Mostly one producer's.
+        for run in events.chunk_by(|one, next| one.producer == next.producer) {
+            let Some(first) = run.first() else { continue };
+            let key = (trail.clone(), first.producer.clone());
+            if known.len() >= MAX_PRODUCERS && !known.contains_key(&key) {
+                known.clear();
+            }
+            let numbers = known.entry(key).or_insert_with(|| Numbers::from(first.number));
+            for event in run {
+                if event.repeated {
+                    numbers.add_again(event.number);
+                } else {
+                    numbers.add(event.number);
+                }
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use greffier_event::{Event, EventId};
 use greffier_ledger::{AppendError, Recorded, Submission};
 
+use super::sequence::Numbered;
 use super::{LineError, Reader, Taken, invalid, sequence, unrecorded};
-use crate::respond::Place;
 
 /// A line that can be submitted.
 pub(super) struct Readable {
@@ -102,23 +102,26 @@ impl Taking {
     async fn submit(&mut self, batch: Vec<(Mark, Submission)>) -> Vec<(Mark, u64)> {
         let (marks, batch): (Vec<Mark>, Vec<Submission>) = batch.into_iter().unzip();
         let results = self.reader.api.appender.submit(batch).await;
-        let mut conflicts = Vec::new();
+        let (mut conflicts, mut numbered) = (Vec::new(), Vec::new());
+        self.receipts.reserve(marks.len());
         for (mark, result) in marks.into_iter().zip(results) {
             match result {
                 Ok(Recorded { receipt, repeated }) => {
-                    if let (Some(producer), Some(number)) = (&mark.scope.producer, mark.sequence) {
-                        self.reader.api.sequences.note(&self.reader.trail, producer, number, repeated);
-                        if !self.producers.contains(producer) {
-                            self.producers.insert(producer.clone());
-                        }
-                    }
-                    let (tenant, place) = (self.reader.trail.clone(), Place::from(&receipt));
-                    let Mark { line, id, given, .. } = mark;
-                    self.receipts.push(Taken { line, id, given, tenant, place, repeated, level: None });
+                    let Mark { line, id, given, scope, sequence, .. } = mark;
+                    numbered.extend(scope.producer.zip(sequence).map(|(producer, number)| Numbered {
+                        producer,
+                        number,
+                        repeated,
+                    }));
+                    self.receipts.push(Taken { line, id, given, receipt, repeated, level: None });
                 }
                 Err(AppendError::Conflict { index }) => conflicts.push((mark, index)),
                 Err(error) => self.errors.push(unrecorded(mark.line, &error)),
             }
+        }
+        self.reader.api.sequences.note(&self.reader.trail, &numbered);
+        for run in numbered.chunk_by(|one, next| one.producer == next.producer) {
+            self.producers.extend(run.first().map(|one| one.producer.clone()));
         }
         conflicts
     }

@@ -18,7 +18,7 @@ use crate::{EventId, InvalidEvent, Part};
 pub(super) const GIVEN_KEY: &str = "greffier.given";
 
 /// The part that holds metadata.
-const METADATA: &str = "metadata";
+pub(super) const METADATA: &str = "metadata";
 
 /// What turns a rendering into the document it came from.
 #[derive(Default)]
@@ -271,10 +271,10 @@ fn parent<'a>(json: &'a mut Json, pointer: &str) -> Option<(&'a mut Json, String
     Some((find(json, above)?, name))
 }
 
-/// Names that occur twice in a list of parts would make the document ambiguous.
-pub(super) fn distinct(parts: &[Part]) -> Result<(), InvalidEvent> {
+/// Names of parts that occur twice in a list of them would make the document ambiguous.
+pub(super) fn distinct<'a>(mut parts: impl Iterator<Item = &'a str>) -> Result<(), InvalidEvent> {
     let mut names = HashSet::new();
-    match parts.iter().position(|part| !names.insert(part.name.as_str())) {
+    match parts.position(|name| !names.insert(name)) {
         Some(index) => {
             Err(InvalidEvent::new(format!("parts.{index}.name"), "must not name two parts of one event"))
         }

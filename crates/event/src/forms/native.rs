@@ -4,6 +4,9 @@
 //! or `base64`. A part that is withheld keeps its `bytes` and has no content. The fields themselves have one
 //! codec, that of the types.
 
+mod straight;
+mod strict;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -14,12 +17,18 @@ use crate::invalid::at;
 use crate::json::Json;
 use crate::redact::{redact_json, redact_member};
 use crate::validate::part_labels;
-use crate::{Draft, Event, InvalidEvent, Part, decimal, limits};
+use crate::{Draft, Event, InvalidEvent, Part, Tenant, decimal, limits};
 
 /// Reads one native document. Refers to its parts by content: `parts_root`, digests and parts without content
 /// are the trail's business and not read.
 pub fn read(text: &str, reading: &Reading<'_>) -> Result<Draft, InvalidEvent> {
     take(fields::document(text)?, reading)
+}
+
+/// Reads what a producer sent, if nothing in it is unusual, with what it says ([`super::Claim::said`]): many times
+/// faster than [`take`], and the same.
+pub(super) fn claim(text: &str, tenant: &Tenant, channel: &str) -> Option<(Draft, String)> {
+    straight::read(text, tenant, channel)
 }
 
 /// Reads one that is parsed already.
@@ -192,7 +201,7 @@ fn parts(json: Option<Json>) -> Result<Vec<Part>, InvalidEvent> {
     limits::PARTS.check_len(items.len())?;
     let parts =
         items.iter().enumerate().map(|(index, item)| part(index, item)).collect::<Result<Vec<_>, _>>()?;
-    given::distinct(&parts)?;
+    given::distinct(parts.iter().map(|part| part.name.as_str()))?;
     Ok(parts)
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod canon;
+mod claims;
 mod forms;
 mod jcs;
 mod round_trips;

@@ -104,7 +104,7 @@ fn governed() -> impl Strategy<Value = String> {
 
 /// A native document as a producer may send it: no field that only Greffier sets, unknown fields at two levels,
 /// parts with content.
-fn native() -> impl Strategy<Value = Value> {
+pub(crate) fn native() -> impl Strategy<Value = Value> {
     let content = prop_oneof![
         value().prop_map(|json| format!("\"json\":{json}")),
         quoted(any::<String>()).prop_map(|text| format!("\"media\":\"text/markdown\",\"text\":{text}")),

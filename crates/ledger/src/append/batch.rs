@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use greffier_event::{Draft, Tenant};
+use greffier_event::{Draft, EventId, Tenant};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-use super::prepare::{self, Holder};
+use super::prepare::{self, Holders};
 use super::{Answers, Appender, Placed, Recorded, Room, Submission, kib, room};
 use crate::commit::{Entry, Order};
 use crate::error::AppendError;
@@ -243,8 +243,9 @@ fn prepare_chunk(
     chunk: Vec<Asked>,
 ) -> (Vec<At<Entry>>, Vec<At<Answer>>) {
     let (mut entries, mut refused) = (Vec::with_capacity(chunk.len()), Vec::new());
+    let mut holders = Holders::new(keys);
     for (at, asked) in (first..).zip(chunk) {
-        match prepare_one(keys, gaps, asked) {
+        match prepare_one(&mut holders, gaps, asked) {
             Ok(entry) => entries.push((at, entry)),
             Err(error) => refused.push((at, Err(error))),
         }
@@ -252,19 +253,30 @@ fn prepare_chunk(
     (entries, refused)
 }
 
-fn prepare_one(keys: &KeyRing, gaps: &Gaps, Asked { draft, sent }: Asked) -> Result<Entry, AppendError> {
+fn prepare_one(
+    holders: &mut Holders<'_>,
+    gaps: &Gaps,
+    Asked { draft, sent }: Asked,
+) -> Result<Entry, AppendError> {
     gaps.check(&draft.event.tenant)?;
     prepare::check(&draft)?;
     let needed = sent.is_some() || !draft.parts.is_empty();
-    let holder = if needed { Some(Holder::of(keys, &draft.event)?) } else { None };
-    prepare::seal_entry(draft, sent.as_ref(), holder.as_ref())
+    let holder = if needed { Some(holders.of(&draft.event)?) } else { None };
+    prepare::seal_entry(draft, sent.as_ref(), holder)
 }
 
 /// Parts submissions into those whose id is not on their trail, and answers to the others.
 fn look_up(ids: &Ids, order: &Order, entries: Vec<At<Entry>>) -> (Vec<At<Entry>>, Vec<At<Answer>>) {
     let (mut unknown, mut settled) = (Vec::with_capacity(entries.len()), Vec::new());
-    for (at, mut entry) in entries {
-        match ids.look_up(entry.trail.as_str(), entry.id) {
+    // Mostly one trail's.
+    let mut answers = Vec::with_capacity(entries.len());
+    for run in entries.chunk_by(|(_, one), (_, next)| one.trail == next.trail) {
+        let asked: Vec<EventId> = run.iter().map(|(_, entry)| entry.id).collect();
+        let trail = run.first().map(|(_, entry)| entry.trail.as_str()).unwrap_or_default();
+        answers.extend(ids.look_up_all(trail, &asked));
+    }
+    for ((at, mut entry), answer) in entries.into_iter().zip(answers) {
+        match answer {
             Ok((Some(known), _)) if entry.submitted.is_some() => {
                 settled.push((at, recorded(&entry, known)));
             }

@@ -1,10 +1,13 @@
 //! What becomes of one event before the committer sees it: checked, its parts sealed, its bytes framed and hashed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
 use greffier_event::{Draft, Event, Tenant};
 use greffier_merkle::Hash;
-use greffier_merkle::hash::{self, hmac_sha256};
+use greffier_merkle::hash::{self, HmacKey};
 
-use crate::cipher::Secret;
+use crate::cipher::{Secret, Wrapping};
 use crate::commit::{Entry, Submitted};
 use crate::error::{AppendError, stamped};
 use crate::keys::KeyRing;
@@ -13,11 +16,46 @@ use crate::wal::frame::{MAX_PARTS, Unplaced};
 
 /// Whose key an event's parts are sealed for.
 pub(super) struct Holder {
-    pub(super) name: String,
-    pub(super) key: Secret,
+    name: String,
+    /// Its key, as it is used.
+    wrapping: Wrapping,
+    digests: HmacKey,
+}
+
+/// The holders of a chunk of events: few people are behind many events.
+pub(super) struct Holders<'a> {
+    keys: &'a KeyRing,
+    /// By tenant and user; without a user it is the tenant, under the empty name, which no user has.
+    known: HashMap<Tenant, HashMap<String, Holder>>,
+}
+
+impl<'a> Holders<'a> {
+    /// None yet. They may be kept for as long as the room that the events take, and no longer: an erasure waits for that
+    /// before it destroys a key.
+    pub(super) fn new(keys: &'a KeyRing) -> Holders<'a> {
+        Holders { keys, known: HashMap::new() }
+    }
+
+    /// The holder of an event's parts; blocks when it is new.
+    pub(super) fn of(&mut self, event: &Event) -> Result<&Holder, AppendError> {
+        let user = event.user.as_ref().map_or("", |user| user.sub.as_str());
+        let known = match self.known.entry(event.tenant.clone()) {
+            Occupied(known) => known.into_mut(),
+            Vacant(new) => new.insert(HashMap::new()),
+        };
+        match known.entry(user.to_owned()) {
+            Occupied(known) => Ok(known.into_mut()),
+            Vacant(new) => Ok(new.insert(Holder::of(self.keys, event)?)),
+        }
+    }
 }
 
 impl Holder {
+    pub(super) fn new(name: String, key: Secret) -> Result<Holder, AppendError> {
+        let wrapping = key.wrapping().map_err(|_| AppendError::Cipher)?;
+        Ok(Holder { name, wrapping, digests: HmacKey::new(key.bytes()) })
+    }
+
     pub(super) fn name(keys: &KeyRing, event: &Event) -> String {
         keys.holder(&event.tenant, event.user.as_ref().map(|user| user.sub.as_str()))
     }
@@ -25,14 +63,14 @@ impl Holder {
     /// The holder with its key, made if it is new: that blocks for a sync.
     pub(super) fn ensure(keys: &KeyRing, name: String) -> Result<Holder, AppendError> {
         let key = keys.ensure_holder_key(&name)?;
-        Ok(Holder { name, key })
+        Holder::new(name, key)
     }
 
     /// The holder of an event's parts; blocks when it is new.
     pub(super) fn of(keys: &KeyRing, event: &Event) -> Result<Holder, AppendError> {
         let name = Holder::name(keys, event);
         match keys.holder_key(&name) {
-            Some(key) => Ok(Holder { name, key }),
+            Some(key) => Holder::new(name, key),
             None => Holder::ensure(keys, name),
         }
     }
@@ -41,7 +79,7 @@ impl Holder {
     /// holder's key is destroyed.
     fn digest(&self, trail: &Tenant, sent: &Hash) -> Hash {
         let domain: &[u8] = b"greffier/producer-digest/v1\0";
-        hmac_sha256(self.key.bytes(), &[domain, trail.as_str().as_bytes(), b"\0", sent])
+        self.digests.sign(&[domain, trail.as_str().as_bytes(), b"\0", sent])
     }
 }
 
@@ -66,7 +104,8 @@ pub(super) fn seal_entry(
     let mut sealed = Vec::new();
     if sent.is_some() || !parts.is_empty() {
         let holder = holder.ok_or(AppendError::Cipher)?;
-        sealed = seal::seal(&mut event, parts, &holder.name, &holder.key).map_err(|_| AppendError::Cipher)?;
+        sealed =
+            seal::seal(&mut event, parts, &holder.name, &holder.wrapping).map_err(|_| AppendError::Cipher)?;
         if let Some(sent) = sent {
             let digest = holder.digest(&event.tenant, sent);
             submitted = Some(Submitted { digest, ..Submitted::default() });

@@ -211,7 +211,8 @@ pub(crate) struct IdFilter(pub(super) Sbbf);
 impl IdFilter {
     /// Says yes for every id that is there, and for one in ten thousand that is not.
     pub(crate) fn may_contain(&self, id: &EventId) -> bool {
-        self.0.check(id.to_string().as_str())
+        let mut text = [0; 36];
+        self.0.check(&*id.0.as_hyphenated().encode_lower(&mut text))
     }
 }
 
