@@ -206,7 +206,10 @@ def test_too_large(what, api, greffier):
     reply = api("oscar").post(*TOO_LARGE[what]())
     assert reply.status_code == 413, reply.text
     assert reply.json()["error"]["message"]
-    assert [event for event in on_trail(greffier).values() if event["_index"] >= before] == []
+    # Nothing of it; but who sent it, and why it was refused.
+    (event,) = [event for event in on_trail(greffier).values() if event["_index"] >= before]
+    assert (event["type"], event["action"]["name"], event["outcome"]["code"]) == ("error", "malformed", 413)
+    assert event["request_id"] == reply.headers["greffier-request-id"] and event["user"]["verified"]
     greffier.assert_calm()
 
 

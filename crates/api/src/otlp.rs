@@ -72,8 +72,10 @@ const TOO_MANY_GROUPS: Malformed = Malformed("more than 1,000 resources and scop
 
 impl From<Malformed> for Refused {
     fn from(error: Malformed) -> Refused {
-        let status = if [TOO_MANY_ITEMS, TOO_MANY_GROUPS].contains(&error) { 413 } else { 400 };
-        Refused::new(status, "invalid_otlp", error.to_string()).malformed()
+        if [TOO_MANY_ITEMS, TOO_MANY_GROUPS].contains(&error) {
+            return Refused::new(413, "invalid_otlp", error.to_string()).malformed();
+        }
+        Refused::new(400, "invalid_otlp", error.to_string())
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Refused {
     at: Option<usize>,
     /// The receipt of the event that records the refusal.
     receipt: Option<String>,
-    /// Whether its body was no request.
+    /// Whether its body could not be taken at all.
     malformed: bool,
 }
 
@@ -64,13 +64,14 @@ impl Refused {
         }
     }
 
-    /// What was sent is no request.
+    /// What was sent could not be taken: too long, cut off, or not in its coding. What it says is another matter, and
+    /// its sender's alone.
     pub(crate) fn malformed(mut self) -> Refused {
         self.malformed = true;
         self
     }
 
-    /// What there is to record of it, if what was sent is no request.
+    /// What there is to record of it, if what was sent could not be taken.
     pub(crate) fn unreadable(&self) -> Option<Unreadable> {
         self.malformed.then(|| Unreadable { code: self.code, message: self.message.clone() })
     }

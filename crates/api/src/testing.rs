@@ -41,7 +41,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Why it was no request, if it was none.
+    /// Why its request's body could not be taken, if it could not.
     pub(crate) unreadable: Option<Unreadable>,
 }
 

@@ -87,8 +87,8 @@ fn lines(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
 }
 
 fn array(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| Refused::new(400, "invalid_json", "the body is not UTF-8").malformed())?;
+    let text =
+        std::str::from_utf8(body).map_err(|_| Refused::new(400, "invalid_json", "the body is not UTF-8"))?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = reader.deserialize_seq(Items).and_then(|items| reader.end().map(|()| items));
     match read {
@@ -98,8 +98,7 @@ fn array(body: &[u8]) -> Result<Vec<Line<'_>>, Refused> {
         Err(error) => {
             let place = format!("line {}, column {}", error.line(), error.column());
             Err(Refused::new(400, "invalid_json", format!("the array is not valid JSON at {place}"))
-                .hint("send one event per line, and a broken line loses only itself")
-                .malformed())
+                .hint("send one event per line, and a broken line loses only itself"))
         }
     }
 }
@@ -110,7 +109,7 @@ pub(super) fn too_many(most: usize) -> Refused {
 }
 
 pub(super) fn no_events() -> Refused {
-    Refused::new(400, "no_events", "the body holds no event").malformed()
+    Refused::new(400, "no_events", "the body holds no event")
 }
 
 /// Reads an array's elements as they stand, no more of them than are taken.

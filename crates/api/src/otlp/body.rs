@@ -56,7 +56,7 @@ pub(super) fn decoded(coding: Option<&str>, body: &Bytes) -> Result<Bytes, Refus
     let bound = limits::DOCUMENT_BYTES as u64 + 1;
     let read = reader.by_ref().take(bound).read_to_end(&mut out);
     match read {
-        Err(_) => Err(Malformed("the body is not what its content-encoding says").into()),
+        Err(_) => Err(Refused::from(Malformed("the body is not what its content-encoding says")).malformed()),
         Ok(_) if out.len() > limits::DOCUMENT_BYTES => {
             Err(Refused::new(413, "too_large", "the body is over 32 MiB once its coding is undone")
                 .hint("send smaller batches")
