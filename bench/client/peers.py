@@ -1,4 +1,5 @@
-"""What logging audit events costs in Python, in the first document's way and with the standard library's `logging`.
+"""What logging audit events costs in Python: in the first document's way, with the standard library's `logging`, and with
+the package `greffier`, where the Python that runs this has it (its wheel in release).
 
 One line of JSON per case on standard output, as `benches/client_load.rs` prints them. `document` is written from the first
 document's description: a queue, a daemon thread, and for each event the file opened, one line of `json.dumps` appended,
@@ -14,6 +15,11 @@ import tempfile
 import threading
 import time
 import uuid
+
+try:
+    import greffier
+except ImportError:
+    greffier = None
 
 EVENTS = 100_000
 SENSITIVE = ("password", "token", "secret", "key", "credential")
@@ -99,14 +105,32 @@ class Logging:
         self.handler.close()
 
 
+class Greffier:
+    """The package, to a file: `log` reads the event, and a thread without Python writes it."""
+
+    def __init__(self, path):
+        self.log_to = greffier.AsyncAuditLogger(greffier.FileAuditBackend(path), fail_closed=True)
+        self.log = self.log_to.log
+
+    @staticmethod
+    def event(number):
+        fields = event(number)
+        return greffier.AuditEvent(**{**fields, "event_type": greffier.AuditEventType.TOOL_CALL})
+
+    def close(self):
+        self.log_to.flush(60)
+        self.log_to.shutdown(60)
+
+
 def case(name, kind, events):
+    made = getattr(kind, "event", event)
     with tempfile.TemporaryDirectory() as folder:
         path = folder + "/audit.jsonl"
         log = kind(path)
         costs = []
         began = time.perf_counter()
         for number in range(events):
-            one = event(number)
+            one = made(number)
             start = time.perf_counter_ns()
             log.log(one)
             costs.append(time.perf_counter_ns() - start)
@@ -129,6 +153,10 @@ def main():
     events = EVENTS // 10 if "quick" in sys.argv else EVENTS
     case("Python, the first document's way", Document, events)
     case("Python, logging.FileHandler", Logging, events)
+    if greffier is None:
+        print("the package greffier is not there: it is left out", file=sys.stderr)
+    else:
+        case("Python, greffier", Greffier, events)
 
 
 main()

@@ -8,6 +8,7 @@ what it is about to do and how that ended, within a `context`; a `Guard` asks a 
 The work is done by the Rust SDK (`greffier._native`), on threads that need no interpreter.
 """
 
+from . import _native
 from .agent import Action, AuditedAgent
 from .analysis import AuditAnalyzer
 from .backend import AuditBackend, FileAuditBackend, LedgerAuditBackend, RemoteAuditBackend
@@ -64,3 +65,6 @@ __all__ = [
     "context",
     "current_context",
 ]
+
+# What is looked up once is looked up now: a process forked in the middle would wait for a thread that it does not have.
+_native.prepare()

@@ -9,13 +9,13 @@ from typing import Any, Callable, Optional
 from .agent import Action, AuditedAgent, set_result
 from .event import AuditEvent
 
-#: Actions that may be open: some 30 MiB of them. A framework that never ends what it begins must not take memory for it.
+#: Actions that may be open: some 30 MiB of them. What a framework never ends must not take memory for ever.
 MAX_OPEN = 10_000
 
 
 class Runs:
-    """The actions of one agent that are under way. One that is pushed out by too many others failed: how it ended was not
-    said."""
+    """The actions of one agent that are under way. One that is pushed out by too many others failed: how it ended was
+    not said."""
 
     def __init__(self, agent: AuditedAgent) -> None:
         self.agent = agent

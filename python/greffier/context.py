@@ -39,7 +39,8 @@ class Context:
             event.trace_id, event.span_id = self.trace_id, self.span_id
 
 
-_current: ContextVar[Context] = ContextVar("greffier", default=Context())
+_NONE = Context()
+_current: ContextVar[Context] = ContextVar("greffier", default=_NONE)
 
 
 def current_context() -> Context:

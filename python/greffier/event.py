@@ -75,7 +75,7 @@ class AuditEvent:
     kind: Optional[str] = None
     #: What it does to the resource: ``read``, ``create``, ``update``, ``delete`` or ``execute``.
     effect: Optional[str] = None
-    #: How it ended, where the type does not say it: ``success``, ``failure``, ``denied``, ``timeout``, ``cancelled``, ….
+    #: How it ended, where the type does not say it: ``success``, ``failure``, ``denied``, ``cancelled``, ….
     status: Optional[str] = None
     #: What went wrong, as a word for machines.
     error_code: Optional[str] = None

@@ -11,8 +11,8 @@ from .context import current_context
 
 
 class Guard:
-    """Asks a Greffier server for decisions. It is cooperative, as every hook is: whoever leaves the question out can act
-    without it, and the record says so (``source.channel`` is ``hook``). Whoever gets no answer does not act.
+    """Asks a Greffier server for decisions. It is cooperative, as every hook is: whoever leaves the question out can
+    act without it, and the record says so (``source.channel`` is ``hook``). Whoever gets no answer does not act.
 
     ``url`` and ``token`` as for a `RemoteAuditBackend`; ``timeout``: how long a decision is waited for, in seconds.
 

@@ -57,10 +57,10 @@ class AsyncAuditLogger:
     ``spool``         files      nothing that `log` returned for      refused
     ================= ========== ==================================== =================================================
 
-    ``buffer_size``: events that may wait in memory. ``spool``: a folder, for events that wait for a server that is away,
-    and are sent by a later start if this one ends before; it holds at most ``spool_max_bytes``. ``producer``: names this
-    start among others; made up otherwise. ``on_rejected(line, reason)``: is told of each event that the backend will
-    never take. ``exit_timeout``: seconds that the end of the process waits for what is not written.
+    ``buffer_size``: events that may wait in memory. ``spool``: a folder, for events that wait for a server that is
+    away, and are sent by a later start if this one ends before; it holds at most ``spool_max_bytes``. ``producer``:
+    names this start among others; made up otherwise. ``on_rejected(line, reason)``: is told of each event that the
+    backend will never take. ``exit_timeout``: seconds that the end of the process waits for what is not written.
 
     Nothing here raises an exception into the agent, unless ``fail_closed`` is set: then an event that cannot be logged
     is a `NotLogged`, before anything is done that would not be on record. Otherwise it is counted (`metrics`) and told
@@ -136,7 +136,8 @@ class AsyncAuditLogger:
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Waits, ``timeout`` seconds at most, until all that was logged before is with the backend and durable there:
-        what a killed process cannot lose any more. Says whether that is so; with ``fail_closed`` a `NotFlushed` does."""
+        what a killed process cannot lose any more. Says whether that is so; with ``fail_closed`` a `NotFlushed`
+        does."""
         try:
             self._native.flush(timeout)
         except Exception as error:
@@ -145,7 +146,8 @@ class AsyncAuditLogger:
 
     def shutdown(self, timeout: float = 5.0) -> bool:
         """Takes nothing more, and waits until all is written. What lies in a spool by then is left to the next start;
-        what lay in memory is in `unwritten`. Says whether nothing was lost; with ``fail_closed`` a `NotWritten` does."""
+        what lay in memory is in `unwritten`. Says whether nothing was lost; with ``fail_closed`` a `NotWritten`
+        does."""
         self._closed = True
         try:
             self._native.shutdown(timeout)

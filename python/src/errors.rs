@@ -1,6 +1,7 @@
 //! The SDK's errors as exceptions of `greffier.errors`.
 
 use greffier_client::{BackendError, GuardError, NotFlushed, NotLogged, NotWritten};
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -19,6 +20,20 @@ mod python {
 }
 
 pub(crate) use python::Rejected;
+
+/// Looks all classes up: see `prepare.rs`.
+pub(crate) fn prepare(py: Python<'_>) {
+    python::BackendFailed::type_object(py);
+    python::Denied::type_object(py);
+    python::NoDecision::type_object(py);
+    python::NotDurable::type_object(py);
+    python::NotFlushed::type_object(py);
+    python::NotLogged::type_object(py);
+    python::NotWritten::type_object(py);
+    python::QueryFailed::type_object(py);
+    python::Rejected::type_object(py);
+    python::Unavailable::type_object(py);
+}
 
 /// A backend failed.
 pub(crate) fn backend(error: BackendError) -> PyErr {

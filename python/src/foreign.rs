@@ -1,7 +1,6 @@
 //! A backend that is written in Python, as the first document's `AuditBackend` is.
 
 use greffier_client::{AuditBackend, AuditEvent, BackendError, Filter, Rejected};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -32,7 +31,7 @@ impl AuditBackend for Foreign {
             let mut rejected = Vec::new();
             for (index, audit) in events.iter().enumerate() {
                 let event = event::write(py, audit).map_err(|error| raised(py, &error))?;
-                match self.0.bind(py).call_method1(intern!(py, "write"), (event,)) {
+                match self.0.bind(py).call_method1("write", (event,)) {
                     Ok(_) => {}
                     Err(error) if error.is_instance_of::<errors::Rejected>(py) => {
                         rejected.push(Rejected { index, reason: error.value(py).to_string() });
@@ -52,7 +51,7 @@ impl AuditBackend for Foreign {
     fn flush(&self) -> Result<(), BackendError> {
         attached(|py| {
             let backend = self.0.bind(py);
-            match backend.getattr_opt(intern!(py, "flush")) {
+            match backend.getattr_opt("flush") {
                 Ok(None) => Ok(()),
                 Ok(Some(flush)) => flush.call0().map(drop).map_err(|error| raised(py, &error)),
                 Err(error) => Err(raised(py, &error)),

@@ -11,6 +11,7 @@ mod foreign;
 mod guard;
 mod ledger;
 mod logger;
+mod prepare;
 mod server;
 mod values;
 
@@ -25,6 +26,8 @@ mod native {
     use crate::guard::{Guard, Permit};
     #[pymodule_export]
     use crate::logger::Logger;
+    #[pymodule_export]
+    use crate::prepare::prepare;
     #[pymodule_export]
     use crate::values::redact;
 }
