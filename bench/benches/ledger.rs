@@ -235,7 +235,7 @@ async fn produce(
             How::Submit => {
                 let submissions = drafts.into_iter().map(|draft| Submission {
                     digest: greffier_merkle::hash::sha256(draft.event.id.as_bytes()),
-                    draft,
+                    draft: Box::new(draft),
                 });
                 for recorded in appender.submit(submissions.collect()).await {
                     assert!(!recorded.unwrap().repeated);

@@ -387,7 +387,7 @@ impl Producer<'_> {
         let (scanner, keys) = (&self.api.scanner, self.api.appender.keys());
         screen::screen(&mut draft, scanner, keys, self.api.inspection, clean);
         self.stamp(&mut draft);
-        Submission { draft, digest }
+        Submission { draft: Box::new(draft), digest }
     }
 
     /// The id of an event that brings none. An import is run again when it broke off: the same line has the same

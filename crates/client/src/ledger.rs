@@ -114,7 +114,7 @@ impl LedgerBackend {
         let mut draft: Draft = Form::Native.read(line, &reading)?;
         draft.event.recorded_at = Some(clock::now());
         draft.event.source.get_or_insert_default().node = Some(self.node.clone());
-        Ok(Submission { draft, digest: hash::sha256(line.as_bytes()) })
+        Ok(Submission { draft: Box::new(draft), digest: hash::sha256(line.as_bytes()) })
     }
 
     /// Waits for something, also on a thread of somebody else's runtime.

@@ -171,7 +171,7 @@ impl Text {
         if value.len() > self.max && value.chars().count() > self.max {
             return fail(format!("must have at most {} characters", self.max));
         }
-        if value.chars().any(char::is_control) {
+        if has_control(value) {
             return fail("must not hold control characters".to_owned());
         }
         if self.grammar.accepts(value, self.max) { Ok(()) } else { fail(self.grammar.expects(self.max)) }
@@ -195,6 +195,15 @@ impl List {
         } else {
             Err(InvalidEvent::new(self.field, format!("must have at most {} items", self.max)))
         }
+    }
+}
+
+/// Whether a control character stands in it. Nearly all values are ASCII, which is looked through without a branch.
+fn has_control(value: &str) -> bool {
+    if value.is_ascii() {
+        value.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
+    } else {
+        value.chars().any(char::is_control)
     }
 }
 

@@ -8,6 +8,7 @@ use greffier_event::{Draft, Event};
 use greffier_merkle::{Hash, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::cipher::Random;
 use crate::commit::Entry;
 use crate::erase::Erasure;
 use crate::error::AppendError;
@@ -42,8 +43,8 @@ pub enum Health {
 /// An event from outside, which may come twice.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// The event, stamped, with its parts.
-    pub draft: Draft,
+    /// The event, stamped, with its parts. In a box: an event is large, and changes hands many times on its way.
+    pub draft: Box<Draft>,
     /// SHA-256 of what the producer sent, before our stamps: tells a repetition from a contradiction.
     pub digest: Hash,
 }
@@ -222,7 +223,7 @@ impl Appender {
     /// Seals one event and waits for its place. Only submissions are held against what is on the trail.
     async fn place(&self, draft: Draft, room: Room) -> Result<Receipt, AppendError> {
         let holder = if draft.parts.is_empty() { None } else { Some(self.holder(&draft.event).await?) };
-        let entry = prepare::seal_entry(draft, None, holder.as_ref())?;
+        let entry = prepare::seal_entry(draft, None, holder.as_ref(), &mut Random::default())?;
         let answers = self.send(vec![entry], room)?.await.map_err(|_| AppendError::Closed)?;
         match answers.placed.into_iter().next() {
             Some(Ok(Placed::New(receipt))) => Ok(receipt),
@@ -288,5 +289,5 @@ impl Appender {
 #[cfg(test)]
 pub(crate) fn seal_entry_for_test(keys: &KeyRing, draft: Draft) -> Entry {
     let holder = Holder::of(keys, &draft.event).unwrap();
-    prepare::seal_entry(draft, None, Some(&holder)).unwrap()
+    prepare::seal_entry(draft, None, Some(&holder), &mut Random::default()).unwrap()
 }

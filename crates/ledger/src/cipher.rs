@@ -22,9 +22,12 @@ const NONCE_BYTES: usize = 12;
 impl Secret {
     /// A fresh random secret.
     pub(crate) fn random() -> Result<Secret, CipherError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| CipherError)?;
-        Ok(Secret(bytes))
+        Secret::of(&mut Random::default())
+    }
+
+    /// A fresh secret of this randomness.
+    pub(crate) fn of(random: &mut Random) -> Result<Secret, CipherError> {
+        random.take().map(Secret)
     }
 
     /// A secret from exactly 32 bytes.
@@ -56,7 +59,7 @@ impl Secret {
 
     /// Wraps another secret under this one ([`Wrapping::wrap`]).
     pub(crate) fn wrap(&self, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, CipherError> {
-        self.wrapping()?.wrap(aad, secret)
+        self.wrapping()?.wrap(aad, secret, &mut Random::default())
     }
 
     /// Opens what [`Secret::wrap`] wrapped.
@@ -82,16 +85,60 @@ impl Secret {
     }
 }
 
+/// What is drawn of the system's randomness at once, where many secrets are made: a draw has a price of its own, which is
+/// many times that of its bytes.
+const DRAWN_BYTES: usize = 4_096;
+
+/// Randomness drawn ahead. What was taken of it is wiped, and so is the rest.
+#[derive(Default)]
+pub(crate) struct Random {
+    drawn: Zeroizing<Vec<u8>>,
+    /// So many of them were not taken yet; zeros stand behind.
+    left: usize,
+    /// Whether more is drawn than is asked for.
+    ahead: bool,
+}
+
+impl Random {
+    /// For many secrets.
+    pub(crate) fn ahead() -> Random {
+        Random { ahead: true, ..Random::default() }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<Zeroizing<[u8; N]>, CipherError> {
+        let mut taken = Zeroizing::new([0; N]);
+        if !self.ahead {
+            aws_lc_rs::rand::fill(taken.as_mut()).map_err(|_| CipherError)?;
+            return Ok(taken);
+        }
+        if self.left < N {
+            self.drawn.resize(DRAWN_BYTES, 0);
+            aws_lc_rs::rand::fill(&mut self.drawn).map_err(|_| CipherError)?;
+            self.left = self.drawn.len();
+        }
+        let left = self.left.checked_sub(N).ok_or(CipherError)?;
+        let place = self.drawn.get_mut(left..self.left).ok_or(CipherError)?;
+        taken.copy_from_slice(place);
+        place.zeroize();
+        self.left = left;
+        Ok(taken)
+    }
+}
+
 /// A secret that wraps others, made ready once.
 pub(crate) struct Wrapping(LessSafeKey);
 
 impl Wrapping {
     /// Wraps a secret: random nonce, then ciphertext and tag. One key may wrap 2^32 secrets before nonces could repeat
     /// with a chance that matters.
-    pub(crate) fn wrap(&self, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, CipherError> {
+    pub(crate) fn wrap(
+        &self,
+        aad: &[u8],
+        secret: &Secret,
+        random: &mut Random,
+    ) -> Result<Vec<u8>, CipherError> {
         let mut wrapped = Vec::with_capacity(NONCE_BYTES + 32 + 16);
-        wrapped.resize(NONCE_BYTES, 0);
-        aws_lc_rs::rand::fill(&mut wrapped).map_err(|_| CipherError)?;
+        wrapped.extend_from_slice(random.take::<NONCE_BYTES>()?.as_ref());
         let nonce = nonce(&wrapped)?;
         wrapped.extend_from_slice(secret.bytes());
         let place = wrapped.get_mut(NONCE_BYTES..).unwrap_or_default();
@@ -109,4 +156,21 @@ impl Wrapping {
 
 fn nonce(bytes: &[u8]) -> Result<Nonce, CipherError> {
     Nonce::try_assume_unique_for_key(bytes).map_err(|_| CipherError)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// More than one draw: nothing is given out twice, and nothing is left of it.
+    #[test]
+    fn what_is_drawn_ahead_is_given_out_once() {
+        let mut random = Random::ahead();
+        let taken: HashSet<[u8; 32]> = (0..500).map(|_| *Secret::of(&mut random).unwrap().bytes()).collect();
+        assert_eq!((taken.len(), taken.contains(&[0; 32])), (500, false));
+        assert!(random.left < DRAWN_BYTES);
+        assert!(random.drawn[random.left..].iter().all(|byte| *byte == 0));
+    }
 }

@@ -132,7 +132,11 @@ impl Trail {
 
     /// Adds the leaf of an entry that is durable in the log.
     pub(crate) fn push(&mut self, leaf: Hash) {
-        self.tree.push(leaf);
+        self.extend(std::iter::once(leaf));
+    }
+
+    fn extend(&mut self, leaves: impl Iterator<Item = Hash>) {
+        self.tree.extend(leaves);
         self.unwritten.extend(self.tree.take_full());
     }
 
@@ -376,8 +380,10 @@ impl Publisher {
 
     /// Takes leaves of entries that are durable, in the order of their indexes.
     pub(crate) fn ingest(&mut self, leaves: Vec<(Tenant, Hash)>) {
-        for (trail, leaf) in leaves {
-            self.trail(trail.as_str()).push(leaf);
+        // Mostly one trail's.
+        for run in leaves.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((trail, _)) = run.first() else { continue };
+            self.trail(trail.as_str()).extend(run.iter().map(|(_, leaf)| *leaf));
         }
     }
 

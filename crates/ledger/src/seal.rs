@@ -9,7 +9,7 @@ use greffier_event::{Event, EventId, Part, PartRef};
 use greffier_merkle::Hash;
 use greffier_merkle::hash::{self, HmacKey, hmac_sha256};
 
-use crate::cipher::{CipherError, Secret, Wrapping};
+use crate::cipher::{CipherError, Random, Secret, Wrapping};
 use crate::wal::frame::{MAX_PART_BYTES, SealedPart};
 
 const COMMITMENT: &[u8] = b"greffier/part/v1\0";
@@ -83,11 +83,12 @@ pub(crate) fn seal(
     parts: Vec<Part>,
     holder: &str,
     holder_key: &Wrapping,
+    random: &mut Random,
 ) -> Result<Vec<SealedPart<'static>>, CipherError> {
     let mut sealed = Vec::with_capacity(parts.len());
     let mut commitments = Vec::with_capacity(parts.len());
     for part in parts {
-        let key = Secret::random()?;
+        let key = Secret::of(random)?;
         let (salt, encryption) = derive(&key);
         let bytes = part.content.len() as u64;
         let mut content = part.content;
@@ -99,7 +100,7 @@ pub(crate) fn seal(
         commitments.push(commitment(&salt, &event.id, &part.name, &content));
         sealed.push(SealedPart {
             holder: holder.to_owned().into(),
-            wrapped_key: holder_key.wrap(&aad(WRAPPED, &event.id, &part.name), &key)?.into(),
+            wrapped_key: holder_key.wrap(&aad(WRAPPED, &event.id, &part.name), &key, random)?.into(),
             content: encryption.seal_once(&aad(CONTENT, &event.id, &part.name), content)?.into(),
         });
         event.parts.push(PartRef { bytes, digest, media: part.media, name: part.name, truncated });

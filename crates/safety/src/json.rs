@@ -4,6 +4,7 @@
 //! came. Strings are inspected decoded, numbers as they are written; keys are inspected too, and say what
 //! stands below them. A string that itself holds JSON, as tool arguments do, is inspected as JSON.
 
+mod clean;
 pub(crate) mod context;
 mod error;
 pub(crate) mod escape;
@@ -13,6 +14,7 @@ pub(crate) mod pointer;
 mod tests;
 mod walk;
 
+pub use clean::Clean;
 pub use error::{JsonError, JsonFault};
 pub use inspect::{Inspection, JsonFinding, MAX_PLACES};
 pub(crate) use inspect::{MAX_NESTING, unescaped};
@@ -55,5 +57,13 @@ pub(crate) fn escaped(text: &str) -> String {
 /// # Errors
 /// As [`check`].
 pub fn inspect(raw: &[u8], scanner: &Scanner) -> Result<Inspection, JsonError> {
-    inspect::document(error::utf8(raw)?, scanner)
+    inspect::document(error::utf8(raw)?, scanner, None)
+}
+
+/// [`inspect`] for one of many documents that look alike: what is said again is not looked through again.
+///
+/// # Errors
+/// As [`check`].
+pub fn inspect_next(raw: &[u8], scanner: &Scanner, clean: &mut Clean) -> Result<Inspection, JsonError> {
+    inspect::document(error::utf8(raw)?, scanner, Some(clean))
 }

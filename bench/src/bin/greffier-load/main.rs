@@ -1,14 +1,19 @@
 //! What the comparison of gateways runs around them: an upstream, the least a proxy can be, and a client that
-//! measures. One process each, so that the processor's time of the gateway is its own.
+//! measures; and the same for ingest: agents that record by the SDK, and the least a server for them can be. One process
+//! each, so that the processor's time of the gateway is its own.
 //!
 //! ```console
 //! $ greffier-load upstream PORT
 //! $ greffier-load proxy PORT UPSTREAM_PORT
 //! $ greffier-load client URL --connections 32 --bytes 1024 --seconds 4 [--stream] [--model M] [--header 'name: value']…
+//! $ greffier-load ingest URL TOKEN_FILE --senders 3 --events 200000 --batch 4096
+//! $ greffier-load sink PORT
 //! ```
 
 mod client;
+mod ingest;
 mod proxy;
+mod sink;
 mod texts;
 mod upstream;
 
@@ -30,9 +35,14 @@ fn main() -> Result<(), Failure> {
         ("client", [url, options @ ..]) => {
             Ok(writeln!(std::io::stdout(), "{}", client::run(load(url, options)?)?)?)
         }
-        _ => {
-            Err("usage: greffier-load upstream PORT | proxy PORT UPSTREAM_PORT | client URL [OPTIONS]".into())
+        ("ingest", [url, token, options @ ..]) => {
+            let load = ingest_load(url, token, options)?;
+            Ok(writeln!(std::io::stdout(), "{}", ingest::run(&load)?)?)
         }
+        ("sink", [port]) => sink::run(port.parse()?),
+        _ => Err("usage: greffier-load upstream PORT | proxy PORT UPSTREAM_PORT | client URL [OPTIONS] \
+            | ingest URL TOKEN_FILE [OPTIONS] | sink PORT"
+            .into()),
     }
 }
 
@@ -59,6 +69,22 @@ fn load(url: &str, options: &[String]) -> Result<client::Load, Failure> {
                 let (name, text) = value()?.split_once(": ").ok_or("a header is written `name: value`")?;
                 load.headers.push((HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(text)?));
             }
+            other => return Err(format!("unknown option {other}").into()),
+        }
+    }
+    Ok(load)
+}
+
+fn ingest_load(url: &str, token: &str, options: &[String]) -> Result<ingest::Load, Failure> {
+    let token = greffier_client::Token::File(token.into());
+    let mut load = ingest::Load { url: url.to_owned(), token, senders: 2, events: 100_000, batch: 4_096 };
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let value = options.next().ok_or_else(|| format!("{option} needs a value"))?;
+        match option.as_str() {
+            "--senders" => load.senders = value.parse()?,
+            "--events" => load.events = value.parse()?,
+            "--batch" => load.batch = value.parse()?,
             other => return Err(format!("unknown option {other}").into()),
         }
     }

@@ -35,6 +35,7 @@ pub(crate) struct Clean {
     texts: HashSet<String>,
     uris: HashSet<String>,
     subjects: HashSet<String>,
+    contents: json::Clean,
 }
 
 /// The screen of one event.
@@ -244,7 +245,7 @@ impl Screen<'_> {
         };
         let kept = |entity: Entity| part.name == EMAIL && entity == Entity::EmailAddress;
         if is_json(&part.media)
-            && let Ok(found) = json::inspect(&part.content, self.scanner)
+            && let Ok(found) = json::inspect_next(&part.content, self.scanner, &mut self.clean.contents)
         {
             let hits: Vec<(Entity, String, u64)> = found
                 .findings

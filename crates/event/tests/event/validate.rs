@@ -1,6 +1,6 @@
 //! Every bound of the table holds, and the error names its field.
 
-use greffier_event::limits::{LISTS, TEXTS};
+use greffier_event::limits::{self, LISTS, TEXTS};
 use greffier_event::{DecisionKind, Event, EventType, Outcome, OutcomeStatus};
 use serde_json::{Value, json};
 
@@ -158,4 +158,12 @@ fn parts_are_told_apart_by_name() {
     event.parts[1].name = "result".to_owned();
     event.parts[1].truncated = false;
     insta::assert_snapshot!(event.validate().unwrap_err(), @"parts.1.digest: must be there exactly when the part is truncated");
+}
+
+proptest::proptest! {
+    #[test]
+    fn control_characters_are_refused(text in "([ -~]|\\PC|[\u{0}-\u{1f}\u{7f}-\u{9f}]){1,12}") {
+        let refused = limits::SESSION_ID.check(&text).is_err_and(|error| error.problem().contains("control"));
+        proptest::prop_assert_eq!(refused, text.chars().any(char::is_control));
+    }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::prepare::{self, Holders};
 use super::{Answers, Appender, Placed, Recorded, Room, Submission, kib, room};
+use crate::cipher::Random;
 use crate::commit::{Entry, Order};
 use crate::error::AppendError;
 use crate::gaps::Gaps;
@@ -30,7 +31,7 @@ const TRIES: usize = 16;
 
 /// An event to record; from outside with the digest of what was sent.
 struct Asked {
-    draft: Draft,
+    draft: Box<Draft>,
     sent: Option<Hash>,
 }
 
@@ -64,7 +65,7 @@ struct Batch<'a> {
 impl Appender {
     /// Records events of our own, in their order, sharing syncs. Each has its own answer.
     pub async fn append_batch(&self, drafts: Vec<Draft>) -> Vec<Result<Receipt, AppendError>> {
-        let asked = drafts.into_iter().map(|draft| Asked { draft, sent: None }).collect();
+        let asked = drafts.into_iter().map(|draft| Asked { draft: Box::new(draft), sent: None }).collect();
         let answers = self.record_all(asked).await;
         answers.into_iter().map(|answer| answer.map(|recorded| recorded.receipt)).collect()
     }
@@ -243,9 +244,9 @@ fn prepare_chunk(
     chunk: Vec<Asked>,
 ) -> (Vec<At<Entry>>, Vec<At<Answer>>) {
     let (mut entries, mut refused) = (Vec::with_capacity(chunk.len()), Vec::new());
-    let mut holders = Holders::new(keys);
+    let (mut holders, mut random) = (Holders::new(keys), Random::ahead());
     for (at, asked) in (first..).zip(chunk) {
-        match prepare_one(&mut holders, gaps, asked) {
+        match prepare_one(&mut holders, &mut random, gaps, asked) {
             Ok(entry) => entries.push((at, entry)),
             Err(error) => refused.push((at, Err(error))),
         }
@@ -255,6 +256,7 @@ fn prepare_chunk(
 
 fn prepare_one(
     holders: &mut Holders<'_>,
+    random: &mut Random,
     gaps: &Gaps,
     Asked { draft, sent }: Asked,
 ) -> Result<Entry, AppendError> {
@@ -262,7 +264,7 @@ fn prepare_one(
     prepare::check(&draft)?;
     let needed = sent.is_some() || !draft.parts.is_empty();
     let holder = if needed { Some(holders.of(&draft.event)?) } else { None };
-    prepare::seal_entry(draft, sent.as_ref(), holder)
+    prepare::seal_entry(*draft, sent.as_ref(), holder, random)
 }
 
 /// Parts submissions into those whose id is not on their trail, and answers to the others.

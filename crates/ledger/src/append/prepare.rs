@@ -7,7 +7,7 @@ use greffier_event::{Draft, Event, Tenant};
 use greffier_merkle::Hash;
 use greffier_merkle::hash::{self, HmacKey};
 
-use crate::cipher::{Secret, Wrapping};
+use crate::cipher::{Random, Secret, Wrapping};
 use crate::commit::{Entry, Submitted};
 use crate::error::{AppendError, stamped};
 use crate::keys::KeyRing;
@@ -98,14 +98,15 @@ pub(super) fn seal_entry(
     draft: Draft,
     sent: Option<&Hash>,
     holder: Option<&Holder>,
+    random: &mut Random,
 ) -> Result<Entry, AppendError> {
     let Draft { mut event, parts } = draft;
     let mut submitted = None;
     let mut sealed = Vec::new();
     if sent.is_some() || !parts.is_empty() {
         let holder = holder.ok_or(AppendError::Cipher)?;
-        sealed =
-            seal::seal(&mut event, parts, &holder.name, &holder.wrapping).map_err(|_| AppendError::Cipher)?;
+        sealed = seal::seal(&mut event, parts, &holder.name, &holder.wrapping, random)
+            .map_err(|_| AppendError::Cipher)?;
         if let Some(sent) = sent {
             let digest = holder.digest(&event.tenant, sent);
             submitted = Some(Submitted { digest, ..Submitted::default() });

@@ -39,7 +39,7 @@ async fn an_owing_trail_takes_nothing_but_its_gap() {
     let appender = ledger.appender();
     // One of them owes it: all of them know.
     ledger.appender().gaps().owe(&trail("acme"));
-    let submission = |n| Submission { draft: plain("acme", n), digest: [7; 32] };
+    let submission = |n| Submission { draft: Box::new(plain("acme", n)), digest: [7; 32] };
     for error in [
         appender.append(plain("acme", 1)).await.unwrap_err(),
         appender.submit(vec![submission(2)]).await.remove(0).unwrap_err(),

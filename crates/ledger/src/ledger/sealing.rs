@@ -13,7 +13,7 @@ fn submission(n: u64, content: &str) -> Submission {
     event.source =
         Some(greffier_event::Source { channel: "sdk".to_owned(), ..greffier_event::Source::default() });
     let digest = sha256(content.as_bytes());
-    Submission { draft: draft(event, &[("parameters", content.as_bytes())]), digest }
+    Submission { draft: Box::new(draft(event, &[("parameters", content.as_bytes())])), digest }
 }
 
 /// Waits until so many entries of the trail are sealed.

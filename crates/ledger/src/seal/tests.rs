@@ -5,7 +5,9 @@ fn sealed(parts: &[(&str, &[u8])]) -> (Event, Vec<SealedPart<'static>>, Secret) 
     let key = Secret::random().unwrap();
     let drafted = draft(event("acme", 7, "data.access", "req"), parts);
     let mut event = drafted.event;
-    let sealed = seal(&mut event, drafted.parts, "ref:holder", &key.wrapping().unwrap()).unwrap();
+    let sealed =
+        seal(&mut event, drafted.parts, "ref:holder", &key.wrapping().unwrap(), &mut Random::default())
+            .unwrap();
     (event, sealed, key)
 }
 

@@ -23,12 +23,19 @@ struct Known {
     below: Hints,
 }
 
-/// The way from the root to a value.
+/// Keys without hits.
 #[derive(Default)]
-pub(crate) struct Context {
+pub(crate) struct KnownKeys {
     known: Vec<Known>,
     /// The one that gives way next.
     oldest: usize,
+}
+
+/// The way from the root to a value.
+#[derive(Default)]
+pub(crate) struct Context {
+    /// They are the same in every document.
+    pub(crate) keys: KnownKeys,
     frames: Vec<Frame>,
     /// Levels beyond [`MAX_DEPTH`], of which only a stream gets to see any.
     beyond: usize,
@@ -74,7 +81,7 @@ impl Context {
     /// its value comes next.
     pub(crate) fn key_again(&mut self, key: &str) -> bool {
         let above = self.around();
-        let known = self.known.iter().find(|known| known.key == key && known.above == above);
+        let known = self.keys.known.iter().find(|known| known.key == key && known.above == above);
         if let Some(known) = known {
             self.value = known.below;
         }
@@ -88,11 +95,11 @@ impl Context {
             return;
         }
         let known = Known { key: key.to_owned(), above: self.around(), below: self.value };
-        match self.known.get_mut(self.oldest) {
+        match self.keys.known.get_mut(self.keys.oldest) {
             Some(slot) => *slot = known,
-            None => self.known.push(known),
+            None => self.keys.known.push(known),
         }
-        self.oldest = (self.oldest + 1) % MAX_KNOWN;
+        self.keys.oldest = (self.keys.oldest + 1) % MAX_KNOWN;
     }
 
     /// A key with a hit was read. It is data, and says nothing about its value.

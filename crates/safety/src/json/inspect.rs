@@ -6,6 +6,7 @@ use std::ops::Range;
 use greffier_event::RedactionAction;
 
 use super::JsonError;
+use super::clean::Clean;
 use super::context::{Context, key_placeholder};
 use super::pointer::Path;
 use super::walk::{Text, Token, Walker};
@@ -153,12 +154,24 @@ pub(crate) fn unescaped(text: &str) -> String {
     out + rest
 }
 
-pub(super) fn document(raw: &str, scanner: &Scanner) -> Result<Inspection, JsonError> {
+pub(super) fn document(
+    raw: &str,
+    scanner: &Scanner,
+    clean: Option<&mut Clean>,
+) -> Result<Inspection, JsonError> {
     let mut inspector = Inspector::new(scanner, 0, Hints::default());
-    inspector.walk(raw)?;
-    Ok(Inspection { findings: inspector.findings.list, hits: inspector.hits })
+    let Some(clean) = clean else {
+        inspector.walk(raw)?;
+        return Ok(inspector.inspection());
+    };
+    inspector.clean = std::mem::take(clean);
+    inspector.remembers = true;
+    std::mem::swap(&mut inspector.context.keys, &mut inspector.clean.keys);
+    let walked = inspector.walk(raw);
+    std::mem::swap(&mut inspector.context.keys, &mut inspector.clean.keys);
+    *clean = std::mem::take(&mut inspector.clean);
+    walked.map(|()| inspector.inspection())
 }
-
 struct Inspector<'s> {
     scanner: &'s Scanner,
     nesting: usize,
@@ -168,6 +181,9 @@ struct Inspector<'s> {
     findings: Findings,
     /// Per open object, its keys with hits.
     hit_keys: Vec<Vec<HitKey>>,
+    /// What is known of texts, where it is remembered.
+    clean: Clean,
+    remembers: bool,
 }
 
 /// A key with hits, whose number may have to change once all keys of its object are known.
@@ -203,7 +219,28 @@ impl<'s> Inspector<'s> {
             hits: Vec::new(),
             findings: Findings::default(),
             hit_keys: Vec::new(),
+            clean: Clean::default(),
+            remembers: false,
         }
+    }
+
+    fn inspection(self) -> Inspection {
+        Inspection { findings: self.findings.list, hits: self.hits }
+    }
+
+    /// The hits in a text at the place that the keys above it tell.
+    fn scan(&mut self, text: &[u8], place: Hints) -> Vec<Span> {
+        if !self.remembers {
+            return self.scanner.scan_bytes(text, place);
+        }
+        if self.clean.has(text, place) {
+            return Vec::new();
+        }
+        let spans = self.scanner.scan_bytes(text, place);
+        if spans.is_empty() {
+            self.clean.note(text, place);
+        }
+        spans
     }
 
     fn walk(&mut self, raw: &str) -> Result<(), JsonError> {
@@ -240,7 +277,7 @@ impl<'s> Inspector<'s> {
             self.path.key(&key.text);
             return;
         }
-        let spans = self.scanner.scan_bytes(key.text.as_bytes(), self.context.around());
+        let spans = self.scan(key.text.as_bytes(), self.context.around());
         if spans.is_empty() {
             self.path.key(&key.text);
             self.context.clean_key(&key.text);
@@ -265,7 +302,7 @@ impl<'s> Inspector<'s> {
                 self.hits.push(Hit { start, end, finding, depth: hit.depth + 1, ..hit });
             }
         } else {
-            let spans = self.scanner.scan_bytes(text.text.as_bytes(), self.context.hints());
+            let spans = self.scan(text.text.as_bytes(), self.context.hints());
             self.add(&spans, |place| text.raw(place), Form::Text);
         }
     }
@@ -282,7 +319,7 @@ impl<'s> Inspector<'s> {
 
     fn number(&mut self, raw: &str, range: Range<usize>) {
         let number = raw.as_bytes().get(range.clone()).unwrap_or_default();
-        let spans = self.scanner.scan_bytes(number, self.context.hints());
+        let spans = self.scan(number, self.context.hints());
         self.add(&spans, |place| range.start + place, Form::Number);
     }
 

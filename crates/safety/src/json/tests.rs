@@ -308,3 +308,40 @@ proptest! {
         prop_assert!(lenient || ranged || ours.is_ok() == theirs.is_ok(), "{ours:?} {theirs:?} {}", String::from_utf8_lossy(&raw));
     }
 }
+
+proptest! {
+    /// What was read before changes nothing about what is found.
+    #[test]
+    fn documents_that_come_after_another(
+        documents in prop::collection::vec(
+            prop::collection::vec(
+                (
+                    prop::sample::select(vec!["q", "ssn", "note", "card number", "bob@example.com", "version", "phone"]),
+                    prop::sample::select(vec![
+                        r#""123-45-6789""#, r#""open orders""#, "123456789", "4111111111111111", r#""4111 1111 1111 1111""#,
+                        r#"["+1 415 555 2671", 25]"#, r#"{"ssn": 536904399, "q": "Maria Keller"}"#, r#""{\"ssn\":\"536904399\"}""#,
+                        "null", "tru",
+                    ]),
+                ),
+                0..5,
+            ),
+            1..6,
+        ),
+    ) {
+        let scanner = Scanner::new();
+        let mut clean = Clean::default();
+        for members in documents {
+            let members: Vec<String> = members.iter().enumerate()
+                .map(|(at, (key, value))| format!("{:?}: {value}", format!("{key}{}", "s".repeat(at / 3)))).collect();
+            let raw = format!("{{{}}}", members.join(","));
+            let (alone, after) = (inspect(raw.as_bytes(), &scanner), inspect_next(raw.as_bytes(), &scanner, &mut clean));
+            match (alone, after) {
+                (Ok(alone), Ok(after)) => {
+                    prop_assert_eq!(&alone.findings, &after.findings, "{}", raw);
+                    prop_assert_eq!(alone.redact(raw.as_bytes(), |_| true), after.redact(raw.as_bytes(), |_| true));
+                }
+                (alone, after) => prop_assert_eq!(alone.err(), after.err()),
+            }
+        }
+    }
+}

@@ -36,7 +36,14 @@ impl Made {
         let mut event = drafted.event;
         let holder = keys().holder(&event.tenant, Some("alice"));
         let key = keys().ensure_holder_key(&holder).unwrap();
-        let parts = seal::seal(&mut event, drafted.parts, &holder, &key.wrapping().unwrap()).unwrap();
+        let parts = seal::seal(
+            &mut event,
+            drafted.parts,
+            &holder,
+            &key.wrapping().unwrap(),
+            &mut crate::cipher::Random::default(),
+        )
+        .unwrap();
         Made { id: event.id, entry: event.canonical().unwrap(), parts, contents }
     }
 }
