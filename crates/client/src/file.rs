@@ -109,26 +109,32 @@ impl Open {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
         let metadata = file.metadata()?;
-        let mut torn = false;
-        if metadata.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            torn = last != *b"\n";
-        }
         let born = metadata.created().or_else(|_| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
-        Ok(Open {
+        let mut open = Open {
             file,
             bytes: metadata.len(),
             born,
             looked: Instant::now(),
             latest: Timestamp::from_micros(0),
-            torn,
+            torn: false,
             unsynced: true,
             buffer: Vec::new(),
-        })
+        };
+        open.torn = open.ends_torn()?;
+        Ok(open)
+    }
+
+    /// Whether the file's last byte is no line's end.
+    fn ends_torn(&mut self) -> io::Result<bool> {
+        if self.file.metadata()?.len() == 0 {
+            return Ok(false);
+        }
+        let mut last = [0];
+        self.file.seek(SeekFrom::End(-1))?;
+        self.file.read_exact(&mut last)?;
+        Ok(last != *b"\n")
     }
 
     /// Writes the buffer whole, or leaves the file as it was as far as that can be done.
@@ -241,7 +247,8 @@ impl FileBackend {
             }
             open.buffer = buffer;
         }
-        if open.torn {
+        // Another process may have been in the middle of its write when this one looked.
+        if open.torn && open.ends_torn().unwrap_or(true) {
             open.buffer.insert(0, b'\n');
         }
         open.write()?;
