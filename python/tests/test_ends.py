@@ -28,7 +28,9 @@ def run(path, program, timeout=60):
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    # A process that opens a file in the middle of another's write may put an empty line before its own, as a reader of
+    # the package knows.
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
 def actions(path):

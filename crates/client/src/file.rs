@@ -268,7 +268,8 @@ impl FileBackend {
             }
             open.buffer = buffer;
         }
-        if open.torn {
+        // Looked at again: whoever wrote without a lock may have come to its end.
+        if open.torn && is_torn(&mut open.file)? {
             open.buffer.insert(0, b'\n');
         }
         open.write()?;

@@ -30,6 +30,20 @@ fn what_was_written_is_found_by_its_fields() {
 }
 
 #[test]
+fn a_file_that_another_process_was_writing_to_gets_no_empty_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let whole = named("theirs").to_flat() + "\n";
+    let (begun, rest) = whole.split_at(10);
+    fs::write(&path, begun).unwrap();
+    let ours = FileBackend::open(&path).unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(rest.as_bytes()).unwrap();
+    ours.write(&[named("ours")]).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+    assert_eq!(actions(&ours, &Filter::new()), ["theirs", "ours"]);
+}
+
+#[test]
 fn a_full_file_is_set_aside_and_still_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");

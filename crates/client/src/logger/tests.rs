@@ -99,6 +99,9 @@ fn where_there_is_no_room_the_policy_decides() {
         .unwrap();
     log_all(&blocking, 4..8);
     assert!(matches!(blocking.log(named("8")).unwrap_err().why, Why::Full));
+    // Who only tries has it back at once, and may still wait for room: it is not counted as refused.
+    assert!(matches!(blocking.try_log(named("8")).unwrap_err().why, Why::Full));
+    assert_eq!(blocking.metrics().refused, 1);
     let through = options().overflow(Overflow::WriteThrough).start(memory.clone()).unwrap();
     assert!(matches!(through.log(named("9")).unwrap_err().why, Why::Backend(_)));
     // Nothing that was taken is lost once the backend is back, and what was given back has no number.
