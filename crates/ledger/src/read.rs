@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use greffier_event::{EventId, Tenant};
 
 use crate::peek::Peek;
-use crate::snapshot::Snapshot;
+use crate::segment::EntriesFile;
+use crate::snapshot::{Segment, Snapshot};
 use crate::store::{Disk, Files};
 use crate::wal::frame::{self, Read, SealedPart};
 use crate::wal::{self, replay::Listing};
@@ -114,6 +115,18 @@ impl Reader {
         let segments = found.sealed.iter().map(|sealed| Arc::clone(sealed.segment())).collect();
         let hot = found.hot.batches().map_err(|error| damaged(trail.as_str(), &error.to_string()))?;
         Ok(Snapshot { trail: trail.clone(), first, segments, hot, size: found.hot.end() })
+    }
+
+    /// Whether a segment may hold an entry of which a column of [`crate::segment::FILTERED`] has this value. Its filter is
+    /// read once and then held in memory. Of a segment that has no filter, cannot be read or has gone since, nothing is ruled
+    /// out: whoever reads it then says what is wrong with it. Blocks.
+    pub fn may_hold(&self, segment: &Segment, column: &str, value: &str) -> bool {
+        let load = || {
+            let source = self.disk.store().open(&segment.key).map_err(drop)?;
+            EntriesFile::open(source).and_then(|file| file.filter(column)).map_err(drop)
+        };
+        let filter = self.filters.get(&segment.key, column, load);
+        filter.map_or(true, |filter| filter.may_hold(value))
     }
 
     /// Every trail that has entries, and how many, by name.

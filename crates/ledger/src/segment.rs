@@ -19,4 +19,5 @@ pub use columns::{ENTRY, INDEX, rows, schema};
 pub(crate) use entries::{EntriesFile, IdFilter};
 pub(crate) use error::SegmentError;
 pub(crate) use parts::{PartsFile, PartsWriter};
-pub(crate) use write::{EntriesWriter, Written};
+pub use write::FILTERED;
+pub(crate) use write::{EntriesWriter, ID, Written};

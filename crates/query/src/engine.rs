@@ -308,6 +308,7 @@ impl Shared {
         let read = tokio::task::spawn_blocking(move || reader.snapshot(&of));
         let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
         let mut view = View::new(snapshot, self.template.clone(), &self.memory, &self.limits);
+        view.reader = Some(self.reader.clone());
         view.contents = open.map(|open| Contents {
             reader: self.reader.clone(),
             trail: trail.clone(),

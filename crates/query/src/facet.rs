@@ -52,13 +52,6 @@ impl Count {
         self.first = Some(self.first.map_or(row.time, |first| first.min(row.time)));
         self.last = Some(self.last.map_or(row.time, |last| last.max(row.time)));
     }
-
-    fn join(&mut self, other: &Count) {
-        self.events += other.events;
-        self.denied += other.denied;
-        self.first = self.first.into_iter().chain(other.first).min();
-        self.last = self.last.into_iter().chain(other.last).max();
-    }
 }
 
 /// A field that matches are counted by.
@@ -209,7 +202,7 @@ struct Row {
 pub(crate) async fn counts(view: &View, search: &Search, by: &CountBy) -> Result<Counts, QueryError> {
     let opens = sift::opener(view, search)?.is_some();
     let predicate = search.predicate();
-    let ranges = view.candidates(predicate.as_ref(), &(0..view.size()))?;
+    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
     let mut columns = vec![INDEX, TIME, DECISION];
     columns.extend(by.fields.iter().map(|field| field.column));
     columns.sort_unstable();
@@ -407,15 +400,6 @@ fn too_fine() -> QueryError {
     QueryError::TooLarge(format!(
         "a histogram has {MAX_STEPS} steps at most: choose longer ones, or a shorter period"
     ))
-}
-
-impl Counts {
-    /// The counts of all values of a facet together, for tests and totals.
-    pub fn sum(counts: impl IntoIterator<Item = Count>) -> Count {
-        let mut sum = Count::default();
-        counts.into_iter().for_each(|count| sum.join(&count));
-        sum
-    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(crate) async fn first(
             Order::Oldest => bounds.take(most).collect(),
         });
     }
-    let mut left = view.candidates(predicate, &bounds)?;
+    let mut left = view.narrowed(predicate, &bounds).await?;
     let (mut found, mut size) = (Vec::new(), FIRST_WINDOW);
     while !left.is_empty() && found.len() < most {
         let window = window(&mut left, order, size);
@@ -121,7 +121,7 @@ pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryErro
     if predicate.is_none() && !opens {
         return Ok(view.size() - view.first());
     }
-    let ranges = view.candidates(predicate.as_ref(), &(0..view.size()))?;
+    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
     let mut rows = view.rows(&ranges, predicate.as_ref(), &[INDEX])?;
     let mut count = 0;
     while let Some(batch) = rows.try_next().await? {
@@ -160,7 +160,7 @@ fn made_at(id: EventId) -> Option<i64> {
 }
 
 async fn one(view: &View, predicate: &Expr) -> Result<Option<Row>, QueryError> {
-    let ranges = view.candidates(Some(predicate), &(0..view.size()))?;
+    let ranges = view.narrowed(Some(predicate), &(0..view.size())).await?;
     let indexes = view.indexes(&ranges, Some(predicate), Order::Oldest, 1).await?;
     Ok(fetch(view, &indexes).await?.pop())
 }
@@ -174,7 +174,7 @@ pub(crate) async fn equal(
     most: usize,
 ) -> Result<Vec<Row>, QueryError> {
     let predicate = column(name).eq(lit(value));
-    let ranges = view.candidates(Some(&predicate), &(0..view.size()))?;
+    let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
     let indexes = view.indexes(&ranges, Some(&predicate), Order::Oldest, most).await?;
     fetch(view, &indexes).await
 }

@@ -19,6 +19,8 @@ pub type OpenContents = Arc<dyn Fn(&Found) -> Result<Vec<OpenedPart>, ReadError>
 
 /// Entries whose contents are in memory at once.
 const BATCH: usize = 32;
+/// Candidates that are looked for at once: each time is a scan of its own.
+const CANDIDATES: usize = 256;
 /// Entries of which a page opens the contents at most; a page that found nothing in them says where to go on.
 pub(crate) const LOOKED_AT: usize = 8_192;
 
@@ -98,9 +100,9 @@ pub(crate) async fn page(
     let predicate = search.predicate();
     let (mut found, mut looked) = (Vec::new(), 0);
     while !bounds.is_empty() {
-        let some = crate::find::first(view, predicate.as_ref(), bounds.clone(), order, BATCH).await?;
+        let some = crate::find::first(view, predicate.as_ref(), bounds.clone(), order, CANDIDATES).await?;
         let Some(last) = some.last().copied() else { break };
-        let is_last = some.len() < BATCH;
+        let is_last = some.len() < CANDIDATES;
         for (index, fits) in some.iter().zip(fits(view, search, some.clone()).await?) {
             if fits {
                 found.push(*index);

@@ -12,7 +12,7 @@ use super::{Found, ReadError, damaged, io_error};
 use crate::manifest::{self, PartsRecord, SegmentRecord};
 use crate::peek::Peek;
 use crate::sealer::{entries_path, is_parts_path};
-use crate::segment::{EntriesFile, PartsFile, SegmentError};
+use crate::segment::{EntriesFile, ID, PartsFile, SegmentError};
 use crate::snapshot::Segment;
 use crate::store::{Disk, Source};
 use crate::wal::frame::SealedPart;
@@ -90,7 +90,7 @@ impl Sealed {
     /// Where the entry with this id stands, if it is here.
     pub(super) fn find(&self, disk: &Disk, filters: &Filters, id: EventId) -> Result<Option<u64>, ReadError> {
         let load = || self.open(disk)?.id_filter().map_err(self.unreadable());
-        if !filters.get(&self.segment.key, load)?.may_contain(&id) {
+        if !filters.get(&self.segment.key, ID, load)?.may_contain(&id) {
             return Ok(None);
         }
         self.open(disk)?.find_id(&id).map_err(self.unreadable())

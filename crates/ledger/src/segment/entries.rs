@@ -116,7 +116,12 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
 
     /// The filter over the ids in here, to be held in memory.
     pub(crate) fn id_filter(&self) -> Result<IdFilter, SegmentError> {
-        Ok(IdFilter(self.file.filter(GROUP, ID)?))
+        self.filter(ID)
+    }
+
+    /// The filter over a column that has one, to be held in memory.
+    pub(crate) fn filter(&self, column: &str) -> Result<IdFilter, SegmentError> {
+        Ok(IdFilter(self.file.filter(GROUP, column)?))
     }
 
     /// Rows in here.
@@ -204,7 +209,14 @@ impl IdPage<'_> {
     }
 }
 
-/// Which ids a segment may hold: 128 to 256 KiB for 65,536 of them.
+impl IdFilter {
+    /// Says yes for every text that is there.
+    pub(crate) fn may_hold(&self, text: &str) -> bool {
+        self.0.check(text)
+    }
+}
+
+/// Which values of a column a segment may hold: of ids 128 to 256 KiB for 65,536 of them, of others at most that.
 #[derive(Debug, Clone)]
 pub(crate) struct IdFilter(pub(super) Sbbf);
 

@@ -29,10 +29,10 @@ pub(super) const TRAIL_KEY: &str = "greffier.trail";
 pub(super) const FIRST_KEY: &str = "greffier.first";
 pub(super) const END_KEY: &str = "greffier.end";
 
-pub(super) const ID: &str = "id";
+pub(crate) const ID: &str = "id";
 /// What single events are looked up by, and how often a filter may say yes where it is not. An id is asked of
 /// every segment of a trail.
-pub(super) const FILTERED: [(&str, f64); 4] =
+pub const FILTERED: [(&str, f64); 4] =
     [(ID, 0.0001), ("request_id", 0.01), ("session_id", 0.01), ("trace_id", 0.01)];
 
 const TIME: &str = "time";

@@ -180,6 +180,28 @@ async fn an_engine_is_dropped_without_waiting() {
     drop(engine);
 }
 
+/// Filters held in memory say of nearly every other segment that it does not have what is looked for.
+#[tokio::test]
+async fn a_look_up_leaves_other_segments_alone() {
+    let place = Place::sealing(16).await;
+    let size = place.append_until_sealed(0).await;
+    let engine = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
+    let question = |view: Arc<View>, text: &'static str| async move {
+        let predicate = Search::parse(text, now()).unwrap().predicate();
+        let all = 0..view.size();
+        let sealed = view.table.snapshot().segments.last().unwrap().end;
+        let narrowed = view.narrowed(predicate.as_ref(), &all).await?;
+        Ok((sealed, narrowed.iter().filter(|range| range.start < sealed).cloned().collect::<Vec<_>>()))
+    };
+    let asked = async |text| engine.ask(|shared| &shared.own, &tenant(), text, question).await.unwrap();
+    let (sealed, found) = asked("request:req_3").await;
+    assert!(found.iter().any(|range| range.contains(&6)) && sealed <= size);
+    let (_, nowhere) = asked("request:nowhere").await;
+    assert!(nowhere.is_empty(), "{nowhere:?}");
+    assert_eq!(engine.call(&tenant(), "req_3").await.unwrap().len(), 2);
+    assert_eq!(engine.call(&tenant(), "nowhere").await.unwrap(), []);
+}
+
 /// The ledger may put another file in a segment's place between the snapshot and the reading of it.
 #[tokio::test]
 async fn a_superseded_segment_is_looked_for_once_more() {
