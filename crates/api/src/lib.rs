@@ -8,6 +8,7 @@
 mod admit;
 mod analyse;
 mod api;
+mod attest;
 mod cursor;
 mod erasures;
 mod events;
@@ -23,6 +24,7 @@ mod pack;
 mod params;
 mod parts;
 mod refuse;
+mod report;
 mod respond;
 mod route;
 mod sql;
@@ -40,5 +42,6 @@ pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
+pub use report::{ReportError, ReportOrder, assess, period};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};
