@@ -8,7 +8,8 @@
 //! - [`FindingsDetector`]: three rules over all agents of a tenant;
 //! - [`ReportCounter`]: what happened in a period.
 //!
-//! And one that is ours: [`ProducersCounter`], which events of a producer that numbers them are missing.
+//! And ours: [`ProducersCounter`], which events of a producer that numbers them are missing; and the reports on standards
+//! ([`STANDARDS`]), which ask in SQL and judge the answers.
 //!
 //! What an error, a denial or a call is stands in [`meaning`] and `calls.rs`, once for all three. A period holds
 //! its first instant and not its last, so that two that touch share no event. Above stands the query layer, which
@@ -34,5 +35,9 @@ pub use findings::{Finding, FindingKind, FindingsDetector, Severity, Threshold, 
 pub use meaning::Decisions;
 pub use numbers::{Numbers, Run};
 pub use producers::{Producer, ProducersCounter};
-pub use report::{Period, Report, ReportCounter};
+pub use report::{
+    Answer, Answers, Asked, Assessment, Bar, Claim, Clause, ClauseFound, Control, Counts, Frame, Head,
+    Inquiry, On, Period, Query, Report, ReportCounter, STANDARDS, Sample, Standard, Statement, Totals,
+    TrailState, Verdict, html, standard,
+};
 pub use top::Top;

@@ -87,6 +87,6 @@ fn answer(
     Ok(response)
 }
 
-fn unix_seconds(now: Timestamp) -> u64 {
+pub(crate) fn unix_seconds(now: Timestamp) -> u64 {
     u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0)
 }

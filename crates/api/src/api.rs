@@ -14,10 +14,10 @@ use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
 use crate::{
-    analyse, erasures, events, evidence, export, facets, holds, ingest, lookup, openapi, otlp, pack, respond,
-    sql,
+    analyse, attest, erasures, events, evidence, export, facets, holds, ingest, lookup, openapi, otlp, pack,
+    respond, sql,
 };
-use crate::{subjects, tail};
+use crate::{report, subjects, tail};
 
 /// Tails at one time: each asks the engine twice a second.
 const MAX_TAILS: usize = 64;
@@ -141,6 +141,8 @@ impl Api {
             Endpoint::Activity => analyse::activity(self, request).await,
             Endpoint::Producers => analyse::producers(self, request).await,
             Endpoint::Findings => analyse::findings(self, request).await,
+            Endpoint::Report => report::report(self, request).await,
+            Endpoint::Attest => attest::attest(self, request).await,
             Endpoint::Proof => evidence::proof(self, request).await,
             Endpoint::Tail => tail::tail(self, request).await,
             Endpoint::Trails => evidence::trails(self, request).await,

@@ -305,7 +305,7 @@ impl Api {
     }
 
     /// Records that this caller may not be the one.
-    async fn refuse_person(&self, request: &Request, wish: &Wish, why: &str) -> Refused {
+    pub(crate) async fn refuse_person(&self, request: &Request, wish: &Wish, why: &str) -> Refused {
         let Ok(caller) = request.caller() else { return Refused::not_found("nobody asks") };
         let decision = greffier_event::Decision {
             kind: DecisionKind::Deny,

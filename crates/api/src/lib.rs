@@ -8,6 +8,7 @@
 mod admit;
 mod analyse;
 mod api;
+mod attest;
 mod chain;
 mod cursor;
 mod erasures;
@@ -25,6 +26,7 @@ mod pack;
 mod params;
 mod parts;
 mod refuse;
+mod report;
 mod respond;
 mod route;
 mod sql;
@@ -45,5 +47,6 @@ pub use export::{
 pub use facets::FacetsAnswer;
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use refuse::Unreadable;
+pub use report::{ReportError, ReportOrder, assess, period};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};

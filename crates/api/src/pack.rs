@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use greffier_analysis::{Assessment, html};
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::pack::{About, PackFile, Packer, PackingError, ShownParts, ZipError, ZipWriter};
 use greffier_ledger::{Appender, KeyRing};
@@ -21,6 +22,7 @@ use crate::admit::Wish;
 use crate::api::{Api, Request};
 use crate::params::Params;
 use crate::refuse::Refused;
+use crate::report;
 use crate::respond::{self, ZIP};
 use crate::visit::{Body, streamed};
 
@@ -68,6 +70,22 @@ pub struct PackOrder {
     pub in_full: bool,
     /// The trust policy to put in; the node's own by default.
     pub trust: Option<String>,
+    /// The report that the pack goes with, and whose samples it holds.
+    pub report: Option<Assessment>,
+}
+
+impl PackOrder {
+    /// The pack that goes with a report: its samples and exceptions on one of its trails, with their proofs.
+    pub fn of_report(report: Assessment, trail: &Tenant, parts: ShownParts) -> PackOrder {
+        let ids = report.sampled(trail.as_str());
+        // An id that no event has: a report without samples has a pack without entries.
+        let asked = if ids.is_empty() {
+            format!("id:{}", uuid::Uuid::nil())
+        } else {
+            format!("id:{}", ids.join(","))
+        };
+        PackOrder { asked, parts, report: Some(report), ..PackOrder::default() }
+    }
 }
 
 /// Who has the keys that open contents.
@@ -250,7 +268,11 @@ impl PackMaker {
                 Ok(packer.take())
             })
             .await?;
-        let packer = self.packer.take().ok_or(PackMakingError::Thread)?;
+        let mut packer = self.packer.take().ok_or(PackMakingError::Thread)?;
+        if let Some(report) = self.order.report.take() {
+            let data = serde_json::to_vec_pretty(&report).map_err(|_| PackMakingError::Thread)?;
+            packer.report(data, html(&report).into_bytes())?;
+        }
         let (last, about) = packer.finish(&self.order.asked, self.now, complete)?;
         files.extend(last);
         Ok((files, about))
@@ -308,14 +330,20 @@ fn order(params: &Params) -> Result<PackOrder, Refused> {
         _ => return Err(Refused::bad_parameter("`range` and `whole_range` exclude each other")),
     };
     let (asked, in_full) = (params.query()?.to_owned(), params.flag("in_full", false)?);
-    Ok(PackOrder { asked, parts, range, in_full, trust: None })
+    Ok(PackOrder { asked, parts, range, in_full, ..PackOrder::default() })
 }
 
 /// `POST /api/v1/evidence`.
 pub(crate) async fn evidence(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, caller) = (&request.params, request.caller()?);
-    let order = order(params)?;
-    let search = Search::parse(&order.asked, request.visit.now)?;
+    let mut order = order(params)?;
+    let reported = params.text("report").map(|name| report::ordered(name, params)).transpose()?;
+    if reported.is_some() && (!order.asked.is_empty() || order.range != PackRange::Found) {
+        return Err(Refused::bad_parameter(
+            "a report says which entries are packed: `q` and ranges are for other packs",
+        ));
+    }
+    let mut search = Search::parse(&order.asked, request.visit.now)?;
     let permit = Arc::clone(&api.exports).try_acquire_owned();
     let permit = permit.map_err(|_| Refused::new(503, "busy", "too many exports are under way"))?;
     let wish = Wish {
@@ -325,10 +353,22 @@ pub(crate) async fn evidence(api: &Api, request: Request) -> Result<Response<Bod
         asked: Some(serde_json::json!({
             "q": order.asked, "parts": params.text("parts"), "range": params.text("range"),
             "whole_range": params.text("whole_range"), "in_full": order.in_full,
+            "report": params.text("report"), "from": params.text("from"), "to": params.text("to"),
         })),
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
+    if let Some(reported) = reported {
+        // Of the caller's tenant, whichever trail's samples are packed.
+        if trail != caller.tenant {
+            let place = format!("reports/{}", reported.standard.name);
+            let wish = Wish { action: AdminAction::ReadTrail, name: "trail:report", place, asked: None };
+            api.admit(&request.visit, caller, None, wish).await?;
+        }
+        let assessment = api.assess(&request, &reported, &caller.tenant).await?;
+        order = PackOrder::of_report(assessment, &trail, order.parts);
+        search = Search::parse(&order.asked, request.visit.now)?;
+    }
     let keys: Arc<dyn HasKeys> = Arc::new(api.appender.clone());
     let maker = PackMaker::begin(api.engine.clone(), trail, search, order, Some(keys), request.visit.now);
     let mut maker = maker.await?;

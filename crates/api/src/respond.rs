@@ -16,6 +16,7 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const NDJSON: &str = "application/x-ndjson";
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const BINARY: &str = "application/octet-stream";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.stream";
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";

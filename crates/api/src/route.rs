@@ -6,7 +6,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::otlp::{PROTOBUF, Signal};
-use crate::respond::{ARROW, BINARY, CSV, JSON, NDJSON, PARQUET, SSE, TEXT, ZIP};
+use crate::respond::{ARROW, BINARY, CSV, HTML, JSON, NDJSON, PARQUET, SSE, TEXT, ZIP};
 use crate::visit::Access;
 
 /// What is done at a route.
@@ -24,6 +24,8 @@ pub(crate) enum Endpoint {
     Activity,
     Findings,
     Producers,
+    Report,
+    Attest,
     Proof,
     Tail,
     Trails,
@@ -74,6 +76,10 @@ const SINCE: (&str, &str) =
     ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `yesterday`, `last-month`.");
 const UNTIL: (&str, &str) =
     ("until", "Before this time: RFC 3339, a date, or as in `7d`, `24h`, `today`, `this-month`.");
+const FROM: (&str, &str) =
+    ("from", "The first day of the period, or its first instant (RFC 3339); required.");
+const TO: (&str, &str) = ("to", "The first day after the period, or its first instant (RFC 3339); required.");
+const TZ: (&str, &str) = ("tz", "The time zone in which days begin, as in `Europe/Berlin`; UTC by default.");
 const PARTS: (&str, &str) = ("parts", "`false` leaves the contents out.");
 
 const READ: Who = Who::May(AdminAction::ReadTrail);
@@ -162,6 +168,13 @@ pub(crate) static ROUTES: &[Route] = &[
             ("range", "`first-last`: leaves out nothing between these indexes."),
             ("whole_range", "`true` leaves out nothing between the first and the last that was found."),
             ("in_full", "`true` shows what was not found and completes the range; otherwise it is withheld."),
+            (
+                "report",
+                "Instead of a search: this standard's report of a period, with the proofs of its samples.",
+            ),
+            ("from", "The report's period: its first day, or first instant."),
+            ("to", "The first day after it, or its first instant."),
+            TZ,
             TENANT,
         ],
         takes: &[],
@@ -235,6 +248,26 @@ pub(crate) static ROUTES: &[Route] = &[
         summary: "Which events are missing of producers that number theirs.",
         params: &[SINCE, UNTIL, TENANT],
         takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/reports/{standard}",
+        who: READ,
+        endpoint: Endpoint::Report,
+        summary: "What the trail shows of a period: a standard clause by clause, or the `summary`.",
+        params: &[FROM, TO, TZ, ("format", "`json` (default) or `html`."), TENANT],
+        takes: &[],
+        gives: &[JSON, HTML],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/attestations",
+        who: Who::May(AdminAction::Attest),
+        endpoint: Endpoint::Attest,
+        summary: "A person's word on the trail: `sign_off`, `access_review`, `break_glass`, `break_glass_review`, `policies`.",
+        params: &[],
+        takes: &[JSON],
         gives: &[JSON],
     },
     Route {

@@ -10,6 +10,7 @@ mod exports;
 mod isolation;
 mod reads;
 mod recorded;
+mod reports;
 mod streams;
 mod uploads;
 

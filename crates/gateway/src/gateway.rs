@@ -21,6 +21,7 @@ use crate::chain::Chains;
 use crate::clock::{self, Clock};
 use crate::handling::Handling;
 use crate::head_list::{self, HeadList};
+use crate::heartbeat::{self, Heartbeat, Pulse};
 use crate::hook::OpenHooks;
 use crate::http_client::{self, HttpClient};
 use crate::identify::{self, Identities};
@@ -30,6 +31,7 @@ use crate::malformed::Malformed;
 use crate::mcp::Mcp;
 use crate::media;
 use crate::metrics::Metrics;
+use crate::policy_diff;
 use crate::policy_watch::{self, Watched};
 use crate::prices::Prices;
 use crate::record::Recorder;
@@ -84,6 +86,8 @@ pub(crate) struct Gateway {
     rulebook: Rulebook,
     remote: Option<Remote>,
     config_text: String,
+    /// Its digest, as heartbeats carry it.
+    config_digest: String,
     /// Whether the node's start is on record.
     on_record: AtomicBool,
     /// Which heads of trails the node's trail lists already.
@@ -136,6 +140,10 @@ impl Gateway {
             stop,
             rulebook: settings.rules,
             remote: settings.remote,
+            config_digest: format!(
+                "sha256:{}",
+                hex::encode(greffier_merkle::hash::sha256(settings.config_text.as_bytes()))
+            ),
             config_text: settings.config_text,
             on_record: AtomicBool::new(false),
             head_list: tokio::sync::Mutex::default(),
@@ -270,17 +278,20 @@ impl Gateway {
             .await;
         let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
         self.own(EventType::AgentStart, "node:start", "audit://node", Some(version)).await;
-        let config = serde_json::json!({ "text": self.config_text });
+        let config = serde_json::json!({ "text": self.config_text, "digest": self.config_digest });
         self.own(EventType::DataModify, "config:in_force", "policy://configuration", Some(config)).await;
-        self.policies_in_force(&self.policies.load()).await;
+        self.policies_in_force(&self.policies.load(), None).await;
         self.on_record.store(true, Ordering::Release);
     }
 
-    /// The texts of the policies in force, named by their digest.
-    async fn policies_in_force(&self, policies: &Policies) {
+    /// The texts of the policies in force, named by their digest; of changed ones what changed, and from what.
+    async fn policies_in_force(&self, policies: &Policies, changed: Option<serde_json::Value>) {
         let texts: serde_json::Map<String, serde_json::Value> =
             policies.texts().iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
-        let what = serde_json::json!({ "digest": policies.digest(), "texts": texts });
+        let mut what = serde_json::json!({ "digest": policies.digest(), "texts": texts });
+        if let (Some(fields), Some(changed)) = (what.as_object_mut(), changed) {
+            fields.insert("changed".to_owned(), changed);
+        }
         let uri = format!("policy://{}", policies.digest());
         self.own(EventType::DataModify, "policy:in_force", &uri, Some(what)).await;
     }
@@ -297,19 +308,24 @@ impl Gateway {
 
     /// Once a second: policies, counted refusals, the clock.
     pub(crate) async fn keep_pace(self: Arc<Self>, dir: std::path::PathBuf) {
-        let mut watched = Watched::new(dir, &self.policies.load());
+        let mut watched = Watched::new(dir.clone(), &self.policies.load());
         let mut pace = tokio::time::interval(Duration::from_secs(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last: (Instant, Timestamp) = (Instant::now(), clock::system_now());
+        let mut heartbeat = Heartbeat::new(last);
         for second in 0_u64.. {
             pace.tick().await;
             last = self.watch_clock(last).await;
             match watched.look().await {
                 policy_watch::Change::None => {}
                 policy_watch::Change::Good(policies) => {
-                    self.policies.store(Arc::clone(&policies));
+                    let before = self.policies.swap(Arc::clone(&policies));
                     tracing::info!(digest = policies.digest(), "policies changed");
-                    self.policies_in_force(&policies).await;
+                    let changes = policy_diff::changes(before.texts(), policies.texts());
+                    let changed = serde_json::json!({
+                        "from": before.digest(), "files": policy_diff::document(&changes, &dir),
+                    });
+                    self.policies_in_force(&policies, Some(changed)).await;
                 }
                 policy_watch::Change::Bad(error) => {
                     tracing::error!(%error, "changed policies are not valid; the old ones stay in force");
@@ -326,10 +342,30 @@ impl Gateway {
             self.refusals.settle(self.clock.now(), false).await;
             self.malformed.settle(self.clock.now(), false).await;
             self.hooks.settle(&self, self.clock.now()).await;
+            // Behind what settles the past: a heartbeat says what is still owed.
+            if self.on_record.load(Ordering::Acquire) && heartbeat.is_due(self.clock.now()) {
+                self.beat(&mut heartbeat, last).await;
+            }
             if self.head_list.lock().await.is_due(Instant::now()) {
                 self.list_heads().await;
             }
         }
+    }
+
+    /// A heartbeat on the node's own trail.
+    async fn beat(&self, heartbeat: &mut Heartbeat, clocks: (Instant, Timestamp)) {
+        let (recorded, failed) = self.metrics.appended();
+        let policies = self.policies.load().digest().to_owned();
+        let owed = self.recorder.account.totals();
+        let configuration = self.config_digest.clone();
+        let pulse = Pulse { recorded, failed, owed, clocks, policies, configuration };
+        let uri = heartbeat::uri(&pulse.policies, &pulse.configuration);
+        let now = self.clock.now();
+        let mut event = self.recorder.node_event(EventType::ActionExecuted, now, heartbeat::ACTION, &uri);
+        let content = heartbeat.tell(&mut event, &pulse).to_string().into_bytes();
+        let part = Part { name: "metadata".to_owned(), media: "application/json".to_owned(), content };
+        // What could not be recorded is a minute without a heartbeat, and that says enough.
+        drop(self.recorder.append(Draft { event, parts: vec![part] }).await);
     }
 
     /// The heads of the trails that grew, on the node's own trail. What cannot be recorded is listed the next time.

@@ -122,6 +122,12 @@ impl Metrics {
         self.appends.get_or_create(&Recorded { result: if recorded { "ok" } else { "error" } }).inc();
     }
 
+    /// Events that were made durable since the start, and those that could not be.
+    pub(crate) fn appended(&self) -> (u64, u64) {
+        let count = |result| self.appends.get_or_create(&Recorded { result }).get();
+        (count("ok"), count("error"))
+    }
+
     pub(crate) fn text(&self, recording: bool, continuing: bool, owed: Totals) -> String {
         self.recording.set(i64::from(recording));
         self.continuing.set(i64::from(continuing));

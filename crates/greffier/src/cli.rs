@@ -5,6 +5,7 @@ mod erase;
 mod hook;
 mod keep;
 mod mcp;
+mod report;
 mod witness;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use ask::{
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};
 pub(crate) use mcp::{Mcp, Pins};
+pub(crate) use report::{Attest, Report, Term};
 pub(crate) use witness::{Witness, WitnessCommand};
 
 pub(crate) use erase::{At, Erase, Hold, Subject, Why};
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Activity(Activity),
     /// Say what is unusual.
     Findings(Findings),
+    /// What the trail shows of a period, clause by clause of a standard; and people's word on it: sign-offs, reviews.
+    Report(Report),
     /// Producers that number their events: how many came, and which are missing.
     Producers(Producers),
     /// Show events as they are recorded.

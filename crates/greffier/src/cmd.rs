@@ -17,6 +17,7 @@ mod pins;
 mod policy;
 mod producers;
 mod prove;
+mod report;
 mod restore;
 mod retention;
 mod scan;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Session(args) => session::run(&args, config, output),
         Command::Activity(args) => activity::run(&args, config, output),
         Command::Findings(args) => findings::run(&args, config, output),
+        Command::Report(args) => report::run(&args, config, output),
         Command::Producers(args) => producers::run(&args, config, output),
         Command::Tail(args) => tail::run(&args, config, output),
         Command::Import(args) => import::run(&args, config, output),

@@ -7,6 +7,7 @@ mod files;
 use std::path::Path;
 
 use anyhow::Context;
+use greffier_analysis::Assessment;
 use greffier_event::Tenant;
 use greffier_query::FacetField;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use files::{Files, choose, exported, packed};
 
-use crate::cli::{Span, Where};
+use crate::cli::{Span, Term, Where};
 use crate::config::Config;
 use crate::http::{Client, encoded};
 
@@ -194,6 +195,28 @@ impl Source {
                 Ok((list(&mut answer, "findings")?, anchoring))
             }
             Source::Files(files) => files.findings(agent, span).await,
+        }
+    }
+
+    /// A report on a standard.
+    pub(crate) async fn report(&self, standard: &str, term: &Term) -> anyhow::Result<Assessment> {
+        match self {
+            Source::Server(server) => {
+                let path = format!("/api/v1/reports/{}", encoded(standard));
+                let answer = server.client.get(&path, &server.query(&term.params())).await?;
+                serde_json::from_value(answer).context("the server's answer is not one")
+            }
+            Source::Files(files) => files.report(standard, term).await,
+        }
+    }
+
+    /// The first document's report.
+    pub(crate) async fn summary(&self, term: &Term) -> anyhow::Result<Value> {
+        match self {
+            Source::Server(server) => {
+                server.client.get("/api/v1/reports/summary", &server.query(&term.params())).await
+            }
+            Source::Files(files) => files.summary(term).await,
         }
     }
 

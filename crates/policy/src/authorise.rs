@@ -60,6 +60,7 @@ pub enum AdminAction {
     Erase,
     Approve,
     Manage,
+    Attest,
 }
 
 impl AdminAction {
@@ -72,6 +73,7 @@ impl AdminAction {
             AdminAction::Erase => "erase",
             AdminAction::Approve => "approve",
             AdminAction::Manage => "manage",
+            AdminAction::Attest => "attest",
         }
     }
 
@@ -83,6 +85,7 @@ impl AdminAction {
             AdminAction::Erase => format!("erase from the trail {trail}"),
             AdminAction::Approve => format!("approve calls of {trail}"),
             AdminAction::Manage => format!("manage {trail}"),
+            AdminAction::Attest => format!("attest reviews on the trail {trail}"),
         }
     }
 }

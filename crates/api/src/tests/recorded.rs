@@ -15,6 +15,7 @@ const READS: [(&str, &str); 18] = [
     ("GET", "/api/v1/activity?agent=crm-assistant"),
     ("GET", "/api/v1/findings"),
     ("GET", "/api/v1/producers"),
+    ("GET", "/api/v1/reports/soc2?from=2026-03-01&to=2026-04-01"),
     ("GET", "/api/v1/proofs/00000000-0000-4000-8000-000000000001"),
     ("GET", "/api/v1/tail"),
     ("GET", "/api/v1/trails"),
@@ -87,6 +88,7 @@ async fn every_read_is_on_the_trail() {
     data.access trail:activity audit://acme/activity/crm-assistant by auth0|auditor (allow)
     data.access trail:findings audit://acme/findings by auth0|auditor (allow)
     data.access trail:producers audit://acme/producers by auth0|auditor (allow)
+    data.access trail:report audit://acme/reports/soc2 by auth0|auditor (allow)
     data.access trail:proof audit://acme/proofs/00000000-0000-4000-8000-000000000001 by auth0|auditor (allow)
     data.access trail:tail audit://acme/events by auth0|auditor (allow)
     data.access trail:list audit://acme/trails by auth0|auditor (allow)
@@ -179,6 +181,7 @@ async fn every_denial_is_on_the_trail() {
     permission.denied trail:activity audit://acme/activity/crm-assistant by auth0|intern (deny)
     permission.denied trail:findings audit://acme/findings by auth0|intern (deny)
     permission.denied trail:producers audit://acme/producers by auth0|intern (deny)
+    permission.denied trail:report audit://acme/reports/soc2 by auth0|intern (deny)
     permission.denied trail:proof audit://acme/proofs/00000000-0000-4000-8000-000000000001 by auth0|intern (deny)
     permission.denied trail:tail audit://acme/events by auth0|intern (deny)
     permission.denied trail:list audit://acme/trails by auth0|intern (deny)

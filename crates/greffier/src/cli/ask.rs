@@ -239,6 +239,14 @@ pub(crate) struct Evidence {
     /// Which events, as in `search`.
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) query: String,
+    /// Instead of a search: pack this standard's report, and the events that it shows as samples.
+    #[arg(long, value_name = "STANDARD", conflicts_with_all = ["query", "range", "whole_range", "since", "until"], requires = "from")]
+    pub(crate) report: Option<String>,
+    #[command(flatten)]
+    pub(crate) term: Option<crate::cli::Term>,
+    /// Pack the samples that are on the node's own trail, instead of the tenant's.
+    #[arg(long, requires = "report")]
+    pub(crate) of_node: bool,
     /// The contents to show, by name; all others stay withheld.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) parts: Vec<String>,

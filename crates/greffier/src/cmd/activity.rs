@@ -13,10 +13,15 @@ use crate::source::{Source, wait};
 pub(super) fn run(args: &cli::Activity, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let source = Source::open(&args.place, None, named)?;
     let activity = wait(source.activity(&args.agent, &args.span))?;
+    show(&activity, output)
+}
+
+/// A document of figures: as it is for programs, a line for each field for people.
+pub(super) fn show(document: &Value, output: Output) -> anyhow::Result<Exit> {
     if matches!(output.format, Format::Json | Format::Jsonl) {
-        output.object(&[], &activity)?;
+        output.object(&[], document)?;
     } else {
-        output.fitted(&[Column::whole("what"), Column::new("value")], &lines(&activity))?;
+        output.fitted(&[Column::whole("what"), Column::new("value")], &lines(document))?;
     }
     Ok(Exit::Ok)
 }

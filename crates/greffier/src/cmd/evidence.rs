@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use greffier_api::{HasKeys, PackOrder, PackRange};
+use greffier_event::Tenant;
 use greffier_ledger::KeyRing;
 use greffier_ledger::pack::{Pack, ShownParts};
 
@@ -29,13 +30,28 @@ pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) ->
         match &source {
             Source::Server(server) => fetch(server, &search, args, &mut out).await,
             Source::Files(files) => {
-                make(files, order(args, search.clone())?, keys(args, named)?, &mut out).await
+                let mut order = order(args, search.clone())?;
+                if let Some((standard, term)) = reported(args) {
+                    let report = files.report(standard, term).await?;
+                    let (trust, parts) = (order.trust.take(), order.parts);
+                    order = PackOrder {
+                        trust,
+                        ..PackOrder::of_report(report, &packed_trail(args, files), parts)
+                    };
+                }
+                let trail = packed_trail(args, files);
+                make(files, trail, order, keys(args, named)?, &mut out).await
             }
         }
     });
     made.map_err(|error| asked(error, &search))?;
     out.done()?;
     tell(&args.out, output)
+}
+
+/// The report that the pack goes with.
+fn reported(args: &cli::Evidence) -> Option<(&str, &cli::Term)> {
+    args.report.as_deref().zip(args.term.as_ref())
 }
 
 fn shown(args: &cli::Evidence) -> ShownParts {
@@ -53,7 +69,8 @@ fn order(args: &cli::Evidence, asked: String) -> anyhow::Result<PackOrder> {
     });
     let whole = if args.whole_range { PackRange::Whole } else { PackRange::Found };
     let range = args.range.clone().unwrap_or(whole);
-    Ok(PackOrder { asked, parts: shown(args), range, in_full: args.in_full, trust: trust.transpose()? })
+    let (parts, in_full, trust) = (shown(args), args.in_full, trust.transpose()?);
+    Ok(PackOrder { asked, parts, range, in_full, trust, ..PackOrder::default() })
 }
 
 /// The keys that open contents: those that are named; the configured ones where contents are to be shown.
@@ -66,13 +83,19 @@ fn keys(args: &cli::Evidence, named: Option<&Path>) -> anyhow::Result<Option<Arc
     Ok(Some(Arc::new(KeyRing::open(&folder)?)))
 }
 
+/// The trail whose entries are packed.
+fn packed_trail(args: &cli::Evidence, files: &Files) -> Tenant {
+    if args.of_node { Tenant::node() } else { files.tenant().clone() }
+}
+
 async fn make(
     files: &Files,
+    trail: Tenant,
     order: PackOrder,
     keys: Option<Arc<dyn HasKeys>>,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut maker = files.pack(order, keys).await?;
+    let mut maker = files.pack(trail, order, keys).await?;
     while let Some(files) = packed(maker.next().await)? {
         files.iter().try_for_each(|file| out.file(file))?;
     }
@@ -89,13 +112,22 @@ async fn fetch(server: &Server, search: &str, args: &cli::Evidence, out: &mut Ou
         Some(PackRange::Of(range)) => Some(format!("{}-{}", range.start, range.end.saturating_sub(1))),
         _ => None,
     };
-    let query = server.query(&[
-        ("q", Some(search)),
+    let term = reported(args).map(|(_, term)| term);
+    let mut query = server.query(&[
+        ("q", Some(search).filter(|_| term.is_none())),
+        ("report", args.report.as_deref()),
+        ("from", term.map(|term| term.from.as_str())),
+        ("to", term.map(|term| term.to.as_str())),
+        ("tz", term.and_then(|term| term.tz.as_deref())),
         ("parts", parts.as_deref()),
         ("range", range.as_deref()),
         ("whole_range", args.whole_range.then_some("true")),
         ("in_full", args.in_full.then_some("true")),
     ]);
+    if args.of_node {
+        query.retain(|(name, _)| *name != "tenant");
+        query.push(("tenant", Tenant::NODE));
+    }
     let mut reply = server.client.fetch("/api/v1/evidence", &query).await?;
     while let Some(bytes) = reply.next().await? {
         out.archive(&bytes)?;

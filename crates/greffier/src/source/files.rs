@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use greffier_analysis::{Assessment, STANDARDS};
 use greffier_api::{
     Chain, Export, ExportError, ExportFormat, FacetsAnswer, HasKeys, OpenParts, PackMaker, PackMakingError,
-    PackOrder, export_cursor,
+    PackOrder, ReportError, ReportOrder, export_cursor,
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 use super::contents::Contents;
 use super::{Answer, CountsAsked, Hit, Page, Session};
-use crate::cli::Span;
+use crate::cli::{Span, Term};
 use crate::exit::{Exit, Failure};
 use crate::when;
 
@@ -134,10 +135,11 @@ impl Files {
     /// An evidence pack of what a search finds.
     pub(crate) async fn pack(
         &self,
+        trail: Tenant,
         order: PackOrder,
         keys: Option<Arc<dyn HasKeys>>,
     ) -> anyhow::Result<PackMaker> {
-        let (engine, trail, search) = (self.engine.clone(), self.tenant.clone(), self.search(&order.asked)?);
+        let (engine, search) = (self.engine.clone(), self.search(&order.asked)?);
         packed(PackMaker::begin(engine, trail, search, order, keys, self.now).await)
     }
 
@@ -193,6 +195,21 @@ impl Files {
         let findings = self.engine.findings(&self.tenant, agent, since, until).await.map_err(failure)?;
         let findings = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         Ok((findings, serde_json::to_value(self.anchoring()?)?))
+    }
+
+    /// A report on a standard. Whoever has the files reads the node's trail as well.
+    pub(crate) async fn report(&self, standard: &str, term: &Term) -> anyhow::Result<Assessment> {
+        let order = ReportOrder::new(standard, &term.from, &term.to, term.tz.as_deref()).map_err(reported)?;
+        let anchoring = self.anchoring()?;
+        let made = greffier_api::assess(&self.engine, &order, &self.tenant, true, &anchoring, self.now);
+        Ok(made.await.map_err(reported)?)
+    }
+
+    /// The first document's report.
+    pub(crate) async fn summary(&self, term: &Term) -> anyhow::Result<Value> {
+        let (period, _) = greffier_api::period(&term.from, &term.to, term.tz.as_deref()).map_err(reported)?;
+        let report = self.engine.report(&self.tenant, period.start, period.end).await.map_err(failure)?;
+        Ok(serde_json::to_value(report)?)
     }
 
     /// Producers that number their events, and what is missing of them.
@@ -272,6 +289,20 @@ pub(crate) fn packed<T>(said: Result<T, PackMakingError>) -> anyhow::Result<T> {
         }
         error => error.into(),
     })
+}
+
+/// A report that cannot be made, as this process says it.
+fn reported(error: ReportError) -> Failure {
+    match error {
+        ReportError::Query(error) => failure(error),
+        ReportError::Period(message) => Failure::usage(message),
+        ReportError::Standard(_) => {
+            let known: Vec<&str> = STANDARDS.iter().map(|standard| standard.name).collect();
+            Failure::usage(error.to_string()).hint(format!("{}, summary", known.join(", ")))
+        }
+        ReportError::NoCheckpoint(_) => Failure::new("no_checkpoint", error.to_string()).exit(Exit::NotFound),
+        error => Failure::new("read", error.to_string()),
+    }
 }
 
 /// A question that was not answered, as this process says it.

@@ -7,6 +7,7 @@
 //! successions/2.note …    where the log changed its key: the notes in which one key names the next
 //! pack.json               what was asked, when, and what was found
 //! README.txt              what this is and how to check it
+//! report.json, .html      where the pack goes with a report: its data, and the same for people
 //! SHA256SUMS              the digests of all of these, for `sha256sum -c`
 //! ```
 
@@ -18,6 +19,10 @@ pub(crate) const TRUST: &str = "trust";
 pub(crate) const ABOUT: &str = "pack.json";
 /// For people.
 pub(crate) const README: &str = "README.txt";
+/// The report whose sampled events these are, as data.
+pub(crate) const REPORT: &str = "report.json";
+/// The same, for people.
+pub(crate) const REPORT_PAGE: &str = "report.html";
 /// The digests of all other files.
 pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The folder of the events.
@@ -31,7 +36,7 @@ pub(crate) const MAX_SUCCESSIONS: u32 = 1_000;
 /// Files of events: 50,000 of some 4 MiB each are far more than an archive holds.
 pub(crate) const MAX_CHUNKS: usize = 50_000;
 /// All files.
-pub(crate) const MAX_FILES: usize = MAX_CHUNKS + MAX_SUCCESSIONS as usize + 5;
+pub(crate) const MAX_FILES: usize = MAX_CHUNKS + MAX_SUCCESSIONS as usize + 7;
 /// A file of events ends with the line that makes it longer than this.
 pub(crate) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// The longest file of events: one line behind the bound, an entry with 32 parts of 1 MiB in base64.
@@ -46,7 +51,7 @@ pub(crate) fn chunk_name(number: usize) -> String {
 
 /// Whether a pack may hold a file of this name.
 pub(crate) fn is_name(name: &str) -> bool {
-    matches!(name, CHECKPOINT | TRUST | ABOUT | README | SUMS)
+    matches!(name, CHECKPOINT | TRUST | ABOUT | README | REPORT | REPORT_PAGE | SUMS)
         || chunk_number(name).is_some()
         || succession_number(name).is_some()
 }

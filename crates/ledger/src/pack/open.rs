@@ -9,8 +9,8 @@ use greffier_merkle::hash::sha256;
 
 use super::about::About;
 use super::layout::{
-    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, SUCCESSIONS, SUMS, TRUST,
-    chunk_name, chunk_number, is_name, succession_name, succession_number,
+    ABOUT, CHECKPOINT, EVENTS, MAX_CHUNK_BYTES, MAX_FILES, MAX_SMALL_BYTES, README, REPORT, SUCCESSIONS,
+    SUMS, TRUST, chunk_name, chunk_number, is_name, succession_name, succession_number,
 };
 use super::zip::{ZipError, ZipReader};
 
@@ -120,6 +120,11 @@ impl Pack {
         let mut numbers: Vec<u32> = self.sums.keys().filter_map(|name| succession_number(name)).collect();
         numbers.sort_unstable();
         numbers.into_iter().map(|number| self.text(&succession_name(number))).collect()
+    }
+
+    /// The data of the report in it, if it goes with one: the packer's word, like `pack.json`.
+    pub fn report(&mut self) -> Result<Option<String>, PackError> {
+        if self.sums.contains_key(REPORT) { self.text(REPORT).map(Some) } else { Ok(None) }
     }
 
     /// The plain words in it.

@@ -73,7 +73,9 @@ WHAT IT DOES NOT PROVE
   are claims of whoever sent them. `verified` says whether an identity was.
 - That there is only one history: that is for witnesses to say, whose signatures are in `checkpoint`, if there are any.
 - When an entry was written, beyond what the witnesses' times bound.
-- Anything about pack.json, this text and the file `trust`: they are the packer's words, and no signature covers them.
+- Anything about pack.json, this text, the file `trust`, and report.json and report.html if they are here: they are the
+  packer's words, and no signature covers them. A report's figures are answers to the statements in it: whoever has the
+  trail runs them again; the events that it shows as samples and exceptions are in this pack, and proved by it.
   The figures and the range in pack.json are counted again by `greffier verify`.
 ",
         found = figures.found,

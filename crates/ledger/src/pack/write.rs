@@ -12,8 +12,8 @@ use greffier_merkle::{Checkpoint, Hash, TrustPolicy};
 use super::about::{About, FORMAT, Figures};
 use super::gone::Owed;
 use super::layout::{
-    ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, MAX_SUCCESSIONS, README, SUMS, TRUST, chunk_name,
-    succession_name,
+    ABOUT, CHECKPOINT, CHUNK_BYTES, MAX_CHUNKS, MAX_SMALL_BYTES, MAX_SUCCESSIONS, README, REPORT,
+    REPORT_PAGE, SUMS, TRUST, chunk_name, succession_name,
 };
 use super::line::{Line, PartLine};
 use super::open::write_sums;
@@ -216,6 +216,16 @@ impl Packer {
     pub fn skip_to(&mut self, index: u64) -> Result<(), PackingError> {
         self.close_run()?;
         self.run = Some(index..index);
+        Ok(())
+    }
+
+    /// Puts a report in: its data, and the page for people.
+    pub fn report(&mut self, data: Vec<u8>, page: Vec<u8>) -> Result<(), PackingError> {
+        if data.len().max(page.len()) as u64 > MAX_SMALL_BYTES {
+            return Err(ZipError::TooLarge.into());
+        }
+        self.file(REPORT, data);
+        self.file(REPORT_PAGE, page);
         Ok(())
     }
 

@@ -342,6 +342,7 @@ fn the_samples_matrix() {
         AdminAction::Erase,
         AdminAction::Approve,
         AdminAction::Manage,
+        AdminAction::Attest,
     ];
     let mut lines = Vec::new();
     for name in ["auditor", "analyst", "operator", "privacy", "nobody"] {
@@ -363,39 +364,39 @@ fn the_samples_matrix() {
             lines.push(format!("{name:<9} {}", check(&samples, &role(name), &target)));
         }
     }
-    insta::assert_snapshot!(lines.join("\n"), @r#"
-        auditor   acme      read_trail export_trail
-        auditor   globex
-        auditor   greffier
-        auditor   Deny by -
-          no policy permits a user with role auditor to invoke model gpt-5
-        auditor   Deny by -
-          no policy permits a user with role auditor to call tool crm:contacts:search
-        analyst   acme      read_trail ingest
-        analyst   globex
-        analyst   greffier
-        analyst   Allow by role:analyst may invoke any model
-        analyst   Allow by role:analyst may call any configured tool
-        operator  acme      read_trail ingest approve
-        operator  globex
-        operator  greffier  read_trail export_trail manage
-        operator  Allow by role:operator may invoke any model
-        operator  Allow by role:operator may call any configured tool
-        privacy   acme      read_trail erase
-        privacy   globex
-        privacy   greffier
-        privacy   Deny by -
-          no policy permits a user with role privacy to invoke model gpt-5
-        privacy   Deny by -
-          no policy permits a user with role privacy to call tool crm:contacts:search
-        nobody    acme
-        nobody    globex
-        nobody    greffier
-        nobody    Deny by -
-          no policy permits a user with role nobody to invoke model gpt-5
-        nobody    Deny by -
-          no policy permits a user with role nobody to call tool crm:contacts:search
-        "#);
+    insta::assert_snapshot!(lines.join("\n"), @"
+    auditor   acme      read_trail export_trail attest
+    auditor   globex
+    auditor   greffier
+    auditor   Deny by -
+      no policy permits a user with role auditor to invoke model gpt-5
+    auditor   Deny by -
+      no policy permits a user with role auditor to call tool crm:contacts:search
+    analyst   acme      read_trail ingest
+    analyst   globex
+    analyst   greffier
+    analyst   Allow by role:analyst may invoke any model
+    analyst   Allow by role:analyst may call any configured tool
+    operator  acme      read_trail ingest approve attest
+    operator  globex
+    operator  greffier  read_trail export_trail manage
+    operator  Allow by role:operator may invoke any model
+    operator  Allow by role:operator may call any configured tool
+    privacy   acme      read_trail erase attest
+    privacy   globex
+    privacy   greffier
+    privacy   Deny by -
+      no policy permits a user with role privacy to invoke model gpt-5
+    privacy   Deny by -
+      no policy permits a user with role privacy to call tool crm:contacts:search
+    nobody    acme
+    nobody    globex
+    nobody    greffier
+    nobody    Deny by -
+      no policy permits a user with role nobody to invoke model gpt-5
+    nobody    Deny by -
+      no policy permits a user with role nobody to call tool crm:contacts:search
+    ");
 }
 
 #[test]

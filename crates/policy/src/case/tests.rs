@@ -36,6 +36,7 @@ const ACTIONS: &[&str] = &[
     "erase",
     "approve",
     "manage",
+    "attest",
 ];
 /// Each can hold and not hold, or err and not err.
 const CONDITIONS: &[&str] = &[

@@ -22,18 +22,19 @@ fn check(given: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_samples_load() {
-    insta::assert_snapshot!(check(SAMPLE_POLICIES), @r#"
-        trails.cedar:6:1 a trail is for its own tenant
-        tools.cedar:3:1 role:analyst may call any configured tool
-        models.cedar:6:1 role:analyst may invoke any model
-        trails.cedar:28:1 role:analyst may read the trail of its tenant and add events to it
-        trails.cedar:20:1 role:auditor may read and export the trail of its tenant
-        tools.cedar:6:1 role:operator may call any configured tool
-        models.cedar:9:1 role:operator may invoke any model
-        trails.cedar:45:1 role:operator may manage the node and read its own trail
-        trails.cedar:36:1 role:operator may read its tenant's trail, add events to it and approve calls
-        trails.cedar:52:1 role:privacy may read the trail of its tenant and erase from it
-        "#);
+    insta::assert_snapshot!(check(SAMPLE_POLICIES), @"
+    trails.cedar:6:1 a trail is for its own tenant
+    tools.cedar:3:1 role:analyst may call any configured tool
+    models.cedar:6:1 role:analyst may invoke any model
+    trails.cedar:29:1 role:analyst may read the trail of its tenant and add events to it
+    trails.cedar:21:1 role:auditor may read and export the trail of its tenant
+    tools.cedar:6:1 role:operator may call any configured tool
+    models.cedar:9:1 role:operator may invoke any model
+    trails.cedar:46:1 role:operator may manage the node and read its own trail
+    trails.cedar:37:1 role:operator may read its tenant's trail, add events to it and approve calls
+    trails.cedar:62:1 role:privacy may read the trail of its tenant and erase from it
+    trails.cedar:54:1 roles auditor, operator and privacy may attest on the trail of their tenant
+    ");
 }
 
 /// What the samples' comments suggest must work when the comment signs are taken away.
@@ -84,20 +85,20 @@ fn what_is_wrong_and_where() {
         ("j.cedar", "@id(\"get without has\") permit (principal, action, resource) when { context.parameters.getTag(\"x\") == \"x\" };"),
         ("k.cedar", "@id(\"type\") permit (principal, action, resource) when { context.agent > 1 };"),
     ]), @r#"
-        a.cedar:2:3: the policy has no @id: give it one that reads as a sentence
-        b.cedar:3:1: the @id "same" is taken by the policy at b.cedar:1
-        c.cedar:1:1: the @id "same" is taken by the policy at b.cedar:1
-        d.cedar:1:1: the @id must be plain text of 1 to 200 bytes without spaces at its ends
-        d.cedar:1:46: the @id must be plain text of 1 to 200 bytes without spaces at its ends
-        e.cedar:1:1: templates are not supported: write the policy out for each case
-        f.cedar:1:67: unexpected end of input
-        g.cedar:1:34: for policy `typo`, unrecognized entity type `Rolle` (did you mean `Role`?)
-        g.cedar:1:56: for policy `typo`, unrecognized action `Action::"cal_tool"` (did you mean `Action::"call_tool"`?)
-        h.cedar:3:8: for policy `attribute`, attribute `scope` in context for Action::"approve" not found (did you mean `scopes`?); and 8 more like it
-        i.cedar:1:71: for policy `tier may be absent`, unable to guarantee safety of access to optional attribute `tier` in context for Action::"approve" (try testing for the attribute's presence with `context has tier && ..`); and 8 more like it
-        j.cedar:1:68: for policy `get without has`, unable to guarantee safety of access to tag `"x"` on entity type `Parameters` (try testing for the tag's presence with `.hasTag("x") && ..`)
-        k.cedar:1:57: for policy `type`, unexpected type: expected Long but saw String
-        "#);
+    a.cedar:2:3: the policy has no @id: give it one that reads as a sentence
+    b.cedar:3:1: the @id "same" is taken by the policy at b.cedar:1
+    c.cedar:1:1: the @id "same" is taken by the policy at b.cedar:1
+    d.cedar:1:1: the @id must be plain text of 1 to 200 bytes without spaces at its ends
+    d.cedar:1:46: the @id must be plain text of 1 to 200 bytes without spaces at its ends
+    e.cedar:1:1: templates are not supported: write the policy out for each case
+    f.cedar:1:67: unexpected end of input
+    g.cedar:1:34: for policy `typo`, unrecognized entity type `Rolle` (did you mean `Role`?)
+    g.cedar:1:56: for policy `typo`, unrecognized action `Action::"cal_tool"` (did you mean `Action::"call_tool"`?)
+    h.cedar:3:8: for policy `attribute`, attribute `scope` in context for Action::"approve" not found (did you mean `scopes`?); and 9 more like it
+    i.cedar:1:71: for policy `tier may be absent`, unable to guarantee safety of access to optional attribute `tier` in context for Action::"approve" (try testing for the attribute's presence with `context has tier && ..`); and 9 more like it
+    j.cedar:1:68: for policy `get without has`, unable to guarantee safety of access to tag `"x"` on entity type `Parameters` (try testing for the tag's presence with `.hasTag("x") && ..`)
+    k.cedar:1:57: for policy `type`, unexpected type: expected Long but saw String
+    "#);
 }
 
 #[test]

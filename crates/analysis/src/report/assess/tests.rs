@@ -1,0 +1,208 @@
+use serde_json::json;
+
+use super::*;
+use crate::report::frame::{Head, TrailState};
+use crate::report::standards::{STANDARDS, standard};
+use crate::report::summary::Period;
+
+fn frame(to: &str) -> Frame {
+    let state = |name: &str, size| TrailState {
+        name: name.to_owned(),
+        head: Head { origin: format!("greffier.test/{name}"), size, root: "cm9vdA==".to_owned() },
+    };
+    Frame {
+        period: Period { start: "2026-03-01".parse().unwrap(), end: to.parse().unwrap() },
+        zone: "UTC".to_owned(),
+        made: "2026-03-08T00:00:30Z".parse().unwrap(),
+        trail: state("acme", 100),
+        node: Some(state("greffier", 50)),
+        anchored: Ok(()),
+    }
+}
+
+/// What one control makes of the answers to its judged statements.
+fn check(control: Control, answers: &[serde_json::Value]) -> String {
+    let rows = |answer: &Value| {
+        answer.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect()
+    };
+    let answers: Vec<Vec<Row>> = answers.iter().map(rows).collect();
+    let judged = control.judge(&frame("2026-03-08"), &answers);
+    let table: Vec<String> = judged.table.iter().map(|row| Value::Object(row.clone()).to_string()).collect();
+    format!("{}: {}\n{}", judged.verdict.as_str(), judged.says, table.join("\n")).trim_end().to_owned()
+}
+
+#[test]
+fn every_standard_has_its_clauses_and_every_control_its_words() {
+    let mut lines = Vec::new();
+    for standard in STANDARDS {
+        let clauses = standard.clauses;
+        let mut ids: Vec<&str> = clauses.iter().map(|clause| clause.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), clauses.len(), "{}", standard.name);
+        for clause in clauses {
+            assert!(
+                !clause.controls.is_empty() || !clause.beyond.is_empty(),
+                "{} {}",
+                standard.name,
+                clause.id
+            );
+            assert!(clause.controls.iter().all(|control| !control.fails_if().is_empty()));
+        }
+        let controls: usize = clauses.iter().map(|clause| clause.controls.len()).sum();
+        let inquiry = Inquiry::new(standard, frame("2026-03-08"));
+        lines.push(format!(
+            "{}: {} clauses, {controls} controls, {} statements",
+            standard.name,
+            clauses.len(),
+            inquiry.statements().count()
+        ));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(standard("soc3").is_none());
+}
+
+#[test]
+fn statements_ask_the_period_and_the_checkpoint_and_nothing_else() {
+    for standard in STANDARDS {
+        for (_, statement) in Inquiry::new(standard, frame("2026-03-08")).statements() {
+            let size = if statement.on == On::Trail { 100 } else { 50 };
+            assert!(statement.sql.contains(&format!("index < {size}")), "{}", statement.sql);
+        }
+    }
+    let rule = Control::Rule(&crate::report::rules::RULED);
+    let plan = rule.plan(&frame("2026-03-08"));
+    let all = [plan.judged.first(), plan.table.as_ref(), plan.samples.as_ref(), plan.exceptions.as_ref()];
+    insta::assert_snapshot!(all.map(|statement| statement.unwrap().sql.clone()).join("\n\n"));
+}
+
+#[test]
+fn a_population_without_exceptions_is_evidence() {
+    let rule = Control::Rule(&crate::report::rules::RULED);
+    let row =
+        |population: u64, exceptions: u64| json!([{"population": population, "exceptions": exceptions}]);
+    insta::assert_snapshot!(check(rule, &[row(7, 0)]), @"EVIDENCED: Every permitted call names the rule that permitted it, and the version of the policies.");
+    insta::assert_snapshot!(check(rule, &[row(7, 2)]), @"GAP: 2 of 7 are exceptions to this: Every permitted call names the rule that permitted it, and the version of the policies.");
+    insta::assert_snapshot!(check(rule, &[row(0, 0)]), @"NOT ASSESSED: There was none of it.");
+    let reviewed = Control::Rule(&crate::report::rules::REVIEWED);
+    insta::assert_snapshot!(check(reviewed, &[row(0, 0)]), @"GAP: There was none of it.");
+}
+
+#[test]
+fn missing_minutes_are_a_gap() {
+    // 2026-03-01 to 2026-03-08: 10,080 minutes.
+    let beats = |minutes: u64, unwell: u64, first: &str, last: &str| json!([{"heartbeats": minutes, "minutes": minutes, "unwell": unwell, "first": first, "last": last}]);
+    let (first, last) = ("2026-03-01T00:00:12.000000Z", "2026-03-07T23:59:12.000000Z");
+    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_080, 0, first, last), json!([])]), @"EVIDENCED: The node recorded a heartbeat in each of the 10080 minutes, and none of them reports a failure.");
+    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_080, 1, first, last), json!([])]), @"GAP: Of 10080 minutes 0 have no heartbeat, and 1 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.");
+    let gap = json!([{"since": "2026-03-02T10:00:12.000000Z", "until": "2026-03-02T10:30:12.000000Z"}]);
+    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_051, 0, first, last), gap]), @r#"
+    GAP: Of 10080 minutes 29 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
+    {"no heartbeat since":"2026-03-02T10:00:12.000000Z","until":"2026-03-02T10:30:12.000000Z"}
+    "#);
+    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10, 0, "2026-03-07T23:50:00.000000Z", last), json!([])]), @r#"
+    GAP: Of 10080 minutes 10070 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
+    {"no heartbeat since":"2026-03-01T00:00:00.000000Z","until":"2026-03-07T23:50:00.000000Z"}
+    "#);
+    insta::assert_snapshot!(check(Control::Heartbeats, &[json!([{"heartbeats": 0, "minutes": 0, "unwell": 0, "first": null, "last": null}]), json!([])]), @r#"
+    GAP: Of 10080 minutes 10080 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
+    {"no heartbeat since":"2026-03-01T00:00:00.000000Z","until":"2026-03-08T00:00:00.000000Z"}
+    "#);
+}
+
+#[test]
+fn changed_policies_want_approval() {
+    let in_force = |rows: &[(&str, &str)]| {
+        let row = |(at, digest): &(&str, &str)| json!({"index": 1, "id": "x", "time": format!("2026-{at}T00:00:00.000000Z"), "resource_uri": format!("policy://sha256:{digest}")});
+        // The newest first, as they are asked for.
+        Value::Array(rows.iter().rev().map(row).collect())
+    };
+    let approved = |digests: &[&str]| {
+        let row = |digest: &&str| json!({"resource_uri": format!("audit://acme/policies/sha256:{digest}"), "user_sub": "olga"});
+        Value::Array(digests.iter().map(row).collect())
+    };
+    let policies = Control::PoliciesApproved;
+    insta::assert_snapshot!(check(policies, &[in_force(&[("02-01", "a"), ("03-03", "a")]), approved(&[])]), @r#"
+    EVIDENCED: The policies did not change in the period; sha256:a were in force.
+    {"time":"2026-02-01T00:00:00.000000Z","policies":"sha256:a","what":"in force at the start of the period","approved by":""}
+    "#);
+    insta::assert_snapshot!(check(policies, &[in_force(&[("02-01", "a"), ("03-03", "b"), ("03-04", "c")]), approved(&["b"])]), @r#"
+    GAP: The policies changed 2 times; 1 of the changes nobody approved.
+    {"time":"2026-03-03T00:00:00.000000Z","policies":"sha256:b","what":"changed","approved by":"olga"}
+    {"time":"2026-03-04T00:00:00.000000Z","policies":"sha256:c","what":"changed","approved by":""}
+    {"time":"2026-02-01T00:00:00.000000Z","policies":"sha256:a","what":"in force at the start of the period","approved by":""}
+    "#);
+    insta::assert_snapshot!(check(policies, &[in_force(&[("02-01", "a"), ("03-03", "b")]), approved(&["b"])]), @r#"
+    EVIDENCED: The policies changed 1 times, and each change was approved by somebody.
+    {"time":"2026-03-03T00:00:00.000000Z","policies":"sha256:b","what":"changed","approved by":"olga"}
+    {"time":"2026-02-01T00:00:00.000000Z","policies":"sha256:a","what":"in force at the start of the period","approved by":""}
+    "#);
+    insta::assert_snapshot!(check(policies, &[in_force(&[]), approved(&[])]), @"NOT ASSESSED: No policies are on the node's trail.");
+}
+
+#[test]
+fn roles_that_differ() {
+    let row = |roles: &str, call: &str, allowed: u64, denied: u64| json!({"roles": roles, "call": call, "allowed": allowed, "denied": denied, "users": 1});
+    let differ = Control::RolesDiffer;
+    let verdict = |rows: Value| check(differ, &[rows]).lines().next().unwrap().to_owned();
+    insta::assert_snapshot!(verdict(json!([row("clerk", "a", 0, 1), row("doctor", "a", 2, 0)])), @"EVIDENCED: 2 roles were in use and were allowed 2 different sets of calls; 1 calls were denied.");
+    insta::assert_snapshot!(verdict(json!([row("clerk", "a", 1, 0), row("doctor", "a", 2, 0)])), @"GAP: All 2 roles in use were allowed exactly the same.");
+    insta::assert_snapshot!(verdict(json!([row("clerk", "a", 1, 0)])), @"NOT ASSESSED: Only one role was in use: there is nothing to compare it with.");
+    insta::assert_snapshot!(verdict(json!([])), @"NOT ASSESSED: No person's call was decided in the period.");
+}
+
+#[test]
+fn kept_and_complete() {
+    let row = |entries: u64, first: u64, last: u64, oldest: &str| json!([{"entries": entries, "first": first, "last": last, "oldest": oldest}]);
+    let (young, old) = ("2026-03-01T00:00:00.000000Z", "2025-03-01T00:00:00.000000Z");
+    insta::assert_snapshot!(check(Control::Kept(365), &[row(100, 0, 99, young)]), @"EVIDENCED: Nothing has expired: the trail is there from its first entry on, and the oldest entry is of 2026-03-01T00:00:00.000000Z, 7 days old.");
+    insta::assert_snapshot!(check(Control::Kept(365), &[row(90, 10, 99, young)]), @"GAP: Entries from before have expired, although 365 days are not over: the oldest entry is of 2026-03-01T00:00:00.000000Z, 7 days old.");
+    insta::assert_snapshot!(check(Control::Kept(365), &[row(90, 10, 99, old)]), @"EVIDENCED: Entries are kept for 365 days and more: the oldest entry is of 2025-03-01T00:00:00.000000Z, 372 days old.");
+    let verdict = |row: Value| check(Control::Complete, &[row]).split(':').next().unwrap().to_owned();
+    assert_eq!(verdict(row(100, 0, 99, young)).split('.').next(), Some("EVIDENCED"));
+    insta::assert_snapshot!(verdict(row(99, 0, 99, young)), @"GAP");
+    insta::assert_snapshot!(verdict(row(90, 10, 99, young)), @"EVIDENCED");
+}
+
+#[test]
+fn what_is_not_answered_is_not_assessed() {
+    let standard = standard("soc2").unwrap();
+    let inquiry = Inquiry::new(standard, Frame { node: None, ..frame("2026-03-08") });
+    let answers: Answers =
+        inquiry.statements().map(|(at, _)| (at, Answer::None("no answer within 30 s".to_owned()))).collect();
+    let report = inquiry.assess(answers);
+    let said = |name: &str| {
+        let claim = report.claim(name).unwrap();
+        format!("{}: {}", claim.verdict.as_str(), claim.says)
+    };
+    insta::assert_snapshot!(said("ruled"), @"NOT ASSESSED: It was not answered: no answer within 30 s.");
+    insta::assert_snapshot!(said("heartbeats"), @"NOT ASSESSED: The node's own trail was not read: this reader may not, or it has no checkpoint yet.");
+    assert_eq!(report.counts.evidenced, 1, "witnesses need no answer");
+    assert!(report.ended);
+    assert!(!Inquiry::new(standard, frame("2026-04-01")).assess(Answers::new()).ended);
+}
+
+#[test]
+fn a_page_for_people() {
+    let inquiry = Inquiry::new(standard("soc2").unwrap(), frame("2026-04-01"));
+    let hostile = "<script>alert(1)</script>";
+    let row = json!({
+        "population": 3, "exceptions": 1, "events": 3, "index": 7, "id": "0199", "time": "2026-03-02T00:00:00Z", "day": "2026-03-02",
+        "action_name": hostile, "rule": "</title><img src=x onerror=alert(1)>", "user_sub": "\u{202e}resu", "denied": 1,
+    });
+    let row = row.as_object().unwrap().clone();
+    let answers: Answers =
+        inquiry.statements().map(|(at, _)| (at, Answer::Rows(vec![row.clone(), row.clone()]))).collect();
+    let report = inquiry.assess(answers);
+    let page = crate::report::html(&report);
+    assert!(
+        page.contains("&lt;script&gt;")
+            && !page.contains(hostile)
+            && !page.contains("<img")
+            && !page.contains('\u{202e}')
+    );
+    assert!(page.contains("<svg") && page.contains("The period has not ended"));
+    let read: Assessment = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(read, report);
+    assert_eq!(report.sampled("acme"), ["0199"]);
+}

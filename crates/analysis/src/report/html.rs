@@ -1,0 +1,317 @@
+//! A report as one page, for people: to be read on a screen, printed and kept. No scripts, nothing is fetched, and
+//! whatever agents wrote is text.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::assessment::{Assessment, Bar, Claim, ClauseFound, Query, Sample, Verdict};
+
+/// Longest text of a cell: the whole of it stands in the report's data.
+const MAX_CELL: usize = 300;
+
+const STYLE: &str = "\
+:root{--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--ok:#1a7f37;--gap:#b42318;--open:#8a6100;--wash:#f6f8fa}\
+*{box-sizing:border-box}body{font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif;color:var(--ink);margin:2rem auto;\
+max-width:62rem;padding:0 1.2rem}h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.2rem;margin:2.2rem 0 .6rem;\
+border-bottom:1px solid var(--line);padding-bottom:.3rem}h3{font-size:1rem;margin:1.6rem 0 .3rem}p{margin:.3rem 0}\
+table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:13px}th,td{text-align:left;vertical-align:top;\
+padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}th{font-weight:600;color:var(--soft)}\
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td a,td code,td.t{white-space:nowrap}code,pre{font:12px/1.45 ui-monospace,'Liberation Mono',monospace}\
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--wash);border:1px solid var(--line);border-radius:4px;\
+padding:.5rem .7rem;margin:.3rem 0}.v{display:inline-block;font-weight:600;font-size:12px;white-space:nowrap}\
+.EVIDENCED{color:var(--ok)}.GAP{color:var(--gap)}.NOT{color:var(--open)}.soft{color:var(--soft)}\
+.sum{display:flex;gap:2.5rem;margin:1rem 0}.sum b{display:block;font-size:1.9rem;line-height:1.1}a{color:inherit}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.6rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
+.claim{break-inside:avoid-page}svg text{font:10px system-ui,sans-serif;fill:#57606a}\
+@media print{body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}a{text-decoration:none}\
+@page{margin:16mm 14mm}}";
+
+/// The page.
+pub fn html(report: &Assessment) -> String {
+    let mut page = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_page(&mut page, report);
+    page
+}
+
+fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
+    let title = format!("{}: {}", report.standard, report.trail.name);
+    write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
+        escaped(&title),
+        escaped(&report.title)
+    )?;
+    write!(
+        page,
+        "<p class=\"soft\">What the trail of <b>{}</b> shows of {} up to before {} ({}).{}</p>\n",
+        escaped(&report.trail.name),
+        report.from,
+        report.to,
+        escaped(&report.zone),
+        if report.ended {
+            ""
+        } else {
+            " <b>The period has not ended: nothing is said of the rest of it.</b>"
+        }
+    )?;
+    let counts = &report.counts;
+    write!(
+        page,
+        "<div class=\"sum\"><div class=\"EVIDENCED\"><b>{}</b>EVIDENCED</div><div class=\"GAP\"><b>{}</b>GAP</div>\
+         <div class=\"NOT\"><b>{}</b>NOT ASSESSED</div></div>\n",
+        counts.evidenced, counts.gap, counts.not_assessed
+    )?;
+    facts(page, report)?;
+    if report.days.len() > 1 {
+        chart(page, &report.days)?;
+    }
+    page.push_str("<h2>Clause by clause</h2>\n<table><thead><tr><th>Clause</th><th>Asks</th><th>Found</th><th>By</th></tr></thead><tbody>\n");
+    for clause in &report.clauses {
+        row(page, clause)?;
+    }
+    page.push_str("</tbody></table>\n<h2>What the controls found</h2>\n");
+    for claim in &report.claims {
+        claimed(page, claim)?;
+    }
+    page.push_str(
+        "<h2>How to read this</h2>\n<p>EVIDENCED: the trail shows it for the period, by the figures and statements given. GAP: the \
+         trail shows where it is missing. NOT ASSESSED: the trail does not say. None of these says that anybody complies with \
+         anything: that is for people to judge, who know what the trail does not.</p>\n<p>Every figure is the answer to the \
+         statement beside it. Run it again with <code>greffier sql</code>: it asks only the entries that the checkpoint above \
+         covers, so that the answer stays the same. Samples are drawn in an order that the checkpoint's root decides: nobody could \
+         know it while the events were recorded. <code>greffier prove ID</code> proves a sample, and <code>greffier evidence \
+         --report</code> packs all of them.</p>\n</body>\n</html>\n",
+    );
+    Ok(())
+}
+
+fn facts(page: &mut String, report: &Assessment) -> std::fmt::Result {
+    let totals = &report.totals;
+    let span = match (totals.first_index, totals.last_index) {
+        (Some(first), Some(last)) => format!("entries {first} to {last}"),
+        _ => "no entries".to_owned(),
+    };
+    page.push_str("<dl>\n");
+    let mut line = |name: &str, value: String| write!(page, "<dt>{name}</dt><dd>{}</dd>\n", escaped(&value));
+    line("Made", report.made.to_string())?;
+    line(
+        "Events of the period",
+        format!(
+            "{} ({span}): {} governed, {} claims of others",
+            totals.events, totals.governed, totals.claims
+        ),
+    )?;
+    line("Recorded late", format!("{} over an hour after the time they claim", totals.late))?;
+    let head = &report.trail.head;
+    line("Checkpoint", format!("{}, {} entries, root {}", head.origin, head.size, head.root))?;
+    match &report.node {
+        Some(node) => line("Node's trail", format!("{} entries, root {}", node.head.size, node.head.root))?,
+        None => line("Node's trail", "was not read".to_owned())?,
+    }
+    line("Witnesses", report.anchoring.clone())?;
+    page.push_str("</dl>\n");
+    Ok(())
+}
+
+/// Events and denials day by day.
+fn chart(page: &mut String, days: &[Bar]) -> std::fmt::Result {
+    const WIDTH: f64 = 960.0;
+    const HEIGHT: f64 = 120.0;
+    const FOOT: f64 = 16.0;
+    let most = days.iter().map(|bar| bar.events).max().unwrap_or(1).max(1);
+    let step = WIDTH / days.len() as f64;
+    let high = |count: u64| count as f64 / most as f64 * (HEIGHT - 14.0);
+    write!(
+        page,
+        "<h2>Events, day by day (UTC)</h2>\n<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" width=\"100%\" aria-label=\"events a day, denials in red\">\n",
+        HEIGHT + FOOT
+    )?;
+    for (at, bar) in days.iter().enumerate() {
+        let (x, width) = (at as f64 * step, (step - 2.0).clamp(0.6, 96.0));
+        let (all, denied) = (high(bar.events), high(bar.denied));
+        write!(
+            page,
+            "<g><title>{}: {} events, {} denials</title><rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{all:.1}\" fill=\"#8aa4c8\"/>\
+             <rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{denied:.1}\" fill=\"#b42318\"/></g>\n",
+            escaped(&bar.day),
+            bar.events,
+            bar.denied,
+            HEIGHT - all,
+            HEIGHT - denied,
+        )?;
+    }
+    let edges = [(days.first(), 0.0, "start"), (days.last(), WIDTH, "end")];
+    for (bar, x, anchor) in edges {
+        let day = bar.map(|bar| bar.day.as_str()).unwrap_or_default();
+        write!(
+            page,
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+            HEIGHT + 12.0,
+            escaped(day)
+        )?;
+    }
+    write!(
+        page,
+        "<text x=\"{WIDTH}\" y=\"10\" text-anchor=\"end\">most: {most} a day; denials in red</text>\n</svg>\n"
+    )
+}
+
+fn row(page: &mut String, clause: &ClauseFound) -> std::fmt::Result {
+    let links: Vec<String> =
+        clause.controls.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escaped(name))).collect();
+    let beyond = match clause.beyond.as_str() {
+        "" => String::new(),
+        beyond => format!("<br><span class=\"soft\">Not shown here: {}.</span>", escaped(beyond)),
+    };
+    write!(
+        page,
+        "<tr><td><b>{}</b></td><td>{}{beyond}</td><td>{}</td><td>{}</td></tr>\n",
+        escaped(&clause.clause),
+        escaped(&clause.asks),
+        mark(clause.verdict),
+        links.join("<br>")
+    )
+}
+
+fn mark(verdict: Verdict) -> String {
+    let class = verdict.as_str().split(' ').next().unwrap_or_default();
+    format!("<span class=\"v {class}\">{}</span>", verdict.as_str())
+}
+
+fn claimed(page: &mut String, claim: &Claim) -> std::fmt::Result {
+    write!(
+        page,
+        "<section class=\"claim\" id=\"{}\">\n<h3>{} {}</h3>\n<p>{}</p>\n<p class=\"soft\">It would be a gap if {}.</p>\n",
+        escaped(&claim.control),
+        escaped(&claim.control),
+        mark(claim.verdict),
+        escaped(&claim.says),
+        escaped(&claim.fails_if)
+    )?;
+    if !claim.figures.is_empty() {
+        let figure = |(name, value): (&String, &Value)| format!("{} <b>{}</b>", escaped(name), cell(value));
+        write!(page, "<p>{}</p>\n", claim.figures.iter().map(figure).collect::<Vec<_>>().join(" · "))?;
+    }
+    if let Some(first) = claim.table.first() {
+        page.push_str("<table><thead><tr>");
+        for (name, value) in first {
+            let class = if value.is_number() { " class=\"n\"" } else { "" };
+            write!(page, "<th{class}>{}</th>", escaped(name))?;
+        }
+        page.push_str("</tr></thead><tbody>\n");
+        for row in &claim.table {
+            page.push_str("<tr>");
+            for value in row.values() {
+                let class = if value.is_number() { " class=\"n\"" } else { "" };
+                write!(page, "<td{class}>{}</td>", cell(value))?;
+            }
+            page.push_str("</tr>\n");
+        }
+        page.push_str("</tbody></table>\n");
+    }
+    let of = claim.population.map(|population| format!(" of {population}")).unwrap_or_default();
+    samples(page, "Exceptions, the first of them", &claim.exceptions)?;
+    samples(page, &format!("Samples{of}"), &claim.samples)?;
+    for Query { trail, sql } in &claim.queries {
+        write!(page, "<pre>greffier sql --tenant {} \"{}\"</pre>\n", escaped(trail), escaped(sql))?;
+    }
+    page.push_str("</section>\n");
+    Ok(())
+}
+
+fn samples(page: &mut String, title: &str, samples: &[Sample]) -> std::fmt::Result {
+    if samples.is_empty() {
+        return Ok(());
+    }
+    write!(
+        page,
+        "<table><thead><tr><th>{}</th><th>time</th><th>event</th></tr></thead><tbody>\n",
+        escaped(title)
+    )?;
+    for sample in samples {
+        let fields: Vec<String> = sample
+            .fields
+            .iter()
+            .map(|(name, value)| {
+                format!("<span class=\"soft\">{}</span> {}", escaped(name), escaped(&short(value)))
+            })
+            .collect();
+        write!(
+            page,
+            "<tr><td>entry {}<br><code>{}</code></td><td class=\"t\">{}</td><td>{}</td></tr>\n",
+            sample.index,
+            escaped(&sample.id),
+            escaped(&sample.time),
+            fields.join(", ")
+        )?;
+    }
+    page.push_str("</tbody></table>\n");
+    Ok(())
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => escaped(&short(text)),
+        other => escaped(&other.to_string()),
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Text as text, wherever it stands in a page. What would steer the reader's direction of writing, or is no character at
+/// all, is shown by its number.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+            }
+            c if c.is_control() => {
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_agents_wrote_is_text() {
+        assert_eq!(
+            escaped("<script>\"'&\u{1b}[31m\u{202e}"),
+            "&lt;script&gt;&quot;&#39;&amp;\\u{1b}[31m\\u{202e}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_opens_a_tag_or_leaves_an_attribute(text: String) {
+            let safe = escaped(&text);
+            prop_assert!(!safe.contains(['<', '>', '"', '\'']));
+            prop_assert!(!safe.chars().any(char::is_control));
+        }
+    }
+}
