@@ -3,7 +3,7 @@
 use super::*;
 
 /// One request for each row of the table that takes a caller, but for ingest, which records itself.
-const READS: [(&str, &str); 18] = [
+const READS: [(&str, &str); 19] = [
     ("GET", "/api/v1/events?q=user:alice"),
     ("GET", "/api/v1/facets?by=user"),
     ("GET", "/api/v1/export?format=csv"),
