@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greffier_event::Principal;
 use greffier_ledger::{Appender, Eraser, ReadError, Reader};
-use greffier_query::{Engine, QueryError, SearchError};
+use greffier_query::{Engine, QueryError, SearchError, Watch};
 use greffier_safety::Scanner;
 use http::{Method, Response};
 use tokio::sync::Semaphore;
@@ -14,7 +14,8 @@ use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
 use crate::{
-    analyse, erasures, events, evidence, export, holds, ingest, lookup, openapi, otlp, pack, respond, sql,
+    analyse, erasures, events, evidence, export, holds, ingest, judge, lookup, openapi, otlp, pack, respond,
+    sql,
 };
 use crate::{subjects, tail};
 
@@ -27,6 +28,8 @@ const MAX_EXPORTS: usize = 4;
 #[derive(Clone)]
 pub struct Api {
     pub(crate) engine: Engine,
+    /// Looks at the trails for what is unusual.
+    pub(crate) watch: Watch,
     pub(crate) appender: Appender,
     /// The node's name in events.
     pub(crate) node: Arc<str>,
@@ -61,6 +64,7 @@ impl Api {
     /// Reads through `engine`, records through `appender`; `scanner` inspects what is ingested.
     pub fn new(engine: Engine, appender: Appender, node: impl Into<String>, scanner: Arc<Scanner>) -> Api {
         Api {
+            watch: Watch::new(engine.clone()),
             engine,
             appender,
             node: node.into().into(),
@@ -83,6 +87,16 @@ impl Api {
     pub fn inspecting(mut self, inspection: Inspection) -> Api {
         self.inspection = inspection;
         self
+    }
+
+    /// What it reads through.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The detectors of its trails, so that whoever records what they find shares them.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// What a path asks of its caller.
@@ -136,6 +150,7 @@ impl Api {
             Endpoint::Activity => analyse::activity(self, request).await,
             Endpoint::Producers => analyse::producers(self, request).await,
             Endpoint::Findings => analyse::findings(self, request).await,
+            Endpoint::Judge(word) => judge::judge(self, request, word).await,
             Endpoint::Proof => evidence::proof(self, request).await,
             Endpoint::Tail => tail::tail(self, request).await,
             Endpoint::Trails => evidence::trails(self, request).await,

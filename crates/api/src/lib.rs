@@ -15,6 +15,7 @@ mod evidence;
 mod export;
 mod holds;
 mod ingest;
+mod judge;
 mod level;
 mod lookup;
 mod openapi;
@@ -22,6 +23,7 @@ mod otlp;
 mod pack;
 mod params;
 mod parts;
+mod recorder;
 mod refuse;
 mod respond;
 mod route;
@@ -40,5 +42,6 @@ pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
+pub use recorder::Recorder;
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};

@@ -15,6 +15,7 @@
 mod analyse;
 mod engine;
 mod error;
+mod facts;
 mod find;
 mod output;
 mod search;
@@ -23,13 +24,15 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod view;
+mod watch;
 
 pub use engine::{Engine, Limits};
 pub use error::{QueryError, SearchError};
-pub use greffier_analysis::{Numbers, Run};
+pub use greffier_analysis::{Finding, FindingKind, Numbers, Run, Severity, State, Subject, findings};
 use greffier_event::{Event, InvalidEvent};
 pub use output::Table;
 pub use search::Search;
+pub use watch::{Asked, Looked, Watch};
 
 /// One entry as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,6 +55,8 @@ pub(crate) struct Raw {
     pub(crate) tool: Vec<RawTool>,
     pub(crate) mcp: Vec<RawMcp>,
     pub(crate) witness: Vec<RawWitness>,
+    pub(crate) findings: RawFindings,
+    pub(crate) webhook: Vec<RawWebhook>,
 }
 
 impl Default for Raw {
@@ -85,8 +87,39 @@ impl Default for Raw {
             tool: Vec::new(),
             mcp: Vec::new(),
             witness: Vec::new(),
+            findings: RawFindings::default(),
+            webhook: Vec::new(),
         }
     }
+}
+
+/// `[findings]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawFindings {
+    pub(crate) record: bool,
+    pub(crate) positions: Text,
+}
+
+impl Default for RawFindings {
+    fn default() -> RawFindings {
+        RawFindings { record: true, positions: text("greffier-webhooks") }
+    }
+}
+
+/// `[[webhook]]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawWebhook {
+    pub(crate) name: Text,
+    pub(crate) url: Option<Text>,
+    pub(crate) url_env: Option<Text>,
+    pub(crate) url_file: Option<Text>,
+    pub(crate) secret_env: Option<Text>,
+    pub(crate) secret_file: Option<Text>,
+    #[serde(default = "json")]
+    pub(crate) format: Text,
+    #[serde(default = "low")]
+    pub(crate) min_severity: Text,
 }
 
 /// `[[issuer]]`.
@@ -287,6 +320,14 @@ fn size(bytes: u64) -> Text {
         (mebi, gibi) if mebi == gibi << 10 => text(&format!("{gibi}GiB")),
         (mebi, _) => text(&format!("{mebi}MiB")),
     }
+}
+
+fn json() -> Text {
+    text("json")
+}
+
+fn low() -> Text {
+    text("low")
 }
 
 fn tool() -> Text {

@@ -478,6 +478,22 @@ fn an_authority_for_time_stamps_has_a_url_and_a_pace() {
 }
 
 #[test]
+fn a_webhook_has_an_address_and_a_signature() {
+    let parsed = |text: &str| load(text, &[]).unwrap().findings;
+    assert!(parsed("").record && parsed("").webhooks.is_empty());
+    let hook = "[[webhook]]\nname = \"soc\"\nurl = \"http://127.0.0.1:9/x\"\nsecret_env = \"S\"\n";
+    let slack =
+        "[[webhook]]\nname = \"slack\"\nurl_file = \"slack\"\nformat = \"slack\"\nmin_severity = \"high\"\n";
+    let two = parsed(&format!("{hook}{slack}")).webhooks;
+    let told = |hook: &WebhookConfig| format!("{} {} {}", hook.name, hook.slack, hook.least.as_str());
+    assert_eq!(two.iter().map(told).collect::<Vec<_>>(), ["soc false low", "slack true high"]);
+    let both = "[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nurl_env = \"A\"\nformat = \"xml\"\nmin_severity = \"top\"\n";
+    insta::assert_snapshot!(problems(both, &[]), @"");
+    let none = format!("{hook}[[webhook]]\nname = \"soc\"\nsecret_env = \"S\"\n[findings]\nrecord = false\n");
+    insta::assert_snapshot!(problems(&none, &[]), @"");
+}
+
+#[test]
 fn what_the_environment_gets_wrong_names_its_variable() {
     let overrides = [
         ("LISTEN", "nowhere"),
