@@ -142,6 +142,7 @@ impl Recorder {
     fn event(&self, trail: &Tenant, action: &str, uri: String, now: Timestamp) -> Event {
         let mut event = Event::new(event_id(now), EventType::ActionExecuted, trail.clone(), now);
         event.recorded_at = Some(now);
+        event.request_id = Some(event.id.to_string());
         event.agent = Some(Agent { id: Tenant::NODE.to_owned(), verified: true, ..Agent::default() });
         event.action = Some(Action {
             name: action.to_owned(),

@@ -45,6 +45,7 @@ pub(crate) struct Raw {
     pub(crate) ledger: RawLedger,
     pub(crate) anchor: RawAnchor,
     pub(crate) retention: RawRetention,
+    pub(crate) findings: RawFindings,
     pub(crate) prices: RawPrices,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp: Option<RawTimestamp>,
@@ -55,7 +56,6 @@ pub(crate) struct Raw {
     pub(crate) tool: Vec<RawTool>,
     pub(crate) mcp: Vec<RawMcp>,
     pub(crate) witness: Vec<RawWitness>,
-    pub(crate) findings: RawFindings,
     pub(crate) webhook: Vec<RawWebhook>,
 }
 
@@ -79,6 +79,7 @@ impl Default for Raw {
             ledger: RawLedger::default(),
             anchor: RawAnchor::default(),
             retention: RawRetention::default(),
+            findings: RawFindings::default(),
             prices: RawPrices::default(),
             timestamp: None,
             tls: None,
@@ -87,7 +88,6 @@ impl Default for Raw {
             tool: Vec::new(),
             mcp: Vec::new(),
             witness: Vec::new(),
-            findings: RawFindings::default(),
             webhook: Vec::new(),
         }
     }

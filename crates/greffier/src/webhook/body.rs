@@ -93,14 +93,65 @@ mod tests {
     #[test]
     fn bodies() {
         let trail = Tenant::new("acme").unwrap();
-        insta::assert_snapshot!(check(&json(&trail, 7, finding().id, &finding()).unwrap()), @"");
-        insta::assert_snapshot!(check(&slack(&trail, &finding()).unwrap()), @"");
+        insta::assert_snapshot!(check(&json(&trail, 7, finding().id, &finding()).unwrap()), @r#"
+        {
+          "trail": "acme",
+          "index": 7,
+          "delivery": "00000000-0000-8000-8000-000000000001",
+          "finding": {
+            "id": "00000000-0000-8000-8000-000000000001",
+            "type": "permission_issues",
+            "agent_id": "<!channel> & co",
+            "severity": "high",
+            "state": "new",
+            "since": "2026-03-06T14:32:07.000000Z",
+            "until": "2026-03-06T14:32:07.000000Z",
+            "count": 6,
+            "description": "<!channel> & co was denied 6 times.",
+            "event_ids": [
+              "00000000-0000-8000-8000-000000000001"
+            ],
+            "recorded": 7
+          }
+        }
+        "#);
+        insta::assert_snapshot!(check(&slack(&trail, &finding()).unwrap()), @r#"
+        {
+          "text": "permission_issues: &lt;!channel&gt; &amp; co was denied 6 times.",
+          "blocks": [
+            {
+              "type": "section",
+              "text": {
+                "type": "mrkdwn",
+                "text": ":red_circle: *permission_issues* (high) on acme"
+              }
+            },
+            {
+              "type": "section",
+              "text": {
+                "type": "plain_text",
+                "text": "<!channel> & co was denied 6 times.",
+                "emoji": false
+              }
+            },
+            {
+              "type": "context",
+              "elements": [
+                {
+                  "type": "plain_text",
+                  "text": "2026-03-06T14:32:07.000000Z to 2026-03-06T14:32:07.000000Z, 00000000-0000-8000-8000-000000000001"
+                }
+              ]
+            }
+          ]
+        }
+        "#);
     }
 
     /// `printf '1772807527.{}' | openssl dgst -sha256 -hmac secret`
     #[test]
     fn signed_as_openssl_does() {
         let secret = Secret::new("secret".to_owned());
-        insta::assert_snapshot!(signature(&secret, 1_772_807_527, b"{}"), @"");
+        insta::assert_snapshot!(signature(&secret, 1_772_807_527, b"{}"), @"v1=6844f49afcc602076e10c2e435153fb124fc033e27225a02cf164e65c0344574");
     }
 }
