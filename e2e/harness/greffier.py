@@ -110,13 +110,16 @@ tools = "{tool_action}"
 
 [policy]
 dir = "{policies}"
+
+[findings]
+record = {findings}
 """
 
 
 class Greffier:
     """One installation in a folder of its own; it can be started, stopped and killed at will."""
 
-    def __init__(self, binary, world, folder, *, tool_action="flag", rules="", data=None, more=""):
+    def __init__(self, binary, world, folder, *, tool_action="flag", rules="", data=None, more="", findings=False):
         self.binary, self.folder = binary, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -137,6 +140,8 @@ class Greffier:
             port=self.port, data=self.data, keys=self.keys, policies=self.policies, issuer=world.idp.url,
             audience=AUDIENCE, models=world.models.url, scripted=world.scripted.url, tools=world.tools.url,
             dead=free_port(), tool_action=tool_action, rules=rules,
+            # What a test does at speed is unusual: only those that ask for it have it on their trails.
+            findings=str(findings).lower(),
         ) + more)
 
     def run(self, *args, timeout=120):

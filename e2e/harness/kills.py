@@ -30,6 +30,9 @@ dir = "{folder}/policies"
 
 [ledger]
 entries = 1024
+
+[findings]
+record = false
 """
 # The longest that a round works before it is killed.
 WORK = 1.0

@@ -98,7 +98,7 @@ def test_unreadable_questions(api, greffier):
         (EVENTS, {"q": "since:yesteday"}, "yesterday"), (EVENTS, {"q": "x" * 5000}, ""),
         (EVENTS, {"limit": "0"}, "limit"), (EVENTS, {"limit": "1001"}, "limit"), (EVENTS, {"limit": "x"}, "limit"),
         (EVENTS, {"cursor": "x"}, "cursor"), (EVENTS, {"format": "xml"}, "format"), (EVENTS, {"qq": "x"}, "q"),
-        ("/api/v1/activity", {}, "agent"), ("/api/v1/activity", {"agent": "x", "since": "?"}, "since"),
+        ("/api/v1/activity", {"agent": "x", "user": "y"}, "user"), ("/api/v1/activity", {"agent": "x", "since": "?"}, "since"),
         ("/api/v1/events/7", {}, "UUID"), ("/api/v1/export", {"format": "pdf"}, "format"),
     ]:
         reply = api("audra").get(path, **params)

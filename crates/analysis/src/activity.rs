@@ -1,4 +1,4 @@
-//! What one agent did: the first document's `get_agent_activity`.
+//! What one agent did, one user, one tool, or all of a tenant: the first document's `get_agent_activity`.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::calls::Calls;
 use crate::channels::{ChannelCounts, Channels};
 use crate::durations::Durations;
+use crate::fact::Fact;
 use crate::meaning::{Decisions, is_error};
 use crate::top::{Tally, Top};
 
@@ -15,14 +16,41 @@ use crate::top::{Tally, Top};
 const MAX_ERRORS: usize = 100;
 /// Actions and resources listed.
 const TOP: usize = 10;
-/// Users listed: who works with an agent is asked by name.
+/// Users and agents listed: who works with whom is asked by name.
 const TOP_USERS: usize = 100;
 
-/// What one agent did in a period.
+/// Whose activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// Of an agent, by its id.
+    #[serde(rename = "agent_id")]
+    Agent(String),
+    /// For a user, by `sub`.
+    User(String),
+    /// With a tool or a model: an action, by its name.
+    Tool(String),
+    /// All of a tenant.
+    Tenant(String),
+}
+
+impl Subject {
+    fn holds(&self, fact: &Fact<'_>) -> bool {
+        match self {
+            Subject::Agent(id) => fact.agent == Some(id),
+            Subject::User(sub) => fact.user == Some(sub),
+            Subject::Tool(name) => fact.action == Some(name),
+            Subject::Tenant(_) => true,
+        }
+    }
+}
+
+/// What was done in a period.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Activity {
-    /// The agent.
-    pub agent_id: String,
+    /// Whose, under the name of what it is.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// First instant of the period; absent when it has no beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -65,6 +93,10 @@ pub struct Activity {
     pub unique_users: u64,
     /// The most common users, by events, 100 at most.
     pub users: Vec<Top>,
+    /// Different agents.
+    pub unique_agents: u64,
+    /// The most common agents, by events, 100 at most.
+    pub agents: Vec<Top>,
     /// Sensitive values found, by type.
     pub redactions: BTreeMap<String, u64>,
     /// Input tokens of all channels, cached ones included.
@@ -111,33 +143,34 @@ pub struct ErrorEntry {
 }
 
 impl ErrorEntry {
-    fn of(event: &Event) -> ErrorEntry {
+    fn of(fact: &Fact<'_>) -> ErrorEntry {
         ErrorEntry {
-            event_id: event.id,
-            time: event.time,
-            kind: event.kind,
-            action: event.action.as_ref().map(|action| action.name.clone()),
-            resource: event.resource.as_ref().and_then(|resource| resource.uri.clone()),
-            status: event.outcome.as_ref().map(|outcome| outcome.status),
-            error: event.outcome.as_ref().and_then(|outcome| outcome.error.clone()),
+            event_id: fact.id,
+            time: fact.time,
+            kind: fact.kind,
+            action: fact.action.map(str::to_owned),
+            resource: fact.resource.map(str::to_owned),
+            status: fact.status,
+            error: fact.error.map(str::to_owned),
         }
     }
 }
 
-/// Counts the activity of one agent.
+/// Counts the activity of one subject. Counters of parts of a trail are merged into one of the whole.
 pub struct ActivityCounter {
-    agent: String,
+    subject: Subject,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     total: u64,
     calls: Calls,
-    by_type: BTreeMap<EventType, u64>,
+    by_type: [u64; EventType::ALL.len()],
     errors: BTreeMap<(Timestamp, EventId), ErrorEntry>,
     errors_total: u64,
     durations: Durations,
     actions: Tally,
     resources: Tally,
     users: Tally,
+    agents: Tally,
     redactions: Tally,
     channels: Channels,
     seen: Option<(Timestamp, Timestamp)>,
@@ -145,63 +178,110 @@ pub struct ActivityCounter {
 
 impl ActivityCounter {
     /// Counts from `since` on and before `until`.
-    pub fn new(agent: &str, since: Option<Timestamp>, until: Option<Timestamp>) -> ActivityCounter {
+    pub fn new(subject: Subject, since: Option<Timestamp>, until: Option<Timestamp>) -> ActivityCounter {
         ActivityCounter {
-            agent: agent.to_owned(),
+            subject,
             since,
             until,
             total: 0,
             calls: Calls::new(),
-            by_type: BTreeMap::new(),
+            by_type: [0; EventType::ALL.len()],
             errors: BTreeMap::new(),
             errors_total: 0,
             durations: Durations::default(),
             actions: Tally::new(),
             resources: Tally::new(),
             users: Tally::new(),
+            agents: Tally::new(),
             redactions: Tally::new(),
             channels: Channels::default(),
             seen: None,
         }
     }
 
-    /// Takes in one event; those of other agents and outside the period are left out.
+    /// Takes in one event; those of others and outside the period are left out.
     pub fn add(&mut self, event: &Event) {
-        let own = event.agent.as_ref().is_some_and(|agent| agent.id == self.agent);
-        let early = self.since.is_some_and(|since| event.time < since);
-        let late = self.until.is_some_and(|until| event.time >= until);
-        if !own || early || late {
-            return;
+        if self.add_fact(&Fact::of(event)) {
+            for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
+                self.add_redactions(&redaction.entity, redaction.count);
+            }
         }
-        self.total += 1;
-        self.calls.add(event);
-        self.channels.add(event);
-        *self.by_type.entry(event.kind).or_default() += 1;
-        if is_error(event) {
-            self.error(event);
-        }
-        if let Some(micros) = event.outcome.as_ref().and_then(|outcome| outcome.duration_us) {
-            self.durations.add(micros);
-        }
-        if let Some(action) = &event.action {
-            self.actions.add(&action.name);
-        }
-        if let Some(uri) = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()) {
-            self.resources.add(uri);
-        }
-        if let Some(user) = &event.user {
-            self.users.add(&user.sub);
-        }
-        for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
-            self.redactions.add_times(&redaction.entity, redaction.count);
-        }
-        let (first, last) = self.seen.unwrap_or((event.time, event.time));
-        self.seen = Some((first.min(event.time), last.max(event.time)));
     }
 
-    fn error(&mut self, event: &Event) {
-        self.errors_total += 1;
-        self.errors.insert((event.time, event.id), ErrorEntry::of(event));
+    /// Takes in the facts of one event, and says whether they count here.
+    pub fn add_fact(&mut self, fact: &Fact<'_>) -> bool {
+        let early = self.since.is_some_and(|since| fact.time < since);
+        let late = self.until.is_some_and(|until| fact.time >= until);
+        if !self.subject.holds(fact) || early || late {
+            return false;
+        }
+        self.total += 1;
+        self.calls.add_fact(fact);
+        self.channels.add_fact(fact);
+        if let Some(count) = self.by_type.get_mut(fact.kind as usize) {
+            *count += 1;
+        }
+        if is_error(fact) {
+            self.errors_total += 1;
+            self.error((fact.time, fact.id), || ErrorEntry::of(fact));
+        }
+        if let Some(micros) = fact.duration_us {
+            self.durations.add(micros);
+        }
+        let names = [
+            (&mut self.actions, fact.action),
+            (&mut self.resources, fact.resource),
+            (&mut self.users, fact.user),
+            (&mut self.agents, fact.agent),
+        ];
+        for (tally, name) in names {
+            if let Some(name) = name {
+                tally.add(name);
+            }
+        }
+        self.see(fact.time, fact.time);
+        true
+    }
+
+    /// Sensitive values of one type found in an event that counts here.
+    pub fn add_redactions(&mut self, entity: &str, count: u64) {
+        self.redactions.add_times(entity, count);
+    }
+
+    /// Takes in another part of the trail, counted for the same subject and period.
+    pub fn merge(&mut self, other: ActivityCounter) {
+        self.total += other.total;
+        self.calls.merge(other.calls);
+        self.channels.merge(other.channels);
+        for (count, more) in self.by_type.iter_mut().zip(other.by_type) {
+            *count += more;
+        }
+        self.errors_total += other.errors_total;
+        for (key, entry) in other.errors {
+            self.error(key, || entry);
+        }
+        self.durations.merge(other.durations);
+        self.actions.merge(other.actions);
+        self.resources.merge(other.resources);
+        self.users.merge(other.users);
+        self.agents.merge(other.agents);
+        self.redactions.merge(other.redactions);
+        if let Some((first, last)) = other.seen {
+            self.see(first, last);
+        }
+    }
+
+    fn see(&mut self, first: Timestamp, last: Timestamp) {
+        let (earliest, latest) = self.seen.unwrap_or((first, last));
+        self.seen = Some((earliest.min(first), latest.max(last)));
+    }
+
+    fn error(&mut self, key: (Timestamp, EventId), entry: impl FnOnce() -> ErrorEntry) {
+        let full = self.errors.len() >= MAX_ERRORS;
+        if full && self.errors.first_key_value().is_some_and(|(oldest, _)| key < *oldest) {
+            return;
+        }
+        self.errors.insert(key, entry());
         if self.errors.len() > MAX_ERRORS {
             self.errors.pop_first();
         }
@@ -214,15 +294,16 @@ impl ActivityCounter {
         let by_channel = self.channels.finish(&calls.by_channel);
         let sum =
             |count: fn(&ChannelCounts) -> u64| by_channel.values().map(count).fold(0, u64::saturating_add);
-        let tallies = [&self.actions, &self.resources, &self.users, &self.redactions];
+        let tallies = [&self.actions, &self.resources, &self.users, &self.agents, &self.redactions];
+        let by_type = EventType::ALL.into_iter().zip(self.by_type).filter(|(_, count)| *count > 0);
         Activity {
             incomplete: tallies.iter().any(|tally| tally.is_full()),
-            agent_id: self.agent,
+            by_type: by_type.collect(),
+            subject: self.subject,
             since: self.since,
             until: self.until,
             total_events: self.total,
             calls: calls.calls,
-            by_type: self.by_type,
             decisions: calls.decisions,
             denied: calls.denied,
             errors: self.errors.into_values().rev().collect(),
@@ -236,6 +317,8 @@ impl ActivityCounter {
             top_resources: self.resources.top(TOP),
             unique_users: self.users.distinct(),
             users: self.users.top(TOP_USERS),
+            unique_agents: self.agents.distinct(),
+            agents: self.agents.top(TOP_USERS),
             redactions: self.redactions.all(),
             input_tokens: sum(|counts| counts.input_tokens),
             output_tokens: sum(|counts| counts.output_tokens),

@@ -4,40 +4,71 @@
 //! that nobody can add an ending to what the gateway recorded. An event without a `request_id` stands alone.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
-use greffier_event::{DecisionKind, Event, EventId};
+use greffier_event::{DecisionKind, Event};
 
 use crate::channels::Channel;
+use crate::fact::Fact;
 use crate::meaning::{self, Decisions};
 
 /// Calls that are told apart; a call takes some 50 bytes, so this is some 50 MB. Past it, see [`Calls::add`].
 pub(crate) const MAX_CALLS: usize = 900_000;
 
-/// Which call an event belongs to: 128 bits of a hash, so that long ids cost no memory.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Which call an event belongs to: 128 bits of a keyed hash, so that long ids cost no memory and nobody can choose
+/// where theirs fall.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallKey(u64, u64);
 
 impl CallKey {
-    pub(crate) fn of(event: &Event) -> CallKey {
-        let half = |half: u8| {
-            let mut hasher = DefaultHasher::new();
-            half.hash(&mut hasher);
-            match &event.request_id {
-                Some(request) => (Channel::of(event), request).hash(&mut hasher),
-                None => event.id.hash(&mut hasher),
-            }
-            hasher.finish()
-        };
-        CallKey(half(0), half(1))
+    /// That of a request; an event without one stands alone and has none.
+    pub(crate) fn of(fact: &Fact<'_>) -> Option<CallKey> {
+        Some(CallKey::hashed((fact.channel, fact.request_id?)))
+    }
+
+    /// That of an agent's session.
+    pub(crate) fn of_session(fact: &Fact<'_>) -> Option<CallKey> {
+        Some(CallKey::hashed((fact.agent, fact.session_id?)))
+    }
+
+    fn hashed(of: impl Hash) -> CallKey {
+        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+        let [first, second] = &*KEYS;
+        CallKey(first.hash_one(&of), second.hash_one(&of))
     }
 }
+
+impl Hash for CallKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// For keys that are hashes already.
+#[derive(Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// A map by calls.
+pub(crate) type ByCall<T> = HashMap<CallKey, T, BuildHasherDefault<Hashed>>;
 
 /// What the events of one call say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Its first event: when, and which.
-    pub(crate) first: (i64, EventId),
     pub(crate) channel: Channel,
     pub(crate) decision: Option<DecisionKind>,
     /// Whether the agent did something, or tried to.
@@ -48,15 +79,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn of(event: &Event) -> Call {
+    pub(crate) fn of(fact: &Fact<'_>) -> Call {
         Call {
-            first: (event.time.as_micros(), event.id),
-            channel: Channel::of(event),
-            decision: meaning::decision(event),
-            acted: meaning::is_action(event),
-            ended: meaning::is_end(event),
-            failed: meaning::is_failure(event),
-            denied: meaning::is_denial(event),
+            channel: fact.channel,
+            decision: meaning::decision(fact),
+            acted: meaning::is_action(fact),
+            ended: meaning::is_end(fact),
+            failed: meaning::is_failure(fact),
+            denied: meaning::is_denial(fact),
         }
     }
 
@@ -69,7 +99,6 @@ impl Call {
             DecisionKind::Redact => 2,
             DecisionKind::Deny => 3,
         };
-        self.first = self.first.min(other.first);
         self.decision = self.decision.into_iter().chain(other.decision).max_by_key(strict);
         self.acted |= other.acted;
         self.ended |= other.ended;
@@ -88,6 +117,15 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    fn merge(&mut self, other: Totals) {
+        self.calls += other.calls;
+        self.denied += other.denied;
+        self.decisions.merge(other.decisions);
+        for (channel, calls) in other.by_channel {
+            *self.by_channel.entry(channel).or_default() += calls;
+        }
+    }
+
     fn add(&mut self, call: &Call) {
         if !call.acted {
             return;
@@ -103,9 +141,10 @@ impl Totals {
 
 /// Counts calls.
 pub(crate) struct Calls {
-    seen: HashMap<CallKey, Call>,
+    seen: ByCall<Call>,
     bound: usize,
-    beyond: Totals,
+    /// What stands alone, and what there is no room for.
+    alone: Totals,
 }
 
 impl Calls {
@@ -114,25 +153,43 @@ impl Calls {
     }
 
     fn bounded(bound: usize) -> Calls {
-        Calls { seen: HashMap::new(), bound, beyond: Totals::default() }
+        Calls { seen: ByCall::default(), bound, alone: Totals::default() }
+    }
+
+    pub(crate) fn add(&mut self, event: &Event) {
+        self.add_fact(&Fact::of(event));
     }
 
     /// Adds an event. Past the bound an event that belongs to no known call is one by itself, unless it tells the
     /// end of a request: then its decision was counted.
-    pub(crate) fn add(&mut self, event: &Event) {
-        let call = Call::of(event);
-        let key = CallKey::of(event);
+    pub(crate) fn add_fact(&mut self, fact: &Fact<'_>) {
+        let call = Call::of(fact);
+        match CallKey::of(fact) {
+            Some(key) => self.place(key, &call),
+            None => self.alone.add(&call),
+        }
+    }
+
+    fn place(&mut self, key: CallKey, call: &Call) {
         if let Some(known) = self.seen.get_mut(&key) {
-            known.merge(&call);
+            known.merge(call);
         } else if self.seen.len() < self.bound {
-            self.seen.insert(key, call);
-        } else if event.request_id.is_none() || !call.ended {
-            self.beyond.add(&call);
+            self.seen.insert(key, *call);
+        } else if !call.ended {
+            self.alone.add(call);
+        }
+    }
+
+    /// Takes in the calls of another count; what both know of is one call.
+    pub(crate) fn merge(&mut self, other: Calls) {
+        self.alone.merge(other.alone);
+        for (key, call) in other.seen {
+            self.place(key, &call);
         }
     }
 
     pub(crate) fn finish(self) -> Totals {
-        let mut totals = self.beyond;
+        let mut totals = self.alone;
         self.seen.values().for_each(|call| totals.add(call));
         totals
     }

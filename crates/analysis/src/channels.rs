@@ -2,17 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use greffier_event::{Event, Usage, limits};
+use greffier_event::{Event, limits};
 use serde::Serialize;
+
+use crate::fact::Fact;
 
 /// One of the channels, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Channel(&'static str);
+pub struct Channel(&'static str);
 
 impl Channel {
     pub(crate) fn of(event: &Event) -> Channel {
-        let channel = event.source.as_ref().map(|source| source.channel.as_str());
-        let known = limits::CHANNELS.into_iter().find(|known| channel == Some(*known));
+        Channel::named(event.source.as_ref().map(|source| source.channel.as_str()))
+    }
+
+    /// By its name.
+    pub fn named(name: Option<&str>) -> Channel {
+        let known = limits::CHANNELS.into_iter().find(|known| name == Some(*known));
         Channel(known.unwrap_or("none"))
     }
 }
@@ -33,11 +39,13 @@ pub struct ChannelCounts {
 }
 
 impl ChannelCounts {
-    fn spend(&mut self, usage: &Usage) {
-        let add = |sum: &mut u64, more: Option<u64>| *sum = sum.saturating_add(more.unwrap_or(0));
-        add(&mut self.input_tokens, usage.input_tokens);
-        add(&mut self.output_tokens, usage.output_tokens);
-        add(&mut self.cost_micros, usage.cost_micros);
+    fn merge(&mut self, other: &ChannelCounts) {
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.events, other.events);
+        add(&mut self.calls, other.calls);
+        add(&mut self.input_tokens, other.input_tokens);
+        add(&mut self.output_tokens, other.output_tokens);
+        add(&mut self.cost_micros, other.cost_micros);
     }
 }
 
@@ -47,10 +55,23 @@ pub(crate) struct Channels(HashMap<Channel, ChannelCounts>);
 
 impl Channels {
     pub(crate) fn add(&mut self, event: &Event) {
-        let counts = self.0.entry(Channel::of(event)).or_default();
-        counts.events += 1;
-        if let Some(usage) = &event.usage {
-            counts.spend(usage);
+        self.add_fact(&Fact::of(event));
+    }
+
+    pub(crate) fn add_fact(&mut self, fact: &Fact<'_>) {
+        let spent = ChannelCounts {
+            events: 1,
+            calls: 0,
+            input_tokens: fact.input_tokens.unwrap_or(0),
+            output_tokens: fact.output_tokens.unwrap_or(0),
+            cost_micros: fact.cost_micros.unwrap_or(0),
+        };
+        self.0.entry(fact.channel).or_default().merge(&spent);
+    }
+
+    pub(crate) fn merge(&mut self, other: Channels) {
+        for (channel, counts) in other.0 {
+            self.0.entry(channel).or_default().merge(&counts);
         }
     }
 

@@ -31,6 +31,13 @@ impl Durations {
         self.longest = self.longest.max(Some(micros));
     }
 
+    pub(crate) fn merge(&mut self, other: Durations) {
+        self.kept.extend(other.kept.into_iter().take(MAX_KEPT - self.kept.len().min(MAX_KEPT)));
+        self.sum += other.sum;
+        self.count += other.count;
+        self.longest = self.longest.max(other.longest);
+    }
+
     pub(crate) fn finish(mut self) -> Spread {
         self.kept.sort_unstable();
         let complete = u64::try_from(self.kept.len()) == Ok(self.count);

@@ -1,27 +1,39 @@
-//! What is unusual: the three rules of the first document's `detect_anomalies`, per agent.
+//! What is unusual. One engine ([`Detector`]) takes the entries of a trail in their order: as they are recorded, or
+//! again over what is sealed. What it finds follows from the entries up to there alone, so both find the same.
 //!
-//! - `rapid_actions`: ten actions or more in less than one second. One finding per burst (`rapid.rs`); the
-//!   decision and the outcome of a call are one action, at the time of the first.
-//! - `high_failure_rate`: more than 30 % of the actions that ended failed, where at least ten ended. What was
-//!   denied or still waits did not end.
-//! - `permission_issues`: more than five denials.
+//! The three rules of the first document's `detect_anomalies`, per agent:
 //!
-//! What Greffier itself does is no agent's behaviour and is left out.
+//! - `rapid_actions`: ten actions or more in less than one second; one finding per burst (`burst.rs`);
+//! - `high_failure_rate`: on one day (UTC) more than 30 % of the actions that ended failed, ten having ended;
+//! - `permission_issues`: more than five denials on one day (UTC) (`days.rs`).
+//!
+//! And ours, held against what the same agent or user did before (`habits.rs`): `unusual_rate`, `unusual_volume`,
+//! `unusual_cost`, `unusual_denials`, `bulk_reads`, `unusual_hours`, `first_use`, and per agent `unusual_sequence`.
+//!
+//! The decision and the outcome of a call are one action (`recent.rs`). What Greffier itself does is no behaviour of
+//! an agent; its events about findings say what was recorded, acknowledged and muted (`standing.rs`).
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt;
+mod burst;
+mod days;
+mod detector;
+mod habits;
+mod hours;
+mod known;
+mod recent;
+mod sequence;
+mod standing;
 
-use greffier_event::{Event, EventId, Timestamp};
+use greffier_event::{EventId, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use crate::calls::{Call, CallKey, MAX_CALLS};
-use crate::meaning::{is_denial, is_failure, is_own};
-use crate::rapid::bursts;
+pub use detector::Detector;
+pub use standing::{ACKNOWLEDGE, MUTE, RAISED, UNMUTE, place};
 
 /// Events named as evidence: enough to begin with; `since` and `until` find the rest.
-const MAX_EVIDENCE: usize = 20;
+pub(crate) const MAX_EVIDENCE: usize = 20;
 
-/// From when on something is unusual. The default is the first document's.
+/// From when on something is unusual. The first five are the first document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     /// So many actions are rapid…
@@ -30,10 +42,12 @@ pub struct Thresholds {
     pub rapid_window_us: i64,
     /// A failure rate above so many per cent is high…
     pub failure_percent: u64,
-    /// …when at least so many actions ended: one failure of one says nothing.
+    /// …when at least so many actions ended on that day: one failure of one says nothing.
     pub failure_actions: u64,
-    /// More denials than this are an issue.
+    /// More denials than this on one day are an issue.
     pub denials: u64,
+    /// Deviations from the median beyond which an hour is unusual; see `hours.rs`.
+    pub deviations: u64,
 }
 
 impl Default for Thresholds {
@@ -44,27 +58,70 @@ impl Default for Thresholds {
             failure_percent: 30,
             failure_actions: 10,
             denials: 5,
+            deviations: 8,
         }
     }
 }
 
-/// The rules, by the first document's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// The rules; the first three by the first document's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the vocabulary")]
 pub enum FindingKind {
     RapidActions,
     HighFailureRate,
     PermissionIssues,
+    UnusualRate,
+    UnusualVolume,
+    UnusualCost,
+    UnusualDenials,
+    UnusualHours,
+    BulkReads,
+    FirstUse,
+    UnusualSequence,
 }
 
 impl FindingKind {
+    /// All of them.
+    pub const ALL: [FindingKind; 11] = [
+        FindingKind::RapidActions,
+        FindingKind::HighFailureRate,
+        FindingKind::PermissionIssues,
+        FindingKind::UnusualRate,
+        FindingKind::UnusualVolume,
+        FindingKind::UnusualCost,
+        FindingKind::UnusualDenials,
+        FindingKind::UnusualHours,
+        FindingKind::BulkReads,
+        FindingKind::FirstUse,
+        FindingKind::UnusualSequence,
+    ];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             FindingKind::RapidActions => "rapid_actions",
             FindingKind::HighFailureRate => "high_failure_rate",
             FindingKind::PermissionIssues => "permission_issues",
+            FindingKind::UnusualRate => "unusual_rate",
+            FindingKind::UnusualVolume => "unusual_volume",
+            FindingKind::UnusualCost => "unusual_cost",
+            FindingKind::UnusualDenials => "unusual_denials",
+            FindingKind::UnusualHours => "unusual_hours",
+            FindingKind::BulkReads => "bulk_reads",
+            FindingKind::FirstUse => "first_use",
+            FindingKind::UnusualSequence => "unusual_sequence",
+        }
+    }
+
+    /// How much a finding of this rule matters.
+    pub fn severity(self) -> Severity {
+        match self {
+            FindingKind::UnusualHours | FindingKind::FirstUse => Severity::Low,
+            FindingKind::PermissionIssues | FindingKind::UnusualDenials | FindingKind::BulkReads => {
+                Severity::High
+            }
+            _ => Severity::Medium,
         }
     }
 }
@@ -73,10 +130,26 @@ impl FindingKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// New rather than wrong: worth knowing.
+    Low,
     /// Worth a look: something may be broken or out of hand.
     Medium,
-    /// Worth a look now: an agent keeps trying what it may not do.
+    /// Worth a look now: somebody keeps trying what they may not do, or takes what is classified.
     High,
+}
+
+impl Severity {
+    /// All of them, the least first.
+    pub const ALL: [Severity; 3] = [Severity::Low, Severity::Medium, Severity::High];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+        }
+    }
 }
 
 /// The threshold that was passed.
@@ -102,24 +175,71 @@ pub enum Threshold {
         /// More than so many.
         denials: u64,
     },
+    /// Of what is held against the hours before.
+    Hour {
+        /// More than so many in one hour.
+        above: u64,
+        /// The median of such hours; none where there are too few.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        median: Option<u64>,
+    },
+}
+
+/// What people made of a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody looked at it.
+    #[default]
+    New,
+    /// Somebody has seen it, and said why it may stand.
+    Acknowledged,
+    /// Somebody said that this rule says nothing of this agent or user.
+    Muted,
+}
+
+/// Whose behaviour.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Whose {
+    /// An agent's; `None` for events that name none.
+    Agent(Option<String>),
+    /// A user's.
+    User(String),
+}
+
+impl Whose {
+    /// At the beginning of a sentence.
+    fn name(&self) -> &str {
+        match self {
+            Whose::Agent(Some(name)) | Whose::User(name) => name,
+            Whose::Agent(None) => "What names no agent",
+        }
+    }
 }
 
 /// Something unusual.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
+    /// The same wherever and whenever the trail is looked at: made of the rule, whose it is, what is new and the first event.
+    pub id: EventId,
     /// The rule.
     #[serde(rename = "type")]
     pub kind: FindingKind,
-    /// Whose behaviour; absent for events that name no agent.
+    /// Whose behaviour, where it is an agent's; absent for events that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
+    /// Whose behaviour, where it is a user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// How much it matters.
     pub severity: Severity,
+    /// What people made of it.
+    pub state: State,
     /// Time of the first event counted.
     pub since: Timestamp,
     /// Time of the last event counted.
     pub until: Timestamp,
-    /// How many actions, failures or denials.
+    /// How many actions, failures, denials, tokens, millionths of a dollar, reads.
     pub count: u64,
     /// Of how many that ended, for a rate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,244 +247,99 @@ pub struct Finding {
     /// `count` over `total`, rounded to four digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// The tool or the resource that is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
     /// What it is, in a sentence.
     pub description: String,
     /// The threshold passed.
-    pub threshold: Threshold,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Threshold>,
     /// The first events counted, 20 at most.
     pub event_ids: Vec<EventId>,
+    /// The entry that records it, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<u64>,
+    /// The entry that acknowledged or muted it: it holds who, and the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<u64>,
 }
 
-/// Looks for what is unusual.
-pub struct FindingsDetector {
-    thresholds: Thresholds,
-    agents: HashMap<Option<String>, Deeds>,
-    free: usize,
-    dropped: u64,
+/// What a rule says, before it is told whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) kind: FindingKind,
+    pub(crate) span: (Timestamp, Timestamp),
+    pub(crate) count: u64,
+    pub(crate) total: Option<u64>,
+    pub(crate) what: Option<String>,
+    /// What follows the name.
+    pub(crate) says: String,
+    pub(crate) threshold: Option<Threshold>,
+    pub(crate) evidence: Vec<EventId>,
 }
 
-/// What one agent did.
-#[derive(Default)]
-struct Deeds {
-    calls: HashMap<CallKey, Call>,
-    failures: Evidence,
-    denials: Evidence,
-}
-
-/// The first events of a kind, and the span of all of them.
-#[derive(Default)]
-struct Evidence {
-    first: BTreeSet<(Timestamp, EventId)>,
-    until: Option<Timestamp>,
-}
-
-impl Evidence {
-    fn add(&mut self, event: &Event) {
-        self.first.insert((event.time, event.id));
-        if self.first.len() > MAX_EVIDENCE {
-            self.first.pop_last();
-        }
-        self.until = self.until.max(Some(event.time));
-    }
-
-    /// From when to when; `None` if there was nothing.
-    fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((self.first.first()?.0, self.until?))
-    }
-
-    fn ids(&self) -> Vec<EventId> {
-        self.first.iter().map(|(_, id)| *id).collect()
-    }
-}
-
-impl Default for FindingsDetector {
-    fn default() -> FindingsDetector {
-        FindingsDetector::new()
-    }
-}
-
-impl FindingsDetector {
-    /// With the default thresholds.
-    pub fn new() -> FindingsDetector {
-        FindingsDetector::with(Thresholds::default())
-    }
-
-    /// With thresholds of one's own.
-    pub fn with(thresholds: Thresholds) -> FindingsDetector {
-        FindingsDetector { thresholds, agents: HashMap::new(), free: MAX_CALLS, dropped: 0 }
-    }
-
-    /// Takes in one event, of any agent.
-    pub fn add(&mut self, event: &Event) {
-        let (call, key) = (Call::of(event), CallKey::of(event));
-        if is_own(event) || !(call.acted || call.ended) {
-            return;
-        }
-        let agent = event.agent.as_ref().map(|agent| agent.id.clone());
-        let known = self.agents.get(&agent).is_some_and(|deeds| deeds.calls.contains_key(&key));
-        if !known {
-            let Some(free) = self.free.checked_sub(1) else {
-                self.dropped += 1;
-                return;
-            };
-            self.free = free;
-        }
-        let deeds = self.agents.entry(agent).or_default();
-        deeds.calls.entry(key).and_modify(|known| known.merge(&call)).or_insert(call);
-        if is_failure(event) {
-            deeds.failures.add(event);
-        }
-        if is_denial(event) {
-            deeds.denials.add(event);
-        }
-    }
-
-    /// Events left out because there were more calls than are kept. Where it is not zero the period was too long
-    /// to be looked at as a whole.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// What was found, by time.
-    pub fn finish(self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = Vec::new();
-        for (agent, deeds) in &self.agents {
-            let mut found = self.thresholds.rapid(deeds);
-            found.extend(self.thresholds.failures(deeds));
-            found.extend(self.thresholds.denials(deeds));
-            findings.extend(found.into_iter().map(|found| found.of(agent.clone())));
-        }
-        findings.sort_by(|a, b| {
-            let key = |finding: &Finding| (finding.since, finding.kind);
-            key(a).cmp(&key(b)).then_with(|| a.agent_id.cmp(&b.agent_id))
-        });
-        findings
-    }
-}
-
-/// A finding before it is told whose it is.
-struct Found {
-    kind: FindingKind,
-    severity: Severity,
-    span: (Timestamp, Timestamp),
-    count: u64,
-    total: Option<u64>,
-    /// What follows the agent's name.
-    says: String,
-    threshold: Threshold,
-    evidence: Vec<EventId>,
-}
-
-impl Found {
-    fn of(self, agent: Option<String>) -> Finding {
-        let name = agent.as_deref().unwrap_or("What names no agent");
+impl Said {
+    pub(crate) fn of(self, whose: &Whose) -> Finding {
+        let (agent_id, user) = match whose {
+            Whose::Agent(agent) => (agent.clone(), None),
+            Whose::User(user) => (None, Some(user.clone())),
+        };
         Finding {
-            description: format!("{name} {}", self.says),
-            agent_id: agent,
+            id: id(self.kind, whose, self.what.as_deref(), self.evidence.first()),
+            description: format!("{} {}", whose.name(), self.says),
+            agent_id,
+            user,
             kind: self.kind,
-            severity: self.severity,
+            severity: self.kind.severity(),
+            state: State::New,
             since: self.span.0,
             until: self.span.1,
             count: self.count,
             total: self.total,
             rate: self.total.map(|total| rate(self.count, total)),
+            what: self.what,
             threshold: self.threshold,
             event_ids: self.evidence,
+            recorded: None,
+            by: None,
         }
     }
 }
 
-impl Thresholds {
-    fn rapid(&self, deeds: &Deeds) -> Vec<Found> {
-        let mut actions: Vec<(i64, EventId)> =
-            deeds.calls.values().filter(|call| call.acted).map(|call| call.first).collect();
-        actions.sort_unstable();
-        let times: Vec<i64> = actions.iter().map(|(time, _)| *time).collect();
-        let threshold = Threshold::Rapid { actions: self.rapid_actions, window_us: self.rapid_window_us };
-        let found = |burst: &[(i64, EventId)]| {
-            let (from, to) = (burst.first()?.0, burst.last()?.0);
-            Some(Found {
-                kind: FindingKind::RapidActions,
-                severity: Severity::Medium,
-                span: (Timestamp::from_micros(from), Timestamp::from_micros(to)),
-                count: count(burst.len()),
-                total: None,
-                says: format!(
-                    "took {} actions within {}; {} or more in less than {} are unusual.",
-                    burst.len(),
-                    Seconds(to - from),
-                    self.rapid_actions,
-                    Seconds(self.rapid_window_us)
-                ),
-                threshold,
-                evidence: burst.iter().take(MAX_EVIDENCE).map(|(_, id)| *id).collect(),
-            })
-        };
-        let bursts = bursts(&times, self.rapid_actions, self.rapid_window_us);
-        bursts.into_iter().filter_map(|(first, end)| found(actions.get(first..end)?)).collect()
+/// A UUID of version 8 (RFC 9562): the first bits of a hash.
+fn id(kind: FindingKind, whose: &Whose, what: Option<&str>, first: Option<&EventId>) -> EventId {
+    let mut hash = Sha256::new();
+    let (tag, name) = match whose {
+        Whose::Agent(None) => (0_u8, ""),
+        Whose::Agent(Some(name)) => (1, name.as_str()),
+        Whose::User(name) => (2, name.as_str()),
+    };
+    hash.update(kind.as_str());
+    hash.update([0, tag]);
+    for text in [name, what.unwrap_or_default()] {
+        hash.update(count(text.len()).to_be_bytes());
+        hash.update(text);
     }
-
-    fn failures(&self, deeds: &Deeds) -> Option<Found> {
-        let ended = count(deeds.calls.values().filter(|call| call.ended).count());
-        let failed = count(deeds.calls.values().filter(|call| call.failed).count());
-        let high = failed.saturating_mul(100) > ended.saturating_mul(self.failure_percent);
-        if !high || ended < self.failure_actions {
-            return None;
-        }
-        let percent = rate(failed, ended) * 100.0;
-        Some(Found {
-            kind: FindingKind::HighFailureRate,
-            severity: Severity::Medium,
-            span: deeds.failures.span()?,
-            count: failed,
-            total: Some(ended),
-            says: format!(
-                "failed in {failed} of {ended} actions that ended, {percent:.1} %; more than {} % is unusual.",
-                self.failure_percent
-            ),
-            threshold: Threshold::Failures { percent: self.failure_percent, actions: self.failure_actions },
-            evidence: deeds.failures.ids(),
-        })
-    }
-
-    fn denials(&self, deeds: &Deeds) -> Option<Found> {
-        let denied = count(deeds.calls.values().filter(|call| call.denied).count());
-        if denied <= self.denials {
-            return None;
-        }
-        Some(Found {
-            kind: FindingKind::PermissionIssues,
-            severity: Severity::High,
-            span: deeds.denials.span()?,
-            count: denied,
-            total: None,
-            says: format!("was denied {denied} times; more than {} times is unusual.", self.denials),
-            threshold: Threshold::Denials { denials: self.denials },
-            evidence: deeds.denials.ids(),
-        })
-    }
-}
-
-fn count(items: usize) -> u64 {
-    u64::try_from(items).unwrap_or(u64::MAX)
+    hash.update(first.map_or([0; 16], |first| *first.as_bytes()));
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(byte, hashed)| *byte = hashed);
+    EventId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 /// A part of a whole, rounded to four digits.
-fn rate(part: u64, whole: u64) -> f64 {
+pub(crate) fn rate(part: u64, whole: u64) -> f64 {
     let whole = u128::from(whole.max(1));
     let rounded = (u128::from(part) * 10_000 + whole / 2) / whole;
     u32::try_from(rounded).map_or(f64::INFINITY, f64::from) / 10_000.0
 }
 
-/// Microseconds, as a person reads them.
-struct Seconds(i64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000);
-        write!(f, "{} s", text.trim_end_matches('0').trim_end_matches('.'))
-    }
+pub(crate) fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
+#[cfg(test)]
+mod planted;
 #[cfg(test)]
 mod tests;

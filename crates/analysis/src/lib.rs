@@ -2,11 +2,11 @@
 //!
 //! Pure: events in, results out; no I/O, no clock. The three questions are the first document's
 //! (`get_agent_activity`, `detect_anomalies`, `generate_compliance_report`), with its field names, and each has a
-//! counter that takes events one by one, in any order, in bounded memory:
+//! counter that takes events one by one, in bounded memory, or their [`Fact`]s, straight from columns:
 //!
-//! - [`ActivityCounter`]: what one agent did;
-//! - [`FindingsDetector`]: three rules over all agents of a tenant;
-//! - [`ReportCounter`]: what happened in a period.
+//! - [`ActivityCounter`]: what an agent, a user, a tool or a tenant did; in any order, and in parts that are merged;
+//! - [`Detector`]: what is unusual on a trail; in the order of the trail, as it grows or from its start;
+//! - [`ReportCounter`]: what happened in a period; in any order.
 //!
 //! And ours: [`ProducersCounter`], which events of a producer that numbers them are missing; and the reports on standards
 //! ([`STANDARDS`]), which ask in SQL and judge the answers.
@@ -19,19 +19,20 @@ mod activity;
 mod calls;
 mod channels;
 mod durations;
-mod findings;
+mod fact;
+pub mod findings;
 pub mod meaning;
 mod numbers;
 mod producers;
-mod rapid;
 mod report;
 #[cfg(test)]
 mod testing;
 mod top;
 
-pub use activity::{Activity, ActivityCounter, ErrorEntry};
-pub use channels::ChannelCounts;
-pub use findings::{Finding, FindingKind, FindingsDetector, Severity, Threshold, Thresholds};
+pub use activity::{Activity, ActivityCounter, ErrorEntry, Subject};
+pub use channels::{Channel, ChannelCounts};
+pub use fact::Fact;
+pub use findings::{Detector, Finding, FindingKind, Severity, State, Threshold, Thresholds};
 pub use meaning::Decisions;
 pub use numbers::{Numbers, Run};
 pub use producers::{Producer, ProducersCounter};

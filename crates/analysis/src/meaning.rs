@@ -3,41 +3,91 @@
 use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, is_reserved_agent};
 use serde::Serialize;
 
+use crate::fact::Fact;
+
+/// What these words look at: an event, or the facts of one.
+pub trait Told {
+    /// Its type.
+    fn kind(&self) -> EventType;
+    /// How it ended.
+    fn status(&self) -> Option<OutcomeStatus>;
+    /// The decision on record.
+    fn decided(&self) -> Option<DecisionKind>;
+    /// Who acted.
+    fn agent(&self) -> Option<&str>;
+}
+
+impl Told for Event {
+    fn kind(&self) -> EventType {
+        self.kind
+    }
+
+    fn status(&self) -> Option<OutcomeStatus> {
+        self.outcome.as_ref().map(|outcome| outcome.status)
+    }
+
+    fn decided(&self) -> Option<DecisionKind> {
+        self.policy.as_ref().map(|policy| policy.decision)
+    }
+
+    fn agent(&self) -> Option<&str> {
+        self.agent.as_ref().map(|agent| agent.id.as_str())
+    }
+}
+
+impl Told for Fact<'_> {
+    fn kind(&self) -> EventType {
+        self.kind
+    }
+
+    fn status(&self) -> Option<OutcomeStatus> {
+        self.status
+    }
+
+    fn decided(&self) -> Option<DecisionKind> {
+        self.decision
+    }
+
+    fn agent(&self) -> Option<&str> {
+        self.agent
+    }
+}
+
 /// An error: it ended in `failure`, `timeout` or `unknown`, or it is of type `error` or `action.failed`.
-pub fn is_error(event: &Event) -> bool {
+pub fn is_error(event: &impl Told) -> bool {
     use OutcomeStatus::{Failure, Timeout, Unknown};
-    matches!(event.kind, EventType::Error | EventType::ActionFailed)
-        || matches!(status(event), Some(Failure | Timeout | Unknown))
+    matches!(event.kind(), EventType::Error | EventType::ActionFailed)
+        || matches!(event.status(), Some(Failure | Timeout | Unknown))
 }
 
 /// A denial: of type `action.denied` or `permission.denied`. No failure: the agent was stopped, nothing broke.
-pub fn is_denial(event: &Event) -> bool {
-    matches!(event.kind, EventType::ActionDenied | EventType::PermissionDenied)
+pub fn is_denial(event: &impl Told) -> bool {
+    matches!(event.kind(), EventType::ActionDenied | EventType::PermissionDenied)
 }
 
 /// An action that came to an end, well or not. What was denied or still waits never began.
-pub fn is_end(event: &Event) -> bool {
-    match status(event) {
+pub fn is_end(event: &impl Told) -> bool {
+    match event.status() {
         Some(status) => !matches!(status, OutcomeStatus::Denied | OutcomeStatus::Pending),
         None => {
-            matches!(event.kind, EventType::ActionExecuted | EventType::ActionFailed | EventType::Error)
+            matches!(event.kind(), EventType::ActionExecuted | EventType::ActionFailed | EventType::Error)
         }
     }
 }
 
 /// An action that ended in an error. A reply that was blocked is an error to its caller, but no failure.
-pub fn is_failure(event: &Event) -> bool {
+pub fn is_failure(event: &impl Told) -> bool {
     is_end(event) && is_error(event)
 }
 
 /// Something that an agent did or tried, rather than its start, its stop, a question about a permission, or what
 /// came of something. What Greffier does itself (a read of the trail) is no agent's action.
-pub fn is_action(event: &Event) -> bool {
+pub fn is_action(event: &impl Told) -> bool {
     use EventType::{
         ActionApproved, ActionDenied, ActionExecuted, ActionFailed, ActionRequest, AgentStart, AgentStop,
         DataAccess, DataModify, Error, PermissionCheck, PermissionDenied, ToolCall, ToolResponse,
     };
-    match event.kind {
+    match event.kind() {
         ActionRequest | ActionApproved | ActionDenied | ActionExecuted | ActionFailed => !is_own(event),
         ToolCall | DataAccess | DataModify | PermissionDenied => !is_own(event),
         AgentStart | AgentStop | ToolResponse | PermissionCheck | Error => false,
@@ -45,19 +95,19 @@ pub fn is_action(event: &Event) -> bool {
 }
 
 /// What Greffier does itself.
-pub fn is_own(event: &Event) -> bool {
-    event.agent.as_ref().is_some_and(|agent| is_reserved_agent(&agent.id))
+pub fn is_own(event: &impl Told) -> bool {
+    event.agent().is_some_and(is_reserved_agent)
 }
 
 /// What was decided: as recorded, else as the type tells.
-pub fn decision(event: &Event) -> Option<DecisionKind> {
-    let told = match event.kind {
+pub fn decision(event: &impl Told) -> Option<DecisionKind> {
+    let told = match event.kind() {
         EventType::ActionApproved => Some(DecisionKind::Allow),
         EventType::ActionDenied | EventType::PermissionDenied => Some(DecisionKind::Deny),
         EventType::ActionRequest => Some(DecisionKind::Pending),
         _ => None,
     };
-    event.policy.as_ref().map(|policy| policy.decision).or(told)
+    event.decided().or(told)
 }
 
 /// How many calls were decided how.
@@ -71,6 +121,14 @@ pub struct Decisions {
 }
 
 impl Decisions {
+    /// Takes in those of another count.
+    pub(crate) fn merge(&mut self, other: Decisions) {
+        self.allow += other.allow;
+        self.deny += other.deny;
+        self.redact += other.redact;
+        self.pending += other.pending;
+    }
+
     pub(crate) fn add(&mut self, decision: DecisionKind) {
         match decision {
             DecisionKind::Allow => self.allow += 1,
@@ -79,10 +137,6 @@ impl Decisions {
             DecisionKind::Pending => self.pending += 1,
         }
     }
-}
-
-fn status(event: &Event) -> Option<OutcomeStatus> {
-    event.outcome.as_ref().map(|outcome| outcome.status)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Events for tests, one a line: `<seconds> <type> key=value …`.
 
+pub(crate) mod traffic;
+
 use greffier_event::{
     Action, Agent, ContentSafety, DecisionKind, Event, EventId, EventType, Outcome, OutcomeStatus,
     PolicyRecord, Redaction, RedactionAction, Resource, Source, Stage, Tenant, Timestamp, Usage, User,

@@ -53,6 +53,14 @@ impl Tally {
         }
     }
 
+    /// Takes in the counts of another; both were bounded alike.
+    pub(crate) fn merge(&mut self, other: Tally) {
+        self.full |= other.full;
+        for (name, times) in other.counts {
+            self.add_times(&name, times);
+        }
+    }
+
     /// How many different names came; at least so many once it is full.
     pub(crate) fn distinct(&self) -> u64 {
         u64::try_from(self.counts.len()).unwrap_or(u64::MAX)

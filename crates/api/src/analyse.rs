@@ -1,8 +1,9 @@
-//! What an agent did, and what is unusual: counted over the trail by the engine.
+//! What an agent, a user, a tool or a tenant did, and what is unusual: counted over the trail by the engine.
 
 use greffier_event::Timestamp;
 use greffier_ledger::Anchoring;
 use greffier_policy::AdminAction;
+use greffier_query::{Asked, Subject};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,6 +18,10 @@ use crate::visit::Body;
 #[derive(Serialize)]
 struct Findings<T> {
     findings: Vec<T>,
+    /// One behind the last entry that was looked at.
+    looked_at: u64,
+    /// Events of which nothing is said: there were too many agents or users.
+    left_out: u64,
 }
 
 #[derive(Serialize)]
@@ -35,20 +40,44 @@ struct Anchored<'a, T> {
 /// `GET /api/v1/activity`.
 pub(crate) async fn activity(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, now) = (&request.params, request.visit.now);
-    let agent = params.text("agent").ok_or_else(|| Refused::bad_parameter("`agent` is missing"))?;
+    let named = ["agent", "user", "tool"].map(|name| params.text(name));
+    let (subject, place) = match named {
+        [Some(id), None, None] => (Subject::Agent(id.to_owned()), format!("activity/{}", encoded(id))),
+        [None, Some(sub), None] => {
+            // Whoever is recorded under a reference is found under it.
+            let sub = api.subject(&request.caller()?.tenant, sub);
+            let place = format!("activity/users/{}", encoded(&sub));
+            (Subject::User(sub), place)
+        }
+        [None, None, Some(name)] => {
+            (Subject::Tool(name.to_owned()), format!("activity/tools/{}", encoded(name)))
+        }
+        [None, None, None] => {
+            let trail = request.named_trail().unwrap_or(request.caller()?.tenant.as_str());
+            (Subject::Tenant(trail.to_owned()), "activity".to_owned())
+        }
+        _ => return Err(Refused::bad_parameter("only one of `agent`, `user` and `tool` is taken")),
+    };
     let (since, until) = (params.time("since", now)?, params.time("until", now)?);
-    let admitted = admit(api, &request, "trail:activity", &format!("activity/{}", encoded(agent))).await?;
-    let activity = api.engine.activity(admitted.trail(), agent, since, until).await?;
+    let admitted = admit(api, &request, "trail:activity", &place).await?;
+    let activity = api.engine.activity(admitted.trail(), subject, since, until).await?;
     answer(api, &request, &admitted, &activity)
 }
 
 /// `GET /api/v1/findings`.
 pub(crate) async fn findings(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, now) = (&request.params, request.visit.now);
-    let (since, until) = (params.time("since", now)?, params.time("until", now)?);
+    let user = params.text("user").map(|sub| Ok(api.subject(&request.caller()?.tenant, sub)));
+    let asked = Asked {
+        agent: params.text("agent").map(str::to_owned),
+        user: user.transpose().map_err(|error: Refused| error)?,
+        since: params.time("since", now)?,
+        until: params.time("until", now)?,
+    };
     let admitted = admit(api, &request, "trail:findings", "findings").await?;
-    let findings = api.engine.findings(admitted.trail(), params.text("agent"), since, until).await?;
-    answer(api, &request, &admitted, &Findings { findings })
+    let looked = api.watch.findings(admitted.trail(), &asked).await?;
+    let (looked_at, left_out) = (looked.looked_at, looked.left_out);
+    answer(api, &request, &admitted, &Findings { findings: looked.findings, looked_at, left_out })
 }
 
 /// `GET /api/v1/producers`.
@@ -61,7 +90,7 @@ pub(crate) async fn producers(api: &Api, request: Request) -> Result<Response<Bo
 }
 
 async fn admit(api: &Api, request: &Request, name: &'static str, place: &str) -> Result<Admitted, Refused> {
-    let asked: Map<String, Value> = ["agent", "since", "until"]
+    let asked: Map<String, Value> = ["agent", "user", "tool", "since", "until"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), request.params.text(name)?.into())))
         .collect();

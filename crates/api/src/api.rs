@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greffier_event::Principal;
 use greffier_ledger::{Appender, Eraser, ReadError, Reader};
-use greffier_query::{Engine, QueryError, SearchError};
+use greffier_query::{Engine, QueryError, SearchError, Watch};
 use greffier_safety::Scanner;
 use http::{Method, Response};
 use tokio::sync::Semaphore;
@@ -14,8 +14,8 @@ use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
 use crate::{
-    analyse, attest, erasures, events, evidence, export, facets, holds, ingest, lookup, openapi, otlp, pack,
-    respond, sql,
+    analyse, attest, erasures, events, evidence, export, facets, holds, ingest, judge, lookup, openapi, otlp,
+    pack, respond, sql,
 };
 use crate::{report, subjects, tail};
 
@@ -28,6 +28,8 @@ const MAX_EXPORTS: usize = 4;
 #[derive(Clone)]
 pub struct Api {
     pub(crate) engine: Engine,
+    /// Looks at the trails for what is unusual.
+    pub(crate) watch: Watch,
     pub(crate) appender: Appender,
     /// The node's name in events.
     pub(crate) node: Arc<str>,
@@ -65,6 +67,7 @@ impl Api {
         let keys = appender.clone();
         let engine = engine.opening(Arc::new(move |found| found.open_parts(keys.keys())));
         Api {
+            watch: Watch::new(engine.clone()),
             engine,
             appender,
             node: node.into().into(),
@@ -87,6 +90,16 @@ impl Api {
     pub fn inspecting(mut self, inspection: Inspection) -> Api {
         self.inspection = inspection;
         self
+    }
+
+    /// What it reads through.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The detectors of its trails, so that whoever records what they find shares them.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// What a path asks of its caller.
@@ -143,6 +156,7 @@ impl Api {
             Endpoint::Findings => analyse::findings(self, request).await,
             Endpoint::Report => report::report(self, request).await,
             Endpoint::Attest => attest::attest(self, request).await,
+            Endpoint::Judge(word) => judge::judge(self, request, word).await,
             Endpoint::Proof => evidence::proof(self, request).await,
             Endpoint::Tail => tail::tail(self, request).await,
             Endpoint::Trails => evidence::trails(self, request).await,

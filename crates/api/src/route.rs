@@ -5,6 +5,7 @@ use greffier_policy::AdminAction;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use crate::judge::Word;
 use crate::otlp::{PROTOBUF, Signal};
 use crate::respond::{ARROW, BINARY, CSV, HTML, JSON, NDJSON, PARQUET, SSE, TEXT, ZIP};
 use crate::visit::Access;
@@ -23,6 +24,7 @@ pub(crate) enum Endpoint {
     Sql,
     Activity,
     Findings,
+    Judge(Word),
     Producers,
     Report,
     Attest,
@@ -225,8 +227,15 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/api/v1/activity",
         who: READ,
         endpoint: Endpoint::Activity,
-        summary: "What one agent did, and whether witnesses vouch for it.",
-        params: &[("agent", "The agent's id; required."), SINCE, UNTIL, TENANT],
+        summary: "What an agent, a user, a tool or all of a tenant did, and whether witnesses vouch for it.",
+        params: &[
+            ("agent", "Of this agent, by its id."),
+            ("user", "For this user, by `sub`."),
+            ("tool", "With this tool or model: the action's name."),
+            SINCE,
+            UNTIL,
+            TENANT,
+        ],
         takes: &[],
         gives: &[JSON],
     },
@@ -236,8 +245,38 @@ pub(crate) static ROUTES: &[Route] = &[
         who: READ,
         endpoint: Endpoint::Findings,
         summary: "What is unusual, and whether witnesses vouch for it.",
-        params: &[("agent", "Only this agent."), SINCE, UNTIL, TENANT],
+        params: &[("agent", "Only this agent."), ("user", "Only this user."), SINCE, UNTIL, TENANT],
         takes: &[],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/findings/{id}/acknowledge",
+        who: Who::May(AdminAction::Approve),
+        endpoint: Endpoint::Judge(Word::Acknowledge),
+        summary: "Say that a finding was seen, and why it may stand.",
+        params: &[],
+        takes: &[JSON],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/findings/{id}/mute",
+        who: Who::May(AdminAction::Approve),
+        endpoint: Endpoint::Judge(Word::Mute),
+        summary: "Hear no more of a finding's rule about its agent or user, and say why.",
+        params: &[],
+        takes: &[JSON],
+        gives: &[JSON],
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/findings/{id}/unmute",
+        who: Who::May(AdminAction::Approve),
+        endpoint: Endpoint::Judge(Word::Unmute),
+        summary: "End a mute, and say why.",
+        params: &[],
+        takes: &[JSON],
         gives: &[JSON],
     },
     Route {

@@ -7,6 +7,7 @@ use crate::route::{ROUTES, Who};
 use crate::testing::{NOW, World, masked, principal};
 
 mod exports;
+mod findings;
 mod isolation;
 mod reads;
 mod recorded;

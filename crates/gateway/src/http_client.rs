@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use crate::resolve::{Host, Resolver};
 
 /// The client's type, shared by cloning.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
+pub type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,7 +59,12 @@ pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError
 
 /// Builds the client; trusted roots are Mozilla's, compiled in.
 pub(crate) fn new() -> HttpClient {
-    client(hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots(), Host::Named)
+    client_to(Host::Named)
+}
+
+/// A client that reaches what upstreams may reach, for what is told to others: the same roots, resolver and timeouts.
+pub fn client_to(host: Host) -> HttpClient {
+    client(hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots(), host)
 }
 
 /// A client of one destination.

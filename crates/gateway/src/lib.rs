@@ -70,7 +70,7 @@ pub use body::Body;
 pub use clock::{Clock, Shift};
 pub use continues::{Class, Continues};
 pub use hook::Client as HookClient;
-pub use http_client::{TlsError, TlsTrust};
+pub use http_client::{HttpClient, TlsError, TlsTrust, client_to};
 pub use mcp::{Launch, McpServer, McpSettings, OnChange, Transport};
 pub use policy_watch::read_dir as read_policies;
 pub use reach::{MAX_RETRIES, Reach, Terms};

@@ -112,7 +112,7 @@ fn is_public(address: IpAddr) -> bool {
 
 /// The system's resolver, held to what a host may lead to.
 #[derive(Clone, Debug)]
-pub(crate) struct Resolver {
+pub struct Resolver {
     system: GaiResolver,
     host: Host,
 }

@@ -16,7 +16,7 @@ use greffier_ledger::Level;
 
 pub(crate) use ask::{
     Activity, Evidence, Export, ExportForm, Findings, Import, ImportForm, Producers, Search, Session, Span,
-    Sql, Tail, Where,
+    Sql, Tail, Where, Word,
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Keys, Restore};

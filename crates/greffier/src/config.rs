@@ -21,6 +21,7 @@ use anyhow::Context;
 use greffier_gateway::{Continues, Limits, McpServer, Remote, TlsFiles, ToolServer, Upstream};
 use greffier_ledger::{Require, Retention, SealPolicy, Witness};
 use greffier_policy::Issuer;
+use greffier_query::Severity;
 use greffier_safety::{Rulebook, Scanner};
 use serde::Deserialize;
 use toml::de::DeTable;
@@ -139,8 +140,40 @@ pub(crate) struct Config {
     pub(crate) anchor: Option<AnchorConfig>,
     /// How long contents are kept, and how much later a shorter time takes effect.
     pub(crate) retention: (Retention, Duration),
+    /// Whether what is unusual is recorded, and who is told.
+    pub(crate) findings: FindingsConfig,
     /// The configuration in force as TOML: the file, the overrides, the defaults.
     pub(crate) text: String,
+}
+
+/// What becomes of findings.
+#[derive(Clone, Debug)]
+pub(crate) struct FindingsConfig {
+    /// Whether each is an event.
+    pub(crate) record: bool,
+    /// Where it is remembered what each webhook was told.
+    pub(crate) positions: PathBuf,
+    /// Who is told.
+    pub(crate) webhooks: Vec<WebhookConfig>,
+}
+
+/// Somebody who is told of findings.
+#[derive(Clone, Debug)]
+pub(crate) struct WebhookConfig {
+    pub(crate) name: String,
+    pub(crate) url: UrlSource,
+    /// What tells the receiver who speaks.
+    pub(crate) secret: Option<SecretSource>,
+    pub(crate) slack: bool,
+    /// What matters less is not told.
+    pub(crate) least: Severity,
+}
+
+/// An address, which may itself be a secret: whoever knows Slack's may post there.
+#[derive(Clone, Debug)]
+pub(crate) enum UrlSource {
+    Plain(String),
+    Secret(SecretSource),
 }
 
 /// Who stamps checkpoints with a time, and how often.

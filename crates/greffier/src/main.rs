@@ -20,6 +20,7 @@ mod output;
 mod site;
 mod source;
 mod timestamps;
+mod webhook;
 mod when;
 mod wire;
 mod witness;

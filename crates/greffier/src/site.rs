@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use greffier_api::{Api, Inspection};
 use greffier_gateway::{Access, Body, Site, Unreadable, Visit};
 use greffier_ledger::{Appender, Eraser};
-use greffier_query::Engine;
+use greffier_query::{Engine, Watch};
 use greffier_safety::Scanner;
 use http::{Method, Response};
 
@@ -25,6 +25,16 @@ impl ReadSite {
         ingest: Inspection,
     ) -> ReadSite {
         ReadSite(Api::new(engine, appender, node, scanner).erasing(eraser).inspecting(ingest))
+    }
+
+    /// What it reads through.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.0.engine()
+    }
+
+    /// What looks for the unusual on its trails.
+    pub(crate) fn watch(&self) -> &Watch {
+        self.0.watch()
     }
 }
 

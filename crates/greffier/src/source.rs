@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 pub(crate) use files::{Files, choose, exported, packed};
 
-use crate::cli::{Span, Term, Where};
+use crate::cli::{Activity, Findings, Span, Term, Where};
 use crate::config::Config;
+use crate::exit::Failure;
 use crate::http::{Client, encoded};
 
 /// Most events that are asked for at a time.
@@ -168,33 +169,38 @@ impl Source {
         }
     }
 
-    /// What an agent did.
-    pub(crate) async fn activity(&self, agent: &str, span: &Span) -> anyhow::Result<Value> {
+    /// What an agent, a user, a tool or all of a tenant did.
+    pub(crate) async fn activity(&self, of: &Activity) -> anyhow::Result<Value> {
         match self {
             Source::Server(server) => {
-                let query =
-                    server.query(&[("agent", Some(agent)), ("since", span.since()), ("until", span.until())]);
+                let query = server.query(&[
+                    ("agent", of.agent.as_deref()),
+                    ("user", of.user.as_deref()),
+                    ("tool", of.tool.as_deref()),
+                    ("since", of.span.since()),
+                    ("until", of.span.until()),
+                ]);
                 server.client.get("/api/v1/activity", &query).await
             }
-            Source::Files(files) => files.activity(agent, span).await,
+            Source::Files(files) => files.activity(of).await,
         }
     }
 
     /// What is unusual, and whether witnesses vouched for the trails of late.
-    pub(crate) async fn findings(
-        &self,
-        agent: Option<&str>,
-        span: &Span,
-    ) -> anyhow::Result<(Vec<Value>, Value)> {
+    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value)> {
         match self {
             Source::Server(server) => {
-                let query =
-                    server.query(&[("agent", agent), ("since", span.since()), ("until", span.until())]);
+                let query = server.query(&[
+                    ("agent", asked.agent.as_deref()),
+                    ("user", asked.user.as_deref()),
+                    ("since", asked.span.since()),
+                    ("until", asked.span.until()),
+                ]);
                 let mut answer = server.client.get("/api/v1/findings", &query).await?;
                 let anchoring = answer.get("anchoring").cloned().unwrap_or_default();
                 Ok((list(&mut answer, "findings")?, anchoring))
             }
-            Source::Files(files) => files.findings(agent, span).await,
+            Source::Files(files) => files.findings(asked).await,
         }
     }
 
@@ -218,6 +224,17 @@ impl Source {
             }
             Source::Files(files) => files.summary(term).await,
         }
+    }
+
+    /// Says something of a finding; the finding as it stands then.
+    pub(crate) async fn judge(&self, id: &str, word: &str, reason: &str) -> anyhow::Result<Value> {
+        let Source::Server(server) = self else {
+            let failure = Failure::usage("what people say of findings is recorded by a running server");
+            return Err(failure.hint("--server URL names it").into());
+        };
+        let body = serde_json::to_vec(&json!({ "reason": reason }))?;
+        let path = format!("/api/v1/findings/{}/{word}", encoded(id));
+        server.client.post(&path, &server.query(&[]), "application/json", body).await
     }
 
     /// Producers that number their events, and what is missing of them.

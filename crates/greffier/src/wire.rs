@@ -210,7 +210,7 @@ fn mcp(config: McpConfig) -> anyhow::Result<McpServer> {
 }
 
 /// The secret, or `None` if its variable is not set. A file has to be there. No message ever shows it.
-fn secret(source: &SecretSource) -> anyhow::Result<Option<Secret>> {
+pub(crate) fn secret(source: &SecretSource) -> anyhow::Result<Option<Secret>> {
     let text = match source {
         SecretSource::Env(variable) => match std::env::var(variable) {
             Ok(text) => Zeroizing::new(text),

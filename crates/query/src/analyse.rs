@@ -1,17 +1,35 @@
 //! Activity, findings and reports: chooses the events and shows them to the analysis, which only counts.
+//!
+//! Activity and findings are counted from columns, segment by segment, side by side; entries are parsed only where no
+//! column says what is counted.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
 use greffier_analysis::{
-    Activity, ActivityCounter, Finding, FindingsDetector, Producer, ProducersCounter, Report, ReportCounter,
+    Activity, ActivityCounter, Detector, Producer, ProducersCounter, Report, ReportCounter, Subject,
 };
 use greffier_event::{Event, Timestamp};
 use greffier_ledger::segment::ENTRY;
 
 use crate::QueryError;
+use crate::facts::{self, Facts};
 use crate::search::{column, instant};
+use crate::table::READ_AT_ONCE;
 use crate::view::{View, entries};
+
+/// Rows that are counted in one piece: a sealed segment of full size.
+const PIECE: u64 = 65_536;
+/// Rows that a detector looks at with one question, so that one over a long trail holds up no other for long.
+pub(crate) const LOOK: u64 = 16 * PIECE;
+/// Entries that are parsed at once.
+const PARSED_AT_ONCE: usize = 1_024;
 
 /// A period: its first instant belongs to it, its last does not.
 #[derive(Clone, Copy, Debug)]
@@ -20,32 +38,124 @@ pub(crate) struct Period {
     pub(crate) until: Option<Timestamp>,
 }
 
-pub(crate) async fn activity(view: &View, agent: &str, period: Period) -> Result<Activity, QueryError> {
-    let mut counter = ActivityCounter::new(agent, period.since, period.until);
-    each(view, predicate(Some(agent), period), |event| counter.add(event)).await?;
-    Ok(counter.finish())
+/// What was counted of one piece, and the entries of which the columns do not say all.
+type Counted = (ActivityCounter, Vec<u64>);
+
+pub(crate) async fn activity(
+    view: &Arc<View>,
+    subject: &Subject,
+    period: Period,
+) -> Result<Activity, QueryError> {
+    let counter = {
+        let subject = subject.clone();
+        move || ActivityCounter::new(subject.clone(), period.since, period.until)
+    };
+    let predicate = conjunction([of(subject), within(period)].into_iter().flatten());
+    let pieces = pieces(view, view.candidates(predicate.as_ref(), &(0..view.size()))?);
+    let count = {
+        let counter = counter.clone();
+        move |batches: Vec<RecordBatch>| -> Result<Counted, QueryError> {
+            let (mut counted, mut unclear) = (counter(), Vec::new());
+            for batch in &batches {
+                let facts = Facts::of(batch)?;
+                facts.each(|row, index, fact| {
+                    if counted.add_fact(fact) {
+                        match facts.redactions(row) {
+                            facts::Redactions::None => {}
+                            facts::Redactions::One(entity, count) => counted.add_redactions(entity, count),
+                            facts::Redactions::Several => unclear.push(index),
+                        }
+                    }
+                })?;
+            }
+            Ok((counted, unclear))
+        }
+    };
+    let (mut whole, mut unclear) = (counter(), Vec::new());
+    gather(view, pieces, predicate, facts::ACTIVITY, count, |(counted, more): Counted| {
+        whole.merge(counted);
+        unclear.extend(more);
+        Ok(())
+    })
+    .await?;
+    for indexes in unclear.chunks(PARSED_AT_ONCE) {
+        for row in view.entries(indexes).await? {
+            let event = parsed(&row.entry)?;
+            for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
+                whole.add_redactions(&redaction.entity, redaction.count);
+            }
+        }
+    }
+    Ok(whole.finish())
 }
 
-pub(crate) async fn findings(
-    view: &View,
-    agent: Option<&str>,
-    period: Period,
-) -> Result<Vec<Finding>, QueryError> {
-    let mut detector = FindingsDetector::new();
-    each(view, predicate(agent, period), |event| detector.add(event)).await?;
-    // Findings over a part of what was asked for would say that nothing else is unusual.
-    match detector.dropped() {
-        0 => Ok(detector.finish()),
-        _ => Err(QueryError::TooLarge(
-            "too many calls for one look: choose an agent or a shorter period".to_owned(),
-        )),
+/// Shows a detector the entries behind those it has seen, and says whether there are more.
+pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Result<bool, QueryError> {
+    let from = detector.lock().unwrap_or_else(PoisonError::into_inner).next().max(view.first());
+    let to = view.size().min(from.saturating_add(LOOK));
+    if from >= to {
+        return Ok(false);
+    }
+    let pieces = pieces(view, vec![from..to]);
+    gather(view, pieces, None, facts::FINDINGS, Ok, |batches: Vec<RecordBatch>| {
+        let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
+        for batch in &batches {
+            Facts::of(batch)?.each(|_, index, fact| detector.add_fact(index, fact))?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(to < view.size())
+}
+
+/// The ranges in pieces of which each lies in one segment, in order.
+fn pieces(view: &View, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut cuts: Vec<u64> = view.table.snapshot().segments.iter().map(|segment| segment.end).collect();
+    cuts.sort_unstable();
+    let mut pieces = Vec::new();
+    for range in ranges {
+        let mut start = range.start;
+        while start < range.end {
+            let next = cuts.get(cuts.partition_point(|cut| *cut <= start)).copied().unwrap_or(range.end);
+            let end = next.min(range.end).min(start.saturating_add(PIECE));
+            pieces.push(start..end);
+            start = end;
+        }
+    }
+    pieces
+}
+
+/// Reads pieces side by side, makes something of each where it is read, and takes what was made in their order.
+async fn gather<T: Send + 'static>(
+    view: &Arc<View>,
+    pieces: Vec<Range<u64>>,
+    predicate: Option<Expr>,
+    columns: &'static [&'static str],
+    make: impl Fn(Vec<RecordBatch>) -> Result<T, QueryError> + Clone + Send + 'static,
+    mut take: impl FnMut(T) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let mut left = pieces.into_iter();
+    let mut under_way = VecDeque::with_capacity(READ_AT_ONCE);
+    loop {
+        for piece in left.by_ref().take(READ_AT_ONCE - under_way.len()) {
+            let (view, predicate, make) = (Arc::clone(view), predicate.clone(), make.clone());
+            // Ends with the question: dropping the task cancels it.
+            under_way.push_back(SpawnedTask::spawn(async move {
+                let rows = view.rows(std::slice::from_ref(&piece), predicate.as_ref(), columns)?;
+                let batches: Vec<RecordBatch> = rows.try_collect().await?;
+                make(batches)
+            }));
+        }
+        let Some(task) = under_way.pop_front() else { return Ok(()) };
+        let made = task.join().await;
+        take(made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??)?;
     }
 }
 
 pub(crate) async fn report(view: &View, since: Timestamp, until: Timestamp) -> Result<Report, QueryError> {
     let mut counter = ReportCounter::new(since, until);
     let period = Period { since: Some(since), until: Some(until) };
-    each(view, predicate(None, period), |event| counter.add(event)).await?;
+    each(view, within(period), |event| counter.add(event)).await?;
     Ok(counter.finish())
 }
 
@@ -54,7 +164,7 @@ pub(crate) async fn report(view: &View, since: Timestamp, until: Timestamp) -> R
 pub(crate) async fn producers(view: &View, period: Period) -> Result<Vec<Producer>, QueryError> {
     let mut counter = ProducersCounter::new(view.first() == 0 && period.since.is_none());
     let claims = column("channel").in_list(vec![lit("sdk"), lit("import")], false);
-    let predicate = conjunction([Some(claims), predicate(None, period)].into_iter().flatten());
+    let predicate = conjunction([Some(claims), within(period)].into_iter().flatten());
     each(view, predicate, |event| counter.add(event)).await?;
     match counter.dropped() {
         0 => Ok(counter.finish()),
@@ -62,11 +172,21 @@ pub(crate) async fn producers(view: &View, period: Period) -> Result<Vec<Produce
     }
 }
 
-fn predicate(agent: Option<&str>, period: Period) -> Option<Expr> {
-    let agent = agent.map(|agent| column("agent_id").eq(lit(agent)));
+/// What only events of a subject pass.
+fn of(subject: &Subject) -> Option<Expr> {
+    let (name, value) = match subject {
+        Subject::Agent(id) => ("agent_id", id),
+        Subject::User(sub) => ("user_sub", sub),
+        Subject::Tool(tool) => ("action_name", tool),
+        Subject::Tenant(_) => return None,
+    };
+    Some(column(name).eq(lit(value.as_str())))
+}
+
+fn within(period: Period) -> Option<Expr> {
     let since = period.since.map(|since| column("time").gt_eq(instant(since.as_micros())));
     let until = period.until.map(|until| column("time").lt(instant(until.as_micros())));
-    conjunction([agent, since, until].into_iter().flatten())
+    conjunction([since, until].into_iter().flatten())
 }
 
 async fn each(view: &View, predicate: Option<Expr>, mut visit: impl FnMut(&Event)) -> Result<(), QueryError> {
@@ -74,12 +194,16 @@ async fn each(view: &View, predicate: Option<Expr>, mut visit: impl FnMut(&Event
     let mut rows = view.rows(&ranges, predicate.as_ref(), &[ENTRY])?;
     while let Some(batch) = rows.try_next().await? {
         for entry in entries(&batch)? {
-            let event = Event::from_canonical(&entry);
-            visit(
-                &event
-                    .map_err(|error| QueryError::Read(format!("an entry is not a valid event: {error}")))?,
-            );
+            visit(&parsed(&entry)?);
         }
     }
     Ok(())
 }
+
+fn parsed(entry: &[u8]) -> Result<Event, QueryError> {
+    Event::from_canonical(entry)
+        .map_err(|error| QueryError::Read(format!("an entry is not a valid event: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 pub(crate) mod lane;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use datafusion::error::Result as DataFusionResult;
@@ -13,7 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use greffier_analysis::{Activity, Finding, Producer, Report};
+use greffier_analysis::{Activity, Detector, Producer, Report, Subject};
 use greffier_event::{EventId, Tenant, Timestamp};
 use greffier_ledger::{MAX_CALL_EVENTS, Reader};
 use tokio::task::JoinSet;
@@ -192,34 +192,32 @@ impl Engine {
         self.ask(|shared| &shared.statements, trail, text.to_owned(), question).await
     }
 
-    /// What one agent did, from `since` on and before `until`.
+    /// What an agent, a user, a tool or a tenant did, from `since` on and before `until`.
     pub async fn activity(
         &self,
         trail: &Tenant,
-        agent: &str,
+        subject: Subject,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<Activity, QueryError> {
         let period = Period { since, until };
-        let question = move |view: Arc<View>, agent: String| async move {
-            analyse::activity(&view, &agent, period).await
+        let question = move |view: Arc<View>, subject: Subject| async move {
+            analyse::activity(&view, &subject, period).await
         };
-        self.ask(|shared| &shared.own, trail, agent.to_owned(), question).await
+        self.ask(|shared| &shared.own, trail, subject, question).await
     }
 
-    /// What is unusual, from `since` on and before `until`, of one agent or of all.
-    pub async fn findings(
+    /// Shows a detector what it has not seen of a trail, a million entries at most, and says whether there are more.
+    /// What it saw before does not count again, so that it may be asked twice.
+    pub(crate) async fn observe(
         &self,
         trail: &Tenant,
-        agent: Option<&str>,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-    ) -> Result<Vec<Finding>, QueryError> {
-        let period = Period { since, until };
-        let question = move |view: Arc<View>, agent: Option<String>| async move {
-            analyse::findings(&view, agent.as_deref(), period).await
+        detector: Arc<Mutex<Detector>>,
+    ) -> Result<bool, QueryError> {
+        let question = |view: Arc<View>, detector: Arc<Mutex<Detector>>| async move {
+            analyse::observe(&view, &detector).await
         };
-        self.ask(|shared| &shared.own, trail, agent.map(str::to_owned), question).await
+        self.ask(|shared| &shared.own, trail, detector, question).await
     }
 
     /// Which events are missing of producers that number theirs, of what happened from `since` on and before `until`.

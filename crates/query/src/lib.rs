@@ -16,6 +16,7 @@ mod analyse;
 mod engine;
 mod error;
 mod facet;
+mod facts;
 mod find;
 mod output;
 mod parquet;
@@ -26,17 +27,19 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod view;
+mod watch;
 
 pub use engine::{Engine, Limits};
 pub use error::{QueryError, SearchError};
 pub use facet::{Count, CountBy, Counts, Facet, FacetField, Per};
-pub use greffier_analysis::{Numbers, Run};
+pub use greffier_analysis::{Finding, FindingKind, Numbers, Run, Severity, State, Subject, findings};
 use greffier_event::{Event, InvalidEvent};
 pub use output::Table;
 pub use parquet::ParquetFile;
 pub use search::Search;
 pub use search::when::{Zone, read_time};
 pub use sift::OpenContents;
+pub use watch::{Asked, Looked, Watch};
 
 /// One entry as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

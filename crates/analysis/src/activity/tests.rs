@@ -3,8 +3,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{at, events};
 
+fn crm() -> Subject {
+    Subject::Agent("crm-assistant".to_owned())
+}
+
 fn count(events: &[Event], since: Option<Timestamp>, until: Option<Timestamp>) -> Activity {
-    let mut counter = ActivityCounter::new("crm-assistant", since, until);
+    count_of(crm(), events, since, until)
+}
+
+fn count_of(
+    subject: Subject,
+    events: &[Event],
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Activity {
+    let mut counter = ActivityCounter::new(subject, since, until);
     events.iter().for_each(|event| counter.add(event));
     counter.finish()
 }
@@ -98,6 +111,13 @@ fn summary() {
           "count": 3
         }
       ],
+      "unique_agents": 1,
+      "agents": [
+        {
+          "name": "crm-assistant",
+          "count": 7
+        }
+      ],
       "redactions": {
         "US_SSN": 2
       },
@@ -148,6 +168,8 @@ fn no_events() {
       "top_resources": [],
       "unique_users": 0,
       "users": [],
+      "unique_agents": 0,
+      "agents": [],
       "redactions": {},
       "input_tokens": 0,
       "output_tokens": 0,
@@ -188,7 +210,43 @@ fn the_newest_errors_are_kept() {
     assert_eq!(edges, (at("149"), at("50")));
 }
 
+#[test]
+fn of_a_user_a_tool_and_a_tenant() {
+    let events = events(
+        "
+        0 action.approved request=a user=alice action=crm:search
+        1 action.executed request=a user=alice action=crm:search us=9
+        2 tool.call user=bob action=chat agent=other
+        3 tool.call user=bob action=crm:search agent=other",
+    );
+    let check = |subject: Subject| {
+        let activity = count_of(subject, &events, None, None);
+        let names = |tops: &[Top]| tops.iter().map(|top| top.name.clone()).collect::<Vec<_>>().join(" ");
+        let subject = serde_json::to_string(&activity.subject).unwrap();
+        let (users, agents) = (names(&activity.users), names(&activity.agents));
+        let actions = names(&activity.top_actions);
+        format!("{subject} {} calls by {users} through {agents}: {actions}", activity.calls)
+    };
+    insta::assert_snapshot!(check(Subject::User("bob".to_owned())), @r#"{"user":"bob"} 2 calls by bob through other: chat crm:search"#);
+    insta::assert_snapshot!(check(Subject::Tool("crm:search".to_owned())), @r#"{"tool":"crm:search"} 2 calls by alice bob through crm-assistant other: crm:search"#);
+    insta::assert_snapshot!(check(Subject::Tenant("acme".to_owned())), @r#"{"tenant":"acme"} 3 calls by alice bob through crm-assistant other: crm:search chat"#);
+}
+
 proptest! {
+    #[test]
+    fn parts_of_a_trail_merge_into_the_whole(events in crate::testing::any_events(), cut in 0..20_usize) {
+        let whole = count(&events, None, None);
+        let (left, right) = events.split_at(cut.min(events.len()));
+        let counter = |events: &[Event]| {
+            let mut counter = ActivityCounter::new(crm(), None, None);
+            events.iter().for_each(|event| counter.add(event));
+            counter
+        };
+        let mut merged = counter(left);
+        merged.merge(counter(right));
+        prop_assert_eq!(merged.finish(), whole);
+    }
+
     #[test]
     fn order_never_matters_and_counts_add_up(events in crate::testing::any_events()
         .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())))

@@ -1,12 +1,17 @@
+use greffier_event::{Action, Agent, Event, EventType, Resource, Tenant};
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{any_events, events};
 
 fn detect(events: &[Event]) -> Vec<Finding> {
-    let mut detector = FindingsDetector::new();
-    events.iter().for_each(|event| detector.add(event));
-    detector.finish()
+    detector(events).findings()
+}
+
+fn detector(events: &[Event]) -> Detector {
+    let mut detector = Detector::new();
+    (0..).zip(events).for_each(|(index, event)| detector.add(index, event));
+    detector
 }
 
 /// The findings' sentences, with their spans.
@@ -37,15 +42,17 @@ fn a_finding_in_full() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&detect(&events(&lines))).unwrap(), @r#"
     [
       {
+        "id": "dae02e61-8682-8dad-a9b5-be64489cf2dd",
         "type": "high_failure_rate",
         "agent_id": "etl",
         "severity": "medium",
+        "state": "new",
         "since": "2026-03-06T00:00:00.000000Z",
         "until": "2026-03-06T00:00:11.000000Z",
         "count": 12,
-        "total": 20,
-        "rate": 0.6,
-        "description": "etl failed in 12 of 20 actions that ended, 60.0 %; more than 30 % is unusual.",
+        "total": 12,
+        "rate": 1.0,
+        "description": "etl failed in 12 of 12 actions that ended, 100.0 %; more than 30 % is unusual.",
         "threshold": {
           "percent": 30,
           "actions": 10
@@ -146,26 +153,173 @@ fn more_than_five_denials() {
 }
 
 #[test]
-fn past_the_bound_it_says_so() {
-    let mut detector = FindingsDetector::new();
-    detector.free = 2;
-    let lines = "
-        0 action.approved request=a
-        1 action.approved request=b
-        2 action.approved request=c
-        3 action.executed request=a";
-    events(lines).iter().for_each(|event| detector.add(event));
-    assert_eq!(detector.dropped(), 1);
+fn days_are_counted_by_themselves() {
+    let three = |day: u32| each(0..3, |n| format!("{} permission.denied", day * 86_400 + n));
+    insta::assert_snapshot!(check(&[three(0), three(1)].join("\n")), @"");
+    let six = |day: u32| each(0..6, |n| format!("{} permission.denied", day * 86_400 + n));
+    insta::assert_snapshot!(check(&[six(0), six(1)].join("\n")), @"
+    permission_issues 06T00:00:00.000000Z 06T00:00:05.000000Z crm-assistant was denied 6 times; more than 5 times is unusual.
+    permission_issues 07T00:00:00.000000Z 07T00:00:05.000000Z crm-assistant was denied 6 times; more than 5 times is unusual.
+    ");
+}
+
+#[test]
+fn a_rate_that_was_high_stays_found() {
+    let lines = [
+        each(0..10, |n| format!("{n} action.{}", if n < 4 { "failed" } else { "executed" })),
+        each(10..200, |n| format!("{n} action.executed")),
+        "200 action.failed".to_owned(),
+    ];
+    insta::assert_snapshot!(check(&lines.join("\n")), @"high_failure_rate 06T00:00:00.000000Z 06T00:00:03.000000Z crm-assistant failed in 4 of 10 actions that ended, 40.0 %; more than 30 % is unusual.");
+}
+
+#[test]
+fn what_comes_late_is_put_in_its_place() {
+    let lines = each(0..12, |n| format!("7.{:02} tool.call", (n * 5) % 12));
+    insta::assert_snapshot!(check(&lines), @"rapid_actions 06T00:00:07.000000Z 06T00:00:07.110000Z crm-assistant took 12 actions within 0.11 s; 10 or more in less than 1 s are unusual.");
+    // An import of what happened before is looked at like everything else.
+    let burst = |at: u32| each(0..10, |n| format!("{at}.{n} tool.call"));
+    insta::assert_snapshot!(check(&[burst(9_000), burst(1_000)].join("\n")), @"
+    rapid_actions 06T00:16:40.000000Z 06T00:16:40.900000Z crm-assistant took 10 actions within 0.9 s; 10 or more in less than 1 s are unusual.
+    rapid_actions 06T02:30:00.000000Z 06T02:30:00.900000Z crm-assistant took 10 actions within 0.9 s; 10 or more in less than 1 s are unusual.
+    ");
+}
+
+/// An event of Greffier's own about a finding.
+fn about(finding: &Finding, action: &str, number: usize) -> Event {
+    let id = EventId(format!("00000000-0000-7000-9000-{number:012}").parse().unwrap());
+    let mut event = Event::new(id, EventType::ActionExecuted, Tenant::new("acme").unwrap(), finding.until);
+    event.agent = Some(Agent { id: "greffier".to_owned(), ..Agent::default() });
+    event.action = Some(Action { name: action.to_owned(), ..Action::default() });
+    let uri = Some(format!("audit://acme/{}", place(finding)));
+    event.resource = Some(Resource { uri, ..Resource::default() });
+    event
+}
+
+#[test]
+fn words_of_people() {
+    let denials = events(&each(0..24, |n| format!("{} permission.denied", n / 6 * 86_400 + n)));
+    let six = |day: usize| denials[day * 6..][..6].to_vec();
+    let mut trail = [six(0), six(1)].concat();
+    let found = detect(&trail);
+    let state = |trail: &[Event]| {
+        let state = |finding: &Finding| format!("{:?} by {:?}", finding.state, finding.by);
+        detect(trail).iter().map(state).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(state(&trail), "New by None, New by None");
+    trail.push(about(&found[1], ACKNOWLEDGE, 1));
+    assert_eq!(state(&trail), "New by None, Acknowledged by Some(12)");
+    trail.push(about(&found[0], MUTE, 2));
+    let mut denied = about(&found[1], UNMUTE, 3);
+    denied.kind = EventType::PermissionDenied;
+    trail.push(denied);
+    trail.extend(six(2));
+    assert_eq!(state(&trail), "Muted by Some(13), Acknowledged by Some(12), Muted by Some(13)");
+    trail.push(about(&found[0], UNMUTE, 4));
+    trail.extend(six(3));
+    assert_eq!(
+        state(&trail),
+        "New by Some(21), Acknowledged by Some(12), Muted by Some(13), New by None",
+        "the mute of a rule ends for what is found from then on",
+    );
+}
+
+/// A random trail: some agents, calls in two channels, some minutes with bursts, over three days, in order of time.
+fn any_trail() -> impl Strategy<Value = Vec<Event>> {
+    use proptest::sample::select;
+    let kind = select(vec![
+        "action.approved",
+        "action.executed",
+        "action.executed",
+        "action.failed",
+        "action.denied",
+        "permission.denied",
+        "tool.call",
+        "tool.response",
+        "agent.start",
+        "error",
+    ]);
+    let gap = select(vec![0_u64, 1, 90, 100, 111, 112, 300, 1_000, 1_001, 5_000, 20_000_000]);
+    let one = (gap, kind, 0..40_u8, select(vec!["a", "b", "-"]), any::<bool>(), any::<bool>());
+    proptest::collection::vec(one, 0..150).prop_map(|ones| {
+        let mut millis = 0;
+        let lines = ones.into_iter().map(|(gap, kind, request, agent, joined, claimed)| {
+            millis += gap;
+            let request = if joined { format!("request=r{request}") } else { String::new() };
+            let channel = if claimed { "sdk" } else { "gateway" };
+            let (seconds, millis) = (millis / 1_000, millis % 1_000);
+            format!("{seconds}.{millis:03} {kind} agent={agent} channel={channel} {request}")
+        });
+        events(&lines.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+mod naive;
+
+/// What the three rules of the first document say of a finding.
+type Row = (FindingKind, Option<String>, Timestamp, Timestamp, u64, Option<u64>);
+
+fn rows(findings: &[Finding]) -> Vec<Row> {
+    let mut rows: Vec<Row> =
+        findings.iter().map(|f| (f.kind, f.agent_id.clone(), f.since, f.until, f.count, f.total)).collect();
+    rows.sort();
+    rows
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
     #[test]
-    fn order_never_matters(
+    fn as_a_straightforward_implementation_says(trail in any_trail()) {
+        prop_assert_eq!(rows(&detect(&trail)), naive::rows(&trail));
+    }
+}
+
+proptest! {
+    /// A server looks at what comes, records what it finds, and stops at any moment; then history is looked at again.
+    #[test]
+    fn streaming_and_history_agree(
+        trail in any_trail(),
+        steps in proptest::collection::vec((0..40_usize, any::<bool>()), 1..12),
+    ) {
+        let mut coming = trail.into_iter();
+        let mut trail: Vec<Event> = Vec::new();
+        let mut watch = Detector::new();
+        let mut recorded = Vec::new();
+        for (events, stops) in steps {
+            trail.extend(coming.by_ref().take(events));
+            if stops {
+                watch = Detector::new();
+            }
+            // It may read again what it has read.
+            let from = usize::try_from(watch.next()).unwrap().saturating_sub(3);
+            (0..).zip(&trail).skip(from).for_each(|(index, event)| watch.add(index, event));
+            for finding in watch.unrecorded(usize::MAX) {
+                trail.push(about(&finding, RAISED, trail.len()));
+                recorded.push(finding.id);
+            }
+        }
+        let history = detector(&trail);
+        (0..).zip(&trail).for_each(|(index, event)| watch.add(index, event));
+        prop_assert_eq!(watch.findings(), history.findings());
+        prop_assert_eq!(history.unrecorded(usize::MAX), Vec::new());
+        let mut found: Vec<EventId> = history.findings().iter().map(|finding| finding.id).collect();
+        found.sort_unstable();
+        recorded.sort_unstable();
+        prop_assert_eq!(recorded, found, "each comes once");
+    }
+
+    #[test]
+    fn any_events_in_any_order_are_taken(
         events in proptest::collection::vec(any_events(), 0..4)
             .prop_map(|lists| renumbered(lists.concat()))
-            .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
+            .prop_shuffle()
     ) {
-        prop_assert_eq!(detect(&events.0), detect(&events.1));
+        let ids = |findings: &[Finding]| findings.iter().map(|finding| finding.id).collect::<Vec<_>>();
+        let mut found = ids(&detect(&events));
+        found.sort_unstable();
+        found.dedup();
+        prop_assert_eq!(found.len(), detect(&events).len(), "no two findings share an id");
     }
 }
 

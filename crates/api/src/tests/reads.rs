@@ -534,7 +534,13 @@ async fn sql_and_analysis() {
     }
     let activity = world.get("auditor@acme", "/api/v1/activity?agent=crm-assistant").await;
     assert_eq!((activity.status, &activity.json()["agent_id"]), (200, &Value::from("crm-assistant")));
-    assert_eq!(world.get("auditor@acme", "/api/v1/activity").await.status, 400);
+    let whole = world.get("auditor@acme", "/api/v1/activity").await;
+    assert_eq!((whole.status, &whole.json()["tenant"]), (200, &Value::from("acme")));
+    let user = world.get("auditor@acme", "/api/v1/activity?user=auth0%7Calice").await.json();
+    assert_eq!((&user["user"], &user["calls"]), (&"auth0|alice".into(), &1.into()));
+    let tool = world.get("auditor@acme", "/api/v1/activity?tool=lookup").await.json();
+    assert_eq!((&tool["tool"], &tool["agents"][0]["name"]), (&"lookup".into(), &"legacy".into()));
+    assert_eq!(world.get("auditor@acme", "/api/v1/activity?agent=a&tool=b").await.status, 400);
     let findings = world.get("auditor@acme", "/api/v1/findings?since=7d").await;
     assert!(findings.json()["findings"].is_array());
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use greffier_event::Tenant;
 use greffier_query::FacetField;
 
@@ -126,9 +126,15 @@ pub(crate) struct Session {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: greffier activity --agent crm-assistant --since 7d")]
 pub(crate) struct Activity {
-    /// The agent.
+    /// Of this agent; without --agent, --user and --tool of the whole tenant.
     #[arg(long, value_name = "ID")]
-    pub(crate) agent: String,
+    pub(crate) agent: Option<String>,
+    /// For this user, by `sub`.
+    #[arg(long, value_name = "SUB", conflicts_with = "agent")]
+    pub(crate) user: Option<String>,
+    /// With this tool or model: the action's name.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["agent", "user"])]
+    pub(crate) tool: Option<String>,
     #[command(flatten)]
     pub(crate) span: Span,
     #[command(flatten)]
@@ -137,16 +143,50 @@ pub(crate) struct Activity {
 
 /// `findings`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: greffier findings --since 1d --fail-on any")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples: greffier findings --since 1d --fail-on high\n          greffier findings acknowledge ID --reason 'a load test' --server URL"
+)]
 pub(crate) struct Findings {
+    /// Say something of one finding.
+    #[command(subcommand)]
+    pub(crate) word: Option<Word>,
     /// Of this agent only.
     #[arg(long, value_name = "ID")]
     pub(crate) agent: Option<String>,
-    /// Exit with 6 if there is any of this type (or `any`); may be repeated.
-    #[arg(long = "fail-on", value_name = "TYPE")]
+    /// Of this user only.
+    #[arg(long, value_name = "SUB")]
+    pub(crate) user: Option<String>,
+    /// Exit with 6 if there is a new one of this severity (low, medium, high) or above, of this type, or `any`; may be
+    /// repeated.
+    #[arg(long = "fail-on", value_name = "WHAT")]
     pub(crate) fail_on: Vec<String>,
     #[command(flatten)]
     pub(crate) span: Span,
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// `findings acknowledge`, `findings mute`, `findings unmute`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Word {
+    /// It was seen, and may stand.
+    Acknowledge(Judged),
+    /// Hear no more of its rule about its agent or user.
+    Mute(Judged),
+    /// Hear of them again.
+    Unmute(Judged),
+}
+
+/// Which finding, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Judged {
+    /// The finding's id.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) place: Where,
 }

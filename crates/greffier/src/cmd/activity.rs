@@ -1,4 +1,4 @@
-//! `activity`: what one agent did.
+//! `activity`: what an agent, a user, a tool or a tenant did.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::source::{Source, wait};
 
 pub(super) fn run(args: &cli::Activity, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let source = Source::open(&args.place, None, named)?;
-    let activity = wait(source.activity(&args.agent, &args.span))?;
+    let activity = wait(source.activity(args))?;
     show(&activity, output)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use greffier_query::{FindingKind, Severity};
 use serde_json::Value;
 
 use crate::cli;
@@ -9,13 +10,11 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Column, Format, Output};
 use crate::source::{Source, wait};
 
-/// The rules, by the names that `--fail-on` takes.
-const TYPES: [&str; 3] = ["rapid_actions", "high_failure_rate", "permission_issues"];
-
-const COLUMNS: [Column<'_>; 7] = [
+const COLUMNS: [Column<'_>; 8] = [
+    Column::whole("id"),
     Column::whole("type"),
     Column::whole("severity"),
-    Column::new("agent_id"),
+    Column::whole("state"),
     Column::whole("count"),
     Column::whole("since"),
     Column::whole("until"),
@@ -23,13 +22,12 @@ const COLUMNS: [Column<'_>; 7] = [
 ];
 
 pub(super) fn run(args: &cli::Findings, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    if let Some(unknown) = args.fail_on.iter().find(|name| *name != "any" && !TYPES.contains(&name.as_str()))
-    {
-        let failure = Failure::usage(format!("unknown type `{unknown}`"));
-        return Err(failure.hint(format!("any, {}", TYPES.join(", "))).into());
+    if let Some(word) = &args.word {
+        return judge(word, named, output);
     }
+    let fail_on = args.fail_on.iter().map(|name| FailOn::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::open(&args.place, None, named)?;
-    let (mut findings, anchoring) = wait(source.findings(args.agent.as_deref(), &args.span))?;
+    let (mut findings, anchoring) = wait(source.findings(args))?;
     for finding in findings.iter_mut().filter_map(Value::as_object_mut) {
         finding.insert("anchoring".to_owned(), anchoring.clone());
     }
@@ -42,9 +40,79 @@ pub(super) fn run(args: &cli::Findings, named: Option<&Path>, output: Output) ->
             _ => output.note(&line),
         }
     }
-    let alarm = |finding: &Value| {
-        let of = |name: &String| name == "any" || finding.get("type").is_some_and(|found| found == name);
-        args.fail_on.iter().any(of)
-    };
+    let alarm = |finding: &Value| fail_on.iter().any(|fail_on| fail_on.holds(finding));
     Ok(if findings.iter().any(alarm) { Exit::Findings } else { Exit::Ok })
+}
+
+fn judge(word: &cli::Word, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
+    let (judged, name) = match word {
+        cli::Word::Acknowledge(judged) => (judged, "acknowledge"),
+        cli::Word::Mute(judged) => (judged, "mute"),
+        cli::Word::Unmute(judged) => (judged, "unmute"),
+    };
+    let source = Source::open(&judged.place, None, named)?;
+    let finding = wait(source.judge(&judged.id, name, &judged.reason))?;
+    output.fitted(&COLUMNS, &[finding])?;
+    Ok(Exit::Ok)
+}
+
+/// What the exit code speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailOn {
+    Any,
+    /// Of this severity or above.
+    Severity(Severity),
+    Kind(FindingKind),
+}
+
+impl FailOn {
+    fn parse(name: &str) -> Result<FailOn, Failure> {
+        let severity = || Severity::ALL.into_iter().find(|severity| severity.as_str() == name);
+        let kind = || FindingKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+        let any = (name == "any").then_some(FailOn::Any);
+        any.or_else(|| severity().map(FailOn::Severity)).or_else(|| kind().map(FailOn::Kind)).ok_or_else(
+            || {
+                let kinds: Vec<&str> = FindingKind::ALL.into_iter().map(FindingKind::as_str).collect();
+                Failure::usage(format!("unknown type or severity `{name}`"))
+                    .hint(format!("any, low, medium, high, {}", kinds.join(", ")))
+            },
+        )
+    }
+
+    /// Of what was acknowledged or muted, somebody has spoken.
+    fn holds(self, finding: &Value) -> bool {
+        let text = |name: &str| finding.get(name).and_then(Value::as_str).unwrap_or_default();
+        text("state") == "new"
+            && match self {
+                FailOn::Any => true,
+                FailOn::Severity(least) => Severity::ALL
+                    .into_iter()
+                    .any(|severity| severity >= least && severity.as_str() == text("severity")),
+                FailOn::Kind(kind) => kind.as_str() == text("type"),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_fails() {
+        let check = |name: &str, severity: &str, state: &str| {
+            let finding = json!({"type": "rapid_actions", "severity": severity, "state": state});
+            FailOn::parse(name).unwrap().holds(&finding)
+        };
+        assert!(check("any", "low", "new"));
+        assert!(!check("any", "high", "acknowledged"));
+        assert!(!check("any", "high", "muted"));
+        assert!(check("medium", "high", "new"));
+        assert!(check("medium", "medium", "new"));
+        assert!(!check("medium", "low", "new"));
+        assert!(check("rapid_actions", "low", "new"));
+        assert!(!check("first_use", "low", "new"));
+        assert!(FailOn::parse("rapid").unwrap_err().hint.unwrap().contains("rapid_actions"));
+    }
 }

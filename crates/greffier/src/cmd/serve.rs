@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use greffier_api::Recorder;
 use greffier_event::{EventId, Timestamp};
 use greffier_gateway::{CancellationToken, Site, Stopped};
 use greffier_ledger::{Eraser, Ledger, LedgerConfig, LedgerError, Retention};
@@ -22,7 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
-use crate::{timestamps, wire, witnesses};
+use crate::{timestamps, webhook, when, wire, witnesses};
 
 /// How often what has expired is looked for.
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -45,6 +46,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
     let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
     let anchor = witnesses::anchor(config.anchor.clone())?;
     let (retention, ingest) = (config.retention.clone(), config.safety.ingest);
+    let (record, webhooks) = (config.findings.record, webhook::open(&config.findings)?);
     let settings = wire::settings(config)?;
     let policies = wire::policies(&settings.policy_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -68,6 +70,14 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
             Arc::clone(&settings.scanner),
             ingest,
         );
+        let (engine, unusual) = (site.engine().clone(), site.watch().clone());
+        let recorder =
+            Recorder::new(engine.clone(), unusual.clone(), ledger.appender(), settings.node.clone());
+        let recorder = record.then(|| tokio::spawn(recorder.run(when::now)));
+        let webhooks: Vec<_> = webhooks
+            .into_iter()
+            .map(|webhook| tokio::spawn(webhook.run(engine.clone(), unusual.clone())))
+            .collect();
         let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
         let watch = tokio::spawn(watch);
         let stamper = ledger.stamper();
@@ -77,7 +87,8 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let stopped =
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
         // None of them may touch the directory while it is closed.
-        for task in [Some(watch), Some(retention), stamping].into_iter().flatten() {
+        let others = [Some(watch), Some(retention), stamping, recorder];
+        for task in others.into_iter().flatten().chain(webhooks) {
             task.abort();
             drop(task.await);
         }

@@ -11,6 +11,7 @@ mod retention;
 mod safety;
 mod timestamps;
 mod units;
+mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -62,6 +63,7 @@ pub(crate) fn check(
     let tls = raw.tls.as_ref().map(|raw| checker.tls(raw));
     let policy_dir = checker.path(&raw.policy.dir);
     let timestamps = raw.timestamp.as_ref().and_then(|raw| checker.timestamps(raw));
+    let findings = checker.findings(&raw);
     let prices = raw.prices.file.as_ref().map(|file| checker.path(file));
     let problems = checker.problems;
     let (Some(listen), Some(limits), Some(query), Some(seal), Some(retention), true) =
@@ -93,6 +95,7 @@ pub(crate) fn check(
         seal,
         retention,
         anchor,
+        findings,
         text,
     })
 }

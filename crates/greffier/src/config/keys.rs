@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Places, Problems};
 use super::raw::{
-    Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawIssuer, RawLedger, RawMcp, RawPolicy, RawPrices,
-    RawQuery, RawReach, RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp, RawTls,
-    RawTool, RawToolRule, RawUpstream, RawWitness,
+    Raw, RawAnchor, RawByClass, RawClaims, RawEntity, RawFindings, RawIssuer, RawLedger, RawMcp, RawPolicy,
+    RawPrices, RawQuery, RawReach, RawRemote, RawRetention, RawRule, RawSafety, RawServer, RawTimestamp,
+    RawTls, RawTool, RawToolRule, RawUpstream, RawWebhook, RawWitness,
 };
 
 /// Sections that are designed and not built: silence about them would be a promise.
@@ -55,6 +55,8 @@ pub(crate) fn unknown(root: &DeTable<'_>, places: &Places<'_>) -> Problems {
     found.list(root, "witness", fields::<RawWitness>());
     found.section(root, "anchor", fields::<RawAnchor>());
     found.section(root, "retention", fields::<RawRetention>());
+    found.section(root, "findings", fields::<RawFindings>());
+    found.list(root, "webhook", fields::<RawWebhook>());
     found.problems
 }
 

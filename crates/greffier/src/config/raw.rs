@@ -45,6 +45,7 @@ pub(crate) struct Raw {
     pub(crate) ledger: RawLedger,
     pub(crate) anchor: RawAnchor,
     pub(crate) retention: RawRetention,
+    pub(crate) findings: RawFindings,
     pub(crate) prices: RawPrices,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp: Option<RawTimestamp>,
@@ -55,6 +56,7 @@ pub(crate) struct Raw {
     pub(crate) tool: Vec<RawTool>,
     pub(crate) mcp: Vec<RawMcp>,
     pub(crate) witness: Vec<RawWitness>,
+    pub(crate) webhook: Vec<RawWebhook>,
 }
 
 impl Default for Raw {
@@ -77,6 +79,7 @@ impl Default for Raw {
             ledger: RawLedger::default(),
             anchor: RawAnchor::default(),
             retention: RawRetention::default(),
+            findings: RawFindings::default(),
             prices: RawPrices::default(),
             timestamp: None,
             tls: None,
@@ -85,8 +88,38 @@ impl Default for Raw {
             tool: Vec::new(),
             mcp: Vec::new(),
             witness: Vec::new(),
+            webhook: Vec::new(),
         }
     }
+}
+
+/// `[findings]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct RawFindings {
+    pub(crate) record: bool,
+    pub(crate) positions: Text,
+}
+
+impl Default for RawFindings {
+    fn default() -> RawFindings {
+        RawFindings { record: true, positions: text("greffier-webhooks") }
+    }
+}
+
+/// `[[webhook]]`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct RawWebhook {
+    pub(crate) name: Text,
+    pub(crate) url: Option<Text>,
+    pub(crate) url_env: Option<Text>,
+    pub(crate) url_file: Option<Text>,
+    pub(crate) secret_env: Option<Text>,
+    pub(crate) secret_file: Option<Text>,
+    #[serde(default = "json")]
+    pub(crate) format: Text,
+    #[serde(default = "low")]
+    pub(crate) min_severity: Text,
 }
 
 /// `[[issuer]]`.
@@ -287,6 +320,14 @@ fn size(bytes: u64) -> Text {
         (mebi, gibi) if mebi == gibi << 10 => text(&format!("{gibi}GiB")),
         (mebi, _) => text(&format!("{mebi}MiB")),
     }
+}
+
+fn json() -> Text {
+    text("json")
+}
+
+fn low() -> Text {
+    text("low")
 }
 
 fn tool() -> Text {

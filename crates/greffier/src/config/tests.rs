@@ -16,62 +16,67 @@ fn nothing_is_a_configuration() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:4180");
     assert_eq!(config.data, Path::new("/etc/greffier/greffier-data"));
     insta::assert_snapshot!(config.text, @r#"
-        listen = "127.0.0.1:4180"
-        proxy_ends_tls = false
-        data = "greffier-data"
-        keys = "greffier-keys"
-        origin = "greffier.local"
-        node = "node-1"
-        origins = []
-        pins = "greffier-pins"
-        on_record_failure = "refuse"
-        issuer = []
-        upstream = []
-        tool = []
-        mcp = []
-        witness = []
+    listen = "127.0.0.1:4180"
+    proxy_ends_tls = false
+    data = "greffier-data"
+    keys = "greffier-keys"
+    origin = "greffier.local"
+    node = "node-1"
+    origins = []
+    pins = "greffier-pins"
+    on_record_failure = "refuse"
+    issuer = []
+    upstream = []
+    tool = []
+    mcp = []
+    witness = []
+    webhook = []
 
-        [policy]
-        dir = "policies"
+    [policy]
+    dir = "policies"
 
-        [safety]
-        default = "redact"
-        tools = "flag"
+    [safety]
+    default = "redact"
+    tools = "flag"
 
-        [safety.rules]
+    [safety.rules]
 
-        [safety.tool_rules]
+    [safety.tool_rules]
 
-        [server]
-        body = "32MiB"
-        connections = 1024
-        header_timeout = "15s"
-        body_idle_timeout = "30s"
-        drain = "20s"
+    [server]
+    body = "32MiB"
+    connections = 1024
+    header_timeout = "15s"
+    body_idle_timeout = "30s"
+    drain = "20s"
 
-        [query]
-        rows = 10000
-        bytes = "32MiB"
-        timeout = "30s"
-        memory = "256MiB"
-        concurrent = 4
-        pushdown = true
+    [query]
+    rows = 10000
+    bytes = "32MiB"
+    timeout = "30s"
+    memory = "256MiB"
+    concurrent = 4
+    pushdown = true
 
-        [ledger]
-        segment_age = "24h"
-        wal = "1GiB"
+    [ledger]
+    segment_age = "24h"
+    wal = "1GiB"
 
-        [anchor]
-        every = "5s"
-        stale_after = "10m"
-        require = []
+    [anchor]
+    every = "5s"
+    stale_after = "10m"
+    require = []
 
-        [retention]
-        shorten_after = "7d"
+    [retention]
+    shorten_after = "7d"
 
-        [retention.classes]
+    [retention.classes]
 
-        [prices]
+    [findings]
+    record = true
+    positions = "greffier-webhooks"
+
+    [prices]
     "#);
 }
 
@@ -300,99 +305,104 @@ fn the_environment_lies_over_the_file() {
     )
     .unwrap();
     insta::assert_snapshot!(config.text, @r#"
-        listen = "127.0.0.1:5000"
-        proxy_ends_tls = false
-        data = "greffier-data"
-        keys = "greffier-keys"
-        origin = "greffier.local"
-        node = "node-1"
-        origins = []
-        pins = "greffier-pins"
-        on_record_failure = "refuse"
-        issuer = []
-        tool = []
-        mcp = []
-        witness = []
+    listen = "127.0.0.1:5000"
+    proxy_ends_tls = false
+    data = "greffier-data"
+    keys = "greffier-keys"
+    origin = "greffier.local"
+    node = "node-1"
+    origins = []
+    pins = "greffier-pins"
+    on_record_failure = "refuse"
+    issuer = []
+    tool = []
+    mcp = []
+    witness = []
+    webhook = []
 
-        [policy]
-        dir = "policies"
+    [policy]
+    dir = "policies"
 
-        [safety]
-        default = "redact"
-        tools = "flag"
+    [safety]
+    default = "redact"
+    tools = "flag"
 
-        [safety.rules]
-        US_SSN = "block"
-        credit_card = "allow"
+    [safety.rules]
+    US_SSN = "block"
+    credit_card = "allow"
 
-        [safety.tool_rules]
+    [safety.tool_rules]
 
-        [server]
-        body = "32MiB"
-        connections = 7
-        header_timeout = "15s"
-        body_idle_timeout = "30s"
-        drain = "20s"
+    [server]
+    body = "32MiB"
+    connections = 7
+    header_timeout = "15s"
+    body_idle_timeout = "30s"
+    drain = "20s"
 
-        [query]
-        rows = 10000
-        bytes = "32MiB"
-        timeout = "30s"
-        memory = "256MiB"
-        concurrent = 4
-        pushdown = true
+    [query]
+    rows = 10000
+    bytes = "32MiB"
+    timeout = "30s"
+    memory = "256MiB"
+    concurrent = 4
+    pushdown = true
 
-        [ledger]
-        segment_age = "24h"
-        wal = "1GiB"
+    [ledger]
+    segment_age = "24h"
+    wal = "1GiB"
 
-        [anchor]
-        every = "5s"
-        stale_after = "10m"
-        require = []
+    [anchor]
+    every = "5s"
+    stale_after = "10m"
+    require = []
 
-        [retention]
-        shorten_after = "7d"
+    [retention]
+    shorten_after = "7d"
 
-        [retention.classes]
+    [retention.classes]
 
-        [prices]
+    [findings]
+    record = true
+    positions = "greffier-webhooks"
 
-        [[upstream]]
-        name = "a"
-        kind = "openai"
-        base_url = "http://b:1/v1"
-        api_key_env = "K"
-        models = ["gpt-*", "o*", "x"]
-        timeout = "600s"
-        idle_timeout = "120s"
+    [prices]
 
-        [upstream.reach]
-        retries = 2
-        fallback = false
-        concurrent = 512
-        queue = 512
-        queue_time = "5s"
-        open_after = 5
-        open_for = "10s"
+    [[upstream]]
+    name = "a"
+    kind = "openai"
+    base_url = "http://b:1/v1"
+    api_key_env = "K"
+    models = ["gpt-*", "o*", "x"]
+    timeout = "600s"
+    idle_timeout = "120s"
 
-        [[upstream]]
-        name = "second"
-        kind = "anthropic"
-        base_url = "http://c"
-        api_key_file = "key"
-        models = ["claude-*"]
-        timeout = "600s"
-        idle_timeout = "120s"
+    [upstream.reach]
+    retries = 2
+    fallback = false
+    concurrent = 512
+    queue = 512
+    queue_time = "5s"
+    open_after = 5
+    open_for = "10s"
 
-        [upstream.reach]
-        retries = 2
-        fallback = false
-        concurrent = 512
-        queue = 512
-        queue_time = "5s"
-        open_after = 5
-        open_for = "10s"
+    [[upstream]]
+    name = "second"
+    kind = "anthropic"
+    base_url = "http://c"
+    api_key_file = "key"
+    models = ["claude-*"]
+    timeout = "600s"
+    idle_timeout = "120s"
+
+    [upstream.reach]
+    retries = 2
+    fallback = false
+    concurrent = 512
+    queue = 512
+    queue_time = "5s"
+    open_after = 5
+    open_for = "10s"
     "#);
     assert_eq!(
         config.safety.rules.models.action(greffier_safety::Entity::UsSsn),
@@ -478,6 +488,31 @@ fn an_authority_for_time_stamps_has_a_url_and_a_pace() {
 }
 
 #[test]
+fn a_webhook_has_an_address_and_a_signature() {
+    let parsed = |text: &str| load(text, &[]).unwrap().findings;
+    assert!(parsed("").record && parsed("").webhooks.is_empty());
+    let hook = "[[webhook]]\nname = \"soc\"\nurl = \"http://127.0.0.1:9/x\"\nsecret_env = \"S\"\n";
+    let slack =
+        "[[webhook]]\nname = \"slack\"\nurl_file = \"slack\"\nformat = \"slack\"\nmin_severity = \"high\"\n";
+    let two = parsed(&format!("{hook}{slack}")).webhooks;
+    let told = |hook: &WebhookConfig| format!("{} {} {}", hook.name, hook.slack, hook.least.as_str());
+    assert_eq!(two.iter().map(told).collect::<Vec<_>>(), ["soc false low", "slack true high"]);
+    let both = "[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nurl_env = \"A\"\nformat = \"xml\"\nmin_severity = \"top\"\n";
+    insta::assert_snapshot!(problems(both, &[]), @"
+    greffier.toml:2:8: without a signature nobody can tell who speaks: add `secret_env` or `secret_file`
+    greffier.toml:3:7: `url`, `url_env` and `url_file` exclude each other
+    greffier.toml:5:10: expected `json` or `slack`
+    greffier.toml:6:16: expected `low` or `medium` or `high`
+    ");
+    let none = format!("{hook}[[webhook]]\nname = \"soc\"\nsecret_env = \"S\"\n[findings]\nrecord = false\n");
+    insta::assert_snapshot!(problems(&none, &[]), @"
+    greffier.toml:2:8: a webhook tells what is recorded: `[findings] record` must be true
+    greffier.toml:6:8: this name stands twice
+    greffier.toml:6:8: the webhook needs an address: add `url`, `url_env` or `url_file`
+    ");
+}
+
+#[test]
 fn what_the_environment_gets_wrong_names_its_variable() {
     let overrides = [
         ("LISTEN", "nowhere"),
@@ -488,13 +523,13 @@ fn what_the_environment_gets_wrong_names_its_variable() {
         ("NO_SUCH", "x"),
     ];
     insta::assert_snapshot!(problems("node = \"n\"\n", &overrides), @r#"
-        environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
-        environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
-        environment variable GREFFIER__NODE__NAME: `node` is not a section
-        environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, public_url, origins, pins, on_record_failure, policy, safety, server, query, ledger, anchor, retention, prices, timestamp, tls, issuer, upstream, tool, mcp, witness
-        environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
-        environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
-        environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
+    environment variable GREFFIER__: names no key: expected GREFFIER__SECTION__KEY
+    environment variable GREFFIER__LISTEN: expected an address and a port, as in "127.0.0.1:4180" or "[::1]:4180"
+    environment variable GREFFIER__NODE__NAME: `node` is not a section
+    environment variable GREFFIER__NO_SUCH: unknown key `no_such`: expected one of listen, proxy_ends_tls, data, keys, origin, node, public_url, origins, pins, on_record_failure, policy, safety, server, query, ledger, anchor, retention, findings, prices, timestamp, tls, issuer, upstream, tool, mcp, witness, webhook
+    environment variable GREFFIER__SAFETY__0: expected a section: `[safety]`
+    environment variable GREFFIER__SAFETY__0: expected `allow`, `flag`, `redact`, `mask`, `hash`, `tokenise` or `block`
+    environment variable GREFFIER__UPSTREAM__1__NAME: the list has 0 elements: the next one is number 0
     "#);
 }
 

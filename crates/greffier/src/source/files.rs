@@ -14,12 +14,12 @@ use greffier_api::{
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
-use greffier_query::{CountBy, Engine, Limits, Per, QueryError, Row, Search};
+use greffier_query::{Asked, CountBy, Engine, Limits, Per, QueryError, Row, Search, Subject, Watch};
 use serde_json::Value;
 
 use super::contents::Contents;
 use super::{Answer, CountsAsked, Hit, Page, Session};
-use crate::cli::{Span, Term};
+use crate::cli::{Activity, Findings, Span, Term};
 use crate::exit::{Exit, Failure};
 use crate::when;
 
@@ -168,10 +168,16 @@ impl Files {
         Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits })
     }
 
-    /// What an agent did.
-    pub(crate) async fn activity(&self, agent: &str, span: &Span) -> anyhow::Result<Value> {
-        let (since, until) = self.span(span)?;
-        let activity = self.engine.activity(&self.tenant, agent, since, until).await.map_err(failure)?;
+    /// What an agent, a user, a tool or all of a tenant did.
+    pub(crate) async fn activity(&self, of: &Activity) -> anyhow::Result<Value> {
+        let (since, until) = self.span(&of.span)?;
+        let subject = match of {
+            Activity { agent: Some(id), .. } => Subject::Agent(id.clone()),
+            Activity { user: Some(sub), .. } => Subject::User(sub.clone()),
+            Activity { tool: Some(name), .. } => Subject::Tool(name.clone()),
+            _ => Subject::Tenant(self.tenant.to_string()),
+        };
+        let activity = self.engine.activity(&self.tenant, subject, since, until).await.map_err(failure)?;
         let mut activity = serde_json::to_value(activity)?;
         if let Some(fields) = activity.as_object_mut() {
             fields.insert("anchoring".to_owned(), serde_json::to_value(self.anchoring()?)?);
@@ -186,14 +192,12 @@ impl Files {
     }
 
     /// What is unusual.
-    pub(crate) async fn findings(
-        &self,
-        agent: Option<&str>,
-        span: &Span,
-    ) -> anyhow::Result<(Vec<Value>, Value)> {
-        let (since, until) = self.span(span)?;
-        let findings = self.engine.findings(&self.tenant, agent, since, until).await.map_err(failure)?;
-        let findings = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value)> {
+        let (since, until) = self.span(&asked.span)?;
+        let asked = Asked { agent: asked.agent.clone(), user: asked.user.clone(), since, until };
+        let watch = Watch::new(self.engine.clone());
+        let looked = watch.findings(&self.tenant, &asked).await.map_err(failure)?;
+        let findings = looked.findings.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         Ok((findings, serde_json::to_value(self.anchoring()?)?))
     }
 

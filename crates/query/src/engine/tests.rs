@@ -5,6 +5,7 @@ use greffier_event::Event;
 
 use super::*;
 use crate::testing::{Place, event, now, tenant};
+use crate::{Asked, Watch};
 
 /// Joins every event with every other, thrice: long enough to be stopped.
 const HEAVY: &str = "SELECT count(a.index + b.index + c.index + d.index) FROM events a JOIN events b ON a.tenant = b.tenant \
@@ -129,7 +130,8 @@ async fn a_new_event_is_there_for_the_next_question() {
 async fn analyses_choose_their_events() {
     let (_place, engine) = place(Limits::default()).await;
     let (since, until) = ("2026-03-01T12:00:00Z".parse().unwrap(), "2026-03-02T00:00:00Z".parse().unwrap());
-    let activity = engine.activity(&tenant(), "crm-assistant", Some(since), Some(until)).await.unwrap();
+    let subject = Subject::Agent("crm-assistant".to_owned());
+    let activity = engine.activity(&tenant(), subject, Some(since), Some(until)).await.unwrap();
     let inside = (0..120).map(event).filter(|event| since <= event.time && event.time < until);
     let own =
         inside.clone().filter(|event| event.agent.as_ref().is_some_and(|agent| agent.id == "crm-assistant"));
@@ -137,9 +139,23 @@ async fn analyses_choose_their_events() {
     let report = engine.report(&tenant(), since, until).await.unwrap();
     assert_eq!(report.total_events, inside.count() as u64);
     assert!(report.total_events > activity.total_events && activity.total_events > 0);
-    let all = engine.findings(&tenant(), None, None, None).await.unwrap();
-    let none = engine.findings(&tenant(), Some("nobody"), None, None).await.unwrap();
-    assert!(none.is_empty() && all.len() >= none.len());
+}
+
+#[tokio::test]
+async fn a_watch_sees_what_is_added() {
+    let (place, engine) = place(Limits::default()).await;
+    let watch = Watch::new(engine);
+    let first = watch.findings(&tenant(), &Asked::default()).await.unwrap();
+    assert_eq!((first.looked_at, first.left_out), (120, 0));
+    place.append(&(200..260).map(event).collect::<Vec<Event>>()).await;
+    let then = watch.findings(&tenant(), &Asked::default()).await.unwrap();
+    assert_eq!(then.looked_at, 180);
+    // Whoever looks for the first time finds the same.
+    let anew = Watch::new(watch.engine().clone());
+    assert_eq!(anew.findings(&tenant(), &Asked::default()).await.unwrap(), then);
+    assert!(then.findings.len() > first.findings.len());
+    let nobody = Asked { agent: Some("nobody".to_owned()), ..Asked::default() };
+    assert_eq!(watch.findings(&tenant(), &nobody).await.unwrap().findings, []);
 }
 
 #[tokio::test]

@@ -1,0 +1,98 @@
+//! Findings are events, each once; people judge them, each word an event.
+
+use greffier_query::Watch;
+
+use super::*;
+use crate::Recorder;
+use crate::recorder::Beat;
+use crate::testing::now;
+
+/// Six denials of an agent, as its own software tells them.
+async fn deny(world: &World, agent: &str) {
+    let line = |n: usize| {
+        let id = format!(
+            "00000000-0000-4000-8{:0>3}-{n:012}",
+            agent.len() * 100 + usize::from(agent.as_bytes()[0])
+        );
+        format!(
+            r#"{{"id":"{id}","time":"{NOW}","type":"permission.denied","agent":{{"id":"{agent}"}},"action":{{"name":"x"}}}}"#
+        )
+    };
+    let lines: Vec<String> = (0..6).map(line).collect();
+    let answer =
+        world.post("operator@acme", "/api/v1/events", "application/x-ndjson", &lines.join("\n")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// A recorder that has seen nothing yet, as after a start.
+fn recorder(world: &World) -> Recorder {
+    let engine = world.api.engine().clone();
+    Recorder::new(engine.clone(), Watch::new(engine), world.appender(), "gw-1")
+}
+
+fn raised(world: &World) -> Vec<Value> {
+    let is = |event: &Value| event["action"]["name"] == "finding:raise";
+    world.trail("acme").into_iter().filter(is).collect()
+}
+
+async fn listed(world: &World) -> Vec<Value> {
+    world.get("auditor@acme", "/api/v1/findings").await.json()["findings"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn each_is_recorded_once() {
+    let world = World::new().await;
+    deny(&world, "etl").await;
+    let watching = recorder(&world);
+    for _ in 0..3 {
+        watching.round(&now, &mut Beat::default()).await.unwrap();
+    }
+    // A start sees what is on record.
+    recorder(&world).round(&now, &mut Beat::default()).await.unwrap();
+    let events = raised(&world);
+    assert_eq!(events.len(), 1, "{events:?}");
+    let finding = listed(&world).await.remove(0);
+    let place = format!("audit://acme/findings/permission_issues/{}", finding["id"].as_str().unwrap());
+    assert_eq!(events[0]["resource"]["uri"], Value::from(place));
+    assert_eq!((&finding["recorded"], &finding["state"]), (&6.into(), &"new".into()));
+    deny(&world, "crm").await;
+    watching.round(&now, &mut Beat::default()).await.unwrap();
+    assert_eq!(raised(&world).len(), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_recorded_later() {
+    let mut world = World::new().await;
+    deny(&world, "etl").await;
+    let watching = recorder(&world);
+    world.stop_recording();
+    assert!(watching.round(&now, &mut Beat::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn people_judge_with_a_reason() {
+    let world = World::new().await;
+    deny(&world, "etl").await;
+    let id = listed(&world).await[0]["id"].as_str().unwrap().to_owned();
+    let say = async |who: &str, word: &str, body: &str| {
+        let path = format!("/api/v1/findings/{word}");
+        world.post(who, &path, "application/json", body).await
+    };
+    let reason = r#"{"reason":"a load test"}"#;
+    assert_eq!(say("auditor@acme", &format!("{id}/mute"), reason).await.status, 403);
+    assert_eq!(say("operator@other", &format!("{id}/mute"), reason).await.status, 404);
+    assert_eq!(say("operator@acme", &format!("{id}/mute"), r#"{"reason":" "}"#).await.status, 400);
+    assert_eq!(say("operator@acme", "7/mute", reason).await.status, 404);
+    assert_eq!(listed(&world).await[0]["state"], "new");
+    for (word, state) in [("acknowledge", "acknowledged"), ("mute", "muted"), ("unmute", "new")] {
+        let answer = say("operator@acme", &format!("{id}/{word}"), reason).await;
+        assert_eq!((answer.status, &answer.json()["state"]), (200, &state.into()), "{}", answer.text());
+        assert_eq!(listed(&world).await[0]["state"], state);
+        let said = format!("finding:{word}");
+        let is =
+            |event: &Value| event["action"]["name"] == said.as_str() && event["type"] == "action.executed";
+        let event = world.trail("acme").into_iter().find(is).unwrap();
+        assert_eq!(event["user"]["sub"], "auth0|operator");
+        assert_eq!(event["parts"][0]["name"], "parameters");
+    }
+}
