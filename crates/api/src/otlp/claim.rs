@@ -278,9 +278,8 @@ pub(super) fn fit(rule: &Text, text: &str) -> Option<String> {
             head.chars().chain(text.trim().chars()).map(word).take(rule.max).collect()
         }
         Grammar::Uri => {
-            let end = text.find(['?', '#']).unwrap_or(text.len());
-            let kept = text.chars().take(end).filter(|c| !c.is_whitespace() && !c.is_control());
-            kept.take(rule.max).collect()
+            let bare = text.split(['?', '#']).next().unwrap_or_default();
+            bare.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(rule.max).collect()
         }
         _ => {
             let line = |c: char| if c.is_control() { ' ' } else { c };

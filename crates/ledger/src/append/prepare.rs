@@ -17,7 +17,11 @@ use crate::wal::frame::{MAX_PARTS, Unplaced};
 /// Whose key an event's parts are sealed for.
 pub(super) struct Holder {
     name: String,
-    /// Its key, as it is used.
+    /// Its key, as it is used. In a box: key schedules are large, and a holder is part of what every append waits in.
+    ready: Box<Ready>,
+}
+
+struct Ready {
     wrapping: Wrapping,
     digests: HmacKey,
 }
@@ -53,7 +57,7 @@ impl<'a> Holders<'a> {
 impl Holder {
     pub(super) fn new(name: String, key: Secret) -> Result<Holder, AppendError> {
         let wrapping = key.wrapping().map_err(|_| AppendError::Cipher)?;
-        Ok(Holder { name, wrapping, digests: HmacKey::new(key.bytes()) })
+        Ok(Holder { name, ready: Box::new(Ready { wrapping, digests: HmacKey::new(key.bytes()) }) })
     }
 
     pub(super) fn name(keys: &KeyRing, event: &Event) -> String {
@@ -79,7 +83,7 @@ impl Holder {
     /// holder's key is destroyed.
     fn digest(&self, trail: &Tenant, sent: &Hash) -> Hash {
         let domain: &[u8] = b"greffier/producer-digest/v1\0";
-        self.digests.sign(&[domain, trail.as_str().as_bytes(), b"\0", sent])
+        self.ready.digests.sign(&[domain, trail.as_str().as_bytes(), b"\0", sent])
     }
 }
 
@@ -105,7 +109,7 @@ pub(super) fn seal_entry(
     let mut sealed = Vec::new();
     if sent.is_some() || !parts.is_empty() {
         let holder = holder.ok_or(AppendError::Cipher)?;
-        sealed = seal::seal(&mut event, parts, &holder.name, &holder.wrapping, random)
+        sealed = seal::seal(&mut event, parts, &holder.name, &holder.ready.wrapping, random)
             .map_err(|_| AppendError::Cipher)?;
         if let Some(sent) = sent {
             let digest = holder.digest(&event.tenant, sent);
