@@ -45,9 +45,11 @@ def sealed(data):
 def opened(data, keys):
     """Every content that the keys open: (trail, index, name) -> bytes."""
     known = holders(keys)
+    # A running server adds to them: the contents first, so that their entries are there.
+    contents = list(sealed(data))
     events = {place: json.loads(entry) for place, entry in record.entries(data).items()}
     found = {}
-    for trail, index, number, holder, wrapped, content in sealed(data):
+    for trail, index, number, holder, wrapped, content in contents:
         event = events[trail, index]
         name = event["parts"][number]["name"]
         bound = uuid.UUID(event["id"]).bytes + name.encode()

@@ -182,4 +182,4 @@ def test_of_a_receiver_that_is_away_nothing_waits(install, people, tmp_path):
 def test_a_webhook_without_a_signature_is_refused(install):
     greffier = install(findings=True, more='\n[[webhook]]\nname = "soc"\nurl = "http://127.0.0.1:1/"\n')
     checked = greffier.run("config", "check", "--config", greffier.config)
-    assert checked.returncode != 0 and "secret_file" in checked.stderr
+    assert checked.returncode != 0 and "secret_file" in checked.stdout

@@ -76,6 +76,8 @@ def test_a_full_disk(small, install, world, sdk, alice):
     wait_until(lambda: greffier.get("/readyz") == 200, "recording works again", 60)
     assert call(sdk, greffier, alice) == 200
     greffier.stop()
+    # A decision may have found the last room, and its outcome none: the next start closes it.
+    greffier.start().stop()
     assert greffier.verify().returncode == 0
     traces = [event for event in greffier.events("org_acme_corp") if event["type"] == "action.approved"]
     ended = [event for event in greffier.events("org_acme_corp") if event["type"] in ("action.executed", "action.failed")]

@@ -66,6 +66,9 @@ impl From<ReadError> for QueryError {
     }
 }
 
+/// Arrow's words for a pattern that does not compile.
+const NO_PATTERN: &str = "Regular expression did not compile";
+
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> QueryError {
         let root = error.find_root();
@@ -79,6 +82,10 @@ impl From<DataFusionError> for QueryError {
             | DataFusionError::IoError(_)
             | DataFusionError::External(_) => {
                 QueryError::Read(format!("a segment cannot be read: {}; run `greffier verify`", text()))
+            }
+            // What the engine takes for a defect of its own is the asker's pattern.
+            DataFusionError::Internal(said) if said.contains(NO_PATTERN) => {
+                QueryError::SqlSyntax("the regular expression is none, or too large once compiled".to_owned())
             }
             DataFusionError::Internal(_) | DataFusionError::ExecutionJoin(_) => QueryError::Internal(text()),
             _ => QueryError::SqlSyntax(text()),

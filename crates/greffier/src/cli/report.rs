@@ -40,13 +40,13 @@ pub(crate) struct Report {
 #[group(required = false, multiple = true)]
 pub(crate) struct Term {
     /// The first day of the period, or its first instant (RFC 3339).
-    #[arg(long, value_name = "DAY | TIME")]
+    #[arg(long, value_name = "DAY | TIME", required = false, requires = "to")]
     pub(crate) from: String,
     /// The first day after the period, or its first instant.
-    #[arg(long, value_name = "DAY | TIME")]
+    #[arg(long, value_name = "DAY | TIME", required = false, requires = "from")]
     pub(crate) to: String,
     /// Where days begin, as in Europe/Berlin; UTC by default.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", requires = "from")]
     pub(crate) tz: Option<String>,
 }
 
