@@ -5,7 +5,6 @@
 //! ```
 //!
 //! What fills whole segments is sealed when it ends; the rest lies in the log.
-#![expect(clippy::unwrap_used, reason = "a program of benchmarks")]
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};

@@ -26,7 +26,7 @@ pub(crate) const PAGE: usize = 1_000;
 /// Where to read.
 pub(crate) enum Source {
     /// A running server.
-    Server(Server),
+    Server(Box<Server>),
     /// A data directory.
     Files(Files),
 }
@@ -103,7 +103,7 @@ impl Source {
     pub(crate) fn open(place: &Where, keys: Option<&Path>, named: Option<&Path>) -> anyhow::Result<Source> {
         if let Some(url) = &place.server {
             let client = Client::new(url, place.token_file.as_deref())?;
-            return Ok(Source::Server(Server { client, tenant: place.tenant.clone() }));
+            return Ok(Source::Server(Box::new(Server { client, tenant: place.tenant.clone() })));
         }
         let data = match &place.data {
             Some(data) => data.clone(),

@@ -96,7 +96,7 @@ pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Res
     if from >= to {
         return Ok(false);
     }
-    let pieces = pieces(view, vec![from..to]);
+    let pieces = pieces(view, std::iter::once(from..to).collect());
     gather(view, pieces, None, facts::FINDINGS, Ok, |batches: Vec<RecordBatch>| {
         let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in &batches {

@@ -46,9 +46,9 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
         escaped(&title),
         escaped(&report.title)
     )?;
-    write!(
+    writeln!(
         page,
-        "<p class=\"soft\">What the trail of <b>{}</b> shows of {} up to before {} ({}).{}</p>\n",
+        "<p class=\"soft\">What the trail of <b>{}</b> shows of {} up to before {} ({}).{}</p>",
         escaped(&report.trail.name),
         report.from,
         report.to,
@@ -60,10 +60,10 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
         }
     )?;
     let counts = &report.counts;
-    write!(
+    writeln!(
         page,
         "<div class=\"sum\"><div class=\"EVIDENCED\"><b>{}</b>EVIDENCED</div><div class=\"GAP\"><b>{}</b>GAP</div>\
-         <div class=\"NOT\"><b>{}</b>NOT ASSESSED</div></div>\n",
+         <div class=\"NOT\"><b>{}</b>NOT ASSESSED</div></div>",
         counts.evidenced, counts.gap, counts.not_assessed
     )?;
     facts(page, report)?;
@@ -97,7 +97,7 @@ fn facts(page: &mut String, report: &Assessment) -> std::fmt::Result {
         _ => "no entries".to_owned(),
     };
     page.push_str("<dl>\n");
-    let mut line = |name: &str, value: String| write!(page, "<dt>{name}</dt><dd>{}</dd>\n", escaped(&value));
+    let mut line = |name: &str, value: String| writeln!(page, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
     line("Made", report.made.to_string())?;
     line(
         "Events of the period",
@@ -134,10 +134,10 @@ fn chart(page: &mut String, days: &[Bar]) -> std::fmt::Result {
     for (at, bar) in days.iter().enumerate() {
         let (x, width) = (at as f64 * step, (step - 2.0).clamp(0.6, 96.0));
         let (all, denied) = (high(bar.events), high(bar.denied));
-        write!(
+        writeln!(
             page,
             "<g><title>{}: {} events, {} denials</title><rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{all:.1}\" fill=\"#8aa4c8\"/>\
-             <rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{denied:.1}\" fill=\"#b42318\"/></g>\n",
+             <rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{denied:.1}\" fill=\"#b42318\"/></g>",
             escaped(&bar.day),
             bar.events,
             bar.denied,
@@ -148,9 +148,9 @@ fn chart(page: &mut String, days: &[Bar]) -> std::fmt::Result {
     let edges = [(days.first(), 0.0, "start"), (days.last(), WIDTH, "end")];
     for (bar, x, anchor) in edges {
         let day = bar.map(|bar| bar.day.as_str()).unwrap_or_default();
-        write!(
+        writeln!(
             page,
-            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             HEIGHT + 12.0,
             escaped(day)
         )?;
@@ -168,9 +168,9 @@ fn row(page: &mut String, clause: &ClauseFound) -> std::fmt::Result {
         "" => String::new(),
         beyond => format!("<br><span class=\"soft\">Not shown here: {}.</span>", escaped(beyond)),
     };
-    write!(
+    writeln!(
         page,
-        "<tr><td><b>{}</b></td><td>{}{beyond}</td><td>{}</td><td>{}</td></tr>\n",
+        "<tr><td><b>{}</b></td><td>{}{beyond}</td><td>{}</td><td>{}</td></tr>",
         escaped(&clause.clause),
         escaped(&clause.asks),
         mark(clause.verdict),
@@ -195,7 +195,7 @@ fn claimed(page: &mut String, claim: &Claim) -> std::fmt::Result {
     )?;
     if !claim.figures.is_empty() {
         let figure = |(name, value): (&String, &Value)| format!("{} <b>{}</b>", escaped(name), cell(value));
-        write!(page, "<p>{}</p>\n", claim.figures.iter().map(figure).collect::<Vec<_>>().join(" · "))?;
+        writeln!(page, "<p>{}</p>", claim.figures.iter().map(figure).collect::<Vec<_>>().join(" · "))?;
     }
     if let Some(first) = claim.table.first() {
         page.push_str("<table><thead><tr>");
@@ -218,7 +218,7 @@ fn claimed(page: &mut String, claim: &Claim) -> std::fmt::Result {
     samples(page, "Exceptions, the first of them", &claim.exceptions)?;
     samples(page, &format!("Samples{of}"), &claim.samples)?;
     for Query { trail, sql } in &claim.queries {
-        write!(page, "<pre>greffier sql --tenant {} \"{}\"</pre>\n", escaped(trail), escaped(sql))?;
+        writeln!(page, "<pre>greffier sql --tenant {} \"{}\"</pre>", escaped(trail), escaped(sql))?;
     }
     page.push_str("</section>\n");
     Ok(())
@@ -228,9 +228,9 @@ fn samples(page: &mut String, title: &str, samples: &[Sample]) -> std::fmt::Resu
     if samples.is_empty() {
         return Ok(());
     }
-    write!(
+    writeln!(
         page,
-        "<table><thead><tr><th>{}</th><th>time</th><th>event</th></tr></thead><tbody>\n",
+        "<table><thead><tr><th>{}</th><th>time</th><th>event</th></tr></thead><tbody>",
         escaped(title)
     )?;
     for sample in samples {
@@ -241,9 +241,9 @@ fn samples(page: &mut String, title: &str, samples: &[Sample]) -> std::fmt::Resu
                 format!("<span class=\"soft\">{}</span> {}", escaped(name), escaped(&short(value)))
             })
             .collect();
-        write!(
+        writeln!(
             page,
-            "<tr><td>entry {}<br><code>{}</code></td><td class=\"t\">{}</td><td>{}</td></tr>\n",
+            "<tr><td>entry {}<br><code>{}</code></td><td class=\"t\">{}</td><td>{}</td></tr>",
             sample.index,
             escaped(&sample.id),
             escaped(&sample.time),

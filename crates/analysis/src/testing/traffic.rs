@@ -286,7 +286,7 @@ impl Call {
             ..Action::default()
         });
         // A quarter of the tools reads what is classified.
-        let classification = if self.tool % 4 == 0 { vec!["pii".to_owned()] } else { Vec::new() };
+        let classification = if self.tool.is_multiple_of(4) { vec!["pii".to_owned()] } else { Vec::new() };
         let uri = Some(format!("crm://place-{}/{number}", self.tool % 3));
         event.resource = Some(Resource { uri, classification, ..Resource::default() });
         event.source = Some(Source { channel: "gateway".to_owned(), ..Source::default() });

@@ -50,7 +50,7 @@ pub(super) fn rows(trail: &[Event]) -> Vec<Row> {
 /// Ten actions in less than a second; what shares an action is one burst.
 fn bursts(trail: &[Event]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (agent, times) in by(&firsts(trail, |event| is_action(event)), |first| first.agent.clone()) {
+    for (agent, times) in by(&firsts(trail, is_action), |first| first.agent.clone()) {
         let mut bursts: Vec<BTreeSet<usize>> = Vec::new();
         for first in 0..times.len() {
             let full = times
@@ -79,7 +79,7 @@ fn bursts(trail: &[Event]) -> Vec<Row> {
 
 /// More than five denials on one day.
 fn denials(trail: &[Event]) -> Vec<Row> {
-    let denied = firsts(trail, |event| is_denial(event));
+    let denied = firsts(trail, is_denial);
     let days = by(&denied, |first| (first.agent.clone(), first.day));
     let many = days.into_iter().filter(|(_, times)| times.len() > 5);
     many.map(|((agent, _), times)| {
@@ -96,8 +96,7 @@ fn failures(trail: &[Event]) -> Vec<Row> {
     for end in 1..=trail.len() {
         let beginning = &trail[..end];
         let last = &trail[end - 1];
-        let (ended, failed) =
-            (firsts(beginning, |event| is_end(event)), firsts(beginning, |event| is_failure(event)));
+        let (ended, failed) = (firsts(beginning, is_end), firsts(beginning, is_failure));
         let agent = last.agent.as_ref().map(|agent| agent.id.clone());
         let key = (agent.clone(), last.time.as_micros().div_euclid(86_400_000_000));
         let of = |firsts: &[First<'_>]| {
