@@ -20,6 +20,10 @@ mod refuse {
         pub(crate) fn hint(self, _: impl Into<String>) -> Refused {
             self
         }
+
+        pub(crate) fn malformed(self) -> Refused {
+            self
+        }
     }
 }
 
