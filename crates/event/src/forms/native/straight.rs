@@ -32,7 +32,7 @@ pub(super) fn read(text: &str, tenant: &Tenant, channel: &str) -> Option<(Draft,
     reader.end().ok()?;
     event.source = Some(aside.source.unwrap_or_default().through(channel));
     let mut parts = aside.parts.unwrap_or_default();
-    (event.tenant == *tenant && is_claim(&event)).then_some(())?;
+    (event.tenant == *tenant && is_claim(&event) && !lists_objects(&event)).then_some(())?;
     event.validate().ok()?;
     limits::PARTS.check_len(parts.len()).ok()?;
     let mut labels = parts.iter().enumerate();
@@ -56,6 +56,14 @@ fn is_claim(event: &Event) -> bool {
     let user = user.as_ref().is_some_and(|user| user.verified);
     let uri = resource.as_ref().and_then(|resource| resource.uri.as_deref()).is_some_and(is_reserved_uri);
     !(stamped || agent || user || uri)
+}
+
+/// Whether it has lists of objects. The long way says their members in the order in which they came, and what it says has
+/// to stay the same: repetitions are known by it.
+fn lists_objects(event: &Event) -> bool {
+    event.content_safety.as_ref().is_some_and(|safety| !safety.redactions.is_empty())
+        || event.agent.as_ref().is_some_and(|agent| !agent.via.is_empty())
+        || event.outcome.as_ref().is_some_and(|outcome| !outcome.attempts.is_empty())
 }
 
 /// Whether this is metadata that stays as it is: an object that is not empty and has no reserved name.
