@@ -144,7 +144,7 @@ def main():
     release = work.parent / "release"
     binary, load = str(release / "greffier"), str(release / "greffier-load")
     passes, events = (1, SENDERS * BATCH * 8) if quick else (3, SENDERS * BATCH * 48)
-    # Of an entry with its part in the log, as the trail of a first case shows it.
+    # Of an entry with its part in the log: an estimate, to be set right by the first run.
     bytes_each = 1100
     for turn in range(passes):
         first = turn % len(chosen)
