@@ -28,6 +28,7 @@ use crate::publish::Publisher;
 use crate::read::{Acknowledged, Reader};
 use crate::recover::{self, Opened, Recovered};
 use crate::sealer::{self, Sealer};
+use crate::segment::Offered;
 use crate::store::{Disk, Files, Lock};
 use crate::timestamp::Stamper;
 use crate::wal::replay::LogFile;
@@ -113,6 +114,8 @@ struct Opener {
     seal: SealPolicy,
     /// How far readers of this process may read.
     acknowledged: Acknowledged,
+    /// What they offer to the sealer.
+    offered: Offered,
 }
 
 /// Who vouches for the trails, and where it is told how far they have come.
@@ -198,6 +201,7 @@ impl Opener {
             open,
             backlog,
             ids: sealer_ids,
+            offered: self.offered.clone(),
         };
         let mut sealer = Sealer::new(start);
         // What was ordered to go goes before anybody records or reads.
@@ -245,6 +249,7 @@ impl Ledger {
                 origin: config.origin,
                 seal: config.seal,
                 acknowledged: Acknowledged::default(),
+                offered: Offered::default(),
             },
             config.node,
             PACE,
@@ -270,6 +275,7 @@ impl Ledger {
         let heads = witnessing.heads.clone();
         let faults = Arc::new(Faults::default());
         let reader = Reader::bounded(opener.disk.clone(), opener.acknowledged.clone());
+        let reader = reader.offering(opener.offered.clone());
         let (commands, inbox) = mpsc::channel();
         let (to_publisher, leaves) = mpsc::sync_channel(MAX_UNPUBLISHED_GROUPS);
         let (to_sealer, sealing) = mpsc::channel();

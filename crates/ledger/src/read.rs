@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use greffier_event::{EventId, Tenant};
 
 use crate::peek::Peek;
-use crate::segment::EntriesFile;
+use crate::segment::{EntriesFile, Offered};
 use crate::snapshot::{Segment, Snapshot};
 use crate::store::{Disk, Files};
 use crate::wal::frame::{self, Read, SealedPart};
@@ -58,6 +58,7 @@ pub struct Reader {
     disk: Disk,
     view: Arc<Mutex<View>>,
     filters: Arc<Filters>,
+    offered: Offered,
 }
 
 impl std::fmt::Debug for Reader {
@@ -94,6 +95,11 @@ impl Reader {
         Reader::of(disk, Some(acknowledged))
     }
 
+    /// Offers the rows that it makes to a sealer.
+    pub(crate) fn offering(self, offered: Offered) -> Reader {
+        Reader { offered, ..self }
+    }
+
     /// Where it reads.
     pub(crate) fn disk(&self) -> &Disk {
         &self.disk
@@ -101,7 +107,7 @@ impl Reader {
 
     fn of(disk: Disk, acknowledged: Option<Acknowledged>) -> Reader {
         let view = Arc::new(Mutex::new(View::new(disk.clone(), acknowledged)));
-        Reader { disk, view, filters: Arc::default() }
+        Reader { disk, view, filters: Arc::default(), offered: Offered::default() }
     }
 
     /// One trail as it stands now. A trail that nobody has written to is empty. Blocks.
@@ -114,6 +120,7 @@ impl Reader {
         let first = found.first();
         let segments = found.sealed.iter().map(|sealed| Arc::clone(sealed.segment())).collect();
         let hot = found.hot.batches().map_err(|error| damaged(trail.as_str(), &error.to_string()))?;
+        self.offered.offer(trail.as_str(), found.hot.start(), &hot);
         Ok(Snapshot { trail: trail.clone(), first, segments, hot, size: found.hot.end() })
     }
 

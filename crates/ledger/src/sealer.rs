@@ -22,7 +22,7 @@ use crate::manifest::{Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecor
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{TRAILS, read_tile};
-use crate::segment::{EntriesFile, EntriesWriter, PartsWriter, SegmentError, Written};
+use crate::segment::{EntriesFile, EntriesWriter, Offered, PartsWriter, SegmentError, Written};
 use crate::store::{Disk, UNFINISHED, parent};
 use crate::wal;
 use crate::wal::replay::{Corruption, Listing, LogFile};
@@ -91,6 +91,8 @@ pub(crate) struct Sealer {
     open: OpenDecisions,
     backlog: Arc<Mutex<Backlog>>,
     ids: Arc<Ids>,
+    /// Rows that readers of this process made.
+    offered: Offered,
     /// Files of the log that are sealed and may still be there.
     spent: BTreeSet<u64>,
     /// Files that no manifest names any more, and since when.
@@ -112,6 +114,7 @@ pub(crate) struct Start {
     pub(crate) open: OpenDecisions,
     pub(crate) backlog: Arc<Mutex<Backlog>>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) offered: Offered,
 }
 
 /// A segment in memory, not yet on disk.
@@ -125,7 +128,7 @@ struct Made {
 
 impl Sealer {
     pub(crate) fn new(start: Start) -> Sealer {
-        let Start { disk, keys, node_origin, policy, chain, holds, open, backlog, ids } = start;
+        let Start { disk, keys, node_origin, policy, chain, holds, open, backlog, ids, offered } = start;
         let (superseded, spent) = (Vec::new(), BTreeSet::new());
         let (erased, unsure) = (BTreeSet::new(), BTreeSet::new());
         Sealer {
@@ -138,6 +141,7 @@ impl Sealer {
             open,
             backlog,
             ids,
+            offered,
             spent,
             superseded,
             erased,
@@ -233,7 +237,7 @@ impl Sealer {
         let tenant = Tenant::new(trail.as_str()).map_err(io::Error::other)?;
         let merged = self.mergeable(due);
         let first = merged.first().map_or(due.first, |segment| segment.first);
-        let mut entries = EntriesWriter::new(&tenant, first)?;
+        let mut entries = EntriesWriter::with(&tenant, first, self.offered.clone())?;
         for segment in &merged {
             let file = EntriesFile::open(self.disk.store().open(&segment.entries.path)?)?;
             let mut failed = None;
@@ -384,6 +388,7 @@ impl Sealer {
         backlog.forget(holds.floor);
         drop(backlog);
         self.ids.sealed(&due.trail, due.end, &holds);
+        self.offered.withdraw(&due.trail, due.end);
         self.holds = holds;
         self.open = open;
     }

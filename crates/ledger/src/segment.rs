@@ -7,6 +7,7 @@ pub(crate) mod columns;
 mod entries;
 mod error;
 mod line;
+mod offered;
 mod opened;
 mod parts;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod write;
 pub use columns::{ENTRY, INDEX, rows, schema};
 pub(crate) use entries::{EntriesFile, IdFilter};
 pub(crate) use error::SegmentError;
+pub(crate) use offered::Offered;
 pub(crate) use parts::{PartsFile, PartsWriter};
 pub use write::FILTERED;
 pub(crate) use write::{EntriesWriter, ID, Written};

@@ -196,8 +196,10 @@ impl Store for Files {
 
     fn read_from(&self, path: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
         let mut file = File::open(self.path(path))?;
+        let len = file.metadata()?.len().saturating_sub(offset).min(limit);
         file.seek(io::SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
+        // In one piece, as above.
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

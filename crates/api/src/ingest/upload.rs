@@ -193,10 +193,14 @@ impl Upload {
     }
 
     fn cut(&mut self, end: usize) -> Batch {
-        let rest = self.held.split_off(end);
+        let mut rest = self.held.split_off(end);
+        if end >= BATCH_BYTES {
+            // As much again is likely to come.
+            rest.reserve(BATCH_BYTES);
+        }
         let bytes = Bytes::from(std::mem::replace(&mut self.held, rest));
         let line = self.line;
-        self.line += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        self.line += memchr::memchr_iter(b'\n', &bytes).count();
         self.whole = 0;
         Batch { bytes, line }
     }

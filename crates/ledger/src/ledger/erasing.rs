@@ -80,6 +80,7 @@ impl Run {
             origin: "test.local".to_owned(),
             seal: policy(),
             acknowledged: Default::default(),
+            offered: Default::default(),
         };
         opener.open()
     }

@@ -37,7 +37,14 @@ impl Held {
         let acknowledged = Default::default();
         let origin = "test.local".to_owned();
         let mut thread = CommitThread {
-            opener: Opener { disk, keys: keys(), origin, seal: SEAL, acknowledged },
+            opener: Opener {
+                disk,
+                keys: keys(),
+                origin,
+                seal: SEAL,
+                acknowledged,
+                offered: Default::default(),
+            },
             witnessing,
             recorder: None,
             recovered: None,

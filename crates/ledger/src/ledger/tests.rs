@@ -43,7 +43,14 @@ impl Place {
         let keys = Arc::new(KeyRing::open(&self.keys())?);
         let disk = Disk::new(Arc::new(Files::new(data)));
         Ledger::run(
-            Opener { disk, keys, origin: "test.local".to_owned(), seal, acknowledged: Default::default() },
+            Opener {
+                disk,
+                keys,
+                origin: "test.local".to_owned(),
+                seal,
+                acknowledged: Default::default(),
+                offered: Default::default(),
+            },
             "node-1".to_owned(),
             FAST,
         )

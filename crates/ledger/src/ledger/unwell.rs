@@ -45,6 +45,7 @@ fn simulated(sim: &Sim) -> (Ledger, Startup) {
         origin: "test.local".to_owned(),
         seal: crate::testing::seal_by_count(4),
         acknowledged: Default::default(),
+        offered: Default::default(),
     };
     Ledger::run(opener, "node-1".to_owned(), FAST).unwrap()
 }

@@ -39,7 +39,8 @@ fn start_sealing(
     village.meet(Arc::clone(&keys));
     let disk = Disk::new(Arc::new(Files::new(place.data())));
     let (origin, seal) = ("test.local".to_owned(), seal_by_count(entries));
-    let opener = Opener { disk, keys, origin, seal, acknowledged: Default::default() };
+    let opener =
+        Opener { disk, keys, origin, seal, acknowledged: Default::default(), offered: Default::default() };
     let started = Ledger::run_witnessed(opener, "node-1".to_owned(), FAST, Some(village.anchor(quorum)));
     started.map(|(ledger, _)| ledger)
 }

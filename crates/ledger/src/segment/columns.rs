@@ -31,6 +31,9 @@ pub const INDEX: &str = "index";
 /// The exact bytes of an entry; the last column of version 1.
 pub const ENTRY: &str = "entry";
 
+/// Bytes of a value that is made, which are an id's.
+const MADE_BYTES: usize = 36;
+
 /// The names of an entry's parts, as many as it binds.
 pub(super) const PART_NAMES: &str = "part_names";
 
@@ -151,7 +154,10 @@ pub(crate) fn project<'a>(
     rows: impl ExactSizeIterator<Item = (u64, &'a [u8])>,
     read: Read,
 ) -> Result<RecordBatch, ColumnError> {
-    let (mut indexes, mut entries) = (Int64Builder::new(), BinaryBuilder::new());
+    let rows: Vec<(u64, &[u8])> = rows.collect();
+    let bytes = rows.iter().map(|(_, entry)| entry.len()).sum();
+    let mut indexes = Int64Builder::with_capacity(rows.len());
+    let mut entries = BinaryBuilder::with_capacity(rows.len(), bytes);
     let mut events = Vec::with_capacity(rows.len());
     for (index, entry) in rows {
         indexes.append_value(signed(index));
@@ -186,17 +192,18 @@ impl Column {
     fn build(self, events: &[Event]) -> ArrayRef {
         match self {
             Text(of) => {
-                let mut array = StringBuilder::new();
+                let bytes = events.iter().filter_map(of).map(str::len).sum();
+                let mut array = StringBuilder::with_capacity(events.len(), bytes);
                 events.iter().for_each(|event| array.append_option(of(event)));
                 Arc::new(array.finish())
             }
             Made(of) => {
-                let mut array = StringBuilder::new();
+                let mut array = StringBuilder::with_capacity(events.len(), events.len() * MADE_BYTES);
                 events.iter().for_each(|event| array.append_option(of(event)));
                 Arc::new(array.finish())
             }
             Texts(of) => {
-                let mut array = ListBuilder::new(StringBuilder::new());
+                let mut array = ListBuilder::with_capacity(StringBuilder::new(), events.len());
                 for event in events {
                     of(event).into_iter().for_each(|text| array.values().append_value(text));
                     array.append(true);
@@ -204,17 +211,17 @@ impl Column {
                 Arc::new(array.finish())
             }
             Integer(of) => {
-                let mut array = Int64Builder::new();
+                let mut array = Int64Builder::with_capacity(events.len());
                 events.iter().for_each(|event| array.append_option(of(event)));
                 Arc::new(array.finish())
             }
             Flag(of) => {
-                let mut array = BooleanBuilder::new();
+                let mut array = BooleanBuilder::with_capacity(events.len());
                 events.iter().for_each(|event| array.append_option(of(event)));
                 Arc::new(array.finish())
             }
             Time(of) => {
-                let mut array = TimestampMicrosecondBuilder::new();
+                let mut array = TimestampMicrosecondBuilder::with_capacity(events.len());
                 events.iter().for_each(|event| array.append_option(of(event).map(Timestamp::as_micros)));
                 Arc::new(array.finish().with_timezone("UTC"))
             }

@@ -1,7 +1,7 @@
 //! Sealing entries: consecutive entries in, the bytes of one Parquet file out. The same entries give the same
 //! bytes. Below: [`super::columns`]; what is written here, [`super::entries`] reads and `check.rs` checks.
 
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{BinaryArray, RecordBatch};
 use greffier_event::{Event, Tenant, Timestamp};
 use parquet::arrow::ArrowWriter;
@@ -15,6 +15,7 @@ use parquet::schema::types::ColumnPath;
 use super::columns::{ENTRY, INDEX, project, schema};
 use super::error::SegmentError;
 use super::line::Line;
+use super::offered::Offered;
 use super::opened::{binary, integers};
 
 /// Entries of one segment: those of one full level-1 tile, and one row group.
@@ -85,11 +86,19 @@ pub(super) struct Chunk {
     bytes: Vec<u8>,
     /// Where each entry ends in `bytes`.
     ends: Vec<usize>,
+    /// The rows of just these entries, as somebody else made them and says.
+    offered: Option<RecordBatch>,
 }
 
 impl Chunk {
     fn new(first: u64) -> Chunk {
-        Chunk { first, bytes: Vec::new(), ends: Vec::new() }
+        Chunk::after(first, 0)
+    }
+
+    /// One that follows a chunk of so many bytes, and so has about as many.
+    fn after(first: u64, bytes: usize) -> Chunk {
+        let ends = Vec::with_capacity(ROWS_PER_BATCH);
+        Chunk { first, bytes: Vec::with_capacity(bytes + bytes / 8), ends, offered: None }
     }
 
     fn push(&mut self, entry: &[u8]) {
@@ -101,8 +110,11 @@ impl Chunk {
         self.ends.len() == ROWS_PER_BATCH
     }
 
-    /// Makes its rows.
+    /// Its rows: those on offer, if they hold the same entries, or made here.
     pub(super) fn rows(&self) -> Result<RecordBatch, SegmentError> {
+        if let Some(offered) = self.offered.as_ref().filter(|offered| self.holds_the_entries_of(offered)) {
+            return Ok(offered.clone());
+        }
         let mut start = 0;
         let entries = self.ends.iter().enumerate().map(|(row, end)| {
             let entry = self.bytes.get(start..*end).unwrap_or_default();
@@ -110,6 +122,17 @@ impl Chunk {
             (self.first + row as u64, entry)
         });
         Ok(project(entries, Event::from_entry)?)
+    }
+
+    fn holds_the_entries_of(&self, rows: &RecordBatch) -> bool {
+        let (Ok(indexes), Ok(entries)) = (integers::<Int64Type>(rows, INDEX), binary(rows, ENTRY)) else {
+            return false;
+        };
+        let mut start = 0;
+        let mut own = self.ends.iter().map(|end| self.bytes.get(std::mem::replace(&mut start, *end)..*end));
+        rows.num_rows() == self.ends.len()
+            && indexes.values().first() == Some(&self.first.cast_signed())
+            && entries.iter().all(|entry| own.next().is_some_and(|own| own == entry))
     }
 }
 
@@ -145,6 +168,8 @@ pub(crate) struct EntriesWriter {
     /// Entries that are not encoded yet, up to `end`.
     waiting: Chunk,
     work: Work,
+    /// Where rows may be had that are made already.
+    offered: Offered,
 }
 
 /// Who makes rows and encodes them: this thread while there are few.
@@ -157,9 +182,16 @@ enum Work {
 
 impl EntriesWriter {
     /// A file whose first entry is `first`.
+    #[cfg(test)]
     pub(crate) fn new(trail: &Tenant, first: u64) -> Result<EntriesWriter, SegmentError> {
+        EntriesWriter::with(trail, first, Offered::default())
+    }
+
+    /// A file whose first entry is `first`, of entries of which rows may be on offer.
+    pub(crate) fn with(trail: &Tenant, first: u64, offered: Offered) -> Result<EntriesWriter, SegmentError> {
         let work = Work::Here(Box::new(Encoder::new()?));
-        Ok(EntriesWriter { trail: trail.clone(), first, end: first, waiting: Chunk::new(first), work })
+        let (trail, waiting) = (trail.clone(), Chunk::new(first));
+        Ok(EntriesWriter { trail, first, end: first, waiting, work, offered })
     }
 
     /// Adds the next entry. That an earlier one is no event may be said here, and is said by
@@ -178,7 +210,9 @@ impl EntriesWriter {
 
     /// Gives a full chunk away.
     fn hand_over(&mut self) -> Result<(), SegmentError> {
-        let chunk = std::mem::replace(&mut self.waiting, Chunk::new(self.end));
+        let next = Chunk::after(self.end, self.waiting.bytes.len());
+        let mut chunk = std::mem::replace(&mut self.waiting, next);
+        chunk.offered = self.offered.take(self.trail.as_str(), chunk.first);
         let line = match std::mem::replace(&mut self.work, Work::Ended) {
             Work::Here(encoder) => Line::start(*encoder)?,
             Work::Line(line) => line,

@@ -69,6 +69,7 @@ impl Run {
             origin: "test.local".to_owned(),
             seal: seal_by_count(4),
             acknowledged: Default::default(),
+            offered: Default::default(),
         };
         opener.open()
     }

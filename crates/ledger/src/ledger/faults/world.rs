@@ -127,6 +127,7 @@ impl World {
             origin: "test.local".to_owned(),
             seal: self.seal,
             acknowledged: Default::default(),
+            offered: Default::default(),
         }
     }
 
