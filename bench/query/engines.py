@@ -4,12 +4,18 @@ import json
 import pathlib
 import resource
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from processes import cpu_seconds
+
 PORT = 9104
 START_TIMEOUT = 120
+# Processor seconds in one second of a server that has nothing to do.
+CALM = 0.1
 
 
 class Greffier:
@@ -32,11 +38,18 @@ class Greffier:
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5).read()
-                return
+                return self.settle()
             except OSError:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise SystemExit(f"the server does not start: see {self.folder}/log")
                 time.sleep(0.2)
+
+    def settle(self):
+        """Waits until it has looked at the trail for what is unusual, which it does after each start."""
+        before = -1
+        while (now := cpu_seconds([self.process.pid])) - before > CALM:
+            before = now
+            time.sleep(1)
 
     def ask(self, path, body=None):
         headers = {"authorization": f"Bearer {self.token}"}

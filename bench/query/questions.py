@@ -9,12 +9,14 @@ DAY = "time >= TIMESTAMP '2026-10-14 00:00:00' AND time < TIMESTAMP '2026-10-15 
 
 
 class Question:
-    def __init__(self, name, sql, lookup=None):
-        self.name, self.sql, self.lookup = name, sql, lookup
+    """`reads`: whether what Greffier recorded of these very reads may be rows of the answer."""
+
+    def __init__(self, name, sql, lookup=None, reads=False):
+        self.name, self.sql, self.lookup, self.reads = name, sql, lookup, reads
 
 
 QUESTIONS = [
-    Question("events by type", "SELECT type, count(*) AS n FROM {events} GROUP BY type ORDER BY n DESC"),
+    Question("events by type", "SELECT type, count(*) AS n FROM {events} GROUP BY type ORDER BY n DESC", reads=True),
     Question(
         "tools by user, one week",
         "SELECT user_sub, action_name, count(*) AS n FROM {events} "
@@ -42,6 +44,7 @@ QUESTIONS = [
         "cost per agent per day",
         "SELECT date_trunc('day', time) AS day, agent_id, sum(cost_micros) AS cost, count(*) AS n FROM {events} "
         "GROUP BY day, agent_id ORDER BY day, agent_id",
+        reads=True,
     ),
     Question(
         "denials by rule, one week",

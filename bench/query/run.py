@@ -15,6 +15,8 @@ from engines import ChDb, DuckDb, Greffier
 from questions import QUESTIONS
 
 TURNS = 5
+# Rows that Greffier's own record may add to an answer, of the reads and of what it finds unusual: some agents' days.
+READS = 16
 
 
 def engines(work, folder):
@@ -103,7 +105,9 @@ def main():
                     found[process.name] = answer["rows"]
                     if turn:
                         print(json.dumps({"engine": process.name, "question": question.name, "turn": turn} | answer), flush=True)
-                if len(set(found.values())) > 1:
+                own = found["Greffier"] - READS if question.reads else found["Greffier"]
+                others = {rows for name, rows in found.items() if name != "Greffier"}
+                if len(others) > 1 or not own <= min(others) <= found["Greffier"]:
                     sys.exit(f"{question.name}: rows differ: {found}; {values}")
     finally:
         for process in processes:

@@ -1,17 +1,19 @@
 //! The entries of one trail that are in the log and not sealed yet: bytes, columns, and where their parts lie.
 //!
-//! Entries stand in chunks of [`ROWS`], aligned to multiples of it. A full chunk is projected once, when somebody
-//! asks for it, and its batch owns the bytes from then on; the last chunk is projected again when it grew.
+//! Entries stand in chunks of [`ROWS`], aligned to multiples of it. Each is projected once, when somebody asks for it: a
+//! full chunk becomes one batch, which owns the bytes from then on; the last chunk is a few batches, of which those of like
+//! size are put together as it grows.
 
 use std::collections::{HashMap, VecDeque};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use arrow_select::concat::concat_batches;
 use greffier_event::{Event, EventId};
 
 use super::tail::Place;
 use crate::peek::Peek;
-use crate::segment::columns::{ColumnError, ENTRY, project};
+use crate::segment::columns::{ColumnError, ENTRY, project, schema};
 
 /// Rows of a batch: enough that queries run over columns, few enough to project them again for one more.
 pub(super) const ROWS: u64 = 1_024;
@@ -35,8 +37,8 @@ struct Chunk {
 
 #[derive(Debug)]
 enum Rows {
-    /// Bytes, and the batch made of the first of them when it was last asked for.
-    Raw(Vec<Vec<u8>>, Option<RecordBatch>),
+    /// Bytes, and the batches made of the first of them: each is more than twice as long as the next.
+    Raw(Vec<Vec<u8>>, Vec<RecordBatch>),
     /// A full chunk.
     Projected(RecordBatch),
 }
@@ -81,7 +83,7 @@ impl Hot {
                 raw.push(entry.to_vec());
             }
             _ => {
-                let rows = Rows::Raw(vec![entry.to_vec()], None);
+                let rows = Rows::Raw(vec![entry.to_vec()], Vec::new());
                 self.chunks.push_back(Chunk { first: index, parts: vec![parts], rows });
             }
         }
@@ -107,8 +109,9 @@ impl Hot {
 
     /// The batches of all entries, in order.
     pub(super) fn batches(&mut self) -> Result<Vec<RecordBatch>, ColumnError> {
-        let start = self.start;
-        self.chunks.iter_mut().map(|chunk| chunk.batch(start)).collect()
+        let (start, mut batches) = (self.start, Vec::with_capacity(self.chunks.len()));
+        self.chunks.iter_mut().try_for_each(|chunk| chunk.batches(start, &mut batches))?;
+        Ok(batches)
     }
 
     /// One entry.
@@ -149,30 +152,49 @@ impl Chunk {
         Some(HotEntry { entry, parts })
     }
 
-    /// The rows from `start` on.
-    fn batch(&mut self, start: u64) -> Result<RecordBatch, ColumnError> {
-        let full = self.end().is_multiple_of(ROWS);
-        let batch = match &mut self.rows {
-            Rows::Projected(batch) => batch.clone(),
-            Rows::Raw(entries, Some(batch)) if batch.num_rows() == entries.len() => batch.clone(),
-            Rows::Raw(entries, made) => {
-                let first = self.first;
-                let rows = entries.iter().enumerate();
-                let batch = project(
-                    rows.map(|(row, entry)| (first + row as u64, entry.as_slice())),
-                    Event::from_entry,
-                )?;
-                *made = Some(batch.clone());
-                batch
-            }
+    /// Adds the rows from `start` on to `batches`.
+    fn batches(&mut self, start: u64, batches: &mut Vec<RecordBatch>) -> Result<(), ColumnError> {
+        self.project()?;
+        let made = match &self.rows {
+            Rows::Projected(batch) => std::slice::from_ref(batch),
+            Rows::Raw(_, made) => made,
         };
-        if full {
-            self.rows = Rows::Projected(batch.clone());
+        let mut sealed = usize::try_from(start.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        for batch in made {
+            let rows = batch.num_rows();
+            if sealed < rows {
+                batches.push(if sealed == 0 { batch.clone() } else { batch.slice(sealed, rows - sealed) });
+            }
+            sealed = sealed.saturating_sub(rows);
         }
-        match usize::try_from(start.saturating_sub(self.first)) {
-            Ok(0) => Ok(batch),
-            Ok(sealed) if sealed <= batch.num_rows() => Ok(batch.slice(sealed, batch.num_rows() - sealed)),
-            _ => Ok(batch.slice(0, 0)),
+        Ok(())
+    }
+
+    /// Makes rows of what has none yet.
+    fn project(&mut self) -> Result<(), ColumnError> {
+        let full = self.end().is_multiple_of(ROWS);
+        let Rows::Raw(entries, made) = &mut self.rows else { return Ok(()) };
+        let known = made.iter().map(RecordBatch::num_rows).sum::<usize>();
+        let new = entries.iter().enumerate().skip(known);
+        let new: Vec<(u64, &[u8])> =
+            new.map(|(row, entry)| (self.first + row as u64, entry.as_slice())).collect();
+        if !new.is_empty() {
+            made.push(project(new.into_iter(), Event::from_entry)?);
         }
+        // Rows are copied as often as their batch doubles, not with each entry that comes.
+        while let [.., longer, last] = made.as_slice()
+            && (full || longer.num_rows() <= 2 * last.num_rows())
+        {
+            let both = concat_batches(&schema(), [longer, last])?;
+            made.truncate(made.len() - 2);
+            made.push(both);
+        }
+        if full && let Some(all) = made.pop() {
+            self.rows = Rows::Projected(all);
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
