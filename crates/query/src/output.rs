@@ -1,13 +1,15 @@
 //! The answer of a statement, as rows of JSON and as an Arrow stream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Float64Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, UInt64Type,
+    DataType, Field, Fields, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+    UInt64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::StreamWriter;
@@ -71,7 +73,39 @@ impl Table {
     }
 }
 
-fn internal(error: ArrowError) -> QueryError {
+/// Rows in the types in which they are kept: views, by which they were read and compared, refer to more than what is shown.
+pub(crate) fn plain(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(|column| match plain_type(column.data_type()) {
+        Some(plain) => cast(column, &plain),
+        None => Ok(Arc::clone(column)),
+    });
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let schema = plain_schema(&batch.schema());
+    RecordBatch::try_new_with_options(schema, columns.collect::<Result<_, _>>()?, &rows)
+}
+
+/// The schema of [`plain`] rows.
+pub(crate) fn plain_schema(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match plain_type(field.data_type()) {
+        Some(plain) => Arc::new(Field::clone(field).with_data_type(plain)),
+        None => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
+fn plain_type(of: &DataType) -> Option<DataType> {
+    match of {
+        DataType::Utf8View => Some(DataType::Utf8),
+        DataType::BinaryView => Some(DataType::Binary),
+        DataType::List(field) => {
+            let plain = plain_type(field.data_type())?;
+            Some(DataType::List(Arc::new(Field::clone(field).with_data_type(plain))))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn internal(error: ArrowError) -> QueryError {
     QueryError::Internal(format!("the answer cannot be written: {error}"))
 }
 

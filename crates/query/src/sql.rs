@@ -33,7 +33,7 @@ use greffier_ledger::segment::ENTRY;
 use crate::search::column;
 use crate::table::{Events, READ_AT_ONCE};
 use crate::view::View;
-use crate::{QueryError, Table};
+use crate::{QueryError, Table, output};
 
 /// The one table.
 const EVENTS: &str = "events";
@@ -41,6 +41,8 @@ const CATALOG: &str = "greffier";
 const SCHEMA: &str = "trail";
 /// Rows that are worked on at once. An entry has 64 KiB at most, so that a batch of them is bounded as well.
 const BATCH: usize = 2_048;
+/// The same where no entries are read: of all other columns a row takes a kilobyte or two.
+const NARROW_BATCH: usize = 8_192;
 
 /// What every question starts from: settings and functions, no tables.
 pub(crate) fn template() -> SessionState {
@@ -73,7 +75,7 @@ pub(crate) fn template() -> SessionState {
 /// Answers one statement.
 pub(crate) async fn run(view: &View, text: &str) -> Result<Table, QueryError> {
     let statement = statement::parse(text)?;
-    let state = with_table(view)?;
+    let mut state = with_table(view)?;
     let plan = state.statement_to_plan(statement).await?;
     let reads_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -82,14 +84,19 @@ pub(crate) async fn run(view: &View, text: &str) -> Result<Table, QueryError> {
     let plan = state.optimize(&plan)?;
     growth::check_joins(&plan)?;
     only_events(&plan)?;
+    if !reads_entries(&plan)? {
+        let config = state.config().clone().with_batch_size(NARROW_BATCH);
+        *state.config_mut() = config;
+    }
     let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
     let physical = physical.transform_up(yielding)?.data;
-    let schema = physical.schema();
+    let schema = output::plain_schema(&physical.schema());
     let mut stream = execute_stream(physical, state.task_ctx())?;
     let (mut batches, mut rows, mut bytes, mut truncated) = (Vec::new(), 0, 0, false);
     while let Some(batch) = stream.try_next().await? {
         let kept = batch.slice(0, batch.num_rows().min(view.limits.rows - rows));
         truncated = kept.num_rows() < batch.num_rows();
+        let kept = output::plain(&kept).map_err(output::internal)?;
         bytes += size(&kept)?;
         if bytes > view.limits.bytes {
             return Err(QueryError::TooLarge(format!(
@@ -127,10 +134,10 @@ fn size(batch: &RecordBatch) -> DataFusionResult<usize> {
 
 /// A session whose catalog holds one table. `entry` is the JSON text in it, because people read it.
 fn with_table(view: &View) -> DataFusionResult<SessionState> {
-    let source = provider_as_source(Arc::clone(&view.table) as _);
+    let source = provider_as_source(Arc::new(view.table.viewed()) as _);
     let schema = source.schema();
     let columns = schema.fields().iter().map(|field| match field.name().as_str() {
-        ENTRY => cast(column(ENTRY), DataType::Utf8).alias(ENTRY),
+        ENTRY => cast(column(ENTRY), DataType::Utf8View).alias(ENTRY),
         name => column(name),
     });
     let plan = LogicalPlanBuilder::scan(EVENTS, source, None)?.project(columns)?.build()?;
@@ -142,6 +149,18 @@ fn with_table(view: &View) -> DataFusionResult<SessionState> {
     catalogs.register_catalog(CATALOG.to_owned(), Arc::new(schemas));
     let state = SessionStateBuilder::new_from_existing(view.state.clone());
     Ok(state.with_catalog_list(Arc::new(catalogs)).build())
+}
+
+/// Whether a plan reads entries, which are as large as they like.
+fn reads_entries(plan: &LogicalPlan) -> DataFusionResult<bool> {
+    let mut reads = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            reads |= scan.projected_schema.has_column_with_unqualified_name(ENTRY);
+        }
+        Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(reads)
 }
 
 /// Whatever a plan was made from, it may read one thing.

@@ -11,9 +11,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{AsArray, RecordBatch, UInt64Array};
-use datafusion::arrow::compute::take_record_batch;
-use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use datafusion::arrow::compute::{cast, take_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, exec_datafusion_err};
@@ -62,6 +62,18 @@ impl Events {
         Events { snapshot, files, schema: greffier_ledger::segment::schema(), pushdown }
     }
 
+    /// The same rows, their texts as views: what they are of is not copied while they are read, grouped and compared.
+    pub(crate) fn viewed(&self) -> Events {
+        let fields = self.schema.fields().iter().map(|field| match field.data_type() {
+            DataType::Utf8 => Arc::new(Field::clone(field).with_data_type(DataType::Utf8View)),
+            DataType::Binary => Arc::new(Field::clone(field).with_data_type(DataType::BinaryView)),
+            _ => Arc::clone(field),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Fields>()));
+        let (snapshot, files) = (self.snapshot.clone(), Arc::clone(&self.files));
+        Events { snapshot, files, schema, pushdown: self.pushdown }
+    }
+
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -101,9 +113,13 @@ impl Events {
             self.pushdown && filter.is_some_and(|filter| pays(filter, projection, &self.schema));
         let files =
             segments.iter().filter_map(|segment| file(segment, ranges, &self.schema)).collect::<Vec<_>>();
-        let hot = self.hot(ranges)?;
-        let hot = MemorySourceConfig::try_new(&[hot], Arc::clone(&self.schema), projection.cloned())?;
-        let hot = hot.try_with_sort_information(self.ordering())?;
+        let schema = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => Arc::clone(&self.schema),
+        };
+        let hot = self.hot(ranges, projection, &schema)?;
+        let hot = MemorySourceConfig::try_new(&[hot], Arc::clone(&schema), None)?;
+        let hot = hot.try_with_sort_information(ordering(&schema))?;
         let hot = DataSourceExec::from_data_source(hot);
         if files.is_empty() {
             return Ok(hot);
@@ -137,34 +153,39 @@ impl Events {
         let scan = FileScanConfigBuilder::new(files::address()?, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
-            .with_output_ordering(self.ordering())
+            .with_output_ordering(ordering(&self.schema))
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }
 
-    /// The hot rows within the ranges.
-    fn hot(&self, ranges: &[Range<u64>]) -> Result<Vec<RecordBatch>> {
+    /// The hot rows within the ranges: of each the columns that are read, in the types of `schema`.
+    fn hot(
+        &self,
+        ranges: &[Range<u64>],
+        columns: Option<&Vec<usize>>,
+        schema: &SchemaRef,
+    ) -> Result<Vec<RecordBatch>> {
         let mut rows = Vec::new();
         for batch in &self.snapshot.hot {
             let Some(first) = first_index(batch) else { continue };
             let inside = within(first..first + batch.num_rows() as u64, ranges);
-            match inside.as_slice() {
-                [] => {}
-                [all] => rows.push(batch.slice(all.start, all.len())),
+            if inside.is_empty() {
+                continue;
+            }
+            // What is not read is neither cut nor copied.
+            let batch = shown(batch, columns, schema)?;
+            rows.push(match inside.as_slice() {
+                [all] if all.len() == batch.num_rows() => batch,
+                [one] => batch.slice(one.start, one.len()),
                 // Many scattered rows are one batch, not many of one row.
                 _ => {
                     let taken: UInt64Array =
                         inside.into_iter().flatten().map(|row| row as u64).collect::<Vec<_>>().into();
-                    rows.push(take_record_batch(batch, &taken)?);
+                    take_record_batch(&batch, &taken)?
                 }
-            }
+            });
         }
         Ok(rows)
-    }
-
-    fn ordering(&self) -> Vec<LexOrdering> {
-        let index = expressions::col(INDEX, &self.schema).map(PhysicalSortExpr::new_default);
-        index.ok().and_then(|index| LexOrdering::new([index])).into_iter().collect()
     }
 
     /// A predicate over all columns, ready to be evaluated.
@@ -186,6 +207,28 @@ fn pays(filter: &Expr, projection: Option<&Vec<usize>>, schema: &SchemaRef) -> b
         read.len() > NARROW || schema.index_of(ENTRY).is_ok_and(|entry| read.contains(&entry))
     });
     is_wide && tested.iter().any(|name| !WHEN.contains(name))
+}
+
+/// The columns of a hot batch that are read, in the types of a table.
+fn shown(batch: &RecordBatch, columns: Option<&Vec<usize>>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let read = match columns {
+        Some(columns) => batch.project(columns)?,
+        None => batch.clone(),
+    };
+    let typed = read.columns().iter().zip(schema.fields());
+    let typed = typed.map(|(column, field)| {
+        let same = column.data_type() == field.data_type();
+        if same { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
+    });
+    let typed = typed.collect::<Result<Vec<_>, _>>()?;
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), typed, &rows)?)
+}
+
+/// Rows stand in the order of their indexes, where those are read.
+fn ordering(schema: &SchemaRef) -> Vec<LexOrdering> {
+    let index = expressions::col(INDEX, schema).map(PhysicalSortExpr::new_default);
+    index.ok().and_then(|index| LexOrdering::new([index])).into_iter().collect()
 }
 
 fn first_index(batch: &RecordBatch) -> Option<u64> {
