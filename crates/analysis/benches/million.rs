@@ -86,6 +86,7 @@ impl Columns {
             Fact {
                 id: row.id,
                 time: row.time,
+                recorded_at: Some(row.time),
                 kind: row.kind,
                 request_id: self.requests.get(number / 2).map(String::as_str),
                 session_id: self.sessions.get(row.session).map(String::as_str),

@@ -35,10 +35,6 @@ impl Tally {
         Tally { counts: HashMap::new(), free: bytes, full: false }
     }
 
-    pub(crate) fn add(&mut self, name: &str) {
-        self.add_times(name, 1);
-    }
-
     pub(crate) fn add_times(&mut self, name: &str, times: u64) {
         if let Some(count) = self.counts.get_mut(name) {
             *count = count.saturating_add(times);
@@ -90,7 +86,7 @@ mod tests {
     use super::*;
 
     fn check(mut tally: Tally, names: &str) -> String {
-        names.split_whitespace().for_each(|name| tally.add(name));
+        names.split_whitespace().for_each(|name| tally.add_times(name, 1));
         let (distinct, full) = (tally.distinct(), tally.is_full());
         let top: Vec<_> = tally.top(3).iter().map(|top| format!("{} {}", top.name, top.count)).collect();
         format!("{}; {distinct} distinct{}", top.join(", "), if full { " at least" } else { "" })

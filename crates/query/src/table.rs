@@ -143,7 +143,7 @@ impl Events {
     }
 
     /// The hot rows within the ranges.
-    fn hot(&self, ranges: &[Range<u64>]) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn hot(&self, ranges: &[Range<u64>]) -> Result<Vec<RecordBatch>> {
         let mut rows = Vec::new();
         for batch in &self.snapshot.hot {
             let Some(first) = first_index(batch) else { continue };

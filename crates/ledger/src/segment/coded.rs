@@ -1,0 +1,93 @@
+//! Columns of a sealed file for whoever looks at every entry: all rows at once, and texts that come often as codes into
+//! their dictionaries, as they lie in the file.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::arrow_reader::RowSelection;
+use parquet::file::reader::ChunkReader;
+
+use super::columns::schema;
+use super::entries::GROUP;
+use super::error::SegmentError;
+use super::opened::{Bounds, Opened};
+use super::write::{FILTERED, MAX_ROWS};
+
+/// Rows of a file at once: one row group of the few columns that are asked for.
+const BOUNDS: Bounds = Bounds { row_groups: 1, rows_per_group: MAX_ROWS, batch: MAX_ROWS };
+/// Where fewer than one row in so many is wanted, the others are passed over rather than read.
+const FEW: usize = 8;
+
+/// Some columns of a range of rows, and of those at least the ones in which a column has this value. Columns that an
+/// older file lacks are left out.
+pub(crate) fn coded<R: ChunkReader + 'static>(
+    source: R,
+    rows: Range<usize>,
+    columns: &[&str],
+    only: Option<(&str, &str)>,
+) -> Result<Vec<RecordBatch>, SegmentError> {
+    let file = Opened::open(source, &schema(), BOUNDS)?.with_schema(as_codes)?;
+    let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
+    let total = usize::try_from(total).unwrap_or(0);
+    let rows = rows.start..rows.end.min(total);
+    let Some((column, value)) = only else {
+        return file.batches(GROUP, Some(columns), select(std::iter::once(rows), total))?.collect();
+    };
+    let mut wanted = Vec::new();
+    for batch in file.batches(GROUP, Some(&[column]), select(std::iter::once(rows.clone()), total))? {
+        let batch = batch?;
+        let first = rows.start + wanted.len();
+        holds(&batch, value, |row, holds| wanted.push(holds.then_some(first + row)));
+    }
+    let found: Vec<usize> = wanted.into_iter().flatten().collect();
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let selection = if found.len() < rows.len() / FEW {
+        select(found.into_iter().map(|row| row..row + 1), total)
+    } else {
+        select(std::iter::once(rows), total)
+    };
+    file.batches(GROUP, Some(columns), selection)?.collect()
+}
+
+/// Tells of each row of a batch of one column whether it has a value.
+fn holds(batch: &RecordBatch, value: &str, mut tell: impl FnMut(usize, bool)) {
+    let Some(column) = batch.columns().first().and_then(|column| column.as_dictionary_opt::<Int32Type>()) else {
+        return (0..batch.num_rows()).for_each(|row| tell(row, true));
+    };
+    let texts = column.values().as_string_opt::<i32>();
+    let is: Vec<bool> = texts.into_iter().flatten().map(|text| text == Some(value)).collect();
+    for (row, key) in column.keys().iter().enumerate() {
+        let code = key.and_then(|key| usize::try_from(key).ok());
+        tell(row, code.is_some_and(|code| is.get(code) == Some(&true)));
+    }
+}
+
+/// Nothing to select where all rows are wanted.
+fn select(wanted: impl Iterator<Item = Range<usize>> + Clone, total: usize) -> Option<RowSelection> {
+    if wanted.clone().eq(std::iter::once(0..total)) {
+        return None;
+    }
+    Some(RowSelection::from_consecutive_ranges(wanted, total))
+}
+
+/// The schema with texts as codes, but for those that name single events.
+fn as_codes(schema: &Schema) -> Schema {
+    let code = |field: &Arc<Field>| {
+        let names_one = FILTERED.iter().any(|(name, _)| *name == field.name() && *name != SESSION);
+        if *field.data_type() != DataType::Utf8 || names_one {
+            return Arc::clone(field);
+        }
+        let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        Arc::new(field.as_ref().clone().with_data_type(codes))
+    };
+    Schema::new(schema.fields().iter().map(code).collect::<Vec<_>>())
+}
+
+/// A session has many events.
+const SESSION: &str = "session_id";
