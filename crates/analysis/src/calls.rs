@@ -22,7 +22,7 @@ const MAX_WAITING: usize = 131_072;
 
 /// Which call an event belongs to: 128 bits of a keyed hash, so that long ids cost no memory and nobody can choose
 /// where theirs fall.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallKey(u64, u64);
 
 impl CallKey {
@@ -32,8 +32,8 @@ impl CallKey {
     }
 
     /// That of an agent's session.
-    pub(crate) fn of_session(fact: &Fact<'_>) -> Option<CallKey> {
-        Some(CallKey::hashed((fact.agent, fact.session_id?)))
+    pub(crate) fn of_session(agent: Option<&str>, session_id: &str) -> CallKey {
+        CallKey::hashed((agent, session_id))
     }
 
     /// The map that it belongs into: by bits that the map itself does not look at.

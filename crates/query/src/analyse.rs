@@ -12,6 +12,7 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
+use greffier_analysis::findings::Stretch;
 use greffier_analysis::{
     Activity, ActivityCounter, Counter, Detector, Name, Producer, ProducersCounter, Report, ReportCounter,
     Subject,
@@ -123,11 +124,12 @@ pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Res
         return Ok(false);
     }
     let pieces = pieces(view, std::iter::once(from..to).collect());
-    gather(view, pieces, None, facts::FINDINGS, Ok, |batches: Vec<RecordBatch>| {
+    let make = |batches: Vec<RecordBatch>| -> Result<Vec<Stretch>, QueryError> {
+        batches.iter().map(|batch| Facts::of(batch)?.stretch()).collect()
+    };
+    gather(view, pieces, None, facts::FINDINGS, make, |stretches: Vec<Stretch>| {
         let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
-        for batch in &batches {
-            Facts::of(batch)?.each(|_, index, fact| detector.add_fact(index, fact))?;
-        }
+        stretches.iter().for_each(|stretch| detector.look(stretch));
         Ok(())
     })
     .await?;

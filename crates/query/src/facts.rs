@@ -5,6 +5,7 @@ use datafusion::arrow::array::{
     TimestampMicrosecondArray,
 };
 use datafusion::arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use greffier_analysis::findings::{Coded, SessionKey, Stretch, place_of};
 use greffier_analysis::{Channel, Fact, Name};
 use greffier_event::{DecisionKind, EventId, EventType, OutcomeStatus, Timestamp};
 use greffier_ledger::segment::INDEX;
@@ -165,6 +166,27 @@ impl<'a, T: Copy> Meanings<'a, T> {
     }
 }
 
+/// What was made of the texts of a column; of codes, each once.
+struct Known<'a, T> {
+    texts: Texts<'a>,
+    known: Vec<Option<T>>,
+}
+
+impl<'a, T: Copy> Known<'a, T> {
+    fn of(texts: Texts<'a>) -> Known<'a, T> {
+        let codes = if let Texts::Coded(_, texts) = texts { texts.len() } else { 0 };
+        Known { texts, known: vec![None; codes] }
+    }
+
+    /// What is made of the text of a row.
+    fn get(&mut self, row: usize, text: Option<&str>, make: impl FnOnce(&str) -> T) -> Option<T> {
+        let text = text?;
+        let Texts::Coded(codes, _) = self.texts else { return Some(make(text)) };
+        let known = self.known.get_mut(code(codes, row)?)?;
+        Some(*known.get_or_insert_with(|| make(text)))
+    }
+}
+
 /// How often the names of a column came.
 pub(crate) struct Counted<'a> {
     of: Name,
@@ -272,6 +294,30 @@ impl<'a> Facts<'a> {
             let times = if let Texts::Coded(_, texts) = texts { vec![0; texts.len()] } else { Vec::new() };
             Counted { of, texts, times }
         })
+    }
+
+    /// What a detector looks at.
+    pub(crate) fn stretch(&self) -> Result<Stretch, QueryError> {
+        let mut stretch = Stretch::default();
+        let (mut agents, mut users) = (Known::of(self.agent), Known::of(self.user));
+        let (mut actions, mut places) = (Known::of(self.action), Known::of(self.resource));
+        let mut sessions = Known::of(self.session);
+        self.each(|row, index, fact| {
+            let names = Coded {
+                agent: agents.get(row, fact.agent, |name| stretch.code(name)),
+                user: users.get(row, fact.user, |name| stretch.code(name)),
+                action: actions.get(row, fact.action, |name| stretch.code(name)),
+                place: places.get(row, fact.resource, |uri| stretch.code(place_of(uri))),
+                session: None,
+            };
+            let of = |id: &str| (names.agent, SessionKey::of(fact.agent, id));
+            let session = sessions.get(row, fact.session_id, of);
+            // A session has one agent, mostly.
+            let session = session.filter(|(agent, _)| *agent == names.agent);
+            let session = session.or_else(|| fact.session_id.map(of)).map(|(_, key)| key);
+            stretch.add_coded(index, fact, Coded { session, ..names });
+        })?;
+        Ok(stretch)
     }
 
     fn fact(&self, row: usize) -> Option<Fact<'a>> {
