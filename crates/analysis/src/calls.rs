@@ -3,14 +3,11 @@
 //! Events of one call share a `request_id` and a channel: a claim about a governed call is a call of its own, so
 //! that nobody can add an ending to what the gateway recorded. An event without a `request_id` stands alone.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use std::sync::LazyLock;
-
 use greffier_event::DecisionKind;
 
 use crate::channels::{ByChannel, Channel};
 use crate::fact::Fact;
+use crate::keyed::{ByKey, Key};
 use crate::meaning::{self, Decisions};
 
 /// Calls that are told apart; a call takes some 30 bytes, so this is some 50 MB. Past it, see [`Calls::settle`].
@@ -20,60 +17,10 @@ const SHARDS: usize = 64;
 /// What is told of calls before it is put in its place, map by map: the events of two segments, 4 MB.
 const MAX_WAITING: usize = 131_072;
 
-/// Which call an event belongs to: 128 bits of a keyed hash, so that long ids cost no memory and nobody can choose
-/// where theirs fall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CallKey(u64, u64);
-
-impl CallKey {
-    /// That of a request; an event without one stands alone and has none.
-    pub(crate) fn of(fact: &Fact<'_>) -> Option<CallKey> {
-        Some(CallKey::hashed((fact.channel, fact.request_id?)))
-    }
-
-    /// That of an agent's session.
-    pub(crate) fn of_session(agent: Option<&str>, session_id: &str) -> CallKey {
-        CallKey::hashed((agent, session_id))
-    }
-
-    /// The map that it belongs into: by bits that the map itself does not look at.
-    fn shard(self) -> usize {
-        self.1 as usize % SHARDS
-    }
-
-    fn hashed(of: impl Hash) -> CallKey {
-        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
-        let [first, second] = &*KEYS;
-        CallKey(first.hash_one(&of), second.hash_one(&of))
-    }
+/// Which call an event belongs to; an event without a request stands alone and has none.
+pub(crate) fn call_of(fact: &Fact<'_>) -> Option<Key> {
+    Some(Key::of((fact.channel, fact.request_id?)))
 }
-
-impl Hash for CallKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
-
-/// For keys that are hashes already.
-#[derive(Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// A map by calls.
-pub(crate) type ByCall<T> = HashMap<CallKey, T, BuildHasherDefault<Hashed>>;
 
 /// What the events of one call say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +109,8 @@ pub(crate) struct Calls {
 #[derive(Default)]
 struct Shard {
     /// What was told and is not in its place yet, in the order in which it was.
-    waiting: Vec<(CallKey, Call)>,
-    seen: ByCall<Call>,
+    waiting: Vec<(Key, Call)>,
+    seen: ByKey<Call>,
 }
 
 impl Calls {
@@ -179,8 +126,8 @@ impl Calls {
     /// Adds an event.
     pub(crate) fn add(&mut self, fact: &Fact<'_>) {
         let call = Call::of(fact);
-        let Some(key) = CallKey::of(fact) else { return self.alone.add(&call) };
-        if let Some(shard) = self.shards.get_mut(key.shard()) {
+        let Some(key) = call_of(fact) else { return self.alone.add(&call) };
+        if let Some(shard) = self.shards.get_mut(key.share(SHARDS)) {
             shard.waiting.push((key, call));
             self.wait(1);
         }

@@ -23,6 +23,7 @@ mod counter;
 mod durations;
 mod fact;
 pub mod findings;
+mod keyed;
 pub mod meaning;
 mod numbers;
 mod producers;

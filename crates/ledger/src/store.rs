@@ -196,8 +196,9 @@ impl Store for Files {
 
     fn read_from(&self, path: &str, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
         let mut file = File::open(self.path(path))?;
+        let there = file.metadata()?.len().saturating_sub(offset).min(limit);
         file.seek(io::SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 
 use greffier_event::Timestamp;
 
-use crate::calls::Hashed;
+use crate::keyed::Hashed;
 
 /// Names of one kind that are known of one agent or user. Where there are more, a new one says nothing.
 const MAX_NAMES: usize = 128;

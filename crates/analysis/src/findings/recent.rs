@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::calls::{ByCall, Call, CallKey};
+use crate::calls::Call;
 use crate::fact::Fact;
+use crate::keyed::{ByKey, Key};
 
 /// Calls that are remembered, the last to begin. One that is still open after so many others counts as another when
 /// it ends.
@@ -52,13 +53,13 @@ impl News {
 /// Remembers them.
 #[derive(Default)]
 pub(crate) struct Recent {
-    calls: ByCall<News>,
-    order: VecDeque<CallKey>,
+    calls: ByKey<News>,
+    order: VecDeque<Key>,
 }
 
 impl Recent {
     /// What an event says of its call that no earlier one said.
-    pub(crate) fn add(&mut self, call: Option<CallKey>, news: News) -> News {
+    pub(crate) fn add(&mut self, call: Option<Key>, news: News) -> News {
         let Some(key) = call else { return news };
         if let Some(known) = self.calls.get_mut(&key) {
             let told = *known;

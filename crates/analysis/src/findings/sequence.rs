@@ -10,7 +10,7 @@ use super::detector::Out;
 use super::known::Came;
 use super::stretch::{Look, SessionKey};
 use super::{FindingKind, MAX_EVIDENCE, Said, count};
-use crate::calls::{ByCall, CallKey, Hashed};
+use crate::keyed::{ByKey, Hashed, Key};
 
 /// Sessions that are followed, the last to begin.
 const MAX_SESSIONS: usize = 16_384;
@@ -32,8 +32,8 @@ pub(crate) struct Steps {
 #[derive(Default)]
 pub(crate) struct Sessions {
     /// Their numbers, in the order in which they began.
-    open: ByCall<u64>,
-    order: VecDeque<CallKey>,
+    open: ByKey<u64>,
+    order: VecDeque<Key>,
     begun: u64,
     /// What is known of them, up to the one that began last.
     states: VecDeque<Session>,

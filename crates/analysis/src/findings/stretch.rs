@@ -2,15 +2,14 @@
 //! already. Whoever reads columns makes stretches side by side; the detector takes them one after the other.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
 
 use greffier_event::{Event, EventId, Timestamp};
 
 use super::recent::News;
 use super::standing::{Word, word};
-use crate::calls::CallKey;
+use crate::calls::call_of;
 use crate::fact::Fact;
+use crate::keyed::Key;
 use crate::meaning::is_own;
 
 /// A name within one stretch.
@@ -19,12 +18,12 @@ pub struct Code(u32);
 
 /// A session of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionKey(CallKey);
+pub struct SessionKey(Key);
 
 impl SessionKey {
     /// That of a session, by its id, and of the agent in it.
     pub fn of(agent: Option<&str>, session_id: &str) -> SessionKey {
-        SessionKey(CallKey::of_session(agent, session_id))
+        SessionKey(Key::of((agent, session_id)))
     }
 }
 
@@ -47,7 +46,7 @@ pub fn place_of(uri: &str) -> &str {
     end.and_then(|end| uri.get(..end)).unwrap_or(uri)
 }
 
-/// A name and its hash under a key of this process: nobody can choose where theirs falls.
+/// A name and its key.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) text: Box<str>,
@@ -60,7 +59,7 @@ pub(crate) struct Row {
     pub(crate) index: u64,
     pub(crate) id: EventId,
     pub(crate) time: Timestamp,
-    pub(crate) call: Option<CallKey>,
+    pub(crate) call: Option<Key>,
     /// What it says of its call.
     pub(crate) news: News,
     pub(crate) tokens: u64,
@@ -111,13 +110,12 @@ pub struct Stretch {
 impl Stretch {
     /// The code of a name.
     pub fn code(&mut self, name: &str) -> Code {
-        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         if let Some(code) = self.codes.get(name) {
             return *code;
         }
         // A stretch has fewer names than rows can be counted.
         let code = Code(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        self.names.push(Named { text: name.into(), key: KEY.hash_one(name) });
+        self.names.push(Named { text: name.into(), key: Key::of(name).half() });
         self.codes.insert(name.into(), code);
         code
     }
@@ -150,7 +148,7 @@ impl Stretch {
             index,
             id: fact.id,
             time: fact.time,
-            call: CallKey::of(fact),
+            call: call_of(fact),
             news: News::of(fact),
             tokens: fact.input_tokens.unwrap_or(0).saturating_add(fact.output_tokens.unwrap_or(0)),
             cost: fact.cost_micros.unwrap_or(0),
@@ -174,7 +172,7 @@ impl Code {
 }
 
 impl SessionKey {
-    pub(crate) fn key(self) -> CallKey {
+    pub(crate) fn key(self) -> Key {
         self.0
     }
 }

@@ -91,3 +91,77 @@ fn as_codes(schema: &Schema) -> Schema {
 
 /// A session has many events.
 const SESSION: &str = "session_id";
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int64Type;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::segment::columns::{INDEX, project};
+    use crate::segment::samples::{entry, sealed, typical};
+
+    /// The columns, with codes written out.
+    fn plain(batches: &[RecordBatch], columns: &[&str]) -> Vec<String> {
+        let text = |batch: &RecordBatch, name: &str| {
+            let column = batch.column_by_name(name).unwrap();
+            let texts: Vec<Option<String>> = match column.as_dictionary_opt::<Int32Type>() {
+                Some(codes) => {
+                    let texts = codes.values().as_string::<i32>();
+                    let text = |key: Option<i32>| Some(texts.value(key? as usize).to_owned());
+                    codes.keys().iter().map(text).collect()
+                }
+                None => column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect(),
+            };
+            format!("{name} {texts:?}")
+        };
+        let of = |batch: &RecordBatch| columns.iter().map(|name| text(batch, name)).collect::<Vec<_>>();
+        batches.iter().flat_map(of).collect()
+    }
+
+    const TEXTS: [&str; 6] = ["id", "type", "request_id", "session_id", "agent_id", "error"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn codes_say_what_the_entries_say(entries in prop::collection::vec(entry(), 1..20)) {
+            let file = Bytes::from(sealed(5, entries.clone()).bytes);
+            let read = coded(file, 0..entries.len(), &TEXTS, None).unwrap();
+            let rows: Vec<_> = (5..).zip(entries.iter().map(Vec::as_slice)).collect();
+            let expected = project(rows.into_iter(), greffier_event::Event::from_canonical).unwrap();
+            prop_assert_eq!(plain(&read, &TEXTS), plain(&[expected], &TEXTS));
+        }
+    }
+
+    #[test]
+    fn only_what_is_wanted() {
+        let file = Bytes::from(sealed(0, (0..1_000).map(typical)).bytes);
+        let indexes = |rows: Range<usize>, only: Option<(&str, &str)>| -> Vec<i64> {
+            let read = coded(file.clone(), rows, &[INDEX], only).unwrap();
+            read.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+        };
+        assert_eq!(indexes(10..13, None), [10, 11, 12]);
+        assert_eq!(indexes(990..2_000, None), (990..1_000).collect::<Vec<_>>());
+        assert_eq!(indexes(100..900, Some(("session_id", "session_3"))), (120..160).collect::<Vec<_>>());
+        assert_eq!(indexes(0..1_000, Some(("agent_id", "crm-assistant"))).len(), 1_000);
+        assert!(indexes(0..1_000, Some(("agent_id", "nobody"))).is_empty());
+        assert_eq!(indexes(0..1_000, Some(("request_id", "req_00000001"))).len(), 1_000, "not by codes: all");
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let file = sealed(0, (0..100).map(typical)).bytes;
+        let (mut wrong, mut right) = (0, 0);
+        for place in (0..file.len()).step_by(97) {
+            let mut bytes = file.clone();
+            bytes[place] ^= 0x10;
+            match coded(Bytes::from(bytes), 0..100, &TEXTS, Some(("agent_id", "crm-assistant"))) {
+                Ok(_) => right += 1,
+                Err(_) => wrong += 1,
+            }
+        }
+        assert!(wrong > 0 && right > 0, "{wrong} {right}");
+    }
+}
