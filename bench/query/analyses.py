@@ -37,7 +37,7 @@ def main():
     commands = {
         "activity": ["activity", "--agent", AGENT, *period],
         "anomalies": ["findings", "--agent", AGENT, *period],
-        "report": ["report", "first", "--from", START + "Z", "--to", END + "Z"],
+        "report": ["report", "summary", "--from", START + "Z", "--to", END + "Z"],
     }
     if not flat.exists():
         with flat.open("wb") as output:

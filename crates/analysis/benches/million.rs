@@ -1,10 +1,12 @@
 //! The first document's analyses over one million events, as columns give them: `cargo bench -p greffier-analysis`.
 
 use divan::Bencher;
-use greffier_analysis::{ActivityCounter, Channel, Detector, Fact, Subject};
+use greffier_analysis::findings::Stretch;
+use greffier_analysis::{ActivityCounter, Channel, Counter, Detector, Fact, Subject};
 use greffier_event::{DecisionKind, EventId, EventType, OutcomeStatus, Timestamp};
 
 const EVENTS: usize = 1_000_000;
+const SEGMENT: usize = 65_536;
 const USERS: u64 = 500;
 const AGENTS: u64 = 40;
 const TOOLS: u64 = 60;
@@ -86,6 +88,7 @@ impl Columns {
             Fact {
                 id: row.id,
                 time: row.time,
+                recorded_at: Some(row.time),
                 kind: row.kind,
                 request_id: self.requests.get(number / 2).map(String::as_str),
                 session_id: self.sessions.get(row.session).map(String::as_str),
@@ -137,7 +140,12 @@ fn findings(bencher: Bencher<'_, '_>) {
     let columns = columns();
     bencher.bench_local(|| {
         let mut detector = Detector::new();
-        (0..).zip(columns.facts()).for_each(|(index, fact)| detector.add_fact(index, &fact));
+        let mut facts = (0..).zip(columns.facts()).peekable();
+        while facts.peek().is_some() {
+            let mut stretch = Stretch::default();
+            facts.by_ref().take(SEGMENT).for_each(|(index, fact)| stretch.add_fact(index, &fact));
+            detector.look(&stretch);
+        }
         detector.findings()
     });
 }

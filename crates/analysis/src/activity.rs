@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::calls::Calls;
 use crate::channels::{ChannelCounts, Channels};
+use crate::counter::{Counter, Name, add};
 use crate::durations::Durations;
 use crate::fact::Fact;
 use crate::meaning::{Decisions, is_error};
@@ -156,7 +157,64 @@ impl ErrorEntry {
     }
 }
 
-/// Counts the activity of one subject. Counters of parts of a trail are merged into one of the whole.
+impl Counter for ActivityCounter {
+    fn add_fact(&mut self, fact: &Fact<'_>) -> bool {
+        let early = self.since.is_some_and(|since| fact.time < since);
+        let late = self.until.is_some_and(|until| fact.time >= until);
+        if !self.subject.holds(fact) || early || late {
+            return false;
+        }
+        self.total += 1;
+        self.calls.add(fact);
+        self.channels.add(fact);
+        if let Some(count) = self.by_type.get_mut(fact.kind as usize) {
+            *count += 1;
+        }
+        if is_error(fact) {
+            self.errors_total += 1;
+            self.error((fact.time, fact.id), || ErrorEntry::of(fact));
+        }
+        if let Some(micros) = fact.duration_us {
+            self.durations.add(micros);
+        }
+        self.see(fact.time, fact.time);
+        true
+    }
+
+    fn add_name(&mut self, of: Name, name: &str, times: u64) {
+        match of {
+            Name::Action => self.actions.add_times(name, times),
+            Name::Resource => self.resources.add_times(name, times),
+            Name::User => self.users.add_times(name, times),
+            Name::Agent => self.agents.add_times(name, times),
+            Name::Redaction => self.redactions.add_times(name, times),
+        }
+    }
+
+    fn merge(&mut self, other: ActivityCounter) {
+        self.total += other.total;
+        self.calls.merge(other.calls);
+        self.channels.merge(&other.channels);
+        for (count, more) in self.by_type.iter_mut().zip(other.by_type) {
+            *count += more;
+        }
+        self.errors_total += other.errors_total;
+        for (key, entry) in other.errors {
+            self.error(key, || entry);
+        }
+        self.durations.merge(other.durations);
+        self.actions.merge(other.actions);
+        self.resources.merge(other.resources);
+        self.users.merge(other.users);
+        self.agents.merge(other.agents);
+        self.redactions.merge(other.redactions);
+        if let Some((first, last)) = other.seen {
+            self.see(first, last);
+        }
+    }
+}
+
+/// Counts the activity of one subject.
 pub struct ActivityCounter {
     subject: Subject,
     since: Option<Timestamp>,
@@ -201,74 +259,7 @@ impl ActivityCounter {
 
     /// Takes in one event; those of others and outside the period are left out.
     pub fn add(&mut self, event: &Event) {
-        if self.add_fact(&Fact::of(event)) {
-            for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
-                self.add_redactions(&redaction.entity, redaction.count);
-            }
-        }
-    }
-
-    /// Takes in the facts of one event, and says whether they count here.
-    pub fn add_fact(&mut self, fact: &Fact<'_>) -> bool {
-        let early = self.since.is_some_and(|since| fact.time < since);
-        let late = self.until.is_some_and(|until| fact.time >= until);
-        if !self.subject.holds(fact) || early || late {
-            return false;
-        }
-        self.total += 1;
-        self.calls.add_fact(fact);
-        self.channels.add_fact(fact);
-        if let Some(count) = self.by_type.get_mut(fact.kind as usize) {
-            *count += 1;
-        }
-        if is_error(fact) {
-            self.errors_total += 1;
-            self.error((fact.time, fact.id), || ErrorEntry::of(fact));
-        }
-        if let Some(micros) = fact.duration_us {
-            self.durations.add(micros);
-        }
-        let names = [
-            (&mut self.actions, fact.action),
-            (&mut self.resources, fact.resource),
-            (&mut self.users, fact.user),
-            (&mut self.agents, fact.agent),
-        ];
-        for (tally, name) in names {
-            if let Some(name) = name {
-                tally.add(name);
-            }
-        }
-        self.see(fact.time, fact.time);
-        true
-    }
-
-    /// Sensitive values of one type found in an event that counts here.
-    pub fn add_redactions(&mut self, entity: &str, count: u64) {
-        self.redactions.add_times(entity, count);
-    }
-
-    /// Takes in another part of the trail, counted for the same subject and period.
-    pub fn merge(&mut self, other: ActivityCounter) {
-        self.total += other.total;
-        self.calls.merge(other.calls);
-        self.channels.merge(other.channels);
-        for (count, more) in self.by_type.iter_mut().zip(other.by_type) {
-            *count += more;
-        }
-        self.errors_total += other.errors_total;
-        for (key, entry) in other.errors {
-            self.error(key, || entry);
-        }
-        self.durations.merge(other.durations);
-        self.actions.merge(other.actions);
-        self.resources.merge(other.resources);
-        self.users.merge(other.users);
-        self.agents.merge(other.agents);
-        self.redactions.merge(other.redactions);
-        if let Some((first, last)) = other.seen {
-            self.see(first, last);
-        }
+        add(self, event);
     }
 
     fn see(&mut self, first: Timestamp, last: Timestamp) {

@@ -3,68 +3,24 @@
 //! Events of one call share a `request_id` and a channel: a claim about a governed call is a call of its own, so
 //! that nobody can add an ending to what the gateway recorded. An event without a `request_id` stands alone.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use std::sync::LazyLock;
+use greffier_event::DecisionKind;
 
-use greffier_event::{DecisionKind, Event};
-
-use crate::channels::Channel;
+use crate::channels::{ByChannel, Channel};
 use crate::fact::Fact;
+use crate::keyed::{ByKey, Key};
 use crate::meaning::{self, Decisions};
 
-/// Calls that are told apart; a call takes some 50 bytes, so this is some 50 MB. Past it, see [`Calls::add`].
-pub(crate) const MAX_CALLS: usize = 900_000;
+/// Calls that are told apart; a call takes some 30 bytes, so this is some 50 MB. Past it, see [`Calls::settle`].
+pub(crate) const MAX_CALLS: usize = 1_800_000;
+/// Maps that calls are kept in, so that each fits into a processor's cache.
+const SHARDS: usize = 64;
+/// What is told of calls before it is put in its place, map by map: the events of two segments, 4 MB.
+const MAX_WAITING: usize = 131_072;
 
-/// Which call an event belongs to: 128 bits of a keyed hash, so that long ids cost no memory and nobody can choose
-/// where theirs fall.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CallKey(u64, u64);
-
-impl CallKey {
-    /// That of a request; an event without one stands alone and has none.
-    pub(crate) fn of(fact: &Fact<'_>) -> Option<CallKey> {
-        Some(CallKey::hashed((fact.channel, fact.request_id?)))
-    }
-
-    /// That of an agent's session.
-    pub(crate) fn of_session(fact: &Fact<'_>) -> Option<CallKey> {
-        Some(CallKey::hashed((fact.agent, fact.session_id?)))
-    }
-
-    fn hashed(of: impl Hash) -> CallKey {
-        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
-        let [first, second] = &*KEYS;
-        CallKey(first.hash_one(&of), second.hash_one(&of))
-    }
+/// Which call an event belongs to; an event without a request stands alone and has none.
+pub(crate) fn call_of(fact: &Fact<'_>) -> Option<Key> {
+    Some(Key::of((fact.channel, fact.request_id?)))
 }
-
-impl Hash for CallKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
-
-/// For keys that are hashes already.
-#[derive(Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// A map by calls.
-pub(crate) type ByCall<T> = HashMap<CallKey, T, BuildHasherDefault<Hashed>>;
 
 /// What the events of one call say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,17 +69,15 @@ pub(crate) struct Totals {
     pub(crate) calls: u64,
     pub(crate) denied: u64,
     pub(crate) decisions: Decisions,
-    pub(crate) by_channel: HashMap<Channel, u64>,
+    pub(crate) by_channel: ByChannel<u64>,
 }
 
 impl Totals {
-    fn merge(&mut self, other: Totals) {
+    fn merge(&mut self, other: &Totals) {
         self.calls += other.calls;
         self.denied += other.denied;
         self.decisions.merge(other.decisions);
-        for (channel, calls) in other.by_channel {
-            *self.by_channel.entry(channel).or_default() += calls;
-        }
+        self.by_channel.merge(&other.by_channel, |calls, more| *calls += more);
     }
 
     fn add(&mut self, call: &Call) {
@@ -131,7 +85,9 @@ impl Totals {
             return;
         }
         self.calls += 1;
-        *self.by_channel.entry(call.channel).or_default() += 1;
+        if let Some(calls) = self.by_channel.of_mut(call.channel) {
+            *calls += 1;
+        }
         self.denied += u64::from(call.denied);
         if let Some(decision) = call.decision {
             self.decisions.add(decision);
@@ -141,10 +97,20 @@ impl Totals {
 
 /// Counts calls.
 pub(crate) struct Calls {
-    seen: ByCall<Call>,
+    shards: Vec<Shard>,
+    waiting: usize,
+    known: usize,
     bound: usize,
     /// What stands alone, and what there is no room for.
     alone: Totals,
+}
+
+/// Some of the calls.
+#[derive(Default)]
+struct Shard {
+    /// What was told and is not in its place yet, in the order in which it was.
+    waiting: Vec<(Key, Call)>,
+    seen: ByKey<Call>,
 }
 
 impl Calls {
@@ -153,45 +119,60 @@ impl Calls {
     }
 
     fn bounded(bound: usize) -> Calls {
-        Calls { seen: ByCall::default(), bound, alone: Totals::default() }
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Calls { shards, waiting: 0, known: 0, bound, alone: Totals::default() }
     }
 
-    pub(crate) fn add(&mut self, event: &Event) {
-        self.add_fact(&Fact::of(event));
-    }
-
-    /// Adds an event. Past the bound an event that belongs to no known call is one by itself, unless it tells the
-    /// end of a request: then its decision was counted.
-    pub(crate) fn add_fact(&mut self, fact: &Fact<'_>) {
+    /// Adds an event.
+    pub(crate) fn add(&mut self, fact: &Fact<'_>) {
         let call = Call::of(fact);
-        match CallKey::of(fact) {
-            Some(key) => self.place(key, &call),
-            None => self.alone.add(&call),
-        }
-    }
-
-    fn place(&mut self, key: CallKey, call: &Call) {
-        if let Some(known) = self.seen.get_mut(&key) {
-            known.merge(call);
-        } else if self.seen.len() < self.bound {
-            self.seen.insert(key, *call);
-        } else if !call.ended {
-            self.alone.add(call);
+        let Some(key) = call_of(fact) else { return self.alone.add(&call) };
+        if let Some(shard) = self.shards.get_mut(key.share(SHARDS)) {
+            shard.waiting.push((key, call));
+            self.wait(1);
         }
     }
 
     /// Takes in the calls of another count; what both know of is one call.
     pub(crate) fn merge(&mut self, other: Calls) {
-        self.alone.merge(other.alone);
-        for (key, call) in other.seen {
-            self.place(key, &call);
+        self.alone.merge(&other.alone);
+        for (shard, more) in self.shards.iter_mut().zip(other.shards) {
+            shard.waiting.extend(more.seen);
+            shard.waiting.extend(more.waiting);
+        }
+        self.wait(other.known + other.waiting);
+    }
+
+    pub(crate) fn finish(mut self) -> Totals {
+        self.settle();
+        let mut totals = self.alone;
+        self.shards.iter().flat_map(|shard| shard.seen.values()).for_each(|call| totals.add(call));
+        totals
+    }
+
+    fn wait(&mut self, more: usize) {
+        self.waiting += more;
+        if self.waiting >= MAX_WAITING {
+            self.settle();
         }
     }
 
-    pub(crate) fn finish(self) -> Totals {
-        let mut totals = self.alone;
-        self.seen.values().for_each(|call| totals.add(call));
-        totals
+    /// Puts what waits in its place. Past the bound an event that belongs to no known call is one by itself, unless it
+    /// tells the end of a request: then its decision was counted.
+    fn settle(&mut self) {
+        self.waiting = 0;
+        for Shard { waiting, seen } in &mut self.shards {
+            for (key, call) in waiting.drain(..) {
+                if let Some(known) = seen.get_mut(&key) {
+                    known.merge(&call);
+                } else if self.known < self.bound {
+                    seen.insert(key, call);
+                    self.known += 1;
+                } else if !call.ended {
+                    self.alone.add(&call);
+                }
+            }
+        }
     }
 }
 
@@ -202,7 +183,7 @@ mod tests {
 
     fn check(bound: usize, lines: &str) -> String {
         let mut calls = Calls::bounded(bound);
-        events(lines).iter().for_each(|event| calls.add(event));
+        events(lines).iter().for_each(|event| calls.add(&Fact::of(event)));
         let Totals { calls, denied, decisions, .. } = calls.finish();
         let Decisions { allow, deny, redact, pending } = decisions;
         format!("{calls} calls, {allow} allow {deny} deny {redact} redact {pending} pending, {denied} denied")

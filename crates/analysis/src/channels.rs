@@ -1,15 +1,18 @@
 //! How events reached the trail: what the gateway enforced stands apart from what others claim.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use greffier_event::{Event, limits};
 use serde::Serialize;
 
 use crate::fact::Fact;
 
-/// One of the channels, or none.
+/// What a channel has one of.
+const EACH: usize = limits::CHANNELS.len() + 1;
+
+/// One of the channels by its number, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Channel(&'static str);
+pub struct Channel(u8);
 
 impl Channel {
     pub(crate) fn of(event: &Event) -> Channel {
@@ -18,8 +21,12 @@ impl Channel {
 
     /// By its name.
     pub fn named(name: Option<&str>) -> Channel {
-        let known = limits::CHANNELS.into_iter().find(|known| name == Some(*known));
-        Channel(known.unwrap_or("none"))
+        let known = limits::CHANNELS.iter().position(|known| name == Some(*known));
+        Channel(known.unwrap_or(limits::CHANNELS.len()) as u8)
+    }
+
+    fn name(self) -> &'static str {
+        limits::CHANNELS.get(usize::from(self.0)).copied().unwrap_or("none")
     }
 }
 
@@ -49,16 +56,31 @@ impl ChannelCounts {
     }
 }
 
-/// Counts by channel.
-#[derive(Default)]
-pub(crate) struct Channels(HashMap<Channel, ChannelCounts>);
+/// Something for each channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ByChannel<T>([T; EACH]);
 
-impl Channels {
-    pub(crate) fn add(&mut self, event: &Event) {
-        self.add_fact(&Fact::of(event));
+impl<T> ByChannel<T> {
+    pub(crate) fn of(&self, channel: Channel) -> Option<&T> {
+        self.0.get(usize::from(channel.0))
     }
 
-    pub(crate) fn add_fact(&mut self, fact: &Fact<'_>) {
+    pub(crate) fn of_mut(&mut self, channel: Channel) -> Option<&mut T> {
+        self.0.get_mut(usize::from(channel.0))
+    }
+
+    /// Takes in each of another.
+    pub(crate) fn merge(&mut self, other: &ByChannel<T>, take: impl Fn(&mut T, &T)) {
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, more)| take(mine, more));
+    }
+}
+
+/// Counts by channel.
+#[derive(Default)]
+pub(crate) struct Channels(ByChannel<ChannelCounts>);
+
+impl Channels {
+    pub(crate) fn add(&mut self, fact: &Fact<'_>) {
         let spent = ChannelCounts {
             events: 1,
             calls: 0,
@@ -66,19 +88,21 @@ impl Channels {
             output_tokens: fact.output_tokens.unwrap_or(0),
             cost_micros: fact.cost_micros.unwrap_or(0),
         };
-        self.0.entry(fact.channel).or_default().merge(&spent);
-    }
-
-    pub(crate) fn merge(&mut self, other: Channels) {
-        for (channel, counts) in other.0 {
-            self.0.entry(channel).or_default().merge(&counts);
+        if let Some(counts) = self.0.of_mut(fact.channel) {
+            counts.merge(&spent);
         }
     }
 
-    pub(crate) fn finish(self, calls: &HashMap<Channel, u64>) -> BTreeMap<&'static str, ChannelCounts> {
+    pub(crate) fn merge(&mut self, other: &Channels) {
+        self.0.merge(&other.0, ChannelCounts::merge);
+    }
+
+    /// The channels by which something came.
+    pub(crate) fn finish(self, calls: &ByChannel<u64>) -> BTreeMap<&'static str, ChannelCounts> {
+        let channels = (0..).map(Channel).zip(self.0.0).filter(|(_, counts)| counts.events > 0);
         let with_calls = |(channel, counts): (Channel, ChannelCounts)| {
-            (channel.0, ChannelCounts { calls: calls.get(&channel).copied().unwrap_or(0), ..counts })
+            (channel.name(), ChannelCounts { calls: calls.of(channel).copied().unwrap_or(0), ..counts })
         };
-        self.0.into_iter().map(with_calls).collect()
+        channels.map(with_calls).collect()
     }
 }

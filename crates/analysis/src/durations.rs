@@ -39,21 +39,16 @@ impl Durations {
     }
 
     pub(crate) fn finish(mut self) -> Spread {
-        self.kept.sort_unstable();
         let complete = u64::try_from(self.kept.len()) == Ok(self.count);
         // Nearest rank: the smallest value that so many percent do not exceed.
-        let percentile = |percent: usize| {
-            let rank = (self.kept.len() * percent).div_ceil(100);
-            rank.checked_sub(1).and_then(|at| self.kept.get(at)).filter(|_| complete).copied().map(millis)
+        let mut percentile = |percent: usize| {
+            let at = (self.kept.len() * percent).div_ceil(100).checked_sub(1).filter(|_| complete)?;
+            Some(millis(*self.kept.select_nth_unstable(at).1))
         };
+        let (p50, p95) = (percentile(50), percentile(95));
         let count = u128::from(self.count);
         let mean = (self.sum + count / 2).checked_div(count).and_then(|mean| u64::try_from(mean).ok());
-        Spread {
-            mean: mean.map(millis),
-            p50: percentile(50),
-            p95: percentile(95),
-            longest: self.longest.map(millis),
-        }
+        Spread { mean: mean.map(millis), p50, p95, longest: self.longest.map(millis) }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::channels::Channel;
 pub struct Fact<'a> {
     pub id: EventId,
     pub time: Timestamp,
+    pub recorded_at: Option<Timestamp>,
     pub kind: EventType,
     pub request_id: Option<&'a str>,
     pub session_id: Option<&'a str>,
@@ -41,6 +42,7 @@ impl<'a> Fact<'a> {
         Fact {
             id: event.id,
             time: event.time,
+            recorded_at: event.recorded_at,
             kind: event.kind,
             request_id: event.request_id.as_deref(),
             session_id: event.session_id.as_deref(),

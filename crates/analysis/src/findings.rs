@@ -1,5 +1,5 @@
-//! What is unusual. One engine ([`Detector`]) takes the entries of a trail in their order: as they are recorded, or
-//! again over what is sealed. What it finds follows from the entries up to there alone, so both find the same.
+//! What is unusual. One engine ([`Detector`]) takes the entries of a trail in their order, in stretches of any length
+//! ([`Stretch`]): as they are recorded, or again over what is sealed. What it finds follows from the entries up to there alone, so both find the same.
 //!
 //! The three rules of the first document's `detect_anomalies`, per agent:
 //!
@@ -22,6 +22,7 @@ mod known;
 mod recent;
 mod sequence;
 mod standing;
+mod stretch;
 
 use greffier_event::{EventId, Timestamp};
 use serde::Serialize;
@@ -29,6 +30,7 @@ use sha2::{Digest, Sha256};
 
 pub use detector::Detector;
 pub use standing::{ACKNOWLEDGE, MUTE, RAISED, UNMUTE, place};
+pub use stretch::{Code, Coded, SessionKey, Stretch, place_of};
 
 /// Events named as evidence: enough to begin with; `since` and `until` find the rest.
 pub(crate) const MAX_EVIDENCE: usize = 20;

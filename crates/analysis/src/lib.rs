@@ -4,9 +4,10 @@
 //! (`get_agent_activity`, `detect_anomalies`, `generate_compliance_report`), with its field names, and each has a
 //! counter that takes events one by one, in bounded memory, or their [`Fact`]s, straight from columns:
 //!
-//! - [`ActivityCounter`]: what an agent, a user, a tool or a tenant did; in any order, and in parts that are merged;
+//! - [`ActivityCounter`]: what an agent, a user, a tool or a tenant did; in any order, and in parts that are merged
+//!   ([`Counter`]);
 //! - [`Detector`]: what is unusual on a trail; in the order of the trail, as it grows or from its start;
-//! - [`ReportCounter`]: what happened in a period; in any order.
+//! - [`ReportCounter`]: what happened in a period; likewise.
 //!
 //! And ours: [`ProducersCounter`], which events of a producer that numbers them are missing; and the reports on standards
 //! ([`STANDARDS`]), which ask in SQL and judge the answers.
@@ -18,9 +19,11 @@
 mod activity;
 mod calls;
 mod channels;
+mod counter;
 mod durations;
 mod fact;
 pub mod findings;
+mod keyed;
 pub mod meaning;
 mod numbers;
 mod producers;
@@ -31,6 +34,7 @@ mod top;
 
 pub use activity::{Activity, ActivityCounter, ErrorEntry, Subject};
 pub use channels::{Channel, ChannelCounts};
+pub use counter::{Counter, Name};
 pub use fact::Fact;
 pub use findings::{Detector, Finding, FindingKind, Severity, State, Threshold, Thresholds};
 pub use meaning::Decisions;

@@ -1,9 +1,11 @@
 //! The most common of many names.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::keyed::{ByKey, Key};
 
 /// Bytes of distinct names kept by one tally: names come from callers, who must not choose our memory.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -21,7 +23,7 @@ pub struct Top {
 
 /// Counts names. Past its bound it counts on for the names it knows and takes in no new ones.
 pub(crate) struct Tally {
-    counts: HashMap<String, u64>,
+    counts: ByKey<(Box<str>, u64)>,
     free: usize,
     full: bool,
 }
@@ -32,22 +34,22 @@ impl Tally {
     }
 
     fn bounded(bytes: usize) -> Tally {
-        Tally { counts: HashMap::new(), free: bytes, full: false }
-    }
-
-    pub(crate) fn add(&mut self, name: &str) {
-        self.add_times(name, 1);
+        Tally { counts: ByKey::default(), free: bytes, full: false }
     }
 
     pub(crate) fn add_times(&mut self, name: &str, times: u64) {
-        if let Some(count) = self.counts.get_mut(name) {
+        self.add_keyed(Key::of(name), name, times, Box::from);
+    }
+
+    fn add_keyed<N: AsRef<str>>(&mut self, key: Key, name: N, times: u64, own: impl FnOnce(N) -> Box<str>) {
+        if let Some((_, count)) = self.counts.get_mut(&key) {
             *count = count.saturating_add(times);
             return;
         }
-        match self.free.checked_sub(name.len() + OVERHEAD) {
+        match self.free.checked_sub(name.as_ref().len() + OVERHEAD) {
             Some(free) => {
                 self.free = free;
-                self.counts.insert(name.to_owned(), times);
+                self.counts.insert(key, (own(name), times));
             }
             None => self.full = true,
         }
@@ -56,8 +58,8 @@ impl Tally {
     /// Takes in the counts of another; both were bounded alike.
     pub(crate) fn merge(&mut self, other: Tally) {
         self.full |= other.full;
-        for (name, times) in other.counts {
-            self.add_times(&name, times);
+        for (key, (name, times)) in other.counts {
+            self.add_keyed(key, name, times, |name| name);
         }
     }
 
@@ -73,15 +75,19 @@ impl Tally {
 
     /// The `n` most common, ties by name.
     pub(crate) fn top(self, n: usize) -> Vec<Top> {
-        let mut all: Vec<Top> = self.counts.into_iter().map(|(name, count)| Top { name, count }).collect();
-        all.sort_unstable_by(|a, b| (Reverse(a.count), &a.name).cmp(&(Reverse(b.count), &b.name)));
-        all.truncate(n);
-        all
+        let mut all: Vec<(Reverse<u64>, Box<str>)> =
+            self.counts.into_values().map(|(name, count)| (Reverse(count), name)).collect();
+        if n < all.len() {
+            all.select_nth_unstable(n);
+            all.truncate(n);
+        }
+        all.sort_unstable();
+        all.into_iter().map(|(Reverse(count), name)| Top { name: name.into(), count }).collect()
     }
 
     /// All of them by name.
-    pub(crate) fn all(self) -> std::collections::BTreeMap<String, u64> {
-        self.counts.into_iter().collect()
+    pub(crate) fn all(self) -> BTreeMap<String, u64> {
+        self.counts.into_values().map(|(name, count)| (name.into(), count)).collect()
     }
 }
 
@@ -90,7 +96,7 @@ mod tests {
     use super::*;
 
     fn check(mut tally: Tally, names: &str) -> String {
-        names.split_whitespace().for_each(|name| tally.add(name));
+        names.split_whitespace().for_each(|name| tally.add_times(name, 1));
         let (distinct, full) = (tally.distinct(), tally.is_full());
         let top: Vec<_> = tally.top(3).iter().map(|top| format!("{} {}", top.name, top.count)).collect();
         format!("{}; {distinct} distinct{}", top.join(", "), if full { " at least" } else { "" })

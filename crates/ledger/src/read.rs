@@ -289,10 +289,10 @@ impl Reader {
     fn search<T>(
         &self,
         only: Option<&Tenant>,
-        hot: impl Fn(&Trail) -> T,
+        hot: impl Fn(&mut Trail) -> T,
     ) -> Result<Vec<(Tenant, Segments, T)>, ReadError> {
-        let view = self.now()?;
-        let wanted = view.trails().filter(|(name, _)| only.is_none_or(|only| only.as_str() == *name));
+        let mut view = self.now()?;
+        let wanted = view.trails_mut().filter(|(name, _)| only.is_none_or(|only| only.as_str() == *name));
         let found = wanted.filter_map(|(name, trail)| {
             Some((Tenant::new(name).ok()?, Arc::clone(&trail.sealed), hot(trail)))
         });

@@ -3,6 +3,7 @@
 //! Pure: bytes in, values out. Where files lie and when one is sealed, the ledger above knows.
 
 mod check;
+mod coded;
 pub(crate) mod columns;
 mod entries;
 mod error;
@@ -16,6 +17,7 @@ mod thrift;
 mod walk;
 mod write;
 
+pub(crate) use coded::coded;
 pub use columns::{ENTRY, INDEX, rows, schema};
 pub(crate) use entries::{EntriesFile, IdFilter};
 pub(crate) use error::SegmentError;

@@ -1,10 +1,15 @@
 //! One trail as it stands at one moment: sealed segments, and hot batches for what is not sealed yet.
 
+use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use greffier_event::{Tenant, Timestamp};
+
+use crate::read::{ReadError, damaged};
+use crate::segment::coded;
 
 /// One moment of one trail. Segments and hot batches together hold every entry from `first`
 /// on below `size` exactly once.
@@ -39,4 +44,26 @@ pub struct Segment {
     pub time: (Timestamp, Timestamp),
     /// Earliest and latest `recorded_at`.
     pub recorded_at: (Timestamp, Timestamp),
+}
+
+impl Segment {
+    /// Some columns of the entries in `range`, in order and in as few batches as there are dictionaries: texts are codes
+    /// (`Int32` into `Utf8`), but for ids of single events. With `only`, a column and a value, at least the entries of
+    /// which the column has that value. Columns that the file is too old to have are left out. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no sealed file. Of one that was superseded the system says `NotFound`.
+    pub fn columns(
+        &self,
+        range: &Range<u64>,
+        names: &[&str],
+        only: Option<(&str, &str)>,
+    ) -> Result<Vec<RecordBatch>, ReadError> {
+        let file =
+            File::open(&self.path).map_err(|source| ReadError::Io { place: self.key.clone(), source })?;
+        let row = |index: u64| index.clamp(self.first, self.end) - self.first;
+        let row = |index: u64| usize::try_from(row(index)).unwrap_or(usize::MAX);
+        coded(file, row(range.start)..row(range.end), names, only)
+            .map_err(|error| damaged(&self.key, &error.to_string()))
+    }
 }

@@ -1,7 +1,7 @@
 //! Activity, findings and reports: chooses the events and shows them to the analysis, which only counts.
 //!
-//! Activity and findings are counted from columns, segment by segment, side by side; entries are parsed only where no
-//! column says what is counted.
+//! Activity, findings and the report of a period are counted from columns, piece by piece, side by side (`piece.rs`);
+//! entries are parsed only where no column says what is counted.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,14 +12,17 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
+use greffier_analysis::findings::Stretch;
 use greffier_analysis::{
-    Activity, ActivityCounter, Detector, Producer, ProducersCounter, Report, ReportCounter, Subject,
+    Activity, ActivityCounter, Counter, Detector, Name, Producer, ProducersCounter, Report, ReportCounter,
+    Subject,
 };
 use greffier_event::{Event, Timestamp};
 use greffier_ledger::segment::ENTRY;
 
 use crate::QueryError;
-use crate::facts::{self, Facts};
+use crate::facts::{self, Facts, Redactions};
+use crate::piece::{self, Only};
 use crate::search::{column, instant};
 use crate::table::READ_AT_ONCE;
 use crate::view::{View, entries};
@@ -38,9 +41,6 @@ pub(crate) struct Period {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// What was counted of one piece, and the entries of which the columns do not say all.
-type Counted = (ActivityCounter, Vec<u64>);
-
 pub(crate) async fn activity(
     view: &Arc<View>,
     subject: &Subject,
@@ -50,29 +50,30 @@ pub(crate) async fn activity(
         let subject = subject.clone();
         move || ActivityCounter::new(subject.clone(), period.since, period.until)
     };
-    let predicate = conjunction([of(subject), within(period)].into_iter().flatten());
-    let pieces = pieces(view, view.candidates(predicate.as_ref(), &(0..view.size()))?);
-    let count = {
-        let counter = counter.clone();
-        move |batches: Vec<RecordBatch>| -> Result<Counted, QueryError> {
-            let (mut counted, mut unclear) = (counter(), Vec::new());
-            for batch in &batches {
-                let facts = Facts::of(batch)?;
-                facts.each(|row, index, fact| {
-                    if counted.add_fact(fact) {
-                        match facts.redactions(row) {
-                            facts::Redactions::None => {}
-                            facts::Redactions::One(entity, count) => counted.add_redactions(entity, count),
-                            facts::Redactions::Several => unclear.push(index),
-                        }
-                    }
-                })?;
-            }
-            Ok((counted, unclear))
-        }
-    };
+    Ok(counted(view, period, of(subject), facts::ACTIVITY, counter).await?.finish())
+}
+
+pub(crate) async fn report(
+    view: &Arc<View>,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Report, QueryError> {
+    let period = Period { since: Some(since), until: Some(until) };
+    Ok(counted(view, period, None, facts::REPORT, move || ReportCounter::new(since, until)).await?.finish())
+}
+
+/// Counts the pieces of a trail in which something of a period can be.
+async fn counted<C: Counter + Send + 'static>(
+    view: &Arc<View>,
+    period: Period,
+    only: Option<Only>,
+    columns: &'static [&'static str],
+    counter: impl Fn() -> C + Clone + Send + 'static,
+) -> Result<C, QueryError> {
+    let pieces = pieces(view, view.candidates(within(period).as_ref(), &(0..view.size()))?);
     let (mut whole, mut unclear) = (counter(), Vec::new());
-    gather(view, pieces, predicate, facts::ACTIVITY, count, |(counted, more): Counted| {
+    let count = move |batches: Vec<RecordBatch>| count(&batches, counter());
+    gather(view, pieces, only, columns, count, |(counted, more): (C, Vec<u64>)| {
         whole.merge(counted);
         unclear.extend(more);
         Ok(())
@@ -82,11 +83,37 @@ pub(crate) async fn activity(
         for row in view.entries(indexes).await? {
             let event = parsed(&row.entry)?;
             for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
-                whole.add_redactions(&redaction.entity, redaction.count);
+                whole.add_name(Name::Redaction, &redaction.entity, redaction.count);
             }
         }
     }
-    Ok(whole.finish())
+    Ok(whole)
+}
+
+/// What was counted of one piece, and the entries of which the columns do not say all.
+fn count<C: Counter>(batches: &[RecordBatch], mut counter: C) -> Result<(C, Vec<u64>), QueryError> {
+    let mut unclear = Vec::new();
+    for batch in batches {
+        let facts = Facts::of(batch)?;
+        let mut names = facts.names();
+        facts.each(|row, index, fact| {
+            if !counter.add_fact(fact) {
+                return;
+            }
+            for name in &mut names {
+                name.add(row, &mut |of, name, times| counter.add_name(of, name, times));
+            }
+            match facts.redactions(row) {
+                Redactions::None => {}
+                Redactions::One(entity, count) => counter.add_name(Name::Redaction, entity, count),
+                Redactions::Several => unclear.push(index),
+            }
+        })?;
+        for name in names {
+            name.finish(&mut |of, name, times| counter.add_name(of, name, times));
+        }
+    }
+    Ok((counter, unclear))
 }
 
 /// Shows a detector the entries behind those it has seen, and says whether there are more.
@@ -97,11 +124,12 @@ pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Res
         return Ok(false);
     }
     let pieces = pieces(view, std::iter::once(from..to).collect());
-    gather(view, pieces, None, facts::FINDINGS, Ok, |batches: Vec<RecordBatch>| {
+    let make = |batches: Vec<RecordBatch>| -> Result<Vec<Stretch>, QueryError> {
+        batches.iter().map(|batch| Facts::of(batch)?.stretch()).collect()
+    };
+    gather(view, pieces, None, facts::FINDINGS, make, |stretches: Vec<Stretch>| {
         let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
-        for batch in &batches {
-            Facts::of(batch)?.each(|_, index, fact| detector.add_fact(index, fact))?;
-        }
+        stretches.iter().for_each(|stretch| detector.look(stretch));
         Ok(())
     })
     .await?;
@@ -129,7 +157,7 @@ fn pieces(view: &View, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 async fn gather<T: Send + 'static>(
     view: &Arc<View>,
     pieces: Vec<Range<u64>>,
-    predicate: Option<Expr>,
+    only: Option<Only>,
     columns: &'static [&'static str],
     make: impl Fn(Vec<RecordBatch>) -> Result<T, QueryError> + Clone + Send + 'static,
     mut take: impl FnMut(T) -> Result<(), QueryError>,
@@ -138,25 +166,16 @@ async fn gather<T: Send + 'static>(
     let mut under_way = VecDeque::with_capacity(READ_AT_ONCE);
     loop {
         for piece in left.by_ref().take(READ_AT_ONCE - under_way.len()) {
-            let (view, predicate, make) = (Arc::clone(view), predicate.clone(), make.clone());
-            // Ends with the question: dropping the task cancels it.
-            under_way.push_back(SpawnedTask::spawn(async move {
-                let rows = view.rows(std::slice::from_ref(&piece), predicate.as_ref(), columns)?;
-                let batches: Vec<RecordBatch> = rows.try_collect().await?;
-                make(batches)
+            let (view, only, make) = (Arc::clone(view), only.clone(), make.clone());
+            // Ends with its piece at the latest where nobody waits any more.
+            under_way.push_back(SpawnedTask::spawn_blocking(move || {
+                make(piece::read(&view.table, &piece, columns, only.as_ref())?)
             }));
         }
         let Some(task) = under_way.pop_front() else { return Ok(()) };
         let made = task.join().await;
         take(made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??)?;
     }
-}
-
-pub(crate) async fn report(view: &View, since: Timestamp, until: Timestamp) -> Result<Report, QueryError> {
-    let mut counter = ReportCounter::new(since, until);
-    let period = Period { since: Some(since), until: Some(until) };
-    each(view, within(period), |event| counter.add(event)).await?;
-    Ok(counter.finish())
 }
 
 /// Which events of producers are missing. Of a part of the trail, be it a period or what has not expired, nothing is
@@ -172,15 +191,15 @@ pub(crate) async fn producers(view: &View, period: Period) -> Result<Vec<Produce
     }
 }
 
-/// What only events of a subject pass.
-fn of(subject: &Subject) -> Option<Expr> {
-    let (name, value) = match subject {
+/// What only events of a subject have.
+fn of(subject: &Subject) -> Option<Only> {
+    let (column, value) = match subject {
         Subject::Agent(id) => ("agent_id", id),
         Subject::User(sub) => ("user_sub", sub),
         Subject::Tool(tool) => ("action_name", tool),
         Subject::Tenant(_) => return None,
     };
-    Some(column(name).eq(lit(value.as_str())))
+    Some(Only { column, value: value.clone() })
 }
 
 fn within(period: Period) -> Option<Expr> {

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! search/ -> predicate -+
-//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find (sift) | facet | analyse | output
+//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find (sift) | facet | analyse (piece, facts) | output
 //! ```
 //!
 //! Not here: who may ask, and the record that somebody did. Above stand the API and the binary.
@@ -20,6 +20,7 @@ mod facts;
 mod find;
 mod output;
 mod parquet;
+mod piece;
 mod search;
 mod sift;
 mod sql;

@@ -159,7 +159,7 @@ impl Events {
     }
 
     /// The hot rows within the ranges: of each the columns that are read, in the types of `schema`.
-    fn hot(
+    pub(crate) fn hot(
         &self,
         ranges: &[Range<u64>],
         columns: Option<&Vec<usize>>,

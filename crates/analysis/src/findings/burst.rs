@@ -3,6 +3,7 @@
 //! A burst is a run of windows of `least` actions, each from its first to its last action shorter than `window`,
 //! where the next window begins before the last one ends. Days count, and so do the last actions of all.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use greffier_event::{EventId, Timestamp};
@@ -22,7 +23,7 @@ type Action = (i64, EventId);
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
     /// Sorted.
-    kept: Vec<Action>,
+    kept: VecDeque<Action>,
     open: Option<Open>,
 }
 
@@ -37,16 +38,17 @@ struct Open {
 impl Burst {
     pub(crate) fn add(&mut self, time: Timestamp, id: EventId, thresholds: &Thresholds, out: &mut Out<'_>) {
         let action = (time.as_micros(), id);
-        if self.kept.last().is_some_and(|last| last.0.saturating_sub(action.0) > BACK_US) {
+        if self.kept.back().is_some_and(|last| last.0.saturating_sub(action.0) > BACK_US) {
             *self = Burst::default();
         }
-        let at = self.kept.partition_point(|kept| *kept <= action);
+        let newest = self.kept.back().is_none_or(|last| *last <= action);
+        let at = if newest { self.kept.len() } else { self.kept.partition_point(|kept| *kept <= action) };
         self.kept.insert(at, action);
         if let Some((from, to)) = self.full(at, thresholds) {
             self.found(action, from, to, thresholds, out);
         }
         if self.kept.len() > MAX_KEPT {
-            self.kept.remove(0);
+            self.kept.pop_front();
         }
     }
 

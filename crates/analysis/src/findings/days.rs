@@ -3,9 +3,8 @@
 use greffier_event::{EventId, Timestamp};
 
 use super::detector::Out;
-use super::recent::News;
+use super::stretch::Look;
 use super::{FindingKind, MAX_EVIDENCE, Said, Threshold, Thresholds, rate};
-use crate::fact::Fact;
 
 /// Days of an agent that are counted at once: today's, and those to which something is added late. The one that
 /// nothing was added to for the longest gives way.
@@ -34,17 +33,17 @@ struct Counted {
 }
 
 impl Counted {
-    fn add(&mut self, fact: &Fact<'_>) {
+    fn add(&mut self, look: &Look<'_>) {
         self.count += 1;
-        let (since, until) = self.span.unwrap_or((fact.time, fact.time));
-        self.span = Some((since.min(fact.time), until.max(fact.time)));
+        let (since, until) = self.span.unwrap_or((look.time, look.time));
+        self.span = Some((since.min(look.time), until.max(look.time)));
         if self.finding.is_none() && self.evidence.len() < MAX_EVIDENCE {
-            self.evidence.push(fact.id);
+            self.evidence.push(look.id);
         }
     }
 
     /// Raises what is counted, or adds the event to what was raised before.
-    fn tell(&mut self, fact: &Fact<'_>, said: impl FnOnce(&Counted) -> Said, out: &mut Out<'_>) {
+    fn tell(&mut self, look: &Look<'_>, said: impl FnOnce(&Counted) -> Said, out: &mut Out<'_>) {
         let told = said(self);
         match self.finding {
             None => {
@@ -56,7 +55,7 @@ impl Counted {
                 (finding.count, finding.total) = (told.count, told.total);
                 finding.rate = told.total.map(|total| rate(told.count, total));
                 if finding.event_ids.len() < MAX_EVIDENCE {
-                    finding.event_ids.push(fact.id);
+                    finding.event_ids.push(look.id);
                 }
                 told.says
             }),
@@ -65,38 +64,40 @@ impl Counted {
 }
 
 impl Days {
-    pub(crate) fn add(&mut self, fact: &Fact<'_>, news: News, thresholds: &Thresholds, out: &mut Out<'_>) {
+    pub(crate) fn add(&mut self, look: &Look<'_>, thresholds: &Thresholds, out: &mut Out<'_>) {
+        let news = look.news;
         if !(news.ended || news.failed || news.denied) {
             return;
         }
-        let mut day = self.take(fact.time.as_micros().div_euclid(DAY_US));
+        let Some(day) = self.day(look.time.as_micros().div_euclid(DAY_US)) else { return };
         day.ended += u64::from(news.ended);
         if news.failed {
-            day.failed.add(fact);
+            day.failed.add(look);
         }
         if news.denied {
-            day.denied.add(fact);
+            day.denied.add(look);
         }
         let (ended, failed) = (day.ended, day.failed.count);
         let high = failed.saturating_mul(100) > ended.saturating_mul(thresholds.failure_percent);
         // The tenth action may end well, and only then tell that four of ten failed.
         if high && ended >= thresholds.failure_actions && (news.failed || day.failed.finding.is_none()) {
-            day.failed.tell(fact, |counted| failures(counted, ended, thresholds), out);
+            day.failed.tell(look, |counted| failures(counted, ended, thresholds), out);
         }
         if news.denied && day.denied.count > thresholds.denials {
-            day.denied.tell(fact, |counted| denials(counted, thresholds), out);
+            day.denied.tell(look, |counted| denials(counted, thresholds), out);
         }
-        self.0.push(day);
     }
 
-    fn take(&mut self, day: i64) -> Day {
-        if let Some(at) = self.0.iter().rposition(|known| known.day == day) {
-            return self.0.remove(at);
+    /// A day, at the end from now on.
+    fn day(&mut self, day: i64) -> Option<&mut Day> {
+        if self.0.last().is_none_or(|last| last.day != day) {
+            let known = self.0.iter().rposition(|known| known.day == day).map(|at| self.0.remove(at));
+            if known.is_none() && self.0.len() >= MAX_DAYS {
+                self.0.remove(0);
+            }
+            self.0.push(known.unwrap_or_else(|| Day { day, ..Day::default() }));
         }
-        if self.0.len() >= MAX_DAYS {
-            self.0.remove(0);
-        }
-        Day { day, ..Day::default() }
+        self.0.last_mut()
     }
 }
 

@@ -1,18 +1,17 @@
 //! The engine: entries in their order, findings out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use greffier_event::{Event, EventId};
 
 use super::burst::Burst;
 use super::days::Days;
 use super::habits::Habits;
-use super::recent::Recent;
+use super::recent::{News, Recent};
 use super::sequence::{Sessions, Steps};
-use super::standing::{Muted, Word, word};
+use super::standing::{Muted, Word};
+use super::stretch::{Code, Look, Row, Stretch};
 use super::{Finding, Said, State, Thresholds, Whose};
-use crate::fact::Fact;
-use crate::meaning::is_own;
 
 /// Agents, and as many users, whose habits are kept: some 5 KB each that works by day, 40 KB at most.
 const MAX_SUBJECTS: usize = 4_096;
@@ -25,8 +24,8 @@ pub struct Detector {
     next: u64,
     recent: Recent,
     sessions: Sessions,
-    agents: HashMap<Box<str>, Agent>,
-    users: HashMap<Box<str>, User>,
+    agents: Subjects<Agent>,
+    users: Subjects<User>,
     left_out: u64,
     found: Found,
 }
@@ -44,12 +43,25 @@ struct User {
     habits: Habits,
 }
 
+/// What is known of agents, or of users.
+struct Subjects<T> {
+    slots: HashMap<Box<str>, usize>,
+    known: Vec<T>,
+}
+
+/// What came of one row before agents and users are looked at, one after the other.
+struct Seen {
+    news: News,
+    agent: Option<usize>,
+    user: Option<usize>,
+    session: Option<u64>,
+}
+
 /// The findings so far.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// Numbered from `first` on.
-    findings: VecDeque<Finding>,
-    first: u64,
+    /// By their numbers, which follow from the entries that they were found with.
+    findings: BTreeMap<u64, Finding>,
     by_id: HashMap<EventId, u64>,
     /// Those of which no entry is known yet, in their order.
     unrecorded: BTreeMap<u64, EventId>,
@@ -60,48 +72,155 @@ pub(crate) struct Found {
 pub(crate) struct Out<'a> {
     found: &'a mut Found,
     whose: &'a Whose,
+    /// Of the next finding.
+    number: u64,
 }
 
-impl Out<'_> {
+/// Findings that one entry can lead to, twice: of its agent, and of its user.
+const NUMBERS: u64 = 16;
+
+impl<'a> Out<'a> {
+    fn new(found: &'a mut Found, whose: &'a Whose, index: u64) -> Out<'a> {
+        let side = if matches!(whose, Whose::Agent(_)) { 0 } else { NUMBERS };
+        Out { found, whose, number: index.saturating_mul(2 * NUMBERS).saturating_add(side) }
+    }
+
     /// A new finding; its number.
     pub(crate) fn raise(&mut self, said: Said) -> u64 {
         let mut finding = said.of(self.whose);
         self.found.muted.mark(&mut finding, self.whose);
-        self.found.add(finding)
+        let number = self.number;
+        self.number += 1;
+        self.found.add(number, finding);
+        number
     }
 
     /// More of a finding; what is said of it now.
     pub(crate) fn update(&mut self, number: u64, update: impl FnOnce(&mut Finding) -> String) {
-        if let Some(finding) = self.found.get_mut(number) {
+        if let Some(finding) = self.found.findings.get_mut(&number) {
             let says = update(finding);
             finding.description = format!("{} {says}", self.whose.name());
         }
     }
 }
 
-impl Found {
-    fn add(&mut self, finding: Finding) -> u64 {
-        let number = self.first + super::count(self.findings.len());
-        self.by_id.insert(finding.id, number);
-        self.unrecorded.insert(number, finding.id);
-        self.findings.push_back(finding);
-        if self.findings.len() > MAX_FINDINGS
-            && let Some(oldest) = self.findings.pop_front()
-        {
-            self.by_id.remove(&oldest.id);
-            self.unrecorded.remove(&self.first);
-            self.first += 1;
+impl Agent {
+    fn new(name: &str) -> Agent {
+        Agent {
+            // No agent's id is empty.
+            whose: Whose::Agent((!name.is_empty()).then(|| name.to_owned())),
+            burst: Burst::default(),
+            days: Days::default(),
+            habits: Habits::default(),
+            steps: Steps::default(),
         }
-        number
     }
 
-    fn get_mut(&mut self, number: u64) -> Option<&mut Finding> {
-        self.findings.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    fn add(
+        &mut self,
+        look: &Look<'_>,
+        session: Option<u64>,
+        sessions: &mut Sessions,
+        thresholds: &Thresholds,
+        found: &mut Found,
+    ) {
+        let mut out = Out::new(found, &self.whose, look.index);
+        if look.news.acted {
+            self.burst.add(look.time, look.id, thresholds, &mut out);
+        }
+        self.days.add(look, thresholds, &mut out);
+        let came = self.habits.add(look, thresholds, &mut out);
+        if let Some((session, came)) = session.zip(came) {
+            sessions.add(session, look, came, &mut self.steps, &mut out);
+        }
+    }
+}
+
+impl User {
+    fn new(name: &str) -> User {
+        User { whose: Whose::User(name.to_owned()), habits: Habits::default() }
+    }
+
+    fn add(&mut self, look: &Look<'_>, thresholds: &Thresholds, found: &mut Found) {
+        self.habits.add(look, thresholds, &mut Out::new(found, &self.whose, look.index));
+    }
+}
+
+impl<T> Subjects<T> {
+    fn new() -> Subjects<T> {
+        Subjects { slots: HashMap::new(), known: Vec::new() }
+    }
+
+    /// Where a name's is; `None` where there is no room for another.
+    fn slot(&mut self, name: &str, make: impl FnOnce(&str) -> T) -> Option<usize> {
+        if let Some(slot) = self.slots.get(name) {
+            return Some(*slot);
+        }
+        if self.known.len() >= MAX_SUBJECTS {
+            return None;
+        }
+        let slot = self.known.len();
+        self.known.push(make(name));
+        self.slots.insert(name.into(), slot);
+        Some(slot)
+    }
+
+    /// Each that there is something of, with the places of that, in order.
+    fn each(
+        &mut self,
+        slots: impl Iterator<Item = Option<usize>>,
+    ) -> impl Iterator<Item = (&mut T, Vec<usize>)> {
+        let mut places: Vec<Vec<usize>> = Vec::new();
+        places.resize_with(self.known.len(), Vec::new);
+        for (place, slot) in slots.enumerate() {
+            if let Some(places) = slot.and_then(|slot| places.get_mut(slot)) {
+                places.push(place);
+            }
+        }
+        self.known.iter_mut().zip(places).filter(|(_, places)| !places.is_empty())
+    }
+}
+
+/// The slots of the names of one stretch, each looked up once.
+struct Slots(Vec<Option<Option<usize>>>);
+
+impl Slots {
+    fn of(stretch: &Stretch) -> Slots {
+        Slots(vec![None; stretch.names()])
+    }
+
+    fn get<T>(
+        &mut self,
+        subjects: &mut Subjects<T>,
+        stretch: &Stretch,
+        code: Code,
+        make: impl FnOnce(&str) -> T,
+    ) -> Option<usize> {
+        let known = self.0.get_mut(code.at())?;
+        *known.get_or_insert_with(|| subjects.slot(&stretch.named(code)?.text, make))
+    }
+}
+
+impl Found {
+    fn add(&mut self, number: u64, finding: Finding) {
+        self.by_id.insert(finding.id, number);
+        self.unrecorded.insert(number, finding.id);
+        self.findings.insert(number, finding);
+    }
+
+    /// Forgets the oldest where there are too many.
+    fn settle(&mut self) {
+        while self.findings.len() > MAX_FINDINGS
+            && let Some((number, oldest)) = self.findings.pop_first()
+        {
+            self.by_id.remove(&oldest.id);
+            self.unrecorded.remove(&number);
+        }
     }
 
     fn hear(&mut self, index: u64, id: EventId, word: Word) {
         let Some(number) = self.by_id.get(&id).copied() else { return };
-        let Some(finding) = self.get_mut(number) else { return };
+        let Some(finding) = self.findings.get_mut(&number) else { return };
         let kind = finding.kind;
         let whose = match &finding.user {
             Some(user) => Whose::User(user.clone()),
@@ -146,8 +265,8 @@ impl Detector {
             next: 0,
             recent: Recent::default(),
             sessions: Sessions::default(),
-            agents: HashMap::new(),
-            users: HashMap::new(),
+            agents: Subjects::new(),
+            users: Subjects::new(),
             left_out: 0,
             found: Found::default(),
         }
@@ -160,56 +279,63 @@ impl Detector {
 
     /// Takes in the event of an entry. What it has looked at already, it leaves alone.
     pub fn add(&mut self, index: u64, event: &Event) {
-        self.add_fact(index, &Fact::of(event));
+        let mut stretch = Stretch::default();
+        stretch.add(index, event);
+        self.look(&stretch);
     }
 
-    /// Takes in the facts of an entry; see [`Detector::add`].
-    pub fn add_fact(&mut self, index: u64, fact: &Fact<'_>) {
-        if index < self.next {
-            return;
+    /// Takes in a stretch of the trail; of what it has looked at already, it leaves alone.
+    pub fn look(&mut self, stretch: &Stretch) {
+        let (mut rows, mut words) = (stretch.rows.as_slice(), stretch.words.as_slice());
+        rows = rows.get(rows.partition_point(|row| row.index < self.next)..).unwrap_or_default();
+        words = words.get(words.partition_point(|said| said.index < self.next)..).unwrap_or_default();
+        for said in words {
+            // What is said of a finding counts from there on.
+            let (before, after) = rows.split_at(rows.partition_point(|row| row.index < said.index));
+            self.look_at(stretch, before);
+            self.found.hear(said.index, said.id, said.word);
+            rows = after;
         }
-        self.next = index.saturating_add(1);
-        if is_own(fact) {
-            if let Some((id, word)) = word(fact) {
-                self.found.hear(index, id, word);
-            }
-            return;
-        }
-        let news = self.recent.add(fact);
-        self.add_to_agent(fact, news);
-        if let Some(name) = fact.user {
-            let make = || User { whose: Whose::User(name.to_owned()), habits: Habits::default() };
-            match bounded(&mut self.users, name, make) {
-                Some(user) => {
-                    let mut out = Out { found: &mut self.found, whose: &user.whose };
-                    user.habits.add(fact, news, &self.thresholds, &mut out);
-                }
-                None => self.left_out += 1,
-            }
-        }
+        self.look_at(stretch, rows);
+        self.next = self.next.max(stretch.end);
     }
 
-    fn add_to_agent(&mut self, fact: &Fact<'_>, news: super::recent::News) {
-        let make = || Agent {
-            whose: Whose::Agent(fact.agent.map(str::to_owned)),
-            burst: Burst::default(),
-            days: Days::default(),
-            habits: Habits::default(),
-            steps: Steps::default(),
-        };
-        // No agent's id is empty.
-        let Some(agent) = bounded(&mut self.agents, fact.agent.unwrap_or_default(), make) else {
-            self.left_out += 1;
+    /// Who and in which call first, in the order of the trail; then agent by agent and user by user, because none of
+    /// them has to do with the others, and what is known of each is in the processor's cache then.
+    fn look_at(&mut self, stretch: &Stretch, rows: &[Row]) {
+        if rows.is_empty() {
             return;
+        }
+        let (mut agents, mut users) = (Slots::of(stretch), Slots::of(stretch));
+        let mut seen = Vec::with_capacity(rows.len());
+        for row in rows {
+            let news = self.recent.add(row.call, row.news);
+            let agent = match row.names.agent {
+                Some(code) => agents.get(&mut self.agents, stretch, code, Agent::new),
+                None => self.agents.slot("", Agent::new),
+            };
+            let user = row.names.user.map(|code| users.get(&mut self.users, stretch, code, User::new));
+            self.left_out += u64::from(agent.is_none()) + u64::from(user == Some(None));
+            let steps = news.acted && row.names.action.is_some() && agent.is_some();
+            let session = row.names.session.filter(|_| steps).map(|session| self.sessions.number(session));
+            seen.push(Seen { news, agent, user: user.flatten(), session });
+        }
+        let look = |place: &usize| {
+            let (row, seen) = rows.get(*place).zip(seen.get(*place))?;
+            Some((Look::of(stretch, row, seen.news), seen.session))
         };
-        let mut out = Out { found: &mut self.found, whose: &agent.whose };
-        if news.acted {
-            agent.burst.add(fact.time, fact.id, &self.thresholds, &mut out);
+        for (agent, places) in self.agents.each(seen.iter().map(|seen| seen.agent)) {
+            for (look, session) in places.iter().filter_map(look) {
+                agent.add(&look, session, &mut self.sessions, &self.thresholds, &mut self.found);
+            }
         }
-        agent.days.add(fact, news, &self.thresholds, &mut out);
-        if let Some(came) = agent.habits.add(fact, news, &self.thresholds, &mut out) {
-            self.sessions.add(fact, came, &mut agent.steps, &mut out);
+        for (user, places) in self.users.each(seen.iter().map(|seen| seen.user)) {
+            for (look, _) in places.iter().filter_map(look) {
+                user.add(&look, &self.thresholds, &mut self.found);
+            }
         }
+        self.sessions.settle();
+        self.found.settle();
     }
 
     /// Events of agents or users that there was no room for: of them nothing is said.
@@ -219,13 +345,12 @@ impl Detector {
 
     /// One finding by its id.
     pub fn finding(&self, id: EventId) -> Option<&Finding> {
-        let at = self.found.by_id.get(&id)?.checked_sub(self.found.first)?;
-        self.found.findings.get(usize::try_from(at).ok()?)
+        self.found.findings.get(self.found.by_id.get(&id)?)
     }
 
     /// What was found, by time; the newest 10,000.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.found.findings.iter().cloned().collect();
+        let mut findings: Vec<Finding> = self.found.findings.values().cloned().collect();
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| (finding.since, finding.kind);
             key(a)
@@ -239,18 +364,4 @@ impl Detector {
     pub fn unrecorded(&self, most: usize) -> Vec<Finding> {
         self.found.unrecorded.values().take(most).filter_map(|id| self.finding(*id).cloned()).collect()
     }
-}
-
-fn bounded<'a, T>(
-    known: &'a mut HashMap<Box<str>, T>,
-    name: &str,
-    make: impl FnOnce() -> T,
-) -> Option<&'a mut T> {
-    if !known.contains_key(name) {
-        if known.len() >= MAX_SUBJECTS {
-            return None;
-        }
-        known.insert(name.into(), make());
-    }
-    known.get_mut(name)
 }

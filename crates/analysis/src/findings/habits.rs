@@ -5,9 +5,8 @@ use greffier_event::{EventId, Timestamp};
 use super::detector::Out;
 use super::hours::{Figures, Hours, Measure, Usual};
 use super::known::{Came, Known};
-use super::recent::News;
+use super::stretch::Look;
 use super::{FindingKind, MAX_EVIDENCE, Said, Threshold, Thresholds};
-use crate::fact::Fact;
 
 const HOUR_US: i64 = 3_600_000_000;
 /// Actions in an hour in which there never were any: fewer are somebody who stayed late.
@@ -108,39 +107,36 @@ impl Habits {
     /// Takes in an event; what came of its tool is said for others to use.
     pub(crate) fn add(
         &mut self,
-        fact: &Fact<'_>,
-        news: News,
+        look: &Look<'_>,
         thresholds: &Thresholds,
         out: &mut Out<'_>,
     ) -> Option<Came> {
-        let tokens = fact.input_tokens.unwrap_or(0).saturating_add(fact.output_tokens.unwrap_or(0));
-        let cost = fact.cost_micros.unwrap_or(0);
-        let one = |holds: bool| u64::from(holds);
-        let more: Figures = [one(news.acted), tokens, cost, one(news.denied), one(news.read)];
+        let (news, one) = (look.news, u64::from);
+        let more: Figures = [one(news.acted), look.tokens, look.cost, one(news.denied), one(news.read)];
         if more == Figures::default() {
             return None;
         }
-        let hour = fact.time.as_micros().div_euclid(HOUR_US);
+        let hour = look.time.as_micros().div_euclid(HOUR_US);
         let figures = self.hours.add(hour, &more);
         if self.now.as_ref().is_none_or(|now| now.hour < hour) {
             self.now = Some(Now { hour, ..Now::default() });
         }
         // What comes late for an earlier hour is remembered, and judged no more.
         if let (Some(figures), Some(now)) = (figures, self.now.as_mut().filter(|now| now.hour == hour)) {
-            now.judge(fact, &figures, &more, &self.hours, thresholds, out);
+            now.judge(look, &figures, &more, &self.hours, thresholds, out);
             if news.acted {
-                self.odd_hour(fact, figures.first().copied().unwrap_or(0), out);
+                self.odd_hour(look, figures.first().copied().unwrap_or(0), out);
             }
         }
         if !news.acted {
             return None;
         }
         self.actions += 1;
-        self.first_uses(fact, hour, out)
+        self.first_uses(look, hour, out)
     }
 
     /// An hour in which nothing was ever done; one finding a day.
-    fn odd_hour(&mut self, fact: &Fact<'_>, actions: u64, out: &mut Out<'_>) {
+    fn odd_hour(&mut self, look: &Look<'_>, actions: u64, out: &mut Out<'_>) {
         let Some(now) = &mut self.now else { return };
         if actions < ODD_ACTIONS || !*now.is_odd.get_or_insert_with(|| self.hours.is_odd(now.hour)) {
             return;
@@ -153,16 +149,16 @@ impl Habits {
             odd.within = actions;
             let count = odd.before + odd.within;
             out.update(odd.finding, |finding| {
-                (finding.until, finding.count) = (finding.until.max(fact.time), count);
+                (finding.until, finding.count) = (finding.until.max(look.time), count);
                 odd_sentence(count)
             });
             return;
         }
         let counted = now.counted.first();
-        let since = counted.and_then(|counted| counted.since).unwrap_or(fact.time);
+        let since = counted.and_then(|counted| counted.since).unwrap_or(look.time);
         let finding = out.raise(Said {
             kind: FindingKind::UnusualHours,
-            span: (since, fact.time),
+            span: (since, look.time),
             count: actions,
             total: None,
             what: None,
@@ -174,23 +170,22 @@ impl Habits {
     }
 
     /// A tool or a place that was never used before.
-    fn first_uses(&mut self, fact: &Fact<'_>, hour: i64, out: &mut Out<'_>) -> Option<Came> {
-        let tool = fact.action.map(|name| self.tools.add(name, fact.time));
-        let place = fact.resource.map(place).map(|name| (name, self.places.add(name, fact.time)));
-        let strange = tool.is_some_and(|came| came.strange) || place.is_some_and(|(_, came)| came.strange);
-        if strange && self.is_settled(hour) {
-            let tool = fact.action.filter(|_| tool.is_some_and(|came| came.strange));
-            let place = place.filter(|(_, came)| came.strange).map(|(name, _)| name);
-            for name in [tool, place].into_iter().flatten() {
+    fn first_uses(&mut self, look: &Look<'_>, hour: i64, out: &mut Out<'_>) -> Option<Came> {
+        let tool = look.action.map(|named| self.tools.add(named.key, look.time));
+        let place = look.place.map(|named| self.places.add(named.key, look.time));
+        let strange = |came: Option<Came>| came.is_some_and(|came| came.strange);
+        if (strange(tool) || strange(place)) && self.is_settled(hour) {
+            for (named, came) in [(look.action, tool), (look.place, place)] {
+                let Some(name) = named.filter(|_| strange(came)).map(|named| &*named.text) else { continue };
                 out.raise(Said {
                     kind: FindingKind::FirstUse,
-                    span: (fact.time, fact.time),
+                    span: (look.time, look.time),
                     count: 1,
                     total: None,
                     what: Some(name.to_owned()),
                     says: format!("used {name} for the first time."),
                     threshold: None,
-                    evidence: vec![fact.id],
+                    evidence: vec![look.id],
                 });
             }
         }
@@ -210,7 +205,7 @@ impl Habits {
 impl Now {
     fn judge(
         &mut self,
-        fact: &Fact<'_>,
+        look: &Look<'_>,
         figures: &Figures,
         more: &Figures,
         hours: &Hours,
@@ -222,9 +217,9 @@ impl Now {
             if *more == 0 {
                 continue;
             }
-            counted.since = Some(counted.since.map_or(fact.time, |since| since.min(fact.time)));
+            counted.since = Some(counted.since.map_or(look.time, |since| since.min(look.time)));
             if counted.evidence.len() < MAX_EVIDENCE {
-                counted.evidence.push(fact.id);
+                counted.evidence.push(look.id);
             }
             if *figure < floor(measure) {
                 continue;
@@ -239,14 +234,14 @@ impl Now {
             let says = sentence(measure, *figure, usual);
             match counted.finding {
                 Some(finding) => out.update(finding, |finding| {
-                    (finding.until, finding.count) = (finding.until.max(fact.time), *figure);
+                    (finding.until, finding.count) = (finding.until.max(look.time), *figure);
                     says
                 }),
                 None => {
                     let median = known.map(|usual| usual.median);
                     counted.finding = Some(out.raise(Said {
                         kind: kind(measure),
-                        span: (counted.since.unwrap_or(fact.time), fact.time),
+                        span: (counted.since.unwrap_or(look.time), look.time),
                         count: *figure,
                         total: None,
                         what: None,
@@ -262,26 +257,4 @@ impl Now {
 
 fn odd_sentence(actions: u64) -> String {
     format!("took {actions} actions at hours in which there were none in four weeks.")
-}
-
-/// Where a resource lies: its scheme and authority, since what follows names single records.
-fn place(uri: &str) -> &str {
-    let authority = uri.find("://").map_or(0, |at| at + 3);
-    let end = uri.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
-    end.and_then(|end| uri.get(..end)).unwrap_or(uri)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let check = |uri, expected| assert_eq!(place(uri), expected);
-        check("crm://contacts/7", "crm://contacts");
-        check("crm://contacts", "crm://contacts");
-        check("/a/b", "");
-        check("plain", "plain");
-        check("https://é/x", "https://é");
-    }
 }

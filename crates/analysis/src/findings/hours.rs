@@ -78,7 +78,7 @@ impl Hours {
     /// What is usual in this hour; `None` where too little is known.
     pub(super) fn usual(&self, hour: i64, measure: Measure, deviations: u64) -> Option<Usual> {
         let around = [-1, 0, 1].into_iter().filter_map(|shift| {
-            let mut values = self.like(hour, shift, measure);
+            let mut values: Vec<u64> = self.like(hour, shift, measure).collect();
             if values.len() < LEAST_SAMPLES {
                 return None;
             }
@@ -94,15 +94,12 @@ impl Hours {
     /// Whether nothing was ever done around this hour on such a day, although enough days were seen.
     pub(super) fn is_odd(&self, hour: i64) -> bool {
         const LEAST_ACTIVE_DAYS: usize = 10;
-        let mut slots = 0;
-        for shift in [-1, 0, 1] {
-            let values = self.like(hour, shift, Measure::Actions);
-            slots += values.len();
-            if values.iter().any(|value| *value > 0) {
-                return false;
-            }
+        let like = || [-1, 0, 1].into_iter().flat_map(|shift| self.like(hour, shift, Measure::Actions));
+        // Yesterday tells, mostly.
+        if like().any(|value| value > 0) {
+            return false;
         }
-        slots >= 3 * LEAST_SAMPLES && self.active_days(hour) >= LEAST_ACTIVE_DAYS
+        like().count() >= 3 * LEAST_SAMPLES && self.active_days(hour) >= LEAST_ACTIVE_DAYS
     }
 
     /// Days before that of this hour on which something was done.
@@ -114,12 +111,12 @@ impl Hours {
         days.len()
     }
 
-    /// The figures of the same hour, or of one beside it, on the days before of the same kind.
-    fn like(&self, hour: i64, shift: i64, measure: Measure) -> Vec<u64> {
-        let Some(first) = self.first else { return Vec::new() };
-        let days = (1..=KEPT_HOURS / 24).map(|day| hour - 24 * day + shift);
-        let same = |slot: &i64| *slot >= first && is_weekend(slot - shift) == is_weekend(hour);
-        days.filter(same).map(|slot| self.at(slot, measure)).collect()
+    /// The figures of the same hour, or of one beside it, on the days before of the same kind, the newest first.
+    fn like(&self, hour: i64, shift: i64, measure: Measure) -> impl Iterator<Item = u64> {
+        let first = self.first.unwrap_or(i64::MAX);
+        let days = (1..=KEPT_HOURS / 24).map(move |day| hour - 24 * day + shift);
+        let same = move |slot: &i64| *slot >= first && is_weekend(slot - shift) == is_weekend(hour);
+        days.filter(same).map(move |slot| self.at(slot, measure))
     }
 
     fn at(&self, hour: i64, measure: Measure) -> u64 {

@@ -1,8 +1,11 @@
 //! Names that were seen before, a bounded number of them.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use greffier_event::Timestamp;
+
+use crate::keyed::Hashed;
 
 /// Names of one kind that are known of one agent or user. Where there are more, a new one says nothing.
 const MAX_NAMES: usize = 128;
@@ -12,8 +15,8 @@ const SETTLED_US: i64 = 7 * 86_400_000_000;
 /// The tools of somebody, or the places in which they work.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// Each with its number, and how often it came.
-    names: HashMap<Box<str>, (u8, u64)>,
+    /// Each by its hash, with its number and how often it came.
+    names: HashMap<u64, (u8, u64), BuildHasherDefault<Hashed>>,
     full: bool,
     /// When the last one was new.
     last_new: Option<Timestamp>,
@@ -31,8 +34,8 @@ pub(crate) struct Came {
 }
 
 impl Known {
-    pub(crate) fn add(&mut self, name: &str, time: Timestamp) -> Came {
-        if let Some((number, times)) = self.names.get_mut(name) {
+    pub(crate) fn add(&mut self, name: u64, time: Timestamp) -> Came {
+        if let Some((number, times)) = self.names.get_mut(&name) {
             *times += 1;
             return Came { number: Some(*number), before: *times - 1, strange: false };
         }
@@ -42,7 +45,7 @@ impl Known {
         let number = u8::try_from(self.names.len()).ok().filter(|_| self.names.len() < MAX_NAMES);
         match number {
             Some(number) => {
-                self.names.insert(name.into(), (number, 1));
+                self.names.insert(name, (number, 1));
             }
             None => self.full = true,
         }

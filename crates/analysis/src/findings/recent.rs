@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
-use crate::calls::{ByCall, Call, CallKey};
+use crate::calls::Call;
 use crate::fact::Fact;
+use crate::keyed::{ByKey, Key};
 
 /// Calls that are remembered, the last to begin. One that is still open after so many others counts as another when
 /// it ends.
 const MAX_RECENT: usize = 65_536;
 
-/// What is new with one event.
+/// What an event says of its call; what is new with one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     pub(crate) acted: bool,
@@ -21,7 +22,7 @@ pub(crate) struct News {
 }
 
 impl News {
-    fn of(fact: &Fact<'_>) -> News {
+    pub(crate) fn of(fact: &Fact<'_>) -> News {
         let call = Call::of(fact);
         // A read that was denied or only asked for took nothing.
         let read = fact.classified && fact.is_read && call.ended && !call.failed && !call.denied;
@@ -52,15 +53,14 @@ impl News {
 /// Remembers them.
 #[derive(Default)]
 pub(crate) struct Recent {
-    calls: ByCall<News>,
-    order: VecDeque<CallKey>,
+    calls: ByKey<News>,
+    order: VecDeque<Key>,
 }
 
 impl Recent {
     /// What an event says of its call that no earlier one said.
-    pub(crate) fn add(&mut self, fact: &Fact<'_>) -> News {
-        let news = News::of(fact);
-        let Some(key) = CallKey::of(fact) else { return news };
+    pub(crate) fn add(&mut self, call: Option<Key>, news: News) -> News {
+        let Some(key) = call else { return news };
         if let Some(known) = self.calls.get_mut(&key) {
             let told = *known;
             *known = told.or(news);

@@ -8,9 +8,9 @@ use greffier_event::{EventId, Timestamp};
 
 use super::detector::Out;
 use super::known::Came;
+use super::stretch::{Look, SessionKey};
 use super::{FindingKind, MAX_EVIDENCE, Said, count};
-use crate::calls::{ByCall, CallKey, Hashed};
-use crate::fact::Fact;
+use crate::keyed::{ByKey, Hashed, Key};
 
 /// Sessions that are followed, the last to begin.
 const MAX_SESSIONS: usize = 16_384;
@@ -31,8 +31,12 @@ pub(crate) struct Steps {
 /// The sessions of all agents.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    open: ByCall<Session>,
-    order: VecDeque<CallKey>,
+    /// Their numbers, in the order in which they began.
+    open: ByKey<u64>,
+    order: VecDeque<Key>,
+    begun: u64,
+    /// What is known of them, up to the one that began last.
+    states: VecDeque<Session>,
 }
 
 #[derive(Debug, Default)]
@@ -45,52 +49,81 @@ struct Session {
 }
 
 impl Sessions {
-    /// Takes in an action of an agent's session.
-    pub(crate) fn add(&mut self, fact: &Fact<'_>, came: Came, steps: &mut Steps, out: &mut Out<'_>) {
-        let Some(key) = CallKey::of_session(fact) else { return };
-        if !self.open.contains_key(&key) {
-            if self.order.len() >= MAX_SESSIONS
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.open.remove(&oldest);
-            }
-            self.order.push_back(key);
+    /// The number of a session, which begins if it is not known.
+    pub(crate) fn number(&mut self, session: SessionKey) -> u64 {
+        let key = session.key();
+        if let Some(number) = self.open.get(&key) {
+            return *number;
         }
-        let session = self.open.entry(key).or_default();
+        if self.order.len() >= MAX_SESSIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.open.remove(&oldest);
+        }
+        self.order.push_back(key);
+        self.open.insert(key, self.begun);
+        self.states.push_back(Session::default());
+        self.begun += 1;
+        self.begun - 1
+    }
+
+    /// Forgets what is known of sessions that are followed no more.
+    pub(crate) fn settle(&mut self) {
+        let over = self.states.len().saturating_sub(MAX_SESSIONS);
+        self.states.drain(..over);
+    }
+
+    /// Takes in an action of an agent's session.
+    pub(crate) fn add(
+        &mut self,
+        number: u64,
+        look: &Look<'_>,
+        came: Came,
+        steps: &mut Steps,
+        out: &mut Out<'_>,
+    ) {
+        let back = usize::try_from(self.begun - number).unwrap_or(usize::MAX);
+        let at = self.states.len().checked_sub(back);
+        let Some(session) = at.and_then(|at| self.states.get_mut(at)) else { return };
         let before = session.last.replace(came);
         let Some(before) = before.filter(|before| before.number != came.number) else { return };
         let Some((from, to)) = before.number.zip(came.number) else { return };
-        let step = steps.known.entry(u64::from(from) << 8 | u64::from(to)).or_default();
+        let step = steps.known.entry(spread(u64::from(from) << 8 | u64::from(to))).or_default();
         *step += 1;
         steps.total += 1;
         let familiar = before.before >= TOOL_USES && came.before >= TOOL_USES;
         if *step > 1 || !familiar || steps.total < LEARNT {
             return;
         }
-        session.step(fact, out);
+        session.step(look, out);
     }
 }
 
+/// Another number for each, with all bits in use, as maps of what is hashed expect: an odd factor.
+fn spread(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 impl Session {
-    fn step(&mut self, fact: &Fact<'_>, out: &mut Out<'_>) {
+    fn step(&mut self, look: &Look<'_>, out: &mut Out<'_>) {
         self.strange_steps += 1;
-        let since = *self.since.get_or_insert(fact.time);
+        let since = *self.since.get_or_insert(look.time);
         let steps = count(self.strange_steps);
         if let Some(finding) = self.finding {
             out.update(finding, |finding| {
-                (finding.until, finding.count) = (finding.until.max(fact.time), steps);
+                (finding.until, finding.count) = (finding.until.max(look.time), steps);
                 if finding.event_ids.len() < MAX_EVIDENCE {
-                    finding.event_ids.push(fact.id);
+                    finding.event_ids.push(look.id);
                 }
                 sentence(steps)
             });
             return;
         }
-        self.strange.push(fact.id);
+        self.strange.push(look.id);
         if self.strange_steps >= STRANGE_STEPS {
             self.finding = Some(out.raise(Said {
                 kind: FindingKind::UnusualSequence,
-                span: (since.min(fact.time), since.max(fact.time)),
+                span: (since.min(look.time), since.max(look.time)),
                 count: steps,
                 total: None,
                 what: None,

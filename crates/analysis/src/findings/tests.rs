@@ -309,6 +309,40 @@ proptest! {
         prop_assert_eq!(recorded, found, "each comes once");
     }
 
+    /// However the trail is cut into stretches, and whatever people say of findings meanwhile, the same is found as event
+    /// by event.
+    #[test]
+    fn stretches_of_any_length_agree(
+        trail in any_trail(),
+        words in proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize), 0..6),
+        lengths in proptest::collection::vec(1..60_usize, 1..40),
+    ) {
+        let mut trail = trail;
+        for (place, word) in words {
+            let found = detect(&trail);
+            let Some(finding) = found.get(place.index(found.len().max(1))) else { continue };
+            let number = 1_000 + trail.len();
+            let event = about(finding, [RAISED, ACKNOWLEDGE, MUTE, UNMUTE][word], number);
+            trail.insert(place.index(trail.len() + 1), event);
+        }
+        let mut whole = Detector::new();
+        let mut from = 0;
+        for length in lengths.into_iter().cycle() {
+            let mut stretch = Stretch::default();
+            let some = trail.iter().enumerate().skip(from).take(length);
+            some.for_each(|(index, event)| stretch.add(index as u64, event));
+            whole.look(&stretch);
+            from += length;
+            if from >= trail.len() {
+                break;
+            }
+        }
+        let single = detector(&trail);
+        prop_assert_eq!(whole.findings(), single.findings());
+        prop_assert_eq!(whole.unrecorded(usize::MAX), single.unrecorded(usize::MAX));
+        prop_assert_eq!(whole.next(), single.next());
+    }
+
     #[test]
     fn any_events_in_any_order_are_taken(
         events in proptest::collection::vec(any_events(), 0..4)

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use greffier_event::{Event, EventType, Timestamp};
+use greffier_event::{Event, EventType, Timestamp, is_reserved_agent};
 use serde::Serialize;
 
 use crate::calls::Calls;
 use crate::channels::{ChannelCounts, Channels};
-use crate::meaning::{Decisions, is_denial, is_error, is_own};
+use crate::counter::{Counter, Name, add};
+use crate::fact::Fact;
+use crate::meaning::{Decisions, is_denial, is_error};
 use crate::top::{Tally, Top};
 
 /// Actions and resources listed: the first document's ten.
@@ -100,31 +102,7 @@ impl ReportCounter {
 
     /// Takes in one event; those outside the period are left out.
     pub fn add(&mut self, event: &Event) {
-        if event.time < self.period.start || event.time >= self.period.end {
-            return;
-        }
-        self.total += 1;
-        self.calls.add(event);
-        self.channels.add(event);
-        if let Some(agent) = event.agent.as_ref().filter(|_| !is_own(event)) {
-            self.agents.add(&agent.id);
-        }
-        if let Some(user) = &event.user {
-            self.users.add(&user.sub);
-        }
-        self.data_access += u64::from(matches!(event.kind, EventType::DataAccess | EventType::DataModify));
-        self.denials += u64::from(is_denial(event));
-        self.errors += u64::from(is_error(event));
-        self.late += u64::from(is_late(event));
-        if let Some(action) = &event.action {
-            self.actions.add(&action.name);
-        }
-        if let Some(uri) = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()) {
-            self.resources.add(uri);
-        }
-        for redaction in event.content_safety.iter().flat_map(|safety| &safety.redactions) {
-            self.redactions.add_times(&redaction.entity, redaction.count);
-        }
+        add(self, event);
     }
 
     /// The report.
@@ -151,10 +129,52 @@ impl ReportCounter {
     }
 }
 
-fn is_late(event: &Event) -> bool {
-    event
-        .recorded_at
-        .is_some_and(|recorded| recorded.as_micros().saturating_sub(event.time.as_micros()) > LATE_MICROS)
+impl Counter for ReportCounter {
+    fn add_fact(&mut self, fact: &Fact<'_>) -> bool {
+        if fact.time < self.period.start || fact.time >= self.period.end {
+            return false;
+        }
+        self.total += 1;
+        self.calls.add(fact);
+        self.channels.add(fact);
+        self.data_access += u64::from(matches!(fact.kind, EventType::DataAccess | EventType::DataModify));
+        self.denials += u64::from(is_denial(fact));
+        self.errors += u64::from(is_error(fact));
+        self.late += u64::from(is_late(fact));
+        true
+    }
+
+    fn add_name(&mut self, of: Name, name: &str, times: u64) {
+        match of {
+            Name::Action => self.actions.add_times(name, times),
+            Name::Resource => self.resources.add_times(name, times),
+            Name::User => self.users.add_times(name, times),
+            // Greffier itself is none.
+            Name::Agent if is_reserved_agent(name) => {}
+            Name::Agent => self.agents.add_times(name, times),
+            Name::Redaction => self.redactions.add_times(name, times),
+        }
+    }
+
+    fn merge(&mut self, other: ReportCounter) {
+        self.total += other.total;
+        self.calls.merge(other.calls);
+        self.channels.merge(&other.channels);
+        self.data_access += other.data_access;
+        self.denials += other.denials;
+        self.errors += other.errors;
+        self.late += other.late;
+        self.agents.merge(other.agents);
+        self.users.merge(other.users);
+        self.actions.merge(other.actions);
+        self.resources.merge(other.resources);
+        self.redactions.merge(other.redactions);
+    }
+}
+
+fn is_late(fact: &Fact<'_>) -> bool {
+    let late = |recorded: Timestamp| recorded.as_micros().saturating_sub(fact.time.as_micros()) > LATE_MICROS;
+    fact.recorded_at.is_some_and(late)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use crate::segment::columns::{ColumnError, ENTRY, project, schema};
 
 /// Rows of a batch: enough that queries run over columns, few enough to project them again for one more.
 pub(super) const ROWS: u64 = 1_024;
+/// Chunks from which on a second thread helps to project them: a reader that begins has a log full of them.
+const MANY: usize = 4;
 
 /// Entries `start..end` of a trail. All of them come from the log, whose size is bounded (1 GiB, see
 /// [`crate::SealPolicy`]), and so are they; columns and the map of ids come on top, about as much again.
@@ -24,7 +26,9 @@ pub(super) const ROWS: u64 = 1_024;
 pub(super) struct Hot {
     start: u64,
     chunks: VecDeque<Chunk>,
+    /// Of the entries below `indexed`: they are read when somebody looks for one.
     ids: HashMap<EventId, u64>,
+    indexed: u64,
 }
 
 #[derive(Debug)]
@@ -72,9 +76,6 @@ impl Hot {
         if index != due {
             return Err(format!("entry {index} stands where {due} is due"));
         }
-        if let Some(peek) = Peek::of(entry) {
-            self.ids.entry(peek.id).or_insert(index);
-        }
         match self.chunks.back_mut() {
             Some(Chunk { first, parts: places, rows: Rows::Raw(raw, _) })
                 if index / ROWS == *first / ROWS =>
@@ -110,6 +111,21 @@ impl Hot {
     /// The batches of all entries, in order.
     pub(super) fn batches(&mut self) -> Result<Vec<RecordBatch>, ColumnError> {
         let (start, mut batches) = (self.start, Vec::with_capacity(self.chunks.len()));
+        let chunks = self.chunks.make_contiguous();
+        let raw = chunks.iter().filter(|chunk| matches!(chunk.rows, Rows::Raw(..))).count();
+        if raw >= MANY {
+            let (left, right) = chunks.split_at_mut(chunks.len() - raw / 2);
+            let project = |chunks: &mut [Chunk]| chunks.iter_mut().try_for_each(Chunk::project);
+            std::thread::scope(|scope| {
+                let helper = std::thread::Builder::new().name("greffier-project".to_owned());
+                // What no thread can be had for is projected below; and so is what went wrong there.
+                let helper = helper.spawn_scoped(scope, || project(left));
+                project(right).and_then(|()| match helper.map(|helper| helper.join()) {
+                    Ok(Ok(result)) => result,
+                    _ => Ok(()),
+                })
+            })?;
+        }
         self.chunks.iter_mut().try_for_each(|chunk| chunk.batches(start, &mut batches))?;
         Ok(batches)
     }
@@ -122,7 +138,13 @@ impl Hot {
     }
 
     /// Where the entry with this id stands. If a producer gave one id to several, the first of them.
-    pub(super) fn find(&self, id: EventId) -> Option<u64> {
+    pub(super) fn find(&mut self, id: EventId) -> Option<u64> {
+        for index in self.indexed.max(self.start)..self.end() {
+            if let Some(peek) = self.get(index).and_then(|hot| Peek::of(&hot.entry)) {
+                self.ids.entry(peek.id).or_insert(index);
+            }
+        }
+        self.indexed = self.end();
         self.ids.get(&id).copied()
     }
 

@@ -96,6 +96,12 @@ impl View {
         trails.map(|(name, trail)| (name.as_str(), trail))
     }
 
+    /// The same, to look for entries.
+    pub(super) fn trails_mut(&mut self) -> impl Iterator<Item = (&str, &mut Trail)> {
+        let trails = self.trails.iter_mut().filter(|(_, trail)| trail.hot.end() > 0);
+        trails.map(|(name, trail)| (name.as_str(), trail))
+    }
+
     /// One trail.
     pub(super) fn trail(&self, name: &str) -> Option<&Trail> {
         self.trails.get(name)

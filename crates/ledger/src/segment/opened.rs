@@ -66,6 +66,13 @@ impl<R: ChunkReader + 'static> Opened<R> {
         Ok(Opened { source, footer, batch: bounds.batch })
     }
 
+    /// The same, read as other types that the bytes can be read as.
+    pub(super) fn with_schema(self, make: impl FnOnce(&Schema) -> Schema) -> Result<Opened<R>, SegmentError> {
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(make(self.footer.schema())));
+        let footer = ArrowReaderMetadata::try_new(Arc::clone(self.footer.metadata()), options)?;
+        Ok(Opened { footer, ..self })
+    }
+
     pub(super) fn row_groups(&self) -> &[RowGroupMetaData] {
         self.footer.metadata().row_groups()
     }

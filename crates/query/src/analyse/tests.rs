@@ -1,4 +1,4 @@
-use greffier_analysis::{ActivityCounter, Detector, Finding};
+use greffier_analysis::{ActivityCounter, Detector, Finding, ReportCounter};
 use greffier_event::Event;
 
 use super::*;
@@ -29,6 +29,25 @@ fn activity_from_columns() {
     check(&Subject::Tool("chat".to_owned()), None, None);
     check(&Subject::Tenant("acme".to_owned()), None, None);
     check(&Subject::Tenant("acme".to_owned()), Some("2026-03-02T00:00:00Z"), Some("2026-03-03T00:30:00Z"));
+}
+
+#[test]
+fn a_report_from_columns() {
+    let check = |since: &str, until: &str| {
+        let (since, until) = (since.parse().unwrap(), until.parse().unwrap());
+        let mut expected = ReportCounter::new(since, until);
+        events(&batch()).iter().for_each(|event| expected.add(event));
+        let expected = expected.finish();
+        assert!(expected.total_events > 0, "it counts nothing, and tests nothing");
+        for shape in SHAPES {
+            let (view, _dir) = view(shape, &Limits::default());
+            let view = Arc::new(view);
+            let told = block_on(async { report(&view, since, until).await.unwrap() });
+            assert_eq!(told, expected, "{shape:?}");
+        }
+    };
+    check("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z");
+    check("2026-03-02T00:00:00Z", "2026-03-03T00:30:00Z");
 }
 
 fn findings(events: &[Event]) -> Vec<Finding> {

@@ -50,6 +50,11 @@ impl SegmentFiles {
         self.missing.load(Ordering::Relaxed)
     }
 
+    /// Takes note that a segment was gone.
+    pub(crate) fn miss_one(&self) {
+        self.missing.store(true, Ordering::Relaxed);
+    }
+
     async fn read(&self, location: &Path, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
         let Some(segment) = self.files.get(location) else { return Err(not_found(location)) };
         let path = segment.path.clone();
@@ -57,7 +62,7 @@ impl SegmentFiles {
         let read = read.await.map_err(|error| failed(location, error))?;
         read.map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
-                self.missing.store(true, Ordering::Relaxed);
+                self.miss_one();
             }
             failed(location, error)
         })
