@@ -164,6 +164,27 @@ def test_findings_and_listing_agree_whoever_asks(place, people, tmp_path):
     assert none.stdout.strip() == "[]"
 
 
+def heartbeats(greffier):
+    return [event for event in greffier.events("greffier") if event["action"]["name"] == "finding:heartbeat"]
+
+
+def test_the_detectors_say_that_they_looked(place):
+    greffier, oscar, audra = place
+    oscar.add(denials("etl"))
+    recorded(audra, 1)
+    wait_until(lambda: heartbeats(greffier), "the detectors' heartbeat is on the node's trail")
+    # A start has one of its own, so that no hour in which somebody looked is without.
+    greffier.stop()
+    greffier.start()
+    wait_until(lambda: len(heartbeats(greffier)) > 1, "a heartbeat after the start")
+    newest = heartbeats(greffier)[-1]
+    assert newest["outcome"]["status"] == "success" and newest["agent"] == {"id": "greffier", "verified": True}
+    assert newest["resource"]["uri"] == "audit://greffier/findings"
+    shown = oscar.http.get(f"/api/v1/events/{newest['id']}", params={"tenant": "greffier"}).json()
+    told = shown["parts"][0]["json"]
+    assert told["looked_at"][TENANT] >= 7 and (told["recorded"], told["failed"], told["left_out"]) == (0, 0, 0), told
+
+
 def test_of_a_receiver_that_is_away_nothing_waits(install, people, tmp_path):
     (tmp_path / "secret").write_bytes(SECRET)
     away = Receiver()

@@ -123,6 +123,9 @@ def test_heartbeats_of_each_minute_and_the_gap_of_a_killed_node(node):
     gap = claim(report(greffier, "soc2"), "heartbeats")
     assert gap["verdict"] == "GAP" and gap["figures"]["minutes_missing"] > 1000, "the node did not live yesterday"
     assert gap["table"]
+    # This node records no findings: nobody looked, and that is said.
+    silent = claim(report(greffier, "soc2"), "detecting")
+    assert silent["verdict"] == "GAP" and silent["figures"]["hours_with_heartbeat"] == 0, silent
 
 
 def test_changed_policies_are_on_record_with_their_lines_and_want_approval(node):

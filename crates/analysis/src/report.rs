@@ -12,6 +12,7 @@
 
 mod assess;
 mod assessment;
+mod beats;
 mod control;
 mod frame;
 mod html;

@@ -48,7 +48,7 @@ pub use export::{
 };
 pub use facets::FacetsAnswer;
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
-pub use recorder::Recorder;
+pub use recorder::{Beat, Recorder};
 pub use refuse::Unreadable;
 pub use report::{ReportError, ReportOrder, assess, period};
 pub use tokio_util::sync::CancellationToken;

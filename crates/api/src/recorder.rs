@@ -23,8 +23,11 @@ use crate::visit::event_id;
 const PACE: Duration = Duration::from_secs(1);
 /// Findings that are recorded at once: what waits is found again.
 const AT_ONCE: usize = 256;
-/// How often it says that it looked: without it nobody knows whether there was nothing, or nobody who looked.
-const HEARTBEAT: Duration = Duration::from_secs(3_600);
+/// It says in each hour of the clock that it looked: without it nobody knows whether there was nothing, or nobody who
+/// looked.
+const HOUR_US: i64 = 3_600_000_000;
+/// Its name on the node's trail; reports look for it.
+const HEARTBEAT: &str = "finding:heartbeat";
 
 /// Records what is found.
 #[derive(Clone)]
@@ -35,14 +38,16 @@ pub struct Recorder {
     node: Arc<str>,
 }
 
-/// What was done since the last heartbeat.
-#[derive(Default)]
-pub(crate) struct Beat {
+/// What was done since the last heartbeat, and when that was.
+#[derive(Debug, Default)]
+pub struct Beat {
     /// How far each trail was looked at.
     looked_at: BTreeMap<Tenant, u64>,
     recorded: u64,
     left_out: u64,
     failed: u64,
+    /// The last hour of the clock that has one.
+    hour: Option<i64>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -59,33 +64,35 @@ impl Recorder {
 
     /// Records until it is dropped.
     pub async fn run(self, now: impl Fn() -> Timestamp) {
-        // The start itself is on record.
-        let (mut beat, mut due) = (Beat::default(), tokio::time::Instant::now() + HEARTBEAT);
-        let mut said = None;
+        let (mut beat, mut said) = (Beat::default(), None);
         loop {
-            match self.round(&now, &mut beat).await {
+            match self.look(&now, &mut beat).await {
                 Ok(()) => said = None,
-                Err(error) => {
-                    beat.failed += 1;
-                    if said.as_ref() != Some(&error) {
-                        tracing::warn!(
-                            error,
-                            "findings are not looked for or not recorded: it is tried again"
-                        );
-                        said = Some(error);
-                    }
+                Err(error) if said.as_ref() != Some(&error) => {
+                    tracing::warn!(error, "findings are not looked for or not recorded: it is tried again");
+                    said = Some(error);
                 }
-            }
-            if tokio::time::Instant::now() >= due && self.say(now(), &beat).await {
-                due = tokio::time::Instant::now() + HEARTBEAT;
-                beat = Beat::default();
+                Err(_) => {}
             }
             tokio::time::sleep(PACE).await;
         }
     }
 
-    /// One look at every trail.
-    pub(crate) async fn round(&self, now: &impl Fn() -> Timestamp, beat: &mut Beat) -> Result<(), String> {
+    /// One look at every trail, and a heartbeat where an hour of the clock has none yet.
+    ///
+    /// # Errors
+    /// Why a trail could not be looked at, or nothing be recorded; the next look tries it again.
+    pub async fn look(&self, now: &impl Fn() -> Timestamp, beat: &mut Beat) -> Result<(), String> {
+        let looked = self.round(now, beat).await;
+        beat.failed += u64::from(looked.is_err());
+        let hour = now().as_micros().div_euclid(HOUR_US);
+        if beat.hour != Some(hour) && self.say(now(), beat).await {
+            *beat = Beat { hour: Some(hour), ..Beat::default() };
+        }
+        looked
+    }
+
+    async fn round(&self, now: &impl Fn() -> Timestamp, beat: &mut Beat) -> Result<(), String> {
         let reader = self.engine.reader().clone();
         let trails = tokio::task::spawn_blocking(move || reader.trails()).await;
         let trails = trails.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -129,14 +136,25 @@ impl Recorder {
 
     async fn say(&self, now: Timestamp, beat: &Beat) -> bool {
         let node = Tenant::node();
-        let event = self.event(&node, "finding:heartbeat", format!("audit://{node}/findings"), now);
+        let mut event = self.event(&node, HEARTBEAT, format!("audit://{node}/findings"), now);
+        // Whether all is well stands in the leaf, so that nobody needs keys for it.
+        if beat.failed > 0 {
+            event.kind = EventType::ActionFailed;
+            event.outcome = Some(outcome(OutcomeStatus::Failure, Some("looking_failed")));
+        }
         let looked_at: serde_json::Map<_, _> =
             beat.looked_at.iter().map(|(trail, index)| (trail.to_string(), (*index).into())).collect();
         let said = json!({
             "looked_at": looked_at, "recorded": beat.recorded, "left_out": beat.left_out, "failed": beat.failed,
         });
         let draft = Draft { event, parts: vec![part(said.to_string().into_bytes())] };
-        self.appender.append(draft).await.is_ok()
+        match self.appender.append(draft).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, "the heartbeat of the detectors is not recorded: it is tried again");
+                false
+            }
+        }
     }
 
     fn event(&self, trail: &Tenant, action: &str, uri: String, now: Timestamp) -> Event {

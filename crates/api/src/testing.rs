@@ -111,6 +111,14 @@ impl World {
         entries
     }
 
+    /// The same node after its recording stopped and began again.
+    pub(crate) async fn restarted(self) -> World {
+        let World { api, ledger, policies, dir } = self;
+        // They hold the keys.
+        drop((api, ledger, policies));
+        World::on(dir, SealPolicy::default()).await
+    }
+
     /// The same node after all keys of contents were destroyed, as an erasure would.
     pub(crate) async fn without_holders(mut self) -> World {
         self.stop_recording();

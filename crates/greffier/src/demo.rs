@@ -78,8 +78,15 @@ async fn week_and_answers(folder: &Folder, once: bool, teller: &Teller) -> anyho
     let stage = Stage::set(folder, once).await?;
     let (clock, shift) = Clock::shifted();
     set_clock(&shift, week.start())?;
-    let node = stage.node(folder, clock).await?;
-    let scene = Scene { gateway: &node.url, provider: &stage.provider, week, clock: &shift };
+    let node = stage.node(folder, clock.clone()).await?;
+    let scene = Scene {
+        gateway: &node.url,
+        provider: &stage.provider,
+        week,
+        clock: &shift,
+        time: clock,
+        recorder: &node.recorder,
+    };
     let played = play::play(&scene, script::week(), |done, of, time| teller.progress(done, of, time)).await?;
     shift.set_offset(0);
 
@@ -93,7 +100,7 @@ async fn week_and_answers(folder: &Folder, once: bool, teller: &Teller) -> anyho
     let trail = trail(HOSPITAL)?;
     stage.write_tokens(folder, now)?;
     answers::auditor_asks(&node.url, &folder.path(&stage::token_of(&VANCE))).await?;
-    let answers = answers::all(&trail, week).await?;
+    let answers = answers::all(&trail, &node.watch, week).await?;
     let model_saw = answers::seen_by_the_model(&trail, &stage.models.seen()).await?;
     let claims = trail.count("channel:sdk").await?;
     let denial = answers::a_denial(&trail).await?;
@@ -130,9 +137,12 @@ async fn serve_on(
     stopped: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let node = stage.node(folder, Clock::system()).await?;
+    let recording = tokio::spawn(node.recorder.clone().run(crate::when::now));
     teller.next_steps(&node.url, &stage::token_of(&OKAFOR), &stage::token_of(&VANCE), HOSPITAL);
     stopped.await;
     teller.note("stopping");
+    recording.abort();
+    drop(recording.await);
     node.stop().await
 }
 

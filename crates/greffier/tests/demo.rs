@@ -52,14 +52,20 @@ fn it_answers_what_the_script_did_and_leaves_nothing_behind() {
     assert_eq!(column(&answers[2], "decision"), ["allow", "deny"]);
     assert_eq!(column(&answers[2], "because")[1], "billing clerks may not open records");
 
+    // The clerk who kept trying is a finding, and that is on the trail.
+    let findings = answers[3]["rows"].as_array().unwrap();
+    let found = findings.iter().find(|row| row["finding"] == "permission_issues").unwrap();
+    assert_eq!((&found["who"], &found["count"]), (&"billing-assistant".into(), &6.into()));
+    assert!(findings.iter().all(|row| row["on record"].as_str().unwrap().starts_with("entry ")));
+
     // Twelve calls in their order.
-    let chain = column(&answers[3], "call").join(" ");
+    let chain = column(&answers[4], "call").join(" ");
     insta::assert_snapshot!(chain, @"chat ehr:patients ehr:notes ehr:labs ehr:medications chat ehr:imaging ehr:allergies chat chat ehr:notes chat");
-    assert_eq!(column(&answers[3], "outcome")[6], "failure 503");
-    assert_eq!(column(&answers[3], "redacted")[5], "PERSON, US_SSN");
+    assert_eq!(column(&answers[4], "outcome")[6], "failure 503");
+    assert_eq!(column(&answers[4], "redacted")[5], "PERSON, US_SSN");
 
     // Who asked over HTTP is on the trail.
-    assert_eq!(column(&answers[4], "reader"), ["vance"]);
+    assert_eq!(column(&answers[5], "reader"), ["vance"]);
 
     assert!(told["model_saw"].as_str().unwrap().contains("SSN <US_SSN>"), "{told}");
     assert_eq!(told["claims"].as_u64(), Some(6));

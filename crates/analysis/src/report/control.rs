@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::assessment::{Query, Verdict};
+use super::beats::Beats;
 use super::frame::{Frame, TrailState, between};
 use super::sample::{self, SAMPLES};
 use super::special;
@@ -45,8 +46,8 @@ pub enum Control {
     OfClass(&'static Rule, &'static str),
     /// What began and must end.
     Joined(&'static Joined),
-    /// The node recorded a heartbeat in each minute.
-    Heartbeats,
+    /// There is a heartbeat in each minute, or hour.
+    Beats(&'static Beats),
     /// Each change of the policies was approved by somebody.
     PoliciesApproved,
     /// Different roles may do different things.
@@ -122,7 +123,7 @@ impl Control {
             Control::Rule(rule) => rule.name.to_owned(),
             Control::OfClass(rule, class) => format!("{}:{class}", rule.name),
             Control::Joined(joined) => joined.name.to_owned(),
-            Control::Heartbeats => "heartbeats".to_owned(),
+            Control::Beats(beats) => beats.name.to_owned(),
             Control::PoliciesApproved => "policies_approved".to_owned(),
             Control::RolesDiffer => "roles_differ".to_owned(),
             Control::Kept(days) => format!("kept:{days}d"),
@@ -137,7 +138,7 @@ impl Control {
             Control::Rule(rule) => rule.fails_if.to_owned(),
             Control::OfClass(rule, class) => rule.fails_if.replace("{class}", class),
             Control::Joined(joined) => joined.fails_if.to_owned(),
-            Control::Heartbeats => special::HEARTBEATS_FAIL.to_owned(),
+            Control::Beats(beats) => beats.fails_if.to_owned(),
             Control::PoliciesApproved => special::POLICIES_FAIL.to_owned(),
             Control::RolesDiffer => special::ROLES_FAIL.to_owned(),
             Control::Kept(days) => {
@@ -152,7 +153,7 @@ impl Control {
     pub(crate) fn asks_node(&self) -> bool {
         match self {
             Control::Rule(rule) | Control::OfClass(rule, _) => rule.on == On::Node,
-            Control::Heartbeats | Control::PoliciesApproved => true,
+            Control::Beats(_) | Control::PoliciesApproved => true,
             _ => false,
         }
     }
@@ -164,7 +165,7 @@ impl Control {
             Control::Rule(rule) => rule.plan(frame, &self.name(), ""),
             Control::OfClass(rule, class) => rule.plan(frame, &self.name(), class),
             Control::Joined(joined) => joined.plan(frame, trail),
-            Control::Heartbeats => special::heartbeats(frame),
+            Control::Beats(beats) => beats.plan(frame),
             Control::PoliciesApproved => special::policies(frame),
             Control::RolesDiffer => special::roles(frame),
             Control::Kept(_) | Control::Complete => special::extent(trail),
@@ -180,7 +181,7 @@ impl Control {
                 counted(answers, rule.none, &rule.says.replace("{class}", class))
             }
             Control::Joined(joined) => counted(answers, joined.none, joined.says),
-            Control::Heartbeats => special::judge_heartbeats(frame, answers),
+            Control::Beats(beats) => beats.judge(frame, answers),
             Control::PoliciesApproved => special::judge_policies(frame, answers),
             Control::RolesDiffer => special::judge_roles(answers),
             Control::Kept(days) => special::judge_kept(frame, *days, answers),

@@ -289,16 +289,6 @@ pub(crate) static MONITORED: Rule = Rule {
     ..NOTHING
 };
 
-pub(crate) static DETECTING: Rule = Rule {
-    name: "detecting",
-    on: Node,
-    scope: "action_name = 'finding:heartbeat'",
-    says: "The detectors ran, and said so.",
-    by: "date_trunc('day', time) AS day",
-    groups: 1,
-    ..NOTHING
-};
-
 pub(crate) static REVIEWED: Rule = Rule {
     name: "reviewed",
     scope: "action_name = 'review:report'",

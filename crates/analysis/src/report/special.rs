@@ -7,114 +7,14 @@ use serde_json::{Value, json};
 
 use super::assessment::Verdict;
 use super::control::{Judged, On, Plan, Row, Statement, TABLE_ROWS, number, text};
-use super::frame::{Frame, TrailState, between};
+use super::frame::{Frame, TrailState};
 
-const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 86_400_000_000;
-/// Two heartbeats further apart than this have a missing minute between them: a minute, and the pace of one second
-/// with room for a busy disk.
-const APART: &str = "INTERVAL '90 seconds'";
 /// Changes of the policies that are looked at.
 const MAX_CHANGES: usize = 10_000;
 
-pub(super) const HEARTBEATS_FAIL: &str =
-    "a minute of the period has no heartbeat of the node, or one that says that recording failed";
 pub(super) const POLICIES_FAIL: &str = "the policies changed in the period, and nobody approved the new ones by their digest (`greffier report approve-policy`)";
 pub(super) const ROLES_FAIL: &str = "all roles may do exactly the same";
-
-/// The whole minutes of what has happened yet of the period.
-fn minutes(frame: &Frame) -> (i64, i64) {
-    let first = frame.period.start.as_micros().div_euclid(MINUTE)
-        + i64::from(frame.period.start.as_micros().rem_euclid(MINUTE) > 0);
-    (first, frame.until().as_micros().div_euclid(MINUTE).max(first))
-}
-
-fn minute(number: i64) -> Timestamp {
-    Timestamp::from_micros(number.saturating_mul(MINUTE))
-}
-
-pub(super) fn heartbeats(frame: &Frame) -> Plan {
-    let Some(node) = &frame.node else { return Plan::default() };
-    let (first, last) = minutes(frame);
-    let within = between(node.head.size, minute(first), minute(last));
-    let beats = format!("{within} AND action_name = 'node:heartbeat'");
-    let statement = |sql: String| Statement { on: On::Node, sql };
-    Plan {
-        judged: vec![
-            statement(format!(
-                "SELECT count(*) AS heartbeats, count(DISTINCT date_trunc('minute', time)) AS minutes, \
-                 count(*) FILTER (WHERE status <> 'success') AS unwell, min(time) AS first, max(time) AS last \
-                 FROM events WHERE {beats}"
-            )),
-            statement(format!(
-                "SELECT since, until FROM (SELECT lag(time) OVER (ORDER BY time) AS since, time AS until FROM events \
-                 WHERE {beats}) WHERE until > since + {APART} ORDER BY since LIMIT {TABLE_ROWS}"
-            )),
-        ],
-        table: None,
-        samples: None,
-        exceptions: Some(statement(format!(
-            "SELECT index, id, time, type, action_name, resource_uri, status, error FROM events WHERE {beats} \
-             AND status <> 'success' ORDER BY index LIMIT 5"
-        ))),
-    }
-}
-
-pub(super) fn judge_heartbeats(frame: &Frame, answers: &[Vec<Row>]) -> Judged {
-    let (first, last) = minutes(frame);
-    let expected = u64::try_from(last - first).unwrap_or_default();
-    let row = answers.first().and_then(|rows| rows.first());
-    let (covered, unwell) = (number(row, "minutes"), number(row, "unwell"));
-    let missing = expected.saturating_sub(covered);
-    let mut table: Vec<Row> = Vec::new();
-    let mut gap = |since: &str, until: &str| {
-        table.extend(json!({ "no heartbeat since": since, "until": until }).as_object().cloned());
-    };
-    let said = |name: &str| row.map(|row| text(row, name)).filter(|time| !time.is_empty());
-    match (said("first"), said("last")) {
-        (Some(earliest), Some(latest)) => {
-            let bounds = (minute(first).to_string(), minute(last).to_string());
-            let away = |a: &str, b: &str| match (a.parse::<Timestamp>(), b.parse::<Timestamp>()) {
-                (Ok(a), Ok(b)) => b.as_micros() - a.as_micros() >= MINUTE,
-                _ => true,
-            };
-            if away(&bounds.0, earliest) {
-                gap(&bounds.0, earliest);
-            }
-            for row in answers.get(1).into_iter().flatten() {
-                gap(text(row, "since"), text(row, "until"));
-            }
-            if away(latest, &bounds.1) && missing > 0 {
-                gap(latest, &bounds.1);
-            }
-        }
-        _ if expected > 0 => gap(&minute(first).to_string(), &minute(last).to_string()),
-        _ => {}
-    }
-    let (verdict, says) = match (expected, missing, unwell) {
-        (0, ..) => (Verdict::NotAssessed, "No minute of the period is over yet.".to_owned()),
-        (_, 0, 0) => (
-            Verdict::Evidenced,
-            format!(
-                "The node recorded a heartbeat in each of the {expected} minutes, and none of them reports a failure."
-            ),
-        ),
-        (_, missing, unwell) => (
-            Verdict::Gap,
-            format!(
-                "Of {expected} minutes {missing} have no heartbeat, and {unwell} heartbeats report a failure. What the node \
-                 did in a minute without one is not evidenced by what is there."
-            ),
-        ),
-    };
-    let figures = vec![
-        ("minutes".to_owned(), expected.into()),
-        ("minutes_with_heartbeat".to_owned(), covered.into()),
-        ("minutes_missing".to_owned(), missing.into()),
-        ("heartbeats_with_failures".to_owned(), unwell.into()),
-    ];
-    Judged { verdict, says, figures, table, population: None }
-}
 
 /// Where the digest of a policy set stands in the name of its event.
 const POLICY: &str = "policy://";

@@ -1,11 +1,11 @@
 //! Findings are events, each once; people judge them, each word an event.
 
+use greffier_event::{Tenant, Timestamp};
 use greffier_query::Watch;
 
 use super::*;
-use crate::Recorder;
-use crate::recorder::Beat;
 use crate::testing::now;
+use crate::{Beat, Recorder};
 
 /// Six denials of an agent, as its own software tells them.
 async fn deny(world: &World, agent: &str) {
@@ -45,10 +45,10 @@ async fn each_is_recorded_once() {
     deny(&world, "etl").await;
     let watching = recorder(&world);
     for _ in 0..3 {
-        watching.round(&now, &mut Beat::default()).await.unwrap();
+        watching.look(&now, &mut Beat::default()).await.unwrap();
     }
     // A start sees what is on record.
-    recorder(&world).round(&now, &mut Beat::default()).await.unwrap();
+    recorder(&world).look(&now, &mut Beat::default()).await.unwrap();
     let events = raised(&world);
     assert_eq!(events.len(), 1, "{events:?}");
     let finding = listed(&world).await.remove(0);
@@ -56,7 +56,7 @@ async fn each_is_recorded_once() {
     assert_eq!(events[0]["resource"]["uri"], Value::from(place));
     assert_eq!((&finding["recorded"], &finding["state"]), (&6.into(), &"new".into()));
     deny(&world, "crm").await;
-    watching.round(&now, &mut Beat::default()).await.unwrap();
+    watching.look(&now, &mut Beat::default()).await.unwrap();
     assert_eq!(raised(&world).len(), 2);
 }
 
@@ -66,7 +66,55 @@ async fn what_cannot_be_recorded_is_recorded_later() {
     deny(&world, "etl").await;
     let watching = recorder(&world);
     world.stop_recording();
-    assert!(watching.round(&now, &mut Beat::default()).await.is_err());
+    assert!(watching.look(&now, &mut Beat::default()).await.is_err());
+}
+
+/// The heartbeats on the node's trail: how they ended, and what they tell.
+async fn heartbeats(world: &World) -> Vec<String> {
+    let reader = world.api.engine().reader().clone();
+    let mut told = Vec::new();
+    let is = |event: &Value| event["action"]["name"] == "finding:heartbeat";
+    for (index, event) in (0..).zip(world.trail("greffier")).filter(|(_, event)| is(event)) {
+        let found = reader.entry(&Tenant::node(), index).unwrap().unwrap();
+        let part = found.open_parts(world.appender().keys()).unwrap().remove(0);
+        let error = event["outcome"]["error"].as_str().unwrap_or("-");
+        let part = String::from_utf8(part.content).unwrap();
+        let (kind, uri) = (event["type"].as_str().unwrap(), event["resource"]["uri"].as_str().unwrap());
+        told.push(format!("{kind} {error} {uri} {part}"));
+    }
+    told
+}
+
+#[tokio::test]
+async fn it_says_in_each_hour_that_it_looked() {
+    let world = World::new().await;
+    deny(&world, "etl").await;
+    let watching = recorder(&world);
+    let mut beat = Beat::default();
+    let at = |minutes: i64| move || Timestamp::from_micros(now().as_micros() + minutes * 60_000_000);
+    // 14:32, 14:50, 15:10, 15:59, 18:00.
+    for minutes in [0, 18, 38, 87, 208] {
+        watching.look(&at(minutes), &mut beat).await.unwrap();
+    }
+    insta::assert_snapshot!(heartbeats(&world).await.join("\n"), @r#"
+    action.executed - audit://greffier/findings {"looked_at":{"acme":6},"recorded":1,"left_out":0,"failed":0}
+    action.executed - audit://greffier/findings {"looked_at":{"acme":7,"greffier":1},"recorded":0,"left_out":0,"failed":0}
+    action.executed - audit://greffier/findings {"looked_at":{"acme":7,"greffier":2},"recorded":0,"left_out":0,"failed":0}
+    "#);
+}
+
+#[tokio::test]
+async fn a_look_that_failed_is_told_once_recording_works_again() {
+    let mut world = World::new().await;
+    deny(&world, "etl").await;
+    let watching = recorder(&world);
+    world.stop_recording();
+    let mut beat = Beat::default();
+    assert!(watching.look(&now, &mut beat).await.is_err());
+    drop(watching);
+    let world = world.restarted().await;
+    recorder(&world).look(&now, &mut beat).await.unwrap();
+    insta::assert_snapshot!(heartbeats(&world).await.join("\n"), @r#"action.failed looking_failed audit://greffier/findings {"looked_at":{"acme":6},"recorded":1,"left_out":0,"failed":1}"#);
 }
 
 #[tokio::test]

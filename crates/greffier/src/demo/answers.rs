@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use greffier_event::{DecisionKind, Event, EventId, RedactionAction, Timestamp};
+use greffier_query::{Asked, Watch};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -29,11 +30,12 @@ pub(super) struct Answer {
 }
 
 /// All answers, in the order in which they are told.
-pub(super) async fn all(trail: &Trail<'_>, week: Week) -> anyhow::Result<Vec<Answer>> {
+pub(super) async fn all(trail: &Trail<'_>, watch: &Watch, week: Week) -> anyhow::Result<Vec<Answer>> {
     let answers = vec![
         who(trail, week).await?,
         what(trail, week).await?,
         whether(trail, week).await?,
+        unusual(trail, watch).await?,
         chain(trail).await?,
         readers(trail).await?,
     ];
@@ -149,6 +151,34 @@ async fn whether(trail: &Trail<'_>, week: Week) -> anyhow::Result<Answer> {
     })
 }
 
+/// Was anything unusual, and is that on record?
+async fn unusual(trail: &Trail<'_>, watch: &Watch) -> anyhow::Result<Answer> {
+    let found = watch.findings(&trail.tenant, &Asked::default()).await?.findings;
+    let mut rows = Vec::with_capacity(found.len());
+    for finding in found {
+        let entry = finding.recorded.ok_or_else(|| unkept("a finding is not on record"))?;
+        rows.push(json!({
+            "finding": finding.kind.as_str(),
+            "severity": finding.severity.as_str(),
+            "who": finding.agent_id.or(finding.user),
+            "count": finding.count,
+            "since": format!("{} {}", date(finding.since), clock_time(finding.since)),
+            "until": clock_time(finding.until),
+            "on record": format!("entry {entry}"),
+        }));
+    }
+    Ok(Answer {
+        question: "Do you detect and log unusual use? What was unusual, and where it is on record:"
+            .to_owned(),
+        columns: &["finding", "severity", "who", "count", "since", "until", "on record"],
+        rows,
+        remark: "looked for as events arrive; webhooks tell others, `greffier findings acknowledge` takes a \
+                 person's word"
+            .to_owned(),
+        command: "findings --since 8d".to_owned(),
+    })
+}
+
 /// What happened, call by call, for one request of one user?
 async fn chain(trail: &Trail<'_>) -> anyhow::Result<Answer> {
     let calls = trail.session(discharge::SESSION).await?;
@@ -219,7 +249,7 @@ pub(super) async fn auditor_asks(gateway: &str, token_file: &Path) -> anyhow::Re
 
 /// Who has been reading the trail?
 async fn readers(trail: &Trail<'_>) -> anyhow::Result<Answer> {
-    let query = "resource:audit://*";
+    let query = "type:data.access resource:audit://*";
     let mut rows = Vec::new();
     for row in trail.search(query).await? {
         let event = row.event()?;

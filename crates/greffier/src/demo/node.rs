@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greffier_api::Recorder;
 use greffier_gateway::{CancellationToken, Clock};
 use greffier_ledger::{Ledger, LedgerConfig};
-use greffier_query::Engine;
+use greffier_query::{Engine, Watch};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -27,6 +28,10 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A running gateway with its ledger.
 pub(super) struct Node {
     pub(super) engine: Engine,
+    /// What looks for the unusual on its trails.
+    pub(super) watch: Watch,
+    /// Records what is found.
+    pub(super) recorder: Recorder,
     pub(super) url: String,
     ledger: Ledger,
     stop: CancellationToken,
@@ -59,6 +64,8 @@ impl Node {
             Arc::clone(&settings.scanner),
             greffier_api::Inspection::Full,
         );
+        let (watch, node) = (site.watch().clone(), settings.node.clone());
+        let recorder = Recorder::new(engine.clone(), watch.clone(), ledger.appender(), node);
         let (appender, stop) = (ledger.appender(), CancellationToken::new());
         let serving = tokio::spawn({
             let stop = stop.clone();
@@ -76,7 +83,7 @@ impl Node {
             }
         });
         until_ready(address).await?;
-        Ok(Node { engine, url: format!("http://{address}"), ledger, stop, serving })
+        Ok(Node { engine, watch, recorder, url: format!("http://{address}"), ledger, stop, serving })
     }
 
     /// Stops in good order, so that everything is covered by the manifest.

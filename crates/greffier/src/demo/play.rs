@@ -4,8 +4,9 @@
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use greffier_api::{Beat, Recorder};
 use greffier_event::Timestamp;
-use greffier_gateway::Shift;
+use greffier_gateway::{Clock, Shift};
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::provider::Provider;
 use super::script::{Ask, Step};
-use super::week::Week;
+use super::week::{Week, date};
 use crate::exit::Failure;
 
 /// How long a token of the script is good for, in seconds: each call gets its own.
@@ -28,7 +29,20 @@ pub(super) struct Scene<'a> {
     pub(super) gateway: &'a str,
     pub(super) provider: &'a Provider,
     pub(super) week: Week,
+    /// Sets the time…
     pub(super) clock: &'a Shift,
+    /// …and tells it.
+    pub(super) time: Clock,
+    /// Looks for what is unusual at the end of each day.
+    pub(super) recorder: &'a Recorder,
+}
+
+impl Scene<'_> {
+    /// Records what was found up to now.
+    pub(super) async fn look(&self, beat: &mut Beat) -> anyhow::Result<()> {
+        let looked = self.recorder.look(&|| self.time.now(), beat).await;
+        looked.map_err(|error| Failure::new("demo", format!("findings cannot be recorded: {error}")).into())
+    }
 }
 
 /// A step that was played.
@@ -40,7 +54,7 @@ pub(super) struct Played {
 }
 
 /// Plays all steps in the order of their times. Those of the same moment are played at once, all others after each
-/// other: a call has ended before the clock moves on.
+/// other: a call has ended before the clock moves on. What is unusual is looked for between the days.
 pub(super) async fn play(
     scene: &Scene<'_>,
     mut steps: Vec<Step>,
@@ -50,15 +64,19 @@ pub(super) async fn play(
     steps.sort_by_key(moment);
     let client = Client::builder(TokioExecutor::new()).build_http();
     let total = steps.len();
-    let mut played = Vec::with_capacity(total);
+    let (mut played, mut beat, mut day) = (Vec::with_capacity(total), Beat::default(), None);
     for together in steps.chunk_by(|a, b| moment(a) == moment(b)) {
         let Some(now) = together.first().map(moment) else { continue };
         super::set_clock(scene.clock, now)?;
+        if day.replace(date(now)) != Some(date(now)) {
+            scene.look(&mut beat).await?;
+        }
         progress(played.len(), total, now);
         let asked =
             (played.len()..).zip(together).map(|(number, step)| ask(scene, &client, step, number, now));
         played.extend(try_join_all(asked).await?);
     }
+    scene.look(&mut beat).await?;
     Ok(played)
 }
 

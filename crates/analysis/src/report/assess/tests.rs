@@ -92,22 +92,46 @@ fn a_population_without_exceptions_is_evidence() {
 fn missing_minutes_are_a_gap() {
     // 2026-03-01 to 2026-03-08: 10,080 minutes.
     let beats = |minutes: u64, unwell: u64, first: &str, last: &str| json!([{"heartbeats": minutes, "minutes": minutes, "unwell": unwell, "first": first, "last": last}]);
+    let node = Control::Beats(&crate::report::beats::NODE);
     let (first, last) = ("2026-03-01T00:00:12.000000Z", "2026-03-07T23:59:12.000000Z");
-    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_080, 0, first, last), json!([])]), @"EVIDENCED: The node recorded a heartbeat in each of the 10080 minutes, and none of them reports a failure.");
-    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_080, 1, first, last), json!([])]), @"GAP: Of 10080 minutes 0 have no heartbeat, and 1 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.");
+    insta::assert_snapshot!(check(node, &[beats(10_080, 0, first, last), json!([])]), @"EVIDENCED: The node recorded a heartbeat in each of the 10080 minutes, and none of them reports a failure.");
+    insta::assert_snapshot!(check(node, &[beats(10_080, 1, first, last), json!([])]), @"GAP: Of 10080 minutes 0 have no heartbeat, and 1 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.");
     let gap = json!([{"since": "2026-03-02T10:00:12.000000Z", "until": "2026-03-02T10:30:12.000000Z"}]);
-    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10_051, 0, first, last), gap]), @r#"
+    insta::assert_snapshot!(check(node, &[beats(10_051, 0, first, last), gap]), @r#"
     GAP: Of 10080 minutes 29 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
     {"no heartbeat since":"2026-03-02T10:00:12.000000Z","until":"2026-03-02T10:30:12.000000Z"}
     "#);
-    insta::assert_snapshot!(check(Control::Heartbeats, &[beats(10, 0, "2026-03-07T23:50:00.000000Z", last), json!([])]), @r#"
+    insta::assert_snapshot!(check(node, &[beats(10, 0, "2026-03-07T23:50:00.000000Z", last), json!([])]), @r#"
     GAP: Of 10080 minutes 10070 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
     {"no heartbeat since":"2026-03-01T00:00:00.000000Z","until":"2026-03-07T23:50:00.000000Z"}
     "#);
-    insta::assert_snapshot!(check(Control::Heartbeats, &[json!([{"heartbeats": 0, "minutes": 0, "unwell": 0, "first": null, "last": null}]), json!([])]), @r#"
+    insta::assert_snapshot!(check(node, &[json!([{"heartbeats": 0, "minutes": 0, "unwell": 0, "first": null, "last": null}]), json!([])]), @r#"
     GAP: Of 10080 minutes 10080 have no heartbeat, and 0 heartbeats report a failure. What the node did in a minute without one is not evidenced by what is there.
     {"no heartbeat since":"2026-03-01T00:00:00.000000Z","until":"2026-03-08T00:00:00.000000Z"}
     "#);
+}
+
+#[test]
+fn an_hour_in_which_nobody_looked_is_a_gap() {
+    // 2026-03-01 to 2026-03-08: 168 hours.
+    let beats = |hours: u64, unwell: u64, first: &str, last: &str| json!([{"heartbeats": hours, "hours": hours, "unwell": unwell, "first": first, "last": last}]);
+    let (first, last) = ("2026-03-01T00:00:01.000000Z", "2026-03-07T23:00:01.000000Z");
+    let detecting = Control::Beats(&crate::report::beats::DETECTORS);
+    insta::assert_snapshot!(check(detecting, &[beats(168, 0, first, last), json!([])]), @"EVIDENCED: What looks for the unusual recorded a heartbeat in each of the 168 hours, and none of them reports a failure.");
+    insta::assert_snapshot!(check(detecting, &[beats(168, 2, first, last), json!([])]), @"GAP: Of 168 hours 0 have no heartbeat, and 2 heartbeats report a failure. That nothing was found in an hour without one does not say that anybody looked.");
+    let gap = json!([{"since": "2026-03-02T10:00:01.000000Z", "until": "2026-03-02T13:00:01.000000Z"}]);
+    insta::assert_snapshot!(check(detecting, &[beats(166, 0, first, last), gap]), @r#"
+    GAP: Of 168 hours 2 have no heartbeat, and 0 heartbeats report a failure. That nothing was found in an hour without one does not say that anybody looked.
+    {"no heartbeat since":"2026-03-02T10:00:01.000000Z","until":"2026-03-02T13:00:01.000000Z"}
+    "#);
+    let none = json!([{"heartbeats": 0, "hours": 0, "unwell": 0, "first": null, "last": null}]);
+    insta::assert_snapshot!(check(detecting, &[none, json!([])]), @r#"
+    GAP: Of 168 hours 168 have no heartbeat, and 0 heartbeats report a failure. That nothing was found in an hour without one does not say that anybody looked.
+    {"no heartbeat since":"2026-03-01T00:00:00.000000Z","until":"2026-03-08T00:00:00.000000Z"}
+    "#);
+    // Of a period in which no hour is over nothing can be said.
+    let young = frame("2026-03-01T00:40:00Z");
+    assert_eq!(detecting.judge(&young, &[]).verdict, Verdict::NotAssessed);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! EU AI Act: Regulation (EU) 2024/1689, record-keeping and oversight of high-risk systems.
 
-use super::super::control::Control::{Complete, Heartbeats, Joined, Kept, PoliciesApproved, Rule, Witnessed};
-use super::super::rules;
+use super::super::control::Control::{Beats, Complete, Joined, Kept, PoliciesApproved, Rule, Witnessed};
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard = Standard {
@@ -17,7 +17,7 @@ static CLAUSES: &[Clause] = &[
     Clause {
         id: "Art. 12(1)",
         asks: "The system logs events automatically over its lifetime.",
-        controls: &[Rule(&rules::SYSTEMS), Rule(&rules::USED), Rule(&rules::UNRECORDED), Heartbeats],
+        controls: &[Rule(&rules::SYSTEMS), Rule(&rules::USED), Rule(&rules::UNRECORDED), Beats(&beats::NODE)],
         beyond: "systems that do not go through the gateway and report nothing",
     },
     Clause {

@@ -1,9 +1,9 @@
 //! GDPR: Regulation (EU) 2016/679, as far as a trail of processing by agents can be evidence.
 
 use super::super::control::Control::{
-    Complete, Heartbeats, Joined, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
+    Beats, Complete, Joined, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::rules;
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard =
@@ -71,7 +71,7 @@ static CLAUSES: &[Clause] = &[
             Rule(&rules::ENFORCED),
             PoliciesApproved,
             Rule(&rules::ACCESS_REVIEWED),
-            Heartbeats,
+            Beats(&beats::NODE),
         ],
         beyond: "tests of the organisation's measures",
     },

@@ -1,9 +1,9 @@
 //! HIPAA: the Security Rule (45 CFR 164 subpart C) and accounting of disclosures, for data of class `phi`.
 
 use super::super::control::Control::{
-    Complete, Heartbeats, Joined, Kept, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
+    Beats, Complete, Joined, Kept, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::rules;
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard = Standard {
@@ -43,7 +43,7 @@ static CLAUSES: &[Clause] = &[
             Rule(&rules::FIELDS),
             Joined(&rules::CALLS_END),
             Rule(&rules::UNRECORDED),
-            Heartbeats,
+            Beats(&beats::NODE),
         ],
         beyond: "resources that are not classified as `phi` in the configuration",
     },

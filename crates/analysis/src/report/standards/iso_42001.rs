@@ -1,9 +1,9 @@
 //! ISO/IEC 42001:2023, the controls of its Annex A and the clauses that a trail bears on.
 
 use super::super::control::Control::{
-    Complete, Heartbeats, Joined, PoliciesApproved, RolesDiffer, Rule, Witnessed,
+    Beats, Complete, Joined, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::rules;
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard =
@@ -13,7 +13,12 @@ static CLAUSES: &[Clause] = &[
     Clause {
         id: "A.6.2.6",
         asks: "Operation of AI systems is monitored, and the means for it are defined.",
-        controls: &[Rule(&rules::USED), Rule(&rules::MONITORED), Rule(&rules::DETECTING), Heartbeats],
+        controls: &[
+            Rule(&rules::USED),
+            Rule(&rules::MONITORED),
+            Beats(&beats::DETECTORS),
+            Beats(&beats::NODE),
+        ],
         beyond: "performance of models beyond errors and durations",
     },
     Clause {

@@ -1,9 +1,9 @@
 //! PCI DSS 4.0.1, requirement 10 and the parts of requirement 3 and 7 that a trail bears on. Card data is the class `chd`.
 
 use super::super::control::Control::{
-    Complete, Heartbeats, Joined, Kept, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
+    Beats, Complete, Joined, Kept, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::rules;
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard = Standard {
@@ -62,7 +62,7 @@ static CLAUSES: &[Clause] = &[
     Clause {
         id: "10.2.1.6",
         asks: "Starting, stopping and pausing of logs is logged.",
-        controls: &[Rule(&rules::LIFECYCLE), Rule(&rules::UNRECORDED), Heartbeats],
+        controls: &[Rule(&rules::LIFECYCLE), Rule(&rules::UNRECORDED), Beats(&beats::NODE)],
         beyond: "",
     },
     Clause {
@@ -92,7 +92,7 @@ static CLAUSES: &[Clause] = &[
     Clause {
         id: "10.4.1, 10.4.2",
         asks: "Logs are reviewed, daily where it matters, by automated means.",
-        controls: &[Rule(&rules::REVIEWED), Rule(&rules::MONITORED), Rule(&rules::DETECTING)],
+        controls: &[Rule(&rules::REVIEWED), Rule(&rules::MONITORED), Beats(&beats::DETECTORS)],
         beyond: "",
     },
     Clause {
@@ -116,7 +116,7 @@ static CLAUSES: &[Clause] = &[
     Clause {
         id: "10.7.2, 10.7.3",
         asks: "Failures of logging are detected, and answered promptly.",
-        controls: &[Heartbeats, Rule(&rules::UNRECORDED), Joined(&rules::CALLS_END)],
+        controls: &[Beats(&beats::NODE), Rule(&rules::UNRECORDED), Joined(&rules::CALLS_END)],
         beyond: "what was done about them",
     },
 ];

@@ -1,9 +1,9 @@
 //! SOC 2: the trust services criteria (2017, points of focus of 2022) that a trail of agents' calls bears on.
 
 use super::super::control::Control::{
-    Complete, Heartbeats, Joined, PoliciesApproved, RolesDiffer, Rule, Witnessed,
+    Beats, Complete, Joined, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::rules;
+use super::super::{beats, rules};
 use super::{Clause, Standard};
 
 pub(super) static STANDARD: Standard = Standard {
@@ -53,9 +53,9 @@ static CLAUSES: &[Clause] = &[
         id: "CC7.2",
         asks: "Systems are monitored for anomalies, and the monitoring itself runs.",
         controls: &[
-            Heartbeats,
+            Beats(&beats::NODE),
             Rule(&rules::MONITORED),
-            Rule(&rules::DETECTING),
+            Beats(&beats::DETECTORS),
             Rule(&rules::LIFECYCLE),
             Rule(&rules::UNRECORDED),
         ],
