@@ -22,11 +22,14 @@ EVENTS = int(os.environ.get("E2E_QUERY_EVENTS", "1000"))
 SEARCHES = int(os.environ.get("E2E_SEARCHES", "50"))
 AGGREGATES = int(os.environ.get("E2E_AGGREGATES", "25"))
 SEGMENT = 128
-# Where entries lie, and whether filters go down to the files.
+# Where entries lie, whether filters go down to the files, and whether indexes say where texts may stand.
 SEALED = f"\n[ledger]\nentries = {SEGMENT}\n"
+INDEXED = "sealed, indexed"
 ARRIVING = "sealed, while events arrive"
+INDEXING = SEALED + "\n[query]\nngram_index = true\n"
 KINDS = {
-    "hot": "", "sealed": SEALED, "sealed, no pushdown": SEALED + "\n[query]\npushdown = false\n", ARRIVING: SEALED,
+    "hot": "", "sealed": SEALED, "sealed, no pushdown": SEALED + "\n[query]\npushdown = false\n", INDEXED: INDEXING,
+    ARRIVING: INDEXING,
 }
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
 
@@ -107,6 +110,9 @@ def place(request, binary, world, people, tmp_path_factory):
     else:
         sealed = lambda: len(record.sealed(greffier.data).get("org_acme_corp", []))  # noqa: E731
         wait_until(lambda: sealed() >= EVENTS // SEGMENT, "the trail is sealed", 60)
+    if request.param == INDEXED:
+        indexes = lambda: len(list((greffier.data / "ngrams" / "org_acme_corp").glob("*")))  # noqa: E731
+        wait_until(lambda: indexes() >= EVENTS // SEGMENT, "the segments are indexed", 60)
     arrivals = Arrivals(greffier, people["oscar"]) if request.param == ARRIVING else None
     yield place
     if arrivals is not None:

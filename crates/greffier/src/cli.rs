@@ -19,7 +19,7 @@ pub(crate) use ask::{
     Sql, Tail, Where, Word,
 };
 pub(crate) use hook::{Hook, HookInstall, HookServer};
-pub(crate) use keep::{Backup, Keys, Restore};
+pub(crate) use keep::{Backup, Index, Keys, Restore};
 pub(crate) use mcp::{Mcp, Pins};
 pub(crate) use report::{Attest, Report, Term};
 pub(crate) use witness::{Witness, WitnessCommand};
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data directory of a copy, and check it.
     Restore(Restore),
+    /// Make indexes for searches of texts within sealed segments; beside a running server or not.
+    Index(Index),
     /// Run a C2SP witness: cosign the checkpoints of logs that only ever grow.
     Witness(Witness),
     /// Say which entries expired, which would go now by the configured retention, and what keeps the others. Changes

@@ -10,6 +10,7 @@ mod export;
 mod findings;
 mod hook;
 mod import;
+mod index;
 mod init;
 mod keys;
 mod mcp;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Witness(args) => witness::run(&args, output),
         Command::Keys(what) => keys::run(&what, config, output),
         Command::Backup(args) => backup::run(&args, config, output),
+        Command::Index(args) => index::run(&args, config, output),
         Command::Restore(args) => restore::run(&args, config, output),
         Command::Mcp(args) => mcp::run(&args, output),
         Command::Pins(what) => pins::run(&what, config, output),

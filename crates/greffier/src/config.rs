@@ -135,6 +135,8 @@ pub(crate) struct Config {
     pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
     pub(crate) query: greffier_query::Limits,
+    /// Whether sealed segments get indexes of their texts.
+    pub(crate) ngram_index: bool,
     pub(crate) seal: SealPolicy,
     /// Who vouches for the trails; without witnesses nobody.
     pub(crate) anchor: Option<AnchorConfig>,

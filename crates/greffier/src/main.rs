@@ -14,6 +14,7 @@ mod dev_issuer;
 mod exit;
 mod fields;
 mod http;
+mod indexing;
 mod key_watch;
 mod mcp;
 mod output;

@@ -12,7 +12,8 @@
 //! trails/<tenant>/cosigned           the newest checkpoint that enough witnesses cosigned
 //! trails/<tenant>/tile/…             C2SP hash tiles
 //! trust                              C2SP trust policy: which key signs which trail
-//! manifest                           what all of this was, signed
+//! manifests/                         what all of this was, signed
+//! ngrams/<tenant>/…                  optional: where texts may stand in segments; can be made again at any time
 //! ```
 //!
 //! Not here: HTTP, policy, SQL. Above stand the gateway (append only), the read side and the binary.
@@ -30,9 +31,11 @@ mod error;
 mod gaps;
 mod heads;
 mod ids;
+mod indexer;
 mod keys;
 mod ledger;
 mod manifest;
+mod ngrams;
 mod open_decisions;
 pub mod pack;
 mod peek;
@@ -60,8 +63,10 @@ pub use erase::{Plan, Request, Retention, Scope, State, Target};
 pub use error::{AppendError, LedgerError};
 pub use gaps::Gaps;
 pub use heads::{Heads, Level, NoWitnesses, Require, SignedHead};
+pub use indexer::{IndexError, Indexed, Indexer};
 pub use keys::{Generation, KeyAction, KeyChange, KeyError, KeyRing, KeyState};
 pub use ledger::{Ledger, LedgerConfig, Startup};
+pub use ngrams::{Blocks, Opened as Ngrams};
 pub use open_decisions::MAX_OPEN_DECISIONS;
 pub use read::{Found, MAX_CALL_EVENTS, PartState, ReadError, Reader};
 pub use recover::Recovered;

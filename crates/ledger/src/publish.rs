@@ -20,6 +20,7 @@ use crate::error::LedgerError;
 use crate::heads::Heads;
 use crate::keys::KeyRing;
 use crate::manifest::{self, Holds, TrailRecord};
+use crate::ngrams;
 use crate::store::{Disk, UNFINISHED, join, parent};
 use crate::wal;
 
@@ -444,7 +445,8 @@ impl Publisher {
     }
 
     /// After a crash, when all is published: removes what was half written, partial tiles that no checkpoint
-    /// needs any more, segments that never counted or count no more, and files of the log that are sealed.
+    /// needs any more, segments that never counted or count no more, with their indexes, and files of the log that are
+    /// sealed.
     pub(crate) fn sweep(&self, holds: &Holds, newest: u64) -> io::Result<()> {
         let needed: BTreeSet<&String> = self.trails.values().flat_map(|trail| &trail.edge).collect();
         let sealed: BTreeSet<&str> = holds.segment_files().map(|file| file.path.as_str()).collect();
@@ -454,11 +456,12 @@ impl Publisher {
             let of_a_trail = path.starts_with(TRAILS);
             let partial = of_a_trail && path.contains(".p/") && !needed.contains(&path);
             let segment = of_a_trail && path.ends_with(".parquet") && !sealed.contains(path.as_str());
+            let of_none = ngrams::segment_of(&path).is_some_and(|entries| !sealed.contains(entries.as_str()));
             let log = path.starts_with("wal/") && path < floor;
             let listing = path.starts_with(manifest::DIR) && path.ends_with(".list") && path != newest;
             if path.ends_with(UNFINISHED) || log || listing {
                 self.disk.remove(&path)?;
-            } else if partial || segment {
+            } else if partial || segment || of_none {
                 remove_partial(&self.disk, &path)?;
             }
         }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use greffier_event::{EventId, Tenant};
 
+use crate::ngrams::Opened as Ngrams;
 use crate::peek::Peek;
 use crate::segment::{EntriesFile, Offered};
 use crate::snapshot::{Segment, Snapshot};
@@ -134,6 +135,19 @@ impl Reader {
         };
         let filter = self.filters.get(&segment.key, column, load);
         filter.map_or(true, |filter| filter.may_hold(value))
+    }
+
+    /// The index of a segment, which says where in it a text may stand; none where none was made, or it is damaged or of
+    /// another file. Blocks.
+    pub fn ngrams(&self, segment: &Segment) -> Option<Ngrams> {
+        Ngrams::of(&self.disk, &segment.into())
+    }
+
+    /// The segments of all trails.
+    pub(crate) fn segments(&self) -> Result<Vec<Arc<Segment>>, ReadError> {
+        let view = self.now()?;
+        let sealed = view.trails().flat_map(|(_, trail)| trail.sealed.iter());
+        Ok(sealed.map(|sealed| Arc::clone(sealed.segment())).collect())
     }
 
     /// Every trail that has entries, and how many, by name.

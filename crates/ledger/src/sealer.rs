@@ -19,6 +19,7 @@ use crate::erase::Notice;
 use crate::ids::Ids;
 use crate::keys::KeyRing;
 use crate::manifest::{Chain, FileRecord, Holds, PartsRecord, Place, SegmentRecord, TrailRecord};
+use crate::ngrams;
 use crate::open_decisions::OpenDecisions;
 use crate::peek::Peek;
 use crate::publish::{TRAILS, read_tile};
@@ -413,9 +414,11 @@ impl Sealer {
     }
 }
 
-/// Removes a file, and its folder with the last of them; one that is gone already is fine.
+/// Removes a file with its index, and its folder with the last of them; one that is gone already is fine.
 fn remove(disk: &Disk, path: &str) -> io::Result<()> {
-    disk.remove(path)?;
-    disk.remove_empty(parent(path));
+    for path in ngrams::path_of(path).iter().map(String::as_str).chain([path]) {
+        disk.remove(path)?;
+        disk.remove_empty(parent(path));
+    }
     Ok(())
 }

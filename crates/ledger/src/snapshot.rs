@@ -40,6 +40,8 @@ pub struct Segment {
     pub end: u64,
     /// Length of the file.
     pub bytes: u64,
+    /// SHA-256 of the file, in lowercase hex, as the manifest has it.
+    pub sha256: String,
     /// Earliest and latest `time`.
     pub time: (Timestamp, Timestamp),
     /// Earliest and latest `recorded_at`.

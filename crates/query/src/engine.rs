@@ -305,8 +305,8 @@ impl Shared {
         let (reader, of) = (self.reader.clone(), trail.clone());
         let read = tokio::task::spawn_blocking(move || reader.snapshot(&of));
         let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
-        let mut view = View::new(snapshot, self.template.clone(), &self.memory, &self.limits);
-        view.reader = Some(self.reader.clone());
+        let reader = Some(self.reader.clone());
+        let mut view = View::new(snapshot, reader, self.template.clone(), &self.memory, &self.limits);
         view.contents = open.map(|open| Contents {
             reader: self.reader.clone(),
             trail: trail.clone(),

@@ -18,6 +18,7 @@ mod error;
 mod facet;
 mod facts;
 mod find;
+mod need;
 mod output;
 mod parquet;
 mod piece;

@@ -24,7 +24,7 @@ mod value;
 pub(crate) mod when;
 
 use greffier_event::Timestamp;
-pub(crate) use lower::{column, instant};
+pub(crate) use lower::{BETWEEN, column, instant};
 
 use crate::SearchError;
 use crate::search::fields::Field;

@@ -133,7 +133,7 @@ fn size(batch: &RecordBatch) -> DataFusionResult<usize> {
 }
 
 /// A session whose catalog holds one table. `entry` is the JSON text in it, because people read it.
-fn with_table(view: &View) -> DataFusionResult<SessionState> {
+pub(crate) fn with_table(view: &View) -> DataFusionResult<SessionState> {
     let source = provider_as_source(Arc::new(view.table.viewed()) as _);
     let schema = source.schema();
     let columns = schema.fields().iter().map(|field| match field.name().as_str() {

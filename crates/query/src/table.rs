@@ -6,6 +6,7 @@
 
 pub(crate) mod files;
 mod prune;
+mod rule_out;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,9 +30,10 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, exp
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 use greffier_ledger::segment::{ENTRY, INDEX};
-use greffier_ledger::{Segment, Snapshot};
+use greffier_ledger::{Reader, Segment, Snapshot};
 
 use crate::table::files::SegmentFiles;
+use crate::table::rule_out::Asked;
 
 /// How many segments are read side by side: one for each thread of the engine.
 pub(crate) const READ_AT_ONCE: usize = 2;
@@ -51,15 +53,17 @@ pub(crate) struct Events {
     files: Arc<SegmentFiles>,
     schema: SchemaRef,
     pushdown: bool,
+    /// Whoever holds the filters and indexes of segments.
+    reader: Option<Reader>,
 }
 
 /// Ranges of indexes: in order, none empty, apart from each other.
 pub(crate) type Ranges = Vec<Range<u64>>;
 
 impl Events {
-    pub(crate) fn new(snapshot: Snapshot, pushdown: bool) -> Events {
+    pub(crate) fn new(snapshot: Snapshot, reader: Option<Reader>, pushdown: bool) -> Events {
         let files = Arc::new(SegmentFiles::new(&snapshot.segments));
-        Events { snapshot, files, schema: greffier_ledger::segment::schema(), pushdown }
+        Events { snapshot, files, schema: greffier_ledger::segment::schema(), pushdown, reader }
     }
 
     /// The same rows, their texts as views: what they are of is not copied while they are read, grouped and compared.
@@ -71,7 +75,7 @@ impl Events {
         });
         let schema = Arc::new(Schema::new(fields.collect::<Fields>()));
         let (snapshot, files) = (self.snapshot.clone(), Arc::clone(&self.files));
-        Events { snapshot, files, schema, pushdown: self.pushdown }
+        Events { snapshot, files, schema, pushdown: self.pushdown, reader: self.reader.clone() }
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {
@@ -86,16 +90,29 @@ impl Events {
     pub(crate) fn candidates(&self, state: &dyn Session, predicate: Option<&Expr>) -> Result<Ranges> {
         let predicate = predicate.map(|expr| self.physical(state, expr.clone())).transpose()?;
         let sealed = prune::survivors(&self.snapshot.segments, predicate.as_ref(), &self.schema)?;
-        let mut ranges: Ranges = Vec::new();
-        let hot = self.snapshot.segments.last().map_or(0, |segment| segment.end)..self.snapshot.size;
-        for range in sealed.iter().map(|segment| segment.first..segment.end).chain([hot]) {
-            match ranges.last_mut() {
-                Some(last) if last.end == range.start => last.end = range.end,
-                _ => ranges.push(range),
-            }
-        }
-        ranges.retain(|range| !range.is_empty());
-        Ok(ranges)
+        Ok(joined(sealed.iter().map(|segment| segment.first..segment.end).chain([self.unsealed()])))
+    }
+
+    /// The entries that are not sealed.
+    fn unsealed(&self) -> Range<u64> {
+        self.snapshot.segments.last().map_or(0, |segment| segment.end)..self.snapshot.size
+    }
+
+    /// Of these ranges what the filters and indexes of segments do not rule out.
+    pub(crate) async fn narrowed(&self, ranges: Ranges, predicate: Option<&Expr>) -> Result<Ranges> {
+        let Some((reader, asked)) = self.reader.clone().zip(predicate.and_then(Asked::by)) else {
+            return Ok(ranges);
+        };
+        let segments = self.snapshot.segments.clone();
+        let hot = self.unsealed();
+        let rule_out = move || {
+            let overlaps = |segment: &&Arc<Segment>| {
+                ranges.iter().any(|range| range.start < segment.end && segment.first < range.end)
+            };
+            let sealed = segments.iter().filter(overlaps).flat_map(|segment| asked.within(segment, &reader));
+            rule_out::common(&ranges, &joined(sealed.chain([hot])))
+        };
+        tokio::task::spawn_blocking(rule_out).await.map_err(|error| exec_datafusion_err!("{error}"))
     }
 
     /// Reads rows at least within the ranges, and at least those that pass the predicate.
@@ -231,6 +248,18 @@ fn ordering(schema: &SchemaRef) -> Vec<LexOrdering> {
     index.ok().and_then(|index| LexOrdering::new([index])).into_iter().collect()
 }
 
+/// Ranges that follow each other, those that touch as one.
+fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Ranges {
+    let mut joined: Ranges = Vec::new();
+    for range in ranges.filter(|range| !range.is_empty()) {
+        match joined.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
 fn first_index(batch: &RecordBatch) -> Option<u64> {
     let indexes = batch.column_by_name(INDEX)?.as_primitive_opt::<Int64Type>()?;
     indexes.values().first().and_then(|first| u64::try_from(*first).ok())
@@ -292,9 +321,10 @@ impl TableProvider for Events {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = 0..self.snapshot.size;
         let predicate = conjunction(filters.iter().cloned());
-        self.read(state, std::slice::from_ref(&all), projection, predicate.as_ref())
+        let ranges = self.candidates(state, predicate.as_ref())?;
+        let ranges = self.narrowed(ranges, predicate.as_ref()).await?;
+        self.read(state, &ranges, projection, predicate.as_ref())
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

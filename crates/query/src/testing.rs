@@ -215,7 +215,7 @@ pub(crate) fn snapshot(shape: Shape) -> (Snapshot, TempDir) {
 pub(crate) fn view(shape: Shape, limits: &Limits) -> (View, TempDir) {
     let (snapshot, dir) = snapshot(shape);
     let memory = engine::memory(limits.memory).unwrap();
-    (View::new(snapshot, sql::template(), &memory, limits), dir)
+    (View::new(snapshot, None, sql::template(), &memory, limits), dir)
 }
 
 /// The event of each row.
@@ -254,6 +254,7 @@ fn seal(dir: &Path, batch: &RecordBatch) -> Segment {
         first,
         end,
         bytes,
+        sha256: String::new(),
         time: ends(|e| e.time),
         recorded_at: ends(|e| e.recorded_at.unwrap()),
     }

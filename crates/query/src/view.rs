@@ -10,12 +10,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures_util::TryStreamExt;
-use greffier_ledger::segment::{ENTRY, FILTERED, INDEX};
+use greffier_ledger::segment::{ENTRY, INDEX};
 use greffier_ledger::{Reader, Snapshot};
 
 use crate::sift::Contents;
@@ -30,19 +29,18 @@ pub(crate) struct View {
     pub(crate) limits: Limits,
     /// What opens contents, where they may be searched.
     pub(crate) contents: Option<Contents>,
-    /// Whoever holds the filters of segments.
-    pub(crate) reader: Option<Reader>,
 }
 
 impl View {
-    /// Makes a snapshot readable, and nothing beside it.
+    /// Makes a snapshot readable. `reader` holds the filters and indexes of its segments.
     pub(crate) fn new(
         snapshot: Snapshot,
+        reader: Option<Reader>,
         template: SessionState,
         memory: &RuntimeEnv,
         limits: &Limits,
     ) -> View {
-        let table = Arc::new(Events::new(snapshot, limits.pushdown));
+        let table = Arc::new(Events::new(snapshot, reader, limits.pushdown));
         let only = RuntimeEnv {
             memory_pool: Arc::clone(&memory.memory_pool),
             disk_manager: Arc::clone(&memory.disk_manager),
@@ -50,7 +48,7 @@ impl View {
             object_store_registry: Arc::new(OnlySegments(Arc::clone(table.files()))),
         };
         let state = SessionStateBuilder::new_from_existing(template).with_runtime_env(Arc::new(only)).build();
-        View { table, state, limits: limits.clone(), contents: None, reader: None }
+        View { table, state, limits: limits.clone(), contents: None }
     }
 
     /// The first entry that there is: those before it have expired.
@@ -74,34 +72,13 @@ impl View {
         Ok(inside.filter(|range| !range.is_empty()).collect())
     }
 
-    /// Where matches can be, cut down further by the filters of segments, which are held in memory: most segments do not
-    /// have the one value that a look-up asks for, and are not opened then.
+    /// Where matches can be, cut down further by what is known of segments (`table/rule_out.rs`).
     pub(crate) async fn narrowed(
         &self,
         predicate: Option<&Expr>,
         bounds: &Range<u64>,
     ) -> Result<Ranges, QueryError> {
-        let candidates = self.candidates(predicate, bounds)?;
-        let named = predicate.map(named).unwrap_or_default();
-        let Some(reader) = self.reader.clone().filter(|_| !named.is_empty()) else { return Ok(candidates) };
-        let segments = self.table.snapshot().segments.clone();
-        let rule_out = move || {
-            let mut out: Ranges = Vec::new();
-            for segment in &segments {
-                let overlaps = |range: &Range<u64>| range.start < segment.end && segment.first < range.end;
-                if !candidates.iter().any(overlaps) {
-                    continue;
-                }
-                let may = |(column, values): &(&str, Vec<String>)| {
-                    values.iter().any(|value| reader.may_hold(segment, column, value))
-                };
-                if !named.iter().all(may) {
-                    out.push(segment.first..segment.end);
-                }
-            }
-            without(candidates, &out)
-        };
-        tokio::task::spawn_blocking(rule_out).await.map_err(|error| QueryError::Internal(error.to_string()))
+        Ok(self.table.narrowed(self.candidates(predicate, bounds)?, predicate).await?)
     }
 
     /// The rows within the ranges that pass, in no order.
@@ -178,43 +155,6 @@ impl View {
     }
 }
 
-/// Columns with filters of which a predicate wants one of some values.
-fn named(predicate: &Expr) -> Vec<(&'static str, Vec<String>)> {
-    let filtered = |expr: &Expr| match expr {
-        Expr::Column(column) => FILTERED.iter().map(|(name, _)| *name).find(|name| *name == column.name),
-        _ => None,
-    };
-    let text = |expr: &Expr| match expr {
-        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
-        _ => None,
-    };
-    let wanted = |expr: &Expr| match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            Some((filtered(left.as_ref())?, vec![text(right.as_ref())?]))
-        }
-        Expr::InList(list) if !list.negated => {
-            Some((filtered(list.expr.as_ref())?, list.list.iter().map(text).collect::<Option<_>>()?))
-        }
-        _ => None,
-    };
-    split_conjunction(predicate).into_iter().filter_map(wanted).collect()
-}
-
-/// Ranges without some others, both in order.
-fn without(ranges: Ranges, others: &[Range<u64>]) -> Ranges {
-    let mut left = Vec::new();
-    for range in ranges {
-        let mut start = range.start;
-        for other in others.iter().filter(|other| other.start < range.end && range.start < other.end) {
-            left.push(start..other.start.max(start));
-            start = other.end.max(start);
-        }
-        left.push(start.min(range.end)..range.end);
-    }
-    left.retain(|range| !range.is_empty());
-    left
-}
-
 /// Indexes that are collected before they are sorted and cut for the first time.
 const KEPT_BEFORE_SORT: usize = 65_536;
 
@@ -254,35 +194,4 @@ pub(crate) fn entries(batch: &RecordBatch) -> Result<Vec<Vec<u8>>, QueryError> {
     let column = batch.column_by_name(ENTRY).and_then(|column| column.as_binary_opt::<i32>());
     let column = column.ok_or_else(|| no_column(ENTRY))?;
     Ok((0..column.len()).map(|row| column.value(row).to_vec()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Search;
-    use crate::testing::now;
-
-    #[test]
-    fn ranges_are_taken_out() {
-        let check =
-            |ranges: &[Range<u64>], others: &[Range<u64>]| format!("{:?}", without(ranges.to_vec(), others));
-        let all = std::slice::from_ref(&(0..100));
-        insta::assert_snapshot!(check(all, &[]), @"[0..100]");
-        insta::assert_snapshot!(check(all, &[10..20, 20..30, 90..120]), @"[0..10, 30..90]");
-        insta::assert_snapshot!(check(&[5..15, 40..60], &[0..10, 50..55]), @"[10..15, 40..50, 55..60]");
-        insta::assert_snapshot!(check(&[5..15, 40..60], std::slice::from_ref(&(0..100))), @"[]");
-    }
-
-    #[test]
-    fn only_what_must_hold_is_asked_of_filters() {
-        let check = |text: &str| {
-            let search = Search::parse(text, now()).unwrap();
-            format!("{:?}", search.predicate().as_ref().map(named).unwrap_or_default())
-        };
-        insta::assert_snapshot!(check("session:a user:b"), @r#"[("session_id", ["a"])]"#);
-        insta::assert_snapshot!(check("request:a,b id:c"), @r#"[("request_id", ["a", "b"]), ("id", ["c"])]"#);
-        insta::assert_snapshot!(check("-session:a"), @"[]");
-        insta::assert_snapshot!(check("session:a*,b trace:c*"), @"[]");
-        insta::assert_snapshot!(check("call:a"), @"[]");
-    }
 }

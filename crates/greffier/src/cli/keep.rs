@@ -35,6 +35,20 @@ pub(crate) struct Backup {
     pub(crate) keys: bool,
 }
 
+/// `index`.
+#[derive(Debug, Args)]
+pub(crate) struct Index {
+    /// A data directory; the configured one by default.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Make all of them again, not only what is missing or damaged.
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Remove all of them: searches find the same, later.
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(crate) remove: bool,
+}
+
 /// `restore`.
 #[derive(Debug, Args)]
 pub(crate) struct Restore {

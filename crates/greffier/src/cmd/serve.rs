@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::init;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::exit::{Exit, Failure};
+use crate::indexing;
 use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
@@ -43,6 +44,7 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         node: config.node.clone(),
         seal: config.seal,
     };
+    let ngram_index = config.ngram_index;
     let (limits, origin, stamping) = (config.query.clone(), config.origin.clone(), config.timestamps.clone());
     let anchor = witnesses::anchor(config.anchor.clone())?;
     let (retention, ingest) = (config.retention.clone(), config.safety.ingest);
@@ -83,11 +85,12 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
         let stamper = ledger.stamper();
         let stamping = stamping.map(|config| tokio::spawn(timestamps::keep(stamper, config)));
         let retention = tokio::spawn(keep_retention(ledger.eraser(), retention));
+        let indexing = ngram_index.then(|| tokio::spawn(indexing::keep(ledger.reader())));
         let (appender, site) = (ledger.appender(), Some(Arc::new(site) as Arc<dyn Site>));
         let stopped =
             greffier_gateway::serve(settings, policies, appender, startup, listener, stop, site).await?;
         // None of them may touch the directory while it is closed.
-        let others = [Some(watch), Some(retention), stamping, recorder];
+        let others = [Some(watch), Some(retention), stamping, recorder, indexing];
         for task in others.into_iter().flatten().chain(webhooks) {
             task.abort();
             drop(task.await);

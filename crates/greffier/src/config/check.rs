@@ -92,6 +92,7 @@ pub(crate) fn check(
         timestamps,
         limits,
         query,
+        ngram_index: raw.query.ngram_index,
         seal,
         retention,
         anchor,

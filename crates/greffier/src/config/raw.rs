@@ -253,6 +253,7 @@ pub(crate) struct RawQuery {
     pub(crate) memory: Text,
     pub(crate) concurrent: Spanned<usize>,
     pub(crate) pushdown: bool,
+    pub(crate) ngram_index: bool,
 }
 
 impl Default for RawQuery {
@@ -265,6 +266,7 @@ impl Default for RawQuery {
             memory: size(limits.memory as u64),
             concurrent: Spanned::new(0..0, limits.concurrent),
             pushdown: limits.pushdown,
+            ngram_index: false,
         }
     }
 }

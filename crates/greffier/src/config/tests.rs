@@ -57,6 +57,7 @@ fn nothing_is_a_configuration() {
     memory = "256MiB"
     concurrent = 4
     pushdown = true
+    ngram_index = false
 
     [ledger]
     segment_age = "24h"
@@ -347,6 +348,7 @@ fn the_environment_lies_over_the_file() {
     memory = "256MiB"
     concurrent = 4
     pushdown = true
+    ngram_index = false
 
     [ledger]
     segment_age = "24h"

@@ -8,7 +8,7 @@ use crate::read::Reader;
 use crate::testing::{draft, event, files, plain, seal_by_count};
 use crate::verify::{VerifyOptions, verify_dir};
 
-pub(super) const FAST: Duration = Duration::from_millis(5);
+pub(crate) const FAST: Duration = Duration::from_millis(5);
 
 /// A data directory and a keys folder beside it.
 pub(crate) struct Place {

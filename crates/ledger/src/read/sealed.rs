@@ -46,6 +46,7 @@ impl Sealed {
             first,
             end,
             bytes: entries.bytes,
+            sha256: entries.sha256,
             time: SegmentRecord::range(record.time),
             recorded_at: SegmentRecord::range(record.recorded_at),
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
+use arrow_array::RecordBatch;
 use arrow_array::types::Int64Type;
 use greffier_event::{EventId, Tenant};
 use parquet::arrow::arrow_reader::RowSelection;
@@ -69,6 +70,13 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
     /// Shows every entry in order, until `visit` breaks.
     pub(crate) fn scan(&self, visit: impl FnMut(u64, &[u8]) -> ControlFlow<()>) -> Result<(), SegmentError> {
         self.each(None, self.first..self.end, visit)
+    }
+
+    /// All its rows, batch by batch.
+    pub(crate) fn batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>>, SegmentError> {
+        self.file.batches(GROUP, None, None)
     }
 
     /// One entry, if it is in here.

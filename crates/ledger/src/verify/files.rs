@@ -7,6 +7,7 @@ use super::covered::Covered;
 use super::signed::Signed;
 use super::{Report, VerifyError};
 use crate::manifest::{FileRecord, Manifest};
+use crate::ngrams;
 use crate::store::{Disk, UNFINISHED};
 use crate::wal::replay::Listing;
 use crate::wal::{self, MAX_FILE_BYTES};
@@ -59,7 +60,9 @@ pub(super) fn check_other_files(
         let covered = Covered::by(manifest);
         for path in disk.walk("")? {
             let log = path.starts_with("wal/") && !path.ends_with(UNFINISHED);
-            if !log && !covered.contains(&path) {
+            // Indexes can be made again at any time; those that are used were held against their entries.
+            let index = ngrams::segment_of(&path).is_some();
+            if !log && !index && !covered.contains(&path) {
                 report.problem(path, "the file was not there at the clean stop");
             }
         }

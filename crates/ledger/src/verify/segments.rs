@@ -16,6 +16,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Report, World, tiles};
 use crate::manifest::{FileRecord, SegmentRecord};
+use crate::ngrams::{Built, Opened};
 use crate::sealer::MAX_SEGMENT_BYTES;
 use crate::segment::{EntriesFile, PartsFile, SegmentError};
 use crate::store::Source;
@@ -85,8 +86,11 @@ impl Job<'_> {
         match self {
             Job::Digest(segment, file) => {
                 let sound = digest(world, file, &mut done.report);
-                if file.path == segment.entries.path && (world.deep || sound == Some(false)) {
-                    columns(world, segment, &mut done.report);
+                if file.path == segment.entries.path {
+                    if world.deep || sound == Some(false) {
+                        columns(world, segment, &mut done.report);
+                    }
+                    index(world, segment, &mut done.report);
                 }
             }
             Job::Entries(segment, range) => {
@@ -142,6 +146,16 @@ fn columns(world: &World<'_>, segment: &SegmentRecord, report: &mut Report) {
     let Some(file) = open_entries(world, segment, report) else { return };
     if let Err(error) = file.check(|_, _| ()) {
         report.problem(&segment.entries.path, error.to_string());
+    }
+}
+
+/// Makes the index of a segment again, if there is one that searches would use: nobody signed it.
+fn index(world: &World<'_>, segment: &SegmentRecord, report: &mut Report) {
+    let Some(found) = Opened::of(world.disk, &segment.into()) else { return };
+    let Some(file) = open_entries(world, segment, report) else { return };
+    if found.unpacked().is_some_and(|found| Built::of(&file).is_ok_and(|made| made != found)) {
+        let what = "the index is not the one of these entries, searches may miss some: remove it, and `greffier index` makes it again";
+        report.problem(found.path(), what);
     }
 }
 

@@ -240,3 +240,78 @@ async fn a_superseded_segment_is_looked_for_once_more() {
     let count = engine.ask(|shared| &shared.own, &tenant(), Arc::clone(&asked), question).await.unwrap();
     assert_eq!((count, asked.load(Ordering::Relaxed)), (size, 2));
 }
+
+/// Whatever is asked of sealed segments with and without their indexes: same answers, and fewer rows read for them.
+#[test]
+fn an_index_changes_no_answer() {
+    const EVENTS: u64 = 700;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let place = runtime.block_on(async {
+        let place = Place::sealing(256).await;
+        place.append(&(0..EVENTS).map(event).collect::<Vec<Event>>()).await;
+        place
+    });
+    let reader = place.ledger.reader();
+    while reader.snapshot(&tenant()).unwrap().segments.len() < 2 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Of what is indexed one segment lacks its index, and the log has none.
+    let engine = Engine::new(reader.clone(), Limits { rows: 1_000, ..Limits::default() }).unwrap();
+    let ask = |text: &str| {
+        let search = Search::parse(text, now()).unwrap();
+        let found = runtime.block_on(engine.oldest(&tenant(), &search, None, 1_000)).unwrap();
+        let indexes: Vec<u64> = found.rows.iter().map(|row| row.index).collect();
+        (indexes, runtime.block_on(engine.count(&tenant(), &search)).unwrap())
+    };
+    let sql = |filter: &str| {
+        let statement = format!("SELECT index FROM events WHERE {filter} ORDER BY index");
+        let table = runtime.block_on(engine.sql(&tenant(), &statement)).unwrap();
+        table.rows().unwrap()
+    };
+    let texts: Vec<String> =
+        (0..EVENTS).step_by(9).map(|n| String::from_utf8(event(n).canonical().unwrap()).unwrap()).collect();
+    let strategy = (0..texts.len(), 0..1_000_usize, 1..14_usize, 0..3_u8, crate::search::tests::terms());
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let cases: Vec<(String, String)> = (0..60)
+        .map(|_| {
+            use proptest::strategy::{Strategy, ValueTree};
+            let (text, from, length, case, terms) = strategy.new_tree(&mut runner).unwrap().current();
+            let text = &texts[text];
+            let piece: String = text.chars().skip(from % text.chars().count()).take(length).collect();
+            let piece = match case {
+                0 => piece,
+                1 => piece.to_uppercase(),
+                _ => piece.to_lowercase(),
+            };
+            let quoted = piece.replace('\'', "''");
+            let escaped = quoted.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+            let filter = match length % 5 {
+                0 => format!("entry LIKE '%{escaped}%'"),
+                1 => format!("contains(entry, '{quoted}') OR resource_uri LIKE '%{escaped}%'"),
+                2 => format!("entry NOT LIKE '%{escaped}%'"),
+                3 => format!("strpos(lower(entry), lower('{quoted}')) > 0 AND reason ILIKE '%RULE%'"),
+                _ => format!("entry ILIKE '%{escaped}%'"),
+            };
+            (terms, filter)
+        })
+        .collect();
+    let answers = || cases.iter().map(|(terms, filter)| (ask(terms), sql(filter))).collect::<Vec<_>>();
+    let before = answers();
+    let mut indexer = greffier_ledger::Indexer::new(reader);
+    let made = indexer.pass(|_| std::ops::ControlFlow::Break(())).unwrap().made;
+    assert_eq!((made, answers() == before), (1, true));
+    assert_eq!(indexer.pass(|_| std::ops::ControlFlow::Continue(())).unwrap().of, 2);
+    for ((case, before), after) in cases.iter().zip(before).zip(answers()) {
+        assert_eq!(before, after, "{case:?}");
+    }
+    let question = |view: Arc<View>, text: &'static str| async move {
+        let predicate = Search::parse(text, now()).unwrap().predicate();
+        let narrowed = view.narrowed(predicate.as_ref(), &(0..512)).await?;
+        Ok(narrowed.iter().map(|range| range.end - range.start).sum::<u64>())
+    };
+    let rows = |text| runtime.block_on(engine.ask(|shared| &shared.own, &tenant(), text, question)).unwrap();
+    // They stand from entry 390 on, in three blocks of sixteen.
+    assert_eq!((ask("\"ESSION 13\"").1, rows("\"ESSION 13\"")), (10, 48));
+    assert_eq!((rows("session:*ssion*"), rows("nowhere")), (512, 0));
+    drop(engine);
+}

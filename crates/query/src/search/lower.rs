@@ -17,7 +17,7 @@ use crate::search::{Search, Test, What};
 /// The names of an event's contents.
 const PART_NAMES: &str = "part_names";
 /// Stands between the texts of a joined list. No text of an event holds a control character.
-const BETWEEN: &str = "\u{1f}";
+pub(crate) const BETWEEN: &str = "\u{1f}";
 
 impl Search {
     /// What an event must fulfil; nothing if all match.
@@ -121,7 +121,9 @@ fn one_text(name: &str, pattern: &Pattern) -> Expr {
         None => {
             let pieces: Vec<String> = pattern.pieces.iter().map(|piece| escaped(piece)).collect();
             let regex = format!("(^|{BETWEEN}){}({BETWEEN}|$)", pieces.join(&format!("[^{BETWEEN}]*")));
-            regexp_like(joined(name), lit(regex), None)
+            // Cheaper to test first, and what an index can be asked.
+            let near = like(joined(name), format!("%{}%", pattern.like()), false);
+            near.and(regexp_like(joined(name), lit(regex), None))
         }
     }
 }

@@ -6,6 +6,7 @@ use greffier_merkle::{TlogProof, TrustPolicy};
 
 use super::super::orders::EXPIRE;
 use super::*;
+use crate::Indexer;
 use crate::manifest::{self, Chain, Manifest};
 use crate::publish::origin;
 use crate::read::ReadError;
@@ -55,6 +56,8 @@ async fn old_segments_go_and_all_that_was_signed_still_verifies() {
         })
         .into();
     let needles: Vec<Vec<u8>> = (0..16).flat_map(|n| place.sealed(n)).collect();
+    let indexed = Indexer::new(ledger.reader()).pass(|_| ControlFlow::Continue(())).unwrap();
+    assert!(indexed.made > 1);
     let eraser = ledger.eraser();
     let retention = keep(100);
     let pass = |day| eraser.expire(&retention, days(7), after(day), fresh);
@@ -86,6 +89,10 @@ async fn old_segments_go_and_all_that_was_signed_still_verifies() {
     ledger.close().unwrap();
 
     assert!(!place.holds_any(&needles));
+    // What an index said of them went with them.
+    let begin =
+        |path: &String| Some(path.strip_prefix("ngrams/acme/")?.split_once('-')?.0.parse::<u64>().unwrap());
+    assert!(crate::testing::files(&place.data()).keys().filter_map(begin).all(|begin| begin >= 16));
     let report = place.verify();
     assert_eq!((report.problems, report.clean), (vec![], true));
     let by = report.trails[0].expired.1;
