@@ -72,6 +72,11 @@ impl Search {
         parse::parse(text, now)
     }
 
+    /// Whether every event fits.
+    pub fn is_everything(&self) -> bool {
+        self.terms.is_empty()
+    }
+
     /// The zone that it names.
     pub(crate) fn zone(&self) -> &Zone {
         &self.zone

@@ -117,6 +117,8 @@ impl Joiner {
                     .await?
                     .filter(|(decision, _)| decision.index == half.index)
                     .map(|(_, outcome)| outcome),
+                // Its decision, had there been one, was met before it and told it.
+                (Role::Outcome, _) if self.start == 0 && self.search.is_everything() => None,
                 (Role::Outcome, _) => {
                     let pair = pair(engine, trail, end, &call).await?;
                     let decision =
