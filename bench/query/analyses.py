@@ -27,10 +27,44 @@ def spent(argv, **options):
     return {"s": took, "peak_mib": usage.ru_maxrss / 1024}
 
 
+def flat(event):
+    """An event of the corpus as the first document writes it. Greffier's own export in that form looks for the decision of
+    each call, and here no call has one."""
+    outcome = event.get("outcome", {})
+    duration = outcome.get("duration_us")
+    return {
+        "event_id": event["id"],
+        "timestamp": event["time"],
+        "event_type": event["type"],
+        "agent_id": event["agent"]["id"],
+        "session_id": event["session_id"],
+        "user_id": event["user"]["sub"],
+        "action": event["action"]["name"],
+        "resource": event.get("resource", {}).get("uri"),
+        "parameters": {},
+        "result": None,
+        "error": outcome.get("error"),
+        "duration_ms": None if duration is None else duration / 1000,
+        "metadata": {},
+    }
+
+
+def write_flat(binary, data, folder, file):
+    unfinished = file.with_suffix(".tmp")
+    with unfinished.open("w") as output:
+        export = [binary, "export", "--format", "native", *data]
+        with subprocess.Popen(export, cwd=folder, stdout=subprocess.PIPE, text=True) as lines:
+            for line in lines.stdout:
+                output.write(json.dumps(flat(json.loads(line))) + "\n")
+    if lines.returncode:
+        sys.exit(f"{export}: status {lines.returncode}")
+    unfinished.rename(file)
+
+
 def main():
     work, events = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
     turns = 1 if "quick" in sys.argv else TURNS
-    folder, flat = work / "analysed", work / "analysed.jsonl"
+    folder, file = work / "analysed", work / "analysed.jsonl"
     binary = pathlib.Path("target/release/greffier").resolve()
     data = ["--data", "greffier-data", "--tenant", "org_acme_corp"]
     period = ["--since", START + "Z", "--until", END + "Z"]
@@ -39,15 +73,14 @@ def main():
         "anomalies": ["findings", "--agent", AGENT, *period],
         "report": ["report", "summary", "--from", START + "Z", "--to", END + "Z"],
     }
-    if not flat.exists():
-        with flat.open("wb") as output:
-            subprocess.run([binary, "export", "--format", "flat", *data], cwd=folder, stdout=output, check=True)
+    if not file.exists():
+        write_flat(binary, data, folder, file)
     for turn in range(turns):
         for name, command in commands.items():
             print(f"turn {turn + 1} of {turns}: {name}", file=sys.stderr, flush=True)
             here = pathlib.Path(__file__).with_name("document.py")
             done = subprocess.run(
-                [sys.executable, here, name, flat, AGENT, START, END], capture_output=True, text=True, check=True
+                [sys.executable, here, name, file, AGENT, START, END], capture_output=True, text=True, check=True
             )
             both = {"document": json.loads(done.stdout), "greffier": spent([binary, *command, *data, "-o", "json"], cwd=folder)}
             for who, row in both.items():

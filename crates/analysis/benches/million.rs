@@ -144,7 +144,7 @@ fn findings(bencher: Bencher<'_, '_>) {
         while facts.peek().is_some() {
             let mut stretch = Stretch::default();
             facts.by_ref().take(SEGMENT).for_each(|(index, fact)| stretch.add_fact(index, &fact));
-            detector.look(&stretch);
+            detector.look(&mut stretch);
         }
         detector.findings()
     });

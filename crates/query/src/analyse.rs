@@ -127,9 +127,9 @@ pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Res
     let make = |batches: Vec<RecordBatch>| -> Result<Vec<Stretch>, QueryError> {
         batches.iter().map(|batch| Facts::of(batch)?.stretch()).collect()
     };
-    gather(view, pieces, None, facts::FINDINGS, make, |stretches: Vec<Stretch>| {
+    gather(view, pieces, None, facts::FINDINGS, make, |mut stretches: Vec<Stretch>| {
         let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
-        stretches.iter().for_each(|stretch| detector.look(stretch));
+        stretches.iter_mut().for_each(|stretch| detector.look(stretch));
         Ok(())
     })
     .await?;

@@ -1,22 +1,26 @@
 //! The engine: entries in their order, findings out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use greffier_event::{Event, EventId};
 
 use super::burst::Burst;
 use super::days::Days;
 use super::habits::Habits;
-use super::recent::{News, Recent};
+use super::recent::Recent;
 use super::sequence::{Sessions, Steps};
 use super::standing::{Muted, Word};
-use super::stretch::{Code, Look, Row, Stretch};
+use super::stretch::{Code, Look, Named, Stretch};
 use super::{Finding, Said, State, Thresholds, Whose};
 
 /// Agents, and as many users, whose habits are kept: some 5 KB each that works by day, 40 KB at most.
 const MAX_SUBJECTS: usize = 4_096;
 /// Findings that are kept, the newest.
 const MAX_FINDINGS: usize = 10_000;
+
+/// Rows that are taken agent by agent and user by user: 1 MiB, which stays in a processor's cache meanwhile.
+const AT_ONCE: usize = 16_384;
 
 /// Looks at the entries of one trail, each once and in their order.
 pub struct Detector {
@@ -49,12 +53,12 @@ struct Subjects<T> {
     known: Vec<T>,
 }
 
-/// What came of one row before agents and users are looked at, one after the other.
-struct Seen {
-    news: News,
-    agent: Option<usize>,
-    user: Option<usize>,
-    session: Option<u64>,
+/// Whose the rows of a stretch are, and their sessions, where they count as steps.
+#[derive(Default)]
+struct Joined {
+    agents: Vec<Option<usize>>,
+    users: Vec<Option<usize>>,
+    sessions: Vec<Option<u64>>,
 }
 
 /// The findings so far.
@@ -118,13 +122,14 @@ impl Agent {
 
     fn add(
         &mut self,
+        index: u64,
         look: &Look<'_>,
         session: Option<u64>,
         sessions: &mut Sessions,
         thresholds: &Thresholds,
         found: &mut Found,
     ) {
-        let mut out = Out::new(found, &self.whose, look.index);
+        let mut out = Out::new(found, &self.whose, index);
         if look.news.acted {
             self.burst.add(look.time, look.id, thresholds, &mut out);
         }
@@ -141,8 +146,8 @@ impl User {
         User { whose: Whose::User(name.to_owned()), habits: Habits::default() }
     }
 
-    fn add(&mut self, look: &Look<'_>, thresholds: &Thresholds, found: &mut Found) {
-        self.habits.add(look, thresholds, &mut Out::new(found, &self.whose, look.index));
+    fn add(&mut self, index: u64, look: &Look<'_>, thresholds: &Thresholds, found: &mut Found) {
+        self.habits.add(look, thresholds, &mut Out::new(found, &self.whose, index));
     }
 }
 
@@ -166,38 +171,68 @@ impl<T> Subjects<T> {
     }
 
     /// Each that there is something of, with the places of that, in order.
-    fn each(
-        &mut self,
-        slots: impl Iterator<Item = Option<usize>>,
-    ) -> impl Iterator<Item = (&mut T, Vec<usize>)> {
-        let mut places: Vec<Vec<usize>> = Vec::new();
-        places.resize_with(self.known.len(), Vec::new);
-        for (place, slot) in slots.enumerate() {
-            if let Some(places) = slot.and_then(|slot| places.get_mut(slot)) {
-                places.push(place);
-            }
+    fn each<'a>(&'a mut self, places: &'a Places) -> impl Iterator<Item = (&'a mut T, &'a [u32])> {
+        self.known
+            .iter_mut()
+            .enumerate()
+            .map(|(slot, known)| (known, places.of(slot)))
+            .filter(|(_, of)| !of.is_empty())
+    }
+}
+
+/// The places of rows, slot by slot.
+struct Places {
+    places: Vec<u32>,
+    /// Where those of a slot end; they begin where those of the slot before it end.
+    ends: Vec<usize>,
+}
+
+impl Places {
+    /// Rows without a slot are left out.
+    fn new(slots: &[Option<usize>], count: usize) -> Places {
+        let mut next = vec![0; count];
+        for slot in slots.iter().flatten() {
+            next.get_mut(*slot).into_iter().for_each(|count| *count += 1);
         }
-        self.known.iter_mut().zip(places).filter(|(_, places)| !places.is_empty())
+        let mut sum = 0;
+        for count in &mut next {
+            sum += std::mem::replace(count, sum);
+        }
+        let mut places = vec![0; sum];
+        for (place, slot) in (0..).zip(slots) {
+            let Some(next) = slot.and_then(|slot| next.get_mut(slot)) else { continue };
+            places.get_mut(*next).into_iter().for_each(|at| *at = place);
+            *next += 1;
+        }
+        Places { places, ends: next }
+    }
+
+    fn of(&self, slot: usize) -> &[u32] {
+        let start = slot.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
+        let range = start.zip(self.ends.get(slot)).map(|(start, end)| start..*end);
+        range.and_then(|range| self.places.get(range)).unwrap_or_default()
     }
 }
 
 /// The slots of the names of one stretch, each looked up once.
-struct Slots(Vec<Option<Option<usize>>>);
+struct Slots<'a> {
+    names: &'a [Named],
+    known: Vec<Option<Option<usize>>>,
+}
 
-impl Slots {
-    fn of(stretch: &Stretch) -> Slots {
-        Slots(vec![None; stretch.names()])
+impl Slots<'_> {
+    fn of(names: &[Named]) -> Slots<'_> {
+        Slots { names, known: vec![None; names.len()] }
     }
 
     fn get<T>(
         &mut self,
         subjects: &mut Subjects<T>,
-        stretch: &Stretch,
         code: Code,
         make: impl FnOnce(&str) -> T,
     ) -> Option<usize> {
-        let known = self.0.get_mut(code.at())?;
-        *known.get_or_insert_with(|| subjects.slot(&stretch.named(code)?.text, make))
+        let (named, known) = (self.names.get(code.at())?, self.known.get_mut(code.at())?);
+        *known.get_or_insert_with(|| subjects.slot(&named.text, make))
     }
 }
 
@@ -281,61 +316,76 @@ impl Detector {
     pub fn add(&mut self, index: u64, event: &Event) {
         let mut stretch = Stretch::default();
         stretch.add(index, event);
-        self.look(&stretch);
+        self.look(&mut stretch);
     }
 
     /// Takes in a stretch of the trail; of what it has looked at already, it leaves alone.
-    pub fn look(&mut self, stretch: &Stretch) {
-        let (mut rows, mut words) = (stretch.rows.as_slice(), stretch.words.as_slice());
-        rows = rows.get(rows.partition_point(|row| row.index < self.next)..).unwrap_or_default();
-        words = words.get(words.partition_point(|said| said.index < self.next)..).unwrap_or_default();
-        for said in words {
+    pub fn look(&mut self, stretch: &mut Stretch) {
+        let (words, next) = (std::mem::take(&mut stretch.words), self.next);
+        let mut from = stretch.rows.partition_point(|row| stretch.index(row) < next);
+        for said in words.iter().filter(|said| said.index >= next) {
             // What is said of a finding counts from there on.
-            let (before, after) = rows.split_at(rows.partition_point(|row| row.index < said.index));
-            self.look_at(stretch, before);
+            let to = stretch.rows.partition_point(|row| stretch.index(row) < said.index);
+            self.look_at(stretch, from..to);
             self.found.hear(said.index, said.id, said.word);
-            rows = after;
+            from = to;
         }
-        self.look_at(stretch, rows);
+        let to = stretch.rows.len();
+        self.look_at(stretch, from..to);
         self.next = self.next.max(stretch.end);
     }
 
     /// Who and in which call first, in the order of the trail; then agent by agent and user by user, because none of
     /// them has to do with the others, and what is known of each is in the processor's cache then.
-    fn look_at(&mut self, stretch: &Stretch, rows: &[Row]) {
-        if rows.is_empty() {
-            return;
+    fn look_at(&mut self, stretch: &mut Stretch, rows: Range<usize>) {
+        for from in rows.clone().step_by(AT_ONCE) {
+            let some = from..rows.end.min(from + AT_ONCE);
+            let joined = self.join(stretch, some.clone());
+            let mine = stretch.rows.get(some).unwrap_or_default();
+            let at = |place: &u32| {
+                let place = usize::try_from(*place).ok()?;
+                let row = mine.get(place)?;
+                let session = joined.sessions.get(place).copied().flatten();
+                Some((stretch.index(row), Look::of(row, &stretch.names), session))
+            };
+            let places = Places::new(&joined.agents, self.agents.known.len());
+            for (agent, places) in self.agents.each(&places) {
+                for (index, look, session) in places.iter().filter_map(at) {
+                    agent.add(index, &look, session, &mut self.sessions, &self.thresholds, &mut self.found);
+                }
+            }
+            let places = Places::new(&joined.users, self.users.known.len());
+            for (user, places) in self.users.each(&places) {
+                for (index, look, _) in places.iter().filter_map(at) {
+                    user.add(index, &look, &self.thresholds, &mut self.found);
+                }
+            }
+            self.sessions.settle();
+            self.found.settle();
         }
-        let (mut agents, mut users) = (Slots::of(stretch), Slots::of(stretch));
-        let mut seen = Vec::with_capacity(rows.len());
-        for row in rows {
-            let news = self.recent.add(row.call, row.news);
-            let agent = match row.names.agent {
-                Some(code) => agents.get(&mut self.agents, stretch, code, Agent::new),
+    }
+
+    /// Leaves to each row what no earlier one said of its call, and says whose it is.
+    fn join(&mut self, stretch: &mut Stretch, some: Range<usize>) -> Joined {
+        let Stretch { rows, whereto, names, .. } = stretch;
+        let rows = rows.get_mut(some.clone()).unwrap_or_default();
+        let (mut agents, mut users) = (Slots::of(names), Slots::of(names));
+        let mut joined = Joined::default();
+        for (row, whereto) in rows.iter_mut().zip(whereto.get(some).unwrap_or_default()) {
+            row.news = self.recent.add(whereto.call, row.news);
+            let agent = match whereto.agent {
+                Some(code) => agents.get(&mut self.agents, code, Agent::new),
                 None => self.agents.slot("", Agent::new),
             };
-            let user = row.names.user.map(|code| users.get(&mut self.users, stretch, code, User::new));
+            let user = whereto.user.map(|code| users.get(&mut self.users, code, User::new));
             self.left_out += u64::from(agent.is_none()) + u64::from(user == Some(None));
-            let steps = news.acted && row.names.action.is_some() && agent.is_some();
-            let session = row.names.session.filter(|_| steps).map(|session| self.sessions.number(session));
-            seen.push(Seen { news, agent, user: user.flatten(), session });
+            let steps = row.news.acted && row.action.is_some() && agent.is_some();
+            let session = whereto.session.filter(|_| steps).map(|session| self.sessions.number(session));
+            joined.agents.push(agent);
+            joined.users.push(user.flatten());
+            joined.sessions.push(session);
         }
-        let look = |place: &usize| {
-            let (row, seen) = rows.get(*place).zip(seen.get(*place))?;
-            Some((Look::of(stretch, row, seen.news), seen.session))
-        };
-        for (agent, places) in self.agents.each(seen.iter().map(|seen| seen.agent)) {
-            for (look, session) in places.iter().filter_map(look) {
-                agent.add(&look, session, &mut self.sessions, &self.thresholds, &mut self.found);
-            }
-        }
-        for (user, places) in self.users.each(seen.iter().map(|seen| seen.user)) {
-            for (look, _) in places.iter().filter_map(look) {
-                user.add(&look, &self.thresholds, &mut self.found);
-            }
-        }
-        self.sessions.settle();
-        self.found.settle();
+        joined
     }
 
     /// Events of agents or users that there was no room for: of them nothing is said.

@@ -118,8 +118,10 @@ impl Habits {
         }
         let hour = look.time.as_micros().div_euclid(HOUR_US);
         let figures = self.hours.add(hour, &more);
-        if self.now.as_ref().is_none_or(|now| now.hour < hour) {
-            self.now = Some(Now { hour, ..Now::default() });
+        match &mut self.now {
+            Some(now) if now.hour >= hour => {}
+            Some(now) => now.begin(hour),
+            None => self.now = Some(Now { hour, ..Now::default() }),
         }
         // What comes late for an earlier hour is remembered, and judged no more.
         if let (Some(figures), Some(now)) = (figures, self.now.as_mut().filter(|now| now.hour == hour)) {
@@ -203,6 +205,15 @@ impl Habits {
 }
 
 impl Now {
+    /// Another hour; what held the evidence of the last one is used again.
+    fn begin(&mut self, hour: i64) {
+        (self.hour, self.is_odd, self.settled) = (hour, None, None);
+        for counted in &mut self.counted {
+            (counted.since, counted.usual, counted.finding) = (None, None, None);
+            counted.evidence.clear();
+        }
+    }
+
     fn judge(
         &mut self,
         look: &Look<'_>,

@@ -2,6 +2,8 @@
 //! already. Whoever reads columns makes stretches side by side; the detector takes them one after the other.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::ops::Deref;
 
 use greffier_event::{Event, EventId, Timestamp};
 
@@ -12,9 +14,9 @@ use crate::fact::Fact;
 use crate::keyed::Key;
 use crate::meaning::is_own;
 
-/// A name within one stretch.
+/// A name within one stretch: its place there, from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code(u32);
+pub struct Code(NonZeroU32);
 
 /// A session of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,38 +55,50 @@ pub(crate) struct Named {
     pub(crate) key: u64,
 }
 
-/// One event of somebody; Greffier's own are no behaviour.
+/// One event of somebody, as the rules look at it; Greffier's own are no behaviour. Rows are read in another order than
+/// they stand in: 64 bytes, and not one more.
 #[derive(Debug)]
 pub(crate) struct Row {
-    pub(crate) index: u64,
     pub(crate) id: EventId,
     pub(crate) time: Timestamp,
-    pub(crate) call: Option<Key>,
-    /// What it says of its call.
-    pub(crate) news: News,
     pub(crate) tokens: u64,
     pub(crate) cost: u64,
-    pub(crate) names: Coded,
+    /// Of its entry, behind the stretch's first.
+    behind: u32,
+    pub(crate) action: Option<Code>,
+    pub(crate) place: Option<Code>,
+    /// What it says of its call; once the detector has joined calls, what no earlier one said.
+    pub(crate) news: News,
+}
+
+/// Whose event it is and what it belongs to.
+#[derive(Debug)]
+pub(crate) struct Whereto {
+    pub(crate) agent: Option<Code>,
+    pub(crate) user: Option<Code>,
+    pub(crate) call: Option<Key>,
+    pub(crate) session: Option<SessionKey>,
 }
 
 /// What the rules look at of a row.
 pub(crate) struct Look<'a> {
-    pub(crate) index: u64,
-    pub(crate) id: EventId,
-    pub(crate) time: Timestamp,
-    /// What it says of its call that no earlier one said.
-    pub(crate) news: News,
-    pub(crate) tokens: u64,
-    pub(crate) cost: u64,
+    pub(crate) row: &'a Row,
     pub(crate) action: Option<&'a Named>,
     pub(crate) place: Option<&'a Named>,
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn of(stretch: &'a Stretch, row: &Row, news: News) -> Look<'a> {
-        let Row { index, id, time, tokens, cost, names, .. } = *row;
-        let named = |code: Option<Code>| code.and_then(|code| stretch.named(code));
-        Look { index, id, time, news, tokens, cost, action: named(names.action), place: named(names.place) }
+    pub(crate) fn of(row: &'a Row, names: &'a [Named]) -> Look<'a> {
+        let named = |code: Option<Code>| names.get(code?.at());
+        Look { row, action: named(row.action), place: named(row.place) }
+    }
+}
+
+impl Deref for Look<'_> {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        self.row
     }
 }
 
@@ -99,12 +113,15 @@ pub(crate) struct Said {
 /// Consecutive entries, in order.
 #[derive(Debug, Default)]
 pub struct Stretch {
-    names: Vec<Named>,
+    pub(crate) names: Vec<Named>,
     codes: HashMap<Box<str>, Code>,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) words: Vec<Said>,
+    first: Option<u64>,
     /// One behind the last entry.
     pub(crate) end: u64,
+    pub(crate) rows: Vec<Row>,
+    /// Of each row.
+    pub(crate) whereto: Vec<Whereto>,
+    pub(crate) words: Vec<Said>,
 }
 
 impl Stretch {
@@ -113,8 +130,9 @@ impl Stretch {
         if let Some(code) = self.codes.get(name) {
             return *code;
         }
-        // A stretch has fewer names than rows can be counted.
-        let code = Code(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        // A stretch has no more names than can be counted so.
+        let place = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let code = Code(NonZeroU32::MIN.saturating_add(place));
         self.names.push(Named { text: name.into(), key: Key::of(name).half() });
         self.codes.insert(name.into(), code);
         code
@@ -139,35 +157,35 @@ impl Stretch {
 
     /// Takes in the facts of the next entry, whose names have codes already.
     pub fn add_coded(&mut self, index: u64, fact: &Fact<'_>, names: Coded) {
+        let first = *self.first.get_or_insert(index);
         self.end = index.saturating_add(1);
         if is_own(fact) {
             self.words.extend(word(fact).map(|(id, word)| Said { index, id, word }));
             return;
         }
+        let Coded { agent, user, action, place, session } = names;
+        self.whereto.push(Whereto { agent, user, call: call_of(fact), session });
         self.rows.push(Row {
-            index,
             id: fact.id,
             time: fact.time,
-            call: call_of(fact),
-            news: News::of(fact),
             tokens: fact.input_tokens.unwrap_or(0).saturating_add(fact.output_tokens.unwrap_or(0)),
             cost: fact.cost_micros.unwrap_or(0),
-            names,
+            behind: u32::try_from(index.saturating_sub(first)).unwrap_or(u32::MAX),
+            action,
+            place,
+            news: News::of(fact),
         });
     }
 
-    pub(crate) fn named(&self, code: Code) -> Option<&Named> {
-        self.names.get(code.at())
-    }
-
-    pub(crate) fn names(&self) -> usize {
-        self.names.len()
+    /// The entry of a row.
+    pub(crate) fn index(&self, row: &Row) -> u64 {
+        self.first.unwrap_or(0).saturating_add(row.behind.into())
     }
 }
 
 impl Code {
     pub(crate) fn at(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
+        usize::try_from(self.0.get() - 1).unwrap_or(usize::MAX)
     }
 }
 

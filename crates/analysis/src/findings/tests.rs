@@ -331,7 +331,7 @@ proptest! {
             let mut stretch = Stretch::default();
             let some = trail.iter().enumerate().skip(from).take(length);
             some.for_each(|(index, event)| stretch.add(index as u64, event));
-            whole.look(&stretch);
+            whole.look(&mut stretch);
             from += length;
             if from >= trail.len() {
                 break;
