@@ -22,6 +22,7 @@ installation() {
     mkdir -p "$1"
     (cd "$1" && "$release/greffier" init >/dev/null)
     "$release/greffier-corpus" "$1" "$2"
+    (cd "$1" && "$release/greffier" index --data greffier-data --quiet)
     touch "$1/filled"
 }
 installation "$work/corpus" "$events"

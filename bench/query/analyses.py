@@ -27,37 +27,10 @@ def spent(argv, **options):
     return {"s": took, "peak_mib": usage.ru_maxrss / 1024}
 
 
-def flat(event):
-    """An event of the corpus as the first document writes it. Greffier's own export in that form looks for the decision of
-    each call, and here no call has one."""
-    outcome = event.get("outcome", {})
-    duration = outcome.get("duration_us")
-    return {
-        "event_id": event["id"],
-        "timestamp": event["time"],
-        "event_type": event["type"],
-        "agent_id": event["agent"]["id"],
-        "session_id": event["session_id"],
-        "user_id": event["user"]["sub"],
-        "action": event["action"]["name"],
-        "resource": event.get("resource", {}).get("uri"),
-        "parameters": {},
-        "result": None,
-        "error": outcome.get("error"),
-        "duration_ms": None if duration is None else duration / 1000,
-        "metadata": {},
-    }
-
-
 def write_flat(binary, data, folder, file):
     unfinished = file.with_suffix(".tmp")
-    with unfinished.open("w") as output:
-        export = [binary, "export", "--format", "native", *data]
-        with subprocess.Popen(export, cwd=folder, stdout=subprocess.PIPE, text=True) as lines:
-            for line in lines.stdout:
-                output.write(json.dumps(flat(json.loads(line))) + "\n")
-    if lines.returncode:
-        sys.exit(f"{export}: status {lines.returncode}")
+    with unfinished.open("wb") as output:
+        subprocess.run([binary, "export", "--format", "flat", *data], cwd=folder, stdout=output, check=True)
     unfinished.rename(file)
 
 
