@@ -50,6 +50,6 @@ pub use facets::FacetsAnswer;
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use recorder::{Beat, Recorder};
 pub use refuse::Unreadable;
-pub use report::{ReportError, ReportOrder, assess, period};
+pub use report::{ReportError, ReportOrder, assess, period, person};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};

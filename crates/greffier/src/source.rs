@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use files::{Files, choose, exported, packed};
 
-use crate::cli::{Activity, Findings, Span, Term, Where};
+use crate::cli::{Activity, Findings, Span, Term, Where, Whom};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::http::{Client, encoded};
@@ -205,14 +205,20 @@ impl Source {
     }
 
     /// A report on a standard.
-    pub(crate) async fn report(&self, standard: &str, term: &Term) -> anyhow::Result<Assessment> {
+    pub(crate) async fn report(
+        &self,
+        standard: &str,
+        term: &Term,
+        whom: &Whom,
+    ) -> anyhow::Result<Assessment> {
         match self {
             Source::Server(server) => {
                 let path = format!("/api/v1/reports/{}", encoded(standard));
-                let answer = server.client.get(&path, &server.query(&term.params())).await?;
+                let params = [&term.params()[..], &whom.params()[..]].concat();
+                let answer = server.client.get(&path, &server.query(&params)).await?;
                 serde_json::from_value(answer).context("the server's answer is not one")
             }
-            Source::Files(files) => files.report(standard, term).await,
+            Source::Files(files) => files.report(standard, term, whom).await,
         }
     }
 
