@@ -26,6 +26,7 @@ mod otlp;
 mod pack;
 mod params;
 mod parts;
+mod receivers;
 mod recorder;
 mod refuse;
 mod report;
@@ -48,7 +49,8 @@ pub use export::{
 };
 pub use facets::FacetsAnswer;
 pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
-pub use recorder::{Beat, Recorder};
+pub use receivers::{Receiver, Receivers};
+pub use recorder::{Beat, Recorder, Untold};
 pub use refuse::Unreadable;
 pub use report::{ReportError, ReportOrder, assess, period, person};
 pub use tokio_util::sync::CancellationToken;

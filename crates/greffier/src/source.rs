@@ -186,8 +186,8 @@ impl Source {
         }
     }
 
-    /// What is unusual, and whether witnesses vouched for the trails of late.
-    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value)> {
+    /// What is unusual, whether witnesses vouched for the trails of late, and how far those have come who are told.
+    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value, Vec<Value>)> {
         match self {
             Source::Server(server) => {
                 let query = server.query(&[
@@ -198,9 +198,14 @@ impl Source {
                 ]);
                 let mut answer = server.client.get("/api/v1/findings", &query).await?;
                 let anchoring = answer.get("anchoring").cloned().unwrap_or_default();
-                Ok((list(&mut answer, "findings")?, anchoring))
+                let receivers =
+                    answer.get("receivers").and_then(Value::as_array).cloned().unwrap_or_default();
+                Ok((list(&mut answer, "findings")?, anchoring, receivers))
             }
-            Source::Files(files) => files.findings(asked).await,
+            Source::Files(files) => {
+                let (findings, anchoring) = files.findings(asked).await?;
+                Ok((findings, anchoring, Vec::new()))
+            }
         }
     }
 
