@@ -83,7 +83,7 @@ async fn one_person_and_nobody_else() {
     ");
     // Nobody hears of another tenant's people, nor of anybody without the right to read.
     assert_eq!(about(&world, "auditor@other", "user=auth0%7Calice").await, "409", "its own trail is empty");
-    assert_eq!(about(&world, "analyst@acme", "user=auth0%7Calice").await, "403");
+    assert_eq!(about(&world, "intern@acme", "user=auth0%7Calice").await, "403");
     let soc2 = world.get("auditor@acme", &format!("/api/v1/reports/soc2?{PERIOD}&user=x")).await;
     assert_eq!((soc2.status, soc2.text().contains("only the report `gdpr`")), (400, true));
     // Whoever is personal by name is asked about by a reference, and stands in no statement.
