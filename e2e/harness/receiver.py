@@ -10,10 +10,10 @@ import threading
 class Receiver:
     """Answers 200, or each of `failures` first."""
 
-    def __init__(self, failures=()):
+    def __init__(self, failures=(), port=0):
         self.failures, self.told = list(failures), []
         handler = type("Handler", (_Handler,), {"receiver": self})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -88,6 +90,52 @@ def fill(greffier, sdk, people, api):
     api("oscar").add([told(marks["subject"], resource={"subjects": ["patient 7", "patient 8"]})])
     client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": f"say hello {marks['user']}"}])
     return marks, ids
+
+
+def test_an_access_request_says_what_is_held_and_what_was_erased(node, sdk, people):
+    greffier, api = node
+    fill(greffier, sdk, people, api)
+    sub = next(event["user"]["sub"] for event in greffier.events(TENANT) if event["action"]["name"] == "chat")
+    today = datetime.now(timezone.utc).date()
+    period = ("--from", str(today - timedelta(days=1)), "--to", str(today + timedelta(days=1)))
+    where = ("--data", greffier.data, "--tenant", TENANT, "--keys", greffier.keys)
+
+    def reported(*whom):
+        last, note = len(greffier.events(TENANT)), greffier.data / "trails" / TENANT / "checkpoint"
+        wait_until(lambda: note.exists() and int(note.read_text().split("\n")[1]) >= last, "a checkpoint")
+        done = greffier.run("report", "gdpr", *period, *whom, *where, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        return {claim["control"]: claim for claim in report["claims"] if claim["control"].startswith("person_")}
+
+    before = reported("--user", sub)
+    named = [event for event in greffier.events(TENANT) if event.get("user", {}).get("sub") == sub]
+    assert before["person_events"]["population"] == len(named) > 0
+    assert {row["recipient"] for row in before["person_recipients"]["table"]} >= {"openai", "crm"}
+    assert before["person_erasures"]["verdict"] == before["person_copies"]["verdict"] == "NOT ASSESSED"
+    about = reported("--subject", "patient 7")
+    assert about["person_events"]["figures"]["as_subject"] == 2 and "patient 7" not in json.dumps(about)
+
+    by = erase(api, {"user": sub})
+    assert api("petra").http.get("/api/v1/subjects", params={"user": sub}).status_code == 200
+    after = reported("--user", sub)
+    (erasure,) = after["person_erasures"]["table"]
+    assert after["person_erasures"]["verdict"] == "EVIDENCED" and erasure["ordered_by_entry"] == by
+    assert erasure["done_by_entry"] > by and after["person_erasures"]["figures"]["carried_out"] == 1
+    assert after["person_copies"]["population"] > 0
+    # What was erased of one event of the person's is found as well.
+    (event,) = [event["id"] for event in greffier.events(TENANT) if len(event.get("resource", {}).get("subjects", [])) == 2]
+    erase(api, {"event": event})
+    assert reported("--subject", "patient 8")["person_erasures"]["figures"]["carried_out"] == 1
+    # The proofs of what the report shows go with it.
+    pack = greffier.folder / "alice.zip"
+    done = greffier.run("evidence", "--report", "gdpr", *period, "--user", sub, "--out", pack, *where)
+    assert done.returncode == 0, done.stderr
+    checked = greffier.run("verify", pack, "--trust", greffier.data / "trust")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    with zipfile.ZipFile(pack) as archive:
+        page = archive.read("report.html").decode()
+    assert "person_erasures" in page and f"user {sub}" in page
 
 
 def test_erased_is_nowhere_and_every_proof_holds(node, sdk, people):

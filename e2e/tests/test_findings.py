@@ -200,6 +200,49 @@ def test_of_a_receiver_that_is_away_nothing_waits(install, people, tmp_path):
     assert away.url.encode() not in greffier.outputs()
 
 
+def test_what_a_receiver_did_not_take_in_time_is_given_up_on_record(install, people, tmp_path):
+    (tmp_path / "secret").write_bytes(SECRET)
+    away = Receiver()
+    away.stop()
+    port = away.server.server_address[1]
+    more = f'\n[[webhook]]\nname = "away"\nurl = "{away.url}"\nsecret_file = "{tmp_path}/secret"\ngive_up_after = "2s"\n'
+    greffier = install(findings=True, more=more).start()
+    token = tmp_path / "token"
+    token.write_text(people["audra"])
+    with Api(greffier, people["oscar"]) as oscar, Api(greffier, people["audra"]) as audra:
+        oscar.add(denials("etl"))
+        recorded(audra, 1)
+        wait_until(lambda: audra.told("/api/v1/findings")["receivers"][0].get("reason"), "it is said that it fails")
+        wait_until(lambda: audra.search("tool:finding:untold"), "what was given up is on record", 30)
+        (given_up,) = audra.search("tool:finding:untold")
+        assert given_up["type"] == "action.failed" and given_up["outcome"]["error"] == "receiver_unreachable"
+        assert given_up["resource"]["uri"] == audra.search(RECORDED)[0]["resource"]["uri"]
+        told = audra.told(f"/api/v1/events/{given_up['id']}")["parts"][0]["json"]
+        assert told["receiver"] == "away" and told["reason"] == "no connection" and told["tries"] > 1, told
+        metrics = audra.http.get("/metrics").text
+        assert 'greffier_webhook_given_up_total{name="away"} 1' in metrics and 'greffier_webhook_failing{name="away"} 1' in metrics
+        assert any("webhook `away`: no connection" in warning for warning in audra.http.get("/readyz").json()["warnings"])
+        listed = greffier.run("findings", "--server", greffier.url, "--token-file", token, "-o", "json")
+        assert listed.returncode == 0 and "webhook away: 0 findings wait; it takes none since" in listed.stderr, listed.stderr
+        # Back again, it is told what comes, and what was given up is not repeated.
+        back = Receiver([503], port=port)
+        try:
+            oscar.add(denials("crm", 7))
+            recorded(audra, 2)
+            wait_until(lambda: back.told, "it is told of what is new", 30)
+            assert [body["finding"]["agent_id"] for body in back.bodies()] == ["crm"]
+            wait_until(lambda: 'greffier_webhook_failing{name="away"} 0' in audra.http.get("/metrics").text, "all is well")
+            # What it refuses for good is given up at once.
+            back.failures.append(410)
+            oscar.add(denials("loader", 8))
+            wait_until(lambda: len(audra.search("tool:finding:untold")) == 2, "the refusal is on record", 30)
+            assert audra.search("tool:finding:untold")[0]["outcome"]["error"] == "receiver_refused"
+        finally:
+            back.stop()
+    assert away.url.encode() not in greffier.outputs()
+    greffier.assert_calm()
+
+
 def test_a_webhook_without_a_signature_is_refused(install):
     greffier = install(findings=True, more='\n[[webhook]]\nname = "soc"\nurl = "http://127.0.0.1:1/"\n')
     checked = greffier.run("config", "check", "--config", greffier.config)

@@ -42,7 +42,7 @@ pub use numbers::{Numbers, Run};
 pub use producers::{Producer, ProducersCounter};
 pub use report::{
     Answer, Answers, Asked, Assessment, Bar, Claim, Clause, ClauseFound, Control, Counts, Frame, Head,
-    Inquiry, On, Period, Query, Report, ReportCounter, STANDARDS, Sample, Standard, Statement, Totals,
-    TrailState, Verdict, html, standard,
+    Inquiry, On, Period, Person, Query, Report, ReportCounter, STANDARDS, Sample, Standard, Statement,
+    Totals, TrailState, Verdict, html, standard,
 };
 pub use top::Top;

@@ -16,6 +16,7 @@ mod beats;
 mod control;
 mod frame;
 mod html;
+mod person;
 mod rules;
 mod sample;
 mod special;
@@ -27,5 +28,6 @@ pub use assessment::{Assessment, Bar, Claim, ClauseFound, Counts, Query, Sample,
 pub use control::{Control, On, Statement};
 pub use frame::{Frame, Head, TrailState};
 pub use html::html;
+pub use person::Person;
 pub use standards::{Clause, STANDARDS, Standard, standard};
 pub use summary::{Period, Report, ReportCounter};

@@ -22,6 +22,22 @@ struct Findings<T> {
     looked_at: u64,
     /// Events of which nothing is said: there were too many agents or users.
     left_out: u64,
+    /// Who is told of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receivers: Vec<Told>,
+}
+
+/// How far a receiver has come with the findings of the trail.
+#[derive(Serialize)]
+struct Told {
+    name: String,
+    /// Findings that it has yet to be told.
+    waiting: u64,
+    /// Since when it takes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -76,8 +92,15 @@ pub(crate) async fn findings(api: &Api, request: Request) -> Result<Response<Bod
     };
     let admitted = admit(api, &request, "trail:findings", "findings").await?;
     let looked = api.watch.findings(admitted.trail(), &asked).await?;
+    let mut receivers = Vec::new();
+    for (name, receiver) in api.receivers.all() {
+        let next = receiver.next.get(admitted.trail()).copied().unwrap_or(0);
+        let waiting = api.watch.untold(admitted.trail(), next, receiver.least).await?;
+        let (failing_since, reason) = receiver.failing.unzip();
+        receivers.push(Told { name, waiting, failing_since, reason });
+    }
     let (looked_at, left_out) = (looked.looked_at, looked.left_out);
-    answer(api, &request, &admitted, &Findings { findings: looked.findings, looked_at, left_out })
+    answer(api, &request, &admitted, &Findings { findings: looked.findings, looked_at, left_out, receivers })
 }
 
 /// `GET /api/v1/producers`.

@@ -10,6 +10,7 @@ use http::{Method, Response};
 use tokio::sync::Semaphore;
 
 use crate::params::Params;
+use crate::receivers::Receivers;
 use crate::refuse::Refused;
 use crate::route::{self, Endpoint, Matched};
 use crate::visit::{Access, Body, Visit};
@@ -40,6 +41,8 @@ pub struct Api {
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) sequences: Arc<ingest::Sequences>,
     pub(crate) inspection: Inspection,
+    /// Who is told of findings.
+    pub(crate) receivers: Receivers,
 }
 
 /// What is looked for in the contents of ingested events. What stands in a leaf is inspected in full whatever is chosen
@@ -77,6 +80,7 @@ impl Api {
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             sequences: Arc::default(),
             inspection: Inspection::default(),
+            receivers: Receivers::default(),
         }
     }
 
@@ -90,6 +94,11 @@ impl Api {
     pub fn inspecting(mut self, inspection: Inspection) -> Api {
         self.inspection = inspection;
         self
+    }
+
+    /// Who is told of findings: shared with whoever tells them.
+    pub fn receivers(&self) -> &Receivers {
+        &self.receivers
     }
 
     /// What it reads through.

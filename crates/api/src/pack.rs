@@ -337,7 +337,8 @@ fn order(params: &Params) -> Result<PackOrder, Refused> {
 pub(crate) async fn evidence(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, caller) = (&request.params, request.caller()?);
     let mut order = order(params)?;
-    let reported = params.text("report").map(|name| report::ordered(name, params)).transpose()?;
+    let reported =
+        params.text("report").map(|name| report::ordered(api, name, params, &caller.tenant)).transpose()?;
     if reported.is_some() && (!order.asked.is_empty() || order.range != PackRange::Found) {
         return Err(Refused::bad_parameter(
             "a report says which entries are packed: `q` and ranges are for other packs",
@@ -354,6 +355,7 @@ pub(crate) async fn evidence(api: &Api, request: Request) -> Result<Response<Bod
             "q": order.asked, "parts": params.text("parts"), "range": params.text("range"),
             "whole_range": params.text("whole_range"), "in_full": order.in_full,
             "report": params.text("report"), "from": params.text("from"), "to": params.text("to"),
+            "user": params.text("user"), "subject": params.text("subject"),
         })),
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;

@@ -50,6 +50,22 @@ pub struct Beat {
     hour: Option<i64>,
 }
 
+/// Somebody who was to be told of a finding and was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// The receiver, by its configured name.
+    pub receiver: String,
+    /// Machine-readable: `receiver_unreachable` or `receiver_refused`.
+    pub error: &'static str,
+    /// In words.
+    pub reason: String,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// The action of the event by which that is on record.
+const UNTOLD: &str = "finding:untold";
+
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recorder").field("node", &self.node).finish_non_exhaustive()
@@ -124,6 +140,27 @@ impl Recorder {
             beat.recorded += 1;
         }
         Ok(())
+    }
+
+    /// Records that somebody was not told of a finding, on the trail of the finding.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: then it was not given up.
+    pub async fn untold(
+        &self,
+        trail: &Tenant,
+        finding: &Finding,
+        untold: &Untold,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let uri = format!("audit://{trail}/{}", findings::place(finding));
+        let mut event = self.event(trail, UNTOLD, uri, now);
+        event.kind = EventType::ActionFailed;
+        event.outcome = Some(outcome(OutcomeStatus::Failure, Some(untold.error)));
+        let Untold { receiver, reason, tries, .. } = untold;
+        let said = json!({ "receiver": receiver, "reason": reason, "tries": tries });
+        let draft = Draft { event, parts: vec![part(said.to_string().into_bytes())] };
+        self.appender.append(draft).await.map(drop).map_err(|error| error.to_string())
     }
 
     fn draft(&self, trail: &Tenant, finding: &Finding, now: Timestamp) -> Draft {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greffier_analysis::{
-    Answer, Answers, Asked, Assessment, Frame, Head, Inquiry, On, Period, STANDARDS, Standard, Statement,
-    TrailState, html, standard,
+    Answer, Answers, Asked, Assessment, Frame, Head, Inquiry, On, Period, Person, STANDARDS, Standard,
+    Statement, TrailState, html, standard,
 };
+use greffier_event::limits::REFERENCE_PREFIX;
 use greffier_event::{Tenant, Timestamp};
-use greffier_ledger::{Anchoring, ReadError, Reader};
+use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, Target};
 use greffier_merkle::Checkpoint;
 use greffier_merkle::note::SignedNote;
 use greffier_policy::AdminAction;
@@ -45,6 +46,8 @@ pub struct ReportOrder {
     pub period: Period,
     /// The time zone that it was named in.
     pub zone: String,
+    /// Whom it is about besides.
+    pub person: Option<Person>,
 }
 
 /// Why a report cannot be made.
@@ -56,6 +59,9 @@ pub enum ReportError {
     /// The period is none.
     #[error("{0}")]
     Period(String),
+    /// Nobody can be asked about in this way.
+    #[error("{0}")]
+    Person(&'static str),
     /// The trail has no checkpoint yet.
     #[error("the trail {0} has no checkpoint yet: there is nothing to report on")]
     NoCheckpoint(Tenant),
@@ -79,8 +85,60 @@ impl ReportOrder {
     pub fn new(name: &str, from: &str, to: &str, zone: Option<&str>) -> Result<ReportOrder, ReportError> {
         let known = standard(name).ok_or_else(|| ReportError::Standard(name.chars().take(32).collect()))?;
         let (period, zone) = period(from, to, zone)?;
-        Ok(ReportOrder { standard: known, period, zone })
+        Ok(ReportOrder { standard: known, period, zone, person: None })
     }
+
+    /// The same, with what the trail has about one person besides.
+    ///
+    /// # Errors
+    /// When the standard gives people no right to ask.
+    pub fn about(self, person: Option<Person>) -> Result<ReportOrder, ReportError> {
+        if person.is_some() && self.standard.of_person.is_empty() {
+            return Err(ReportError::Person("only the report `gdpr` is made about one person"));
+        }
+        Ok(ReportOrder { person, ..self })
+    }
+}
+
+/// How a trail names somebody: its user `user`, the subject `subject` (a value, or its reference), or both as one person.
+/// Without keys nobody can tell a value's reference, nor which erasures were theirs.
+///
+/// # Errors
+/// When a subject's value is given, and no keys.
+pub fn person(
+    keys: Option<&KeyRing>,
+    trail: &Tenant,
+    user: Option<&str>,
+    subject: Option<&str>,
+) -> Result<Option<Person>, ReportError> {
+    if user.is_none() && subject.is_none() {
+        return Ok(None);
+    }
+    let mut person = Person::default();
+    if let Some(sub) = user {
+        person.users.push(sub.to_owned());
+        if let Some(keys) = keys {
+            // Whoever is personal by name is on the trail under a reference, and that is who holds the contents.
+            let reference = keys.reference(trail, "user", sub);
+            let holders = [reference.clone(), keys.reference(trail, "user", &reference)];
+            person.targets.extend(holders.into_iter().map(|holder| Target::User(holder).uri(trail)));
+            person.users.push(reference);
+        }
+    }
+    if let Some(value) = subject {
+        let reference = match (value.starts_with(REFERENCE_PREFIX), keys) {
+            (true, _) => value.to_owned(),
+            (false, Some(keys)) => keys.reference(trail, "subject", value),
+            (false, None) => {
+                return Err(ReportError::Person(
+                    "a subject's value is found with the keys only: name its reference",
+                ));
+            }
+        };
+        person.targets.push(Target::Subject(reference.clone()).uri(trail));
+        person.subjects.push(reference);
+    }
+    Ok(Some(person))
 }
 
 /// A period as people name it, and the zone in which they do.
@@ -146,6 +204,7 @@ pub async fn assess(
             Anchoring::Unanchored { reason } => Err(reason.to_string()),
             _ => Ok(()),
         },
+        person: order.person.clone(),
     };
     let inquiry = Inquiry::new(order.standard, frame);
     // Half of the engine's places: others ask as well.
@@ -203,9 +262,21 @@ fn state(reader: &Reader, trail: &Tenant) -> Result<Option<TrailState>, ReadErro
 }
 
 /// What the parameters of a request ask for.
-pub(crate) fn ordered(name: &str, params: &Params) -> Result<ReportOrder, Refused> {
+pub(crate) fn ordered(
+    api: &Api,
+    name: &str,
+    params: &Params,
+    trail: &Tenant,
+) -> Result<ReportOrder, Refused> {
     let (from, to) = bounds(params)?;
-    Ok(ReportOrder::new(name, from, to, params.text("tz"))?)
+    // Whoever is recorded under a reference is found, and answered about, under it.
+    let user = params.text("user").map(|sub| api.subject(trail, sub));
+    let subject = params.text("subject").map(|value| match api.eraser() {
+        Ok(eraser) => api.subject_reference(eraser, trail, value),
+        Err(refused) => Err(refused),
+    });
+    let person = person(Some(api.appender.keys()), trail, user.as_deref(), subject.transpose()?.as_deref())?;
+    Ok(ReportOrder::new(name, from, to, params.text("tz"))?.about(person)?)
 }
 
 fn bounds(params: &Params) -> Result<(&str, &str), Refused> {
@@ -249,13 +320,20 @@ pub(crate) async fn report(api: &Api, request: Request) -> Result<Response<Body>
     };
     let (from, to) = bounds(params)?;
     // What is wrong with the request is said before anything is on record.
-    let order = if name == SUMMARY { None } else { Some(ordered(&name, params)?) };
+    let named = match request.named_trail() {
+        Some(name) => Tenant::new(name).map_err(|_| Refused::not_found("there is no such trail"))?,
+        None => request.caller()?.tenant.clone(),
+    };
+    let order = if name == SUMMARY { None } else { Some(ordered(api, &name, params, &named)?) };
     let (period, _) = period(from, to, params.text("tz"))?;
     let wish = Wish {
         action: AdminAction::ReadTrail,
         name: "trail:report",
         place: format!("reports/{name}"),
-        asked: Some(json!({ "from": from, "to": to, "tz": params.text("tz") })),
+        asked: Some(json!({
+            "from": from, "to": to, "tz": params.text("tz"),
+            "user": params.text("user"), "subject": params.text("subject"),
+        })),
     };
     let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
@@ -279,6 +357,7 @@ impl From<ReportError> for Refused {
                     .hint(format!("known are {}, {SUMMARY}", names.join(", ")))
             }
             ReportError::Period(message) => Refused::bad_parameter(message),
+            ReportError::Person(message) => Refused::bad_parameter(message),
             ReportError::NoCheckpoint(_) => Refused::new(409, "no_checkpoint", error.to_string()),
             ReportError::Read(error) => error.into(),
             ReportError::Query(error) => error.into(),

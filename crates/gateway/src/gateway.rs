@@ -40,7 +40,7 @@ use crate::refuse::Refused;
 use crate::remote::{OnFailure, Remote, Unanswered};
 use crate::route::Route;
 use crate::settings::{Limits, Secret, Settings, ToolServer, Upstream};
-use crate::site::Site;
+use crate::site::{Receiver, Site};
 use crate::stored::{NotYours, Owner, StoredResponses};
 
 /// A step of the wall clock against the steady one that is worth an event.
@@ -223,6 +223,11 @@ impl Gateway {
             Some(format!("`{name}` failed again and again and is left alone for {} s", rest?.as_secs() + 1))
         };
         self.reaches().filter_map(said).collect()
+    }
+
+    /// Whom the site tells of what it finds.
+    pub(crate) fn receivers(&self) -> Vec<Receiver> {
+        self.site.as_ref().map(|site| site.receivers()).unwrap_or_default()
     }
 
     /// Whether calls are made unrecorded now.

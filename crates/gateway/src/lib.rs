@@ -77,7 +77,7 @@ pub use reach::{MAX_RETRIES, Reach, Terms};
 pub use remote::{OnFailure, Remote};
 pub use resolve::Host;
 pub use settings::{KeySource, Limits, Secret, Settings, ToolServer, TrustedIssuer, Upstream, UpstreamKind};
-pub use site::{Access, Site, Unreadable, Upload, Visit};
+pub use site::{Access, Receiver, Site, Unreadable, Upload, Visit};
 pub use tls::TlsFiles;
 
 use crate::gateway::Gateway;

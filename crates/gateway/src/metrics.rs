@@ -1,6 +1,7 @@
 //! `/metrics`: counts and durations, in OpenMetrics text. Labels come from fixed sets, never from callers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::account::Totals;
 use crate::continues::Class;
+use crate::site::Receiver;
 
 /// Handles to the metrics; cloning shares them.
 #[derive(Clone)]
@@ -29,6 +31,9 @@ pub(crate) struct Metrics {
     late: Gauge,
     anchored: Gauge,
     resting: Family<Destination, Gauge>,
+    told: Family<Destination, Counter>,
+    given_up: Family<Destination, Counter>,
+    failing: Family<Destination, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -81,6 +86,13 @@ impl Metrics {
         let resting = Family::<Destination, Gauge>::default();
         let help = "1 while a destination that failed again and again is left alone";
         registry.register("resting", help, resting.clone());
+        let told = Family::<Destination, Counter>::default();
+        registry.register("webhook_told", "findings that a webhook took", told.clone());
+        let given_up = Family::<Destination, Counter>::default();
+        let help = "findings that a webhook refused, or did not take in time";
+        registry.register("webhook_given_up", help, given_up.clone());
+        let failing = Family::<Destination, Gauge>::default();
+        registry.register("webhook_failing", "1 while a webhook takes no finding", failing.clone());
         Metrics {
             registry: Arc::new(registry),
             answers,
@@ -94,6 +106,9 @@ impl Metrics {
             late,
             anchored,
             resting,
+            told,
+            given_up,
+            failing,
         }
     }
 
@@ -110,6 +125,16 @@ impl Metrics {
         for (name, rest) in destinations {
             let label = Destination { name: name.to_owned() };
             self.resting.get_or_create(&label).set(i64::from(rest.is_some()));
+        }
+    }
+
+    /// How those fare who are told of findings; their names are the configuration's.
+    pub(crate) fn receivers(&self, receivers: &[Receiver]) {
+        for Receiver { name, told, given_up, failing } in receivers {
+            let label = Destination { name: name.clone() };
+            self.told.get_or_create(&label).inner().store(*told, Ordering::Relaxed);
+            self.given_up.get_or_create(&label).inner().store(*given_up, Ordering::Relaxed);
+            self.failing.get_or_create(&label).set(i64::from(failing.is_some()));
         }
     }
 

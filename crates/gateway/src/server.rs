@@ -171,6 +171,7 @@ async fn answer(
         Entrance::Metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             gateway.metrics.resting(gateway.reaches());
+            gateway.metrics.receivers(&gateway.receivers());
             gateway.metrics.anchored(matches!(anchoring(&gateway), Anchoring::Anchored { .. }));
             let (recording, owed) = (gateway.ready().is_ok(), gateway.recorder.account.totals());
             text(kind, gateway.metrics.text(recording, gateway.is_continuing(), owed))
@@ -240,7 +241,10 @@ fn anchoring(gateway: &Gateway) -> Anchoring {
 fn ready(gateway: &Gateway) -> Response<Body> {
     let recording = gateway.ready();
     let ready = recording.is_ok();
-    let warnings = [gateway.identities.troubles(), gateway.resting()].concat();
+    let failing =
+        |receiver: site::Receiver| Some(format!("webhook `{}`: {}", receiver.name, receiver.failing?));
+    let failing: Vec<String> = gateway.receivers().into_iter().filter_map(failing).collect();
+    let warnings = [gateway.identities.troubles(), gateway.resting(), failing].concat();
     let mut document = serde_json::json!({
         "ready": ready,
         "recording": match recording { Ok(()) => "ok".to_owned(), Err(reason) => reason },

@@ -47,6 +47,11 @@ pub trait Site: Send + Sync + 'static {
         false
     }
 
+    /// Those whom the site tells of what it finds, for `/metrics` and the warnings of `/readyz`.
+    fn receivers(&self) -> Vec<Receiver> {
+        Vec::new()
+    }
+
     /// Answers a visit that [`Site::access`] admits. It runs to its end even if the caller goes away, unless it heeds
     /// [`Visit::gone`]; a body that has no end of its own has to end at [`Visit::stop`]. Where the request's body could not
     /// be taken the answer has an [`Unreadable`] among its extensions.
@@ -61,6 +66,19 @@ pub struct Unreadable {
     pub code: &'static str,
     /// For people; free of content and secrets.
     pub message: String,
+}
+
+/// Somebody whom the site tells of what it finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its configured name.
+    pub name: String,
+    /// What it took since the start.
+    pub told: u64,
+    /// What it refused, or did not take in time.
+    pub given_up: u64,
+    /// Why it takes nothing now, if so.
+    pub failing: Option<String>,
 }
 
 /// Who may come to a path.

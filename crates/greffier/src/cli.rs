@@ -21,7 +21,7 @@ pub(crate) use ask::{
 pub(crate) use hook::{Hook, HookInstall, HookServer};
 pub(crate) use keep::{Backup, Index, Keys, Restore};
 pub(crate) use mcp::{Mcp, Pins};
-pub(crate) use report::{Attest, Report, Term};
+pub(crate) use report::{Attest, Report, Term, Whom};
 pub(crate) use witness::{Witness, WitnessCommand};
 
 pub(crate) use erase::{At, Erase, Hold, Subject, Why};

@@ -169,6 +169,8 @@ pub(crate) struct WebhookConfig {
     pub(crate) slack: bool,
     /// What matters less is not told.
     pub(crate) least: Severity,
+    /// A finding older than this is no news: it is tried once more at most.
+    pub(crate) give_up_after: Duration,
 }
 
 /// An address, which may itself be a secret: whoever knows Slack's may post there.

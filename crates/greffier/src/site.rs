@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use greffier_api::{Api, Inspection};
-use greffier_gateway::{Access, Body, Site, Unreadable, Visit};
+use greffier_api::{Api, Inspection, Receivers};
+use greffier_gateway::{Access, Body, Receiver, Site, Unreadable, Visit};
 use greffier_ledger::{Appender, Eraser};
 use greffier_query::{Engine, Watch};
 use greffier_safety::Scanner;
@@ -32,6 +32,11 @@ impl ReadSite {
         self.0.engine()
     }
 
+    /// Who is told of what is found.
+    pub(crate) fn receivers(&self) -> &Receivers {
+        self.0.receivers()
+    }
+
     /// What looks for the unusual on its trails.
     pub(crate) fn watch(&self) -> &Watch {
         self.0.watch()
@@ -54,6 +59,16 @@ impl Site for ReadSite {
 
     fn takes_upload(&self, method: &Method, path: &str) -> bool {
         self.0.takes_upload(method, path)
+    }
+
+    fn receivers(&self) -> Vec<Receiver> {
+        let receiver = |(name, receiver): (String, greffier_api::Receiver)| Receiver {
+            name,
+            told: receiver.told,
+            given_up: receiver.given_up,
+            failing: receiver.failing.map(|(since, why)| format!("{why}, since {since}")),
+        };
+        self.0.receivers().all().into_iter().map(receiver).collect()
     }
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Response<Body>> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use files::{Files, choose, exported, packed};
 
-use crate::cli::{Activity, Findings, Span, Term, Where};
+use crate::cli::{Activity, Findings, Span, Term, Where, Whom};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::http::{Client, encoded};
@@ -186,8 +186,8 @@ impl Source {
         }
     }
 
-    /// What is unusual, and whether witnesses vouched for the trails of late.
-    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value)> {
+    /// What is unusual, whether witnesses vouched for the trails of late, and how far those have come who are told.
+    pub(crate) async fn findings(&self, asked: &Findings) -> anyhow::Result<(Vec<Value>, Value, Vec<Value>)> {
         match self {
             Source::Server(server) => {
                 let query = server.query(&[
@@ -198,21 +198,32 @@ impl Source {
                 ]);
                 let mut answer = server.client.get("/api/v1/findings", &query).await?;
                 let anchoring = answer.get("anchoring").cloned().unwrap_or_default();
-                Ok((list(&mut answer, "findings")?, anchoring))
+                let receivers =
+                    answer.get("receivers").and_then(Value::as_array).cloned().unwrap_or_default();
+                Ok((list(&mut answer, "findings")?, anchoring, receivers))
             }
-            Source::Files(files) => files.findings(asked).await,
+            Source::Files(files) => {
+                let (findings, anchoring) = files.findings(asked).await?;
+                Ok((findings, anchoring, Vec::new()))
+            }
         }
     }
 
     /// A report on a standard.
-    pub(crate) async fn report(&self, standard: &str, term: &Term) -> anyhow::Result<Assessment> {
+    pub(crate) async fn report(
+        &self,
+        standard: &str,
+        term: &Term,
+        whom: &Whom,
+    ) -> anyhow::Result<Assessment> {
         match self {
             Source::Server(server) => {
                 let path = format!("/api/v1/reports/{}", encoded(standard));
-                let answer = server.client.get(&path, &server.query(&term.params())).await?;
+                let params = [&term.params()[..], &whom.params()[..]].concat();
+                let answer = server.client.get(&path, &server.query(&params)).await?;
                 serde_json::from_value(answer).context("the server's answer is not one")
             }
-            Source::Files(files) => files.report(standard, term).await,
+            Source::Files(files) => files.report(standard, term, whom).await,
         }
     }
 

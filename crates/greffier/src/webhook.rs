@@ -2,7 +2,8 @@
 //!
 //! The trail is the queue. Each webhook remembers how far it has come on each trail, in a file that is replaced after
 //! each delivery, so that a stop at any moment repeats one delivery at most and loses none. A receiver that is away is
-//! tried again until it is back; one that refuses a delivery for good is not asked again about that one.
+//! tried again until the finding is so old that it is no news; one that refuses a delivery for good is not asked again
+//! about that one. What was given up is an event on the finding's trail, and the next one is told.
 
 mod body;
 mod position;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use greffier_event::{EventId, Tenant};
+use greffier_api::{Receivers, Recorder, Untold};
+use greffier_event::{Event, EventId, Tenant, Timestamp};
 use greffier_gateway::{Host, HttpClient, Secret, client_to};
 use greffier_query::{Engine, Finding, Row, Search, Severity, State, Watch, findings};
 use http::header::{CONTENT_TYPE, USER_AGENT};
@@ -40,8 +42,17 @@ pub(crate) struct Webhook {
     secret: Option<Secret>,
     slack: bool,
     least: Severity,
+    give_up_after: Duration,
     client: HttpClient,
     positions: Positions,
+}
+
+/// What a webhook works with: it reads the trails, records what it gave up, and says how far it has come.
+pub(crate) struct Telling {
+    pub(crate) engine: Engine,
+    pub(crate) watch: Watch,
+    pub(crate) recorder: Recorder,
+    pub(crate) receivers: Receivers,
 }
 
 /// What became of a delivery.
@@ -84,6 +95,7 @@ impl Webhook {
             secret: config.secret.as_ref().map(|source| needed(source, "secret")).transpose()?,
             slack: config.slack,
             least: config.least,
+            give_up_after: config.give_up_after,
             client: client_to(Host::Named),
             positions: Positions::open(folder, &config.name)?,
             url,
@@ -91,10 +103,11 @@ impl Webhook {
     }
 
     /// Tells until it is dropped.
-    pub(crate) async fn run(mut self, engine: Engine, watch: Watch) {
+    pub(crate) async fn run(mut self, telling: Telling) {
+        telling.receivers.add(&self.name, self.least);
         let mut said = None;
         loop {
-            match self.round(&engine, &watch).await {
+            match self.round(&telling).await {
                 Ok(()) => said = None,
                 Err(error) => {
                     let error = format!("{error:#}");
@@ -113,7 +126,8 @@ impl Webhook {
     }
 
     /// Everything that is on record by now, of every trail.
-    async fn round(&mut self, engine: &Engine, watch: &Watch) -> anyhow::Result<()> {
+    async fn round(&mut self, telling: &Telling) -> anyhow::Result<()> {
+        let engine = &telling.engine;
         let reader = engine.reader().clone();
         let trails = tokio::task::spawn_blocking(move || reader.trails()).await??;
         // Whoever is new is told of what comes, not of the past.
@@ -124,11 +138,13 @@ impl Webhook {
         let search = Search::parse(&format!("tool:{} agent:greffier", findings::RAISED), when::now())?;
         for (trail, size) in trails {
             let mut next = self.positions.of(&trail);
+            telling.receivers.comes_to(&self.name, &trail, next);
             while next < size {
                 let page = engine.oldest(&trail, &search, next.checked_sub(1), PAGE).await?;
                 for row in &page.rows {
-                    self.tell(watch, &trail, row).await?;
+                    self.tell(telling, &trail, row).await?;
                     self.positions.set(&trail, row.index + 1).await?;
+                    telling.receivers.comes_to(&self.name, &trail, row.index + 1);
                 }
                 next = page.next.map_or(page.size, |last| last + 1);
             }
@@ -136,38 +152,58 @@ impl Webhook {
         Ok(())
     }
 
-    /// Tells one finding, however long it takes.
-    async fn tell(&self, watch: &Watch, trail: &Tenant, row: &Row) -> anyhow::Result<()> {
+    /// Tells one finding, or gives it up, which is on record before the next one is told.
+    async fn tell(&self, telling: &Telling, trail: &Tenant, row: &Row) -> anyhow::Result<()> {
         let event = row.event()?;
         let uri = event.resource.as_ref().and_then(|resource| resource.uri.as_deref()).unwrap_or_default();
         let id = uri.rsplit('/').next().and_then(|id| id.parse().ok()).map(EventId);
         let Some(id) = id else { return Ok(()) };
-        let Some(finding) = watch.finding(trail, id).await?.filter(|finding| self.wants(finding)) else {
+        let Some(finding) = telling.watch.finding(trail, id).await?.filter(|finding| self.wants(finding))
+        else {
             return Ok(());
         };
         let body = match self.slack {
             true => body::slack(trail, &finding)?,
             false => body::json(trail, row.index, event.id, &finding)?,
         };
-        let mut pause = RETRY.0;
-        let mut said = None;
-        loop {
-            match self.send(&body, event.id).await {
-                Told::Yes => return Ok(()),
+        let Some(untold) = self.deliver(telling, &event, &body).await else {
+            telling.receivers.took(&self.name);
+            return Ok(());
+        };
+        let Untold { reason, tries, .. } = &untold;
+        tracing::error!(webhook = self.name, reason, tries, finding = %finding.id, "a finding was given up");
+        let recorded = telling.recorder.untold(trail, &finding, &untold, when::now()).await;
+        recorded.map_err(|error| anyhow::anyhow!("what was given up cannot be recorded: {error}"))?;
+        telling.receivers.gave_up(&self.name);
+        Ok(())
+    }
+
+    /// Tries until it is taken, refused, or too old; at least once.
+    async fn deliver(&self, telling: &Telling, event: &Event, body: &Bytes) -> Option<Untold> {
+        let untold = |error, reason, tries| Untold { receiver: self.name.clone(), error, reason, tries };
+        let recorded = event.recorded_at.unwrap_or(event.time);
+        let (mut pause, mut said) = (RETRY.0, None);
+        for tries in 1.. {
+            let reason = match self.send(body, event.id).await {
+                Told::Yes => return None,
                 Told::Refused(status) => {
-                    tracing::error!(webhook = self.name, %status, finding = %finding.id, "a finding was refused");
-                    return Ok(());
+                    return Some(untold("receiver_refused", format!("it answered {status}"), tries));
                 }
-                Told::Later(reason) => {
-                    if said.as_ref() != Some(&reason) {
-                        tracing::warn!(webhook = self.name, reason, "a finding is told later");
-                        said = Some(reason);
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY.1);
-                }
+                Told::Later(reason) => reason,
+            };
+            let now = when::now();
+            telling.receivers.fails(&self.name, now, &reason);
+            if age(recorded, now) >= self.give_up_after {
+                return Some(untold("receiver_unreachable", reason, tries));
             }
+            if said.as_ref() != Some(&reason) {
+                tracing::warn!(webhook = self.name, reason, "a finding is told later");
+                said = Some(reason);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY.1);
         }
+        None
     }
 
     fn wants(&self, finding: &Finding) -> bool {
@@ -198,6 +234,12 @@ impl Webhook {
             Err(_) => Told::Later("no answer in time".to_owned()),
         }
     }
+}
+
+/// How long ago something was recorded; nothing, where the clock went back since.
+fn age(recorded: Timestamp, now: Timestamp) -> Duration {
+    let micros = now.as_micros().saturating_sub(recorded.as_micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 /// What the status of an answer means. Redirects are not followed: they would lead what is told elsewhere.

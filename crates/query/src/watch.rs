@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use greffier_analysis::{Detector, Finding};
+use greffier_analysis::{Detector, Finding, Severity, State};
 use greffier_event::{EventId, Tenant, Timestamp};
 
 use crate::{Engine, QueryError};
@@ -94,6 +94,17 @@ impl Watch {
         let detector = lock(&detector);
         let findings = detector.unrecorded(most);
         Ok(Looked { findings, looked_at: detector.next(), left_out: detector.left_out() })
+    }
+
+    /// How many findings are on record from an entry on, of this severity or above, and muted by nobody.
+    pub async fn untold(&self, trail: &Tenant, next: u64, least: Severity) -> Result<u64, QueryError> {
+        let detector = self.caught_up(trail).await?;
+        let waits = |finding: &&Finding| {
+            let recorded = finding.recorded.is_some_and(|index| index >= next);
+            recorded && finding.severity >= least && finding.state != State::Muted
+        };
+        let waiting = lock(&detector).findings().iter().filter(waits).count();
+        Ok(u64::try_from(waiting).unwrap_or(u64::MAX))
     }
 
     async fn caught_up(&self, trail: &Tenant) -> Result<Shared, QueryError> {

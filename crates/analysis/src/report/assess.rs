@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::assessment::{Assessment, Bar, Claim, ClauseFound, Counts, Query, Sample, Totals, Verdict};
 use super::control::{Control, Judged, On, Plan, Row, Statement, number, text};
 use super::frame::Frame;
-use super::standards::Standard;
+use super::standards::{Clause, Standard};
 
 /// Days of the chart.
 const MAX_DAYS: usize = 400;
@@ -78,7 +78,7 @@ impl Inquiry {
             ),
         });
         let mut controls: Vec<(Control, Places)> = Vec::new();
-        for control in standard.clauses.iter().flat_map(|clause| clause.controls) {
+        for control in asked(standard, &frame).flat_map(|clause| clause.controls) {
             if controls.iter().any(|(known, _)| known.name() == control.name()) {
                 continue;
             }
@@ -103,10 +103,7 @@ impl Inquiry {
     pub fn assess(self, mut answers: Answers) -> Assessment {
         let claims: Vec<Claim> =
             self.controls.iter().map(|(control, places)| self.claim(control, places, &mut answers)).collect();
-        let clauses: Vec<ClauseFound> = self
-            .standard
-            .clauses
-            .iter()
+        let clauses: Vec<ClauseFound> = asked(self.standard, &self.frame)
             .map(|clause| {
                 let controls: Vec<String> = clause.controls.iter().map(Control::name).collect();
                 let found = claims.iter().filter(|claim| controls.contains(&claim.control));
@@ -137,6 +134,7 @@ impl Inquiry {
             made: frame.made,
             trail: frame.trail,
             node: frame.node,
+            person: frame.person,
             anchoring: frame
                 .anchored
                 .err()
@@ -223,6 +221,12 @@ impl Inquiry {
         };
         rows.iter().map(bar).collect()
     }
+}
+
+/// The clauses of a report; those on one person come first.
+fn asked(standard: &'static Standard, frame: &Frame) -> impl Iterator<Item = &'static Clause> {
+    let of_person = if frame.person.is_some() { standard.of_person } else { &[] };
+    of_person.iter().chain(standard.clauses)
 }
 
 fn first(answers: &Answers, place: Asked) -> Option<&Row> {

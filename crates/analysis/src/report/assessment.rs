@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::frame::TrailState;
+use super::person::Person;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -164,6 +165,9 @@ pub struct Assessment {
     /// The node's own trail, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<TrailState>,
+    /// Whom it is about besides, where somebody asked about one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
     /// `witnessed`, or why nobody independent speaks for the trails.
     pub anchoring: String,
     /// How many clauses of each verdict.

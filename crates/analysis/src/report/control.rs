@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::assessment::{Query, Verdict};
 use super::beats::Beats;
 use super::frame::{Frame, TrailState, between};
+use super::person;
 use super::sample::{self, SAMPLES};
 use super::special;
 
@@ -44,6 +45,10 @@ pub enum Control {
     Rule(&'static Rule),
     /// The same, of data of one class.
     OfClass(&'static Rule, &'static str),
+    /// The same, of one named person.
+    OfPerson(&'static Rule),
+    /// What is held of one named person at all.
+    PersonKept,
     /// What began and must end.
     Joined(&'static Joined),
     /// There is a heartbeat in each minute, or hour.
@@ -65,7 +70,7 @@ pub enum Control {
 pub struct Rule {
     pub(crate) name: &'static str,
     pub(crate) on: On,
-    /// The population, as a condition; `{class}` stands for the class of data.
+    /// The population, as a condition; `{class}` stands for the class of data, and see `Person::fill`.
     pub(crate) scope: &'static str,
     /// What must not be among them; empty where nothing can fail.
     pub(crate) fails: &'static str,
@@ -120,7 +125,8 @@ impl Control {
     /// Its name: one for each control and class.
     pub fn name(&self) -> String {
         match self {
-            Control::Rule(rule) => rule.name.to_owned(),
+            Control::Rule(rule) | Control::OfPerson(rule) => rule.name.to_owned(),
+            Control::PersonKept => "person_kept".to_owned(),
             Control::OfClass(rule, class) => format!("{}:{class}", rule.name),
             Control::Joined(joined) => joined.name.to_owned(),
             Control::Beats(beats) => beats.name.to_owned(),
@@ -135,7 +141,8 @@ impl Control {
     /// What would make it a gap.
     pub(crate) fn fails_if(&self) -> String {
         match self {
-            Control::Rule(rule) => rule.fails_if.to_owned(),
+            Control::Rule(rule) | Control::OfPerson(rule) => rule.fails_if.to_owned(),
+            Control::PersonKept => person::KEPT_FAILS.to_owned(),
             Control::OfClass(rule, class) => rule.fails_if.replace("{class}", class),
             Control::Joined(joined) => joined.fails_if.to_owned(),
             Control::Beats(beats) => beats.fails_if.to_owned(),
@@ -152,7 +159,7 @@ impl Control {
     /// Whether it asks the node's own trail.
     pub(crate) fn asks_node(&self) -> bool {
         match self {
-            Control::Rule(rule) | Control::OfClass(rule, _) => rule.on == On::Node,
+            Control::Rule(rule) | Control::OfClass(rule, _) | Control::OfPerson(rule) => rule.on == On::Node,
             Control::Beats(_) | Control::PoliciesApproved => true,
             _ => false,
         }
@@ -162,8 +169,15 @@ impl Control {
     pub(crate) fn plan(&self, frame: &Frame) -> Plan {
         let trail = &frame.trail;
         match self {
-            Control::Rule(rule) => rule.plan(frame, &self.name(), ""),
-            Control::OfClass(rule, class) => rule.plan(frame, &self.name(), class),
+            Control::Rule(rule) => rule.plan(frame, &self.name(), str::to_owned),
+            Control::OfClass(rule, class) => {
+                rule.plan(frame, &self.name(), |words| words.replace("{class}", class))
+            }
+            Control::OfPerson(rule) => match &frame.person {
+                Some(person) => rule.plan(frame, &self.name(), |words| person.fill(words)),
+                None => Plan::default(),
+            },
+            Control::PersonKept => person::kept(frame),
             Control::Joined(joined) => joined.plan(frame, trail),
             Control::Beats(beats) => beats.plan(frame),
             Control::PoliciesApproved => special::policies(frame),
@@ -177,6 +191,15 @@ impl Control {
     pub(crate) fn judge(&self, frame: &Frame, answers: &[Vec<Row>]) -> Judged {
         match self {
             Control::Rule(rule) => counted(answers, rule.none, rule.says),
+            Control::OfPerson(rule) if person::needs_keys(frame, rule) => Judged {
+                verdict: Verdict::NotAssessed,
+                says: person::NO_KEYS.to_owned(),
+                figures: Vec::new(),
+                table: Vec::new(),
+                population: None,
+            },
+            Control::OfPerson(rule) => counted(answers, rule.none, rule.says),
+            Control::PersonKept => person::judge_kept(answers),
             Control::OfClass(rule, class) => {
                 counted(answers, rule.none, &rule.says.replace("{class}", class))
             }
@@ -192,7 +215,8 @@ impl Control {
 }
 
 impl Rule {
-    fn plan(&self, frame: &Frame, name: &str, class: &str) -> Plan {
+    /// `fill` puts into the words what they leave open.
+    fn plan(&self, frame: &Frame, name: &str, fill: impl Fn(&str) -> String) -> Plan {
         let (on, state) = match self.on {
             On::Trail => (On::Trail, &frame.trail),
             On::Node => match &frame.node {
@@ -200,7 +224,7 @@ impl Rule {
                 None => return Plan::default(),
             },
         };
-        let (scope, fails) = (self.scope.replace("{class}", class), self.fails.replace("{class}", class));
+        let (scope, fails) = (fill(self.scope), fill(self.fails));
         let within = if self.afterwards {
             format!("index < {} AND time >= '{}' AND ({scope})", state.head.size, frame.period.start)
         } else {
@@ -210,7 +234,7 @@ impl Rule {
             "" => "0 AS exceptions".to_owned(),
             fails => format!("count(*) FILTER (WHERE {fails}) AS exceptions"),
         };
-        let more = if self.figures.is_empty() { String::new() } else { format!(", {}", self.figures) };
+        let more = if self.figures.is_empty() { String::new() } else { format!(", {}", fill(self.figures)) };
         let figures = format!("SELECT count(*) AS population, {exceptions}{more} FROM events WHERE {within}");
         let statement = |sql: String| Statement { on, sql };
         let groups: Vec<String> = (1..=self.groups).map(|group| group.to_string()).collect();

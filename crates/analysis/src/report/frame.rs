@@ -3,6 +3,7 @@
 use greffier_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::person::Person;
 use super::summary::Period;
 
 /// What a signed checkpoint says.
@@ -41,6 +42,8 @@ pub struct Frame {
     pub node: Option<TrailState>,
     /// Whether witnesses vouch for the trails; `Err` says why nobody does.
     pub anchored: Result<(), String>,
+    /// Whom it is about besides, where somebody asks about one person.
+    pub person: Option<Person>,
 }
 
 impl Frame {

@@ -59,6 +59,14 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
             " <b>The period has not ended: nothing is said of the rest of it.</b>"
         }
     )?;
+    if let Some(person) = &report.person {
+        writeln!(
+            page,
+            "<p>Asked about one person: <b>{}</b>. Contents are not in here: <code>greffier subject</code> gives them to whoever \
+             may see them.</p>",
+            escaped(&person.name())
+        )?;
+    }
     let counts = &report.counts;
     writeln!(
         page,

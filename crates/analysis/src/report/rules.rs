@@ -18,7 +18,7 @@ macro_rules! ended {
     };
 }
 
-const NOTHING: Rule = Rule {
+pub(crate) const NOTHING: Rule = Rule {
     name: "",
     on: Trail,
     scope: "",

@@ -21,6 +21,8 @@ pub struct Standard {
     pub title: &'static str,
     /// Its clauses that a trail may say something of.
     pub clauses: &'static [Clause],
+    /// Further ones, where a report is about one person; none where the standard knows no such right.
+    pub of_person: &'static [Clause],
 }
 
 /// One clause.

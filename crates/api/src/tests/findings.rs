@@ -1,11 +1,11 @@
 //! Findings are events, each once; people judge them, each word an event.
 
 use greffier_event::{Tenant, Timestamp};
-use greffier_query::Watch;
+use greffier_query::{Asked, Severity, Watch};
 
 use super::*;
 use crate::testing::now;
-use crate::{Beat, Recorder};
+use crate::{Beat, Recorder, Untold};
 
 /// Six denials of an agent, as its own software tells them.
 async fn deny(world: &World, agent: &str) {
@@ -115,6 +115,45 @@ async fn a_look_that_failed_is_told_once_recording_works_again() {
     let world = world.restarted().await;
     recorder(&world).look(&now, &mut beat).await.unwrap();
     insta::assert_snapshot!(heartbeats(&world).await.join("\n"), @r#"action.failed looking_failed audit://greffier/findings {"looked_at":{"acme":6},"recorded":1,"left_out":0,"failed":1}"#);
+}
+
+#[tokio::test]
+async fn what_nobody_was_told_is_on_record_and_how_far_they_are_is_said() {
+    let world = World::new().await;
+    deny(&world, "etl").await;
+    let watching = recorder(&world);
+    watching.look(&now, &mut Beat::default()).await.unwrap();
+    let receivers = world.api.receivers();
+    receivers.add("soc", Severity::Low);
+    receivers.add("pager", Severity::High);
+    receivers.fails("soc", now(), "no connection");
+    let acme = Tenant::new("acme").unwrap();
+    receivers.comes_to("pager", &acme, world.trail("acme").len() as u64);
+    let told = async || {
+        let answer = world.get("auditor@acme", "/api/v1/findings").await.json();
+        answer["receivers"].as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(told().await, @r#"
+    {"name":"pager","waiting":0}
+    {"name":"soc","waiting":1,"failing_since":"2026-03-06T14:32:07.891000Z","reason":"no connection"}
+    "#);
+    let finding = world.api.watch().findings(&acme, &Asked::default()).await.unwrap().findings.remove(0);
+    let reason = "no connection".to_owned();
+    let untold = Untold { receiver: "soc".to_owned(), error: "receiver_unreachable", reason, tries: 7 };
+    watching.untold(&acme, &finding, &untold, now()).await.unwrap();
+    let event = world.trail("acme").pop().unwrap();
+    let place = format!("audit://acme/findings/permission_issues/{}", finding.id);
+    assert_eq!(
+        (&event["action"]["name"], &event["type"]),
+        (&"finding:untold".into(), &"action.failed".into())
+    );
+    assert_eq!(
+        (&event["resource"]["uri"], &event["outcome"]["error"]),
+        (&place.into(), &untold.error.into())
+    );
+    // It is no word on the finding, and no finding of its own.
+    watching.look(&now, &mut Beat::default()).await.unwrap();
+    assert_eq!((raised(&world).len(), listed(&world).await[0]["state"].as_str()), (1, Some("new")));
 }
 
 #[tokio::test]

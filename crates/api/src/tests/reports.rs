@@ -44,6 +44,56 @@ async fn every_statement_of_every_standard_is_answered() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// What a report on the GDPR says of one person: control, verdict, population.
+async fn about(world: &World, who: &str, params: &str) -> String {
+    let answer = world.get(who, &format!("/api/v1/reports/gdpr?{PERIOD}&{params}")).await;
+    if answer.status != 200 {
+        return answer.status.to_string();
+    }
+    let report = answer.json();
+    let claims = report["claims"].as_array().unwrap().iter();
+    let of_person = claims.filter(|claim| claim["control"].as_str().unwrap().starts_with("person_"));
+    let line = |claim: &Value| {
+        assert!(!claim["says"].as_str().unwrap().contains("not answered"), "{claim:#}");
+        let control = claim["control"].as_str().unwrap();
+        format!("{control} {} {}", claim["verdict"].as_str().unwrap(), claim["population"])
+    };
+    of_person.map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn one_person_and_nobody_else() {
+    let world = covered("acme").await;
+    let alice = about(&world, "auditor@acme", "user=auth0%7Calice").await;
+    insta::assert_snapshot!(alice, @"
+    person_events EVIDENCED 2
+    person_recipients EVIDENCED 1
+    person_kept EVIDENCED 2
+    person_copies NOT ASSESSED 0
+    person_redacted NOT ASSESSED 0
+    person_erasures NOT ASSESSED 0
+    ");
+    insta::assert_snapshot!(about(&world, "auditor@acme", "user=bob&subject=patient%207").await, @"
+    person_events NOT ASSESSED 0
+    person_recipients NOT ASSESSED 0
+    person_kept NOT ASSESSED 0
+    person_copies NOT ASSESSED 0
+    person_redacted NOT ASSESSED 0
+    person_erasures NOT ASSESSED 0
+    ");
+    // Nobody hears of another tenant's people, nor of anybody without the right to read.
+    assert_eq!(about(&world, "auditor@other", "user=auth0%7Calice").await, "409", "its own trail is empty");
+    assert_eq!(about(&world, "intern@acme", "user=auth0%7Calice").await, "403");
+    let soc2 = world.get("auditor@acme", &format!("/api/v1/reports/soc2?{PERIOD}&user=x")).await;
+    assert_eq!((soc2.status, soc2.text().contains("only the report `gdpr`")), (400, true));
+    // Whoever is personal by name is asked about by a reference, and stands in no statement.
+    let path = format!("/api/v1/reports/gdpr?{PERIOD}&user=a.okafor%40elisabeth.example");
+    let report = world.get("auditor@acme", &path).await;
+    assert_eq!(report.status, 200);
+    assert!(!report.text().contains("okafor") && report.text().contains("ref:"));
+    assert!(!world.trail("acme").iter().any(|event| event.to_string().contains("okafor")));
+}
+
 #[tokio::test]
 async fn a_claim_is_the_answer_to_its_statement() {
     let world = covered("acme").await;

@@ -284,6 +284,12 @@ pub(crate) struct Evidence {
     pub(crate) report: Option<String>,
     #[command(flatten)]
     pub(crate) term: Option<crate::cli::Term>,
+    /// With --report gdpr: also what the trail has about this user.
+    #[arg(long, value_name = "SUB", requires = "report")]
+    pub(crate) user: Option<String>,
+    /// With --report gdpr: the same about a subject, by value or reference.
+    #[arg(long, value_name = "SUBJECT", requires = "report")]
+    pub(crate) subject: Option<String>,
     /// Pack the samples that are on the node's own trail, instead of the tenant's.
     #[arg(long, requires = "report")]
     pub(crate) of_node: bool,

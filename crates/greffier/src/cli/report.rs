@@ -12,7 +12,7 @@ use super::erase::At;
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Example: greffier report soc2 --from 2026-01-01 --to 2026-04-01 --tz Europe/Berlin --html soc2.html"
+    after_help = "Examples: greffier report soc2 --from 2026-01-01 --to 2026-04-01 --tz Europe/Berlin --html soc2.html\n          greffier report gdpr --from 2026-01-01 --to 2026-04-01 --user alice --subject P-1047"
 )]
 pub(crate) struct Report {
     /// soc2, hipaa, gdpr, pci-dss, eu-ai-act, iso-42001; or summary, which is no standard.
@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) standard: Option<String>,
     #[command(flatten)]
     pub(crate) term: Option<Term>,
+    #[command(flatten)]
+    pub(crate) person: Whom,
     /// Also write the page for people.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
@@ -33,6 +35,32 @@ pub(crate) struct Report {
     pub(crate) place: Where,
     #[command(subcommand)]
     pub(crate) attest: Option<Attest>,
+}
+
+/// One person, for `gdpr`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Whom {
+    /// With gdpr: also what the trail has about this user, for an access request.
+    #[arg(long, value_name = "SUB")]
+    pub(crate) user: Option<String>,
+    /// With gdpr: the same about a subject, by value or reference; with --user, of one person who is both.
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// Keys folder, to find a person's references and erasures in a data directory; the configured one by default.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl Whom {
+    /// Whether anybody is named.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.user.is_some() || self.subject.is_some()
+    }
+
+    /// As a server takes it.
+    pub(crate) fn params(&self) -> [(&'static str, Option<&str>); 2] {
+        [("user", self.user.as_deref()), ("subject", self.subject.as_deref())]
+    }
 }
 
 /// The period of a report.

@@ -11,7 +11,7 @@ use greffier_event::Tenant;
 use greffier_ledger::KeyRing;
 use greffier_ledger::pack::{Pack, ShownParts};
 
-use crate::cli;
+use crate::cli::{self, Whom};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, asked};
 use crate::output::{Format, Output};
@@ -23,7 +23,10 @@ use out::Out;
 const MAX_TRUST: u64 = 1024 * 1024;
 
 pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let source = Source::open(&args.place, None, named)?;
+    let whom = Whom { user: args.user.clone(), subject: args.subject.clone(), keys: None };
+    // They tell how a data directory names a person.
+    let of_person = args.keys.as_deref().filter(|_| whom.is_somebody());
+    let source = Source::open(&args.place, of_person, named)?;
     let search = args.span.narrow(&args.query);
     let mut out = Out::open(&args.out)?;
     let made = wait(async {
@@ -32,7 +35,7 @@ pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) ->
             Source::Files(files) => {
                 let mut order = order(args, search.clone())?;
                 if let Some((standard, term)) = reported(args) {
-                    let report = files.report(standard, term).await?;
+                    let report = files.report(standard, term, &whom).await?;
                     let (trust, parts) = (order.trust.take(), order.parts);
                     order = PackOrder {
                         trust,
@@ -116,6 +119,8 @@ async fn fetch(server: &Server, search: &str, args: &cli::Evidence, out: &mut Ou
     let mut query = server.query(&[
         ("q", Some(search).filter(|_| term.is_none())),
         ("report", args.report.as_deref()),
+        ("user", args.user.as_deref()),
+        ("subject", args.subject.as_deref()),
         ("from", term.map(|term| term.from.as_str())),
         ("to", term.map(|term| term.to.as_str())),
         ("tz", term.and_then(|term| term.tz.as_deref())),

@@ -27,7 +27,7 @@ pub(super) fn run(args: &cli::Findings, named: Option<&Path>, output: Output) ->
     }
     let fail_on = args.fail_on.iter().map(|name| FailOn::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::open(&args.place, None, named)?;
-    let (mut findings, anchoring) = wait(source.findings(args))?;
+    let (mut findings, anchoring, receivers) = wait(source.findings(args))?;
     for finding in findings.iter_mut().filter_map(Value::as_object_mut) {
         finding.insert("anchoring".to_owned(), anchoring.clone());
     }
@@ -40,8 +40,22 @@ pub(super) fn run(args: &cli::Findings, named: Option<&Path>, output: Output) ->
             _ => output.note(&line),
         }
     }
+    receivers.iter().filter_map(behind).for_each(|line| output.note(&line));
     let alarm = |finding: &Value| fail_on.iter().any(|fail_on| fail_on.holds(finding));
     Ok(if findings.iter().any(alarm) { Exit::Findings } else { Exit::Ok })
+}
+
+/// What is said of a receiver that does not keep up.
+fn behind(receiver: &Value) -> Option<String> {
+    let text = |name: &str| receiver.get(name).and_then(Value::as_str);
+    let (name, waiting) = (text("name")?, receiver.get("waiting").and_then(Value::as_u64)?);
+    match (text("failing_since"), text("reason")) {
+        (Some(since), Some(reason)) => {
+            Some(format!("webhook {name}: {waiting} findings wait; it takes none since {since}: {reason}"))
+        }
+        _ if waiting > 0 => Some(format!("webhook {name}: {waiting} findings wait")),
+        _ => None,
+    }
 }
 
 fn judge(word: &cli::Word, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
@@ -98,6 +112,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn who_is_behind() {
+        let soc = |waiting: u64, more: Value| {
+            let mut soc = json!({"name": "soc", "waiting": waiting});
+            soc.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            behind(&soc).unwrap_or_default()
+        };
+        let failing = json!({"failing_since": "2026-03-06T00:00:00Z", "reason": "no connection"});
+        assert_eq!(soc(0, json!({})), "");
+        assert_eq!(soc(2, json!({})), "webhook soc: 2 findings wait");
+        insta::assert_snapshot!(soc(2, failing), @"webhook soc: 2 findings wait; it takes none since 2026-03-06T00:00:00Z: no connection");
+    }
 
     #[test]
     fn what_fails() {

@@ -5,13 +5,14 @@ mod pdf;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use greffier_analysis::{Assessment, Claim, Verdict, html};
 use serde_json::{Value, json};
 
 use crate::cli::{self, Attest};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::http::Client;
 use crate::output::{Column, Format, Output};
@@ -32,13 +33,17 @@ pub(super) fn run(args: &cli::Report, named: Option<&Path>, output: Output) -> a
     }
     let term = args.term.as_ref().ok_or_else(|| Failure::usage("--from and --to say which period"))?;
     let standard = args.standard.as_deref().unwrap_or_default();
-    let source = Source::open(&args.place, None, named)?;
+    let keys = keys(args, named)?;
+    let source = Source::open(&args.place, keys.as_deref(), named)?;
     if standard == SUMMARY {
+        if args.person.is_somebody() {
+            return Err(Failure::usage("only the report gdpr is made about one person").into());
+        }
         let summary = wait(source.summary(term))?;
         return super::activity::show(&summary, output);
     }
     output.progress("asking the trail");
-    let report = wait(source.report(standard, term));
+    let report = wait(source.report(standard, term, &args.person));
     output.progress_done();
     let report = report?;
     if let Some(path) = &args.html {
@@ -50,6 +55,18 @@ pub(super) fn run(args: &cli::Report, named: Option<&Path>, output: Output) -> a
     show(&report, output)?;
     let has_gap = report.counts.gap > 0;
     Ok(if args.fail_on_gap && has_gap { Exit::Findings } else { Exit::Ok })
+}
+
+/// The keys that tell how a data directory names a person: those that are given; the configured ones beside the configured
+/// data. Another installation's would find nobody.
+fn keys(args: &cli::Report, named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    match &args.person.keys {
+        Some(keys) => Ok(Some(keys.clone())),
+        None if args.person.is_somebody() && args.place.server.is_none() && args.place.data.is_none() => {
+            Ok(Some(Config::load(named)?.keys))
+        }
+        None => Ok(None),
+    }
 }
 
 /// What was asked and answered may be in it: it is for nobody else.
@@ -124,6 +141,9 @@ fn table(report: &Assessment, output: Output) -> anyhow::Result<()> {
         report.trail.head.size,
         report.trail.head.root
     ))?;
+    if let Some(person) = &report.person {
+        output.line(&format!("Asked about one person: {}", person.name()))?;
+    }
     if !report.ended {
         output.line("The period has not ended: nothing is said of the rest of it.")?;
     }

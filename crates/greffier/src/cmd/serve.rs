@@ -24,6 +24,7 @@ use crate::indexing;
 use crate::key_watch;
 use crate::output::Output;
 use crate::site::ReadSite;
+use crate::webhook::Telling;
 use crate::{timestamps, webhook, when, wire, witnesses};
 
 /// How often what has expired is looked for.
@@ -73,13 +74,21 @@ pub(super) fn run(named: Option<&Path>, output: Output) -> anyhow::Result<Exit> 
             ingest,
         );
         let (engine, unusual) = (site.engine().clone(), site.watch().clone());
-        let recorder =
-            Recorder::new(engine.clone(), unusual.clone(), ledger.appender(), settings.node.clone());
-        let recorder = record.then(|| tokio::spawn(recorder.run(when::now)));
+        let found = Recorder::new(engine.clone(), unusual.clone(), ledger.appender(), settings.node.clone());
+        let recorder = record.then(|| tokio::spawn(found.clone().run(when::now)));
         let webhooks: Vec<_> = webhooks
             .into_iter()
-            .map(|webhook| tokio::spawn(webhook.run(engine.clone(), unusual.clone())))
+            .map(|webhook| {
+                let told = Telling {
+                    engine: engine.clone(),
+                    watch: unusual.clone(),
+                    recorder: found.clone(),
+                    receivers: site.receivers().clone(),
+                };
+                tokio::spawn(webhook.run(told))
+            })
             .collect();
+        drop(found);
         let watch = key_watch::watch(ledger.appender(), origin, settings.node.clone());
         let watch = tokio::spawn(watch);
         let stamper = ledger.stamper();

@@ -120,6 +120,8 @@ pub(crate) struct RawWebhook {
     pub(crate) format: Text,
     #[serde(default = "low")]
     pub(crate) min_severity: Text,
+    #[serde(default = "one_day")]
+    pub(crate) give_up_after: Text,
 }
 
 /// `[[issuer]]`.
@@ -330,6 +332,10 @@ fn json() -> Text {
 
 fn low() -> Text {
     text("low")
+}
+
+fn one_day() -> Text {
+    text("1d")
 }
 
 fn tool() -> Text {

@@ -499,6 +499,12 @@ fn a_webhook_has_an_address_and_a_signature() {
     let two = parsed(&format!("{hook}{slack}")).webhooks;
     let told = |hook: &WebhookConfig| format!("{} {} {}", hook.name, hook.slack, hook.least.as_str());
     assert_eq!(two.iter().map(told).collect::<Vec<_>>(), ["soc false low", "slack true high"]);
+    assert_eq!(two[0].give_up_after, std::time::Duration::from_secs(86_400));
+    let never = problems(&format!("{hook}give_up_after = \"1y\"\n{slack}give_up_after = \"60d\"\n"), &[]);
+    insta::assert_snapshot!(never, @"
+    greffier.toml:5:17: expected a duration, as in `500ms`, `30s`, `5m`, `1h` or `7d`
+    greffier.toml:11:17: expected at least 1s and at most 30d
+    ");
     let both = "[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nurl_env = \"A\"\nformat = \"xml\"\nmin_severity = \"top\"\n";
     insta::assert_snapshot!(problems(both, &[]), @"
     greffier.toml:2:8: without a signature nobody can tell who speaks: add `secret_env` or `secret_file`

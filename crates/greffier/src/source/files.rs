@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::contents::Contents;
 use super::{Answer, CountsAsked, Hit, Page, Session};
-use crate::cli::{Activity, Findings, Span, Term};
+use crate::cli::{Activity, Findings, Span, Term, Whom};
 use crate::exit::{Exit, Failure};
 use crate::when;
 
@@ -202,8 +202,18 @@ impl Files {
     }
 
     /// A report on a standard. Whoever has the files reads the node's trail as well.
-    pub(crate) async fn report(&self, standard: &str, term: &Term) -> anyhow::Result<Assessment> {
-        let order = ReportOrder::new(standard, &term.from, &term.to, term.tz.as_deref()).map_err(reported)?;
+    pub(crate) async fn report(
+        &self,
+        standard: &str,
+        term: &Term,
+        whom: &Whom,
+    ) -> anyhow::Result<Assessment> {
+        let (user, subject) = (whom.user.as_deref(), whom.subject.as_deref());
+        let person =
+            greffier_api::person(self.keys.as_deref(), &self.tenant, user, subject).map_err(reported)?;
+        let order = ReportOrder::new(standard, &term.from, &term.to, term.tz.as_deref())
+            .and_then(|order| order.about(person))
+            .map_err(reported)?;
         let anchoring = self.anchoring()?;
         let made = greffier_api::assess(&self.engine, &order, &self.tenant, true, &anchoring, self.now);
         Ok(made.await.map_err(reported)?)
@@ -300,6 +310,7 @@ fn reported(error: ReportError) -> Failure {
     match error {
         ReportError::Query(error) => failure(error),
         ReportError::Period(message) => Failure::usage(message),
+        ReportError::Person(message) => Failure::usage(message),
         ReportError::Standard(_) => {
             let known: Vec<&str> = STANDARDS.iter().map(|standard| standard.name).collect();
             Failure::usage(error.to_string()).hint(format!("{}, summary", known.join(", ")))

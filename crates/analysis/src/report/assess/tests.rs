@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::report::frame::{Head, TrailState};
+use crate::report::person::Person;
 use crate::report::standards::{STANDARDS, standard};
 use crate::report::summary::Period;
 
@@ -17,6 +18,7 @@ fn frame(to: &str) -> Frame {
         trail: state("acme", 100),
         node: Some(state("greffier", 50)),
         anchored: Ok(()),
+        person: None,
     }
 }
 
@@ -186,6 +188,32 @@ fn kept_and_complete() {
     assert_eq!(verdict(row(100, 0, 99, young)).split('.').next(), Some("EVIDENCED"));
     insta::assert_snapshot!(verdict(row(99, 0, 99, young)), @"GAP");
     insta::assert_snapshot!(verdict(row(90, 10, 99, young)), @"EVIDENCED");
+}
+
+#[test]
+fn one_person() {
+    let person = Person {
+        users: vec!["okafor".to_owned()],
+        subjects: vec!["ref:1".to_owned()],
+        targets: vec!["audit://acme/users/ref:2/parts".to_owned()],
+    };
+    let framed = Frame { person: Some(person), ..frame("2026-03-08") };
+    let of_person = standard("gdpr").unwrap().of_person;
+    let mut lines = Vec::new();
+    for control in of_person.iter().flat_map(|clause| clause.controls) {
+        let plan = control.plan(&framed);
+        lines.push(format!("{}\n{}", control.name(), plan.judged[0].sql));
+        lines.extend(plan.table.map(|table| table.sql));
+    }
+    insta::assert_snapshot!(lines.join("\n\n"));
+    // It is asked only where somebody asks about a person, and only where the standard knows such a right.
+    let named = |name: &str, frame: Frame| {
+        let report = Inquiry::new(standard(name).unwrap(), frame).assess(Answers::new());
+        (report.claim("person_events").is_some(), report.person.is_some())
+    };
+    assert_eq!(named("gdpr", framed.clone()), (true, true));
+    assert_eq!(named("gdpr", frame("2026-03-08")), (false, false));
+    assert_eq!(named("soc2", framed), (false, true));
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(super) static STANDARD: Standard = Standard {
     name: "eu-ai-act",
     title: "EU AI Act, Regulation (EU) 2024/1689: records, oversight, monitoring",
     clauses: CLAUSES,
+    of_person: &[],
 };
 
 /// Six months.

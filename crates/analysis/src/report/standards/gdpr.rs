@@ -3,11 +3,15 @@
 use super::super::control::Control::{
     Beats, Complete, Joined, OfClass, PoliciesApproved, RolesDiffer, Rule, Witnessed,
 };
-use super::super::{beats, rules};
+use super::super::{beats, person, rules};
 use super::{Clause, Standard};
 
-pub(super) static STANDARD: Standard =
-    Standard { name: "gdpr", title: "General Data Protection Regulation (EU) 2016/679", clauses: CLAUSES };
+pub(super) static STANDARD: Standard = Standard {
+    name: "gdpr",
+    title: "General Data Protection Regulation (EU) 2016/679",
+    clauses: CLAUSES,
+    of_person: person::CLAUSES,
+};
 
 static CLAUSES: &[Clause] = &[
     Clause {

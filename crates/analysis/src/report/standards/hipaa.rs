@@ -10,6 +10,7 @@ pub(super) static STANDARD: Standard = Standard {
     name: "hipaa",
     title: "HIPAA Security Rule and accounting of disclosures (45 CFR Part 164)",
     clauses: CLAUSES,
+    of_person: &[],
 };
 
 /// Six years, leap days included.

@@ -6,8 +6,12 @@ use super::super::control::Control::{
 use super::super::{beats, rules};
 use super::{Clause, Standard};
 
-pub(super) static STANDARD: Standard =
-    Standard { name: "iso-42001", title: "ISO/IEC 42001:2023, AI management system", clauses: CLAUSES };
+pub(super) static STANDARD: Standard = Standard {
+    name: "iso-42001",
+    title: "ISO/IEC 42001:2023, AI management system",
+    clauses: CLAUSES,
+    of_person: &[],
+};
 
 static CLAUSES: &[Clause] = &[
     Clause {

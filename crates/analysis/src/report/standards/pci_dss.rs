@@ -10,6 +10,7 @@ pub(super) static STANDARD: Standard = Standard {
     name: "pci-dss",
     title: "PCI DSS 4.0.1, requirement 10 (log and monitor all access)",
     clauses: CLAUSES,
+    of_person: &[],
 };
 
 const CHD: &str = "chd";

@@ -10,6 +10,7 @@ pub(super) static STANDARD: Standard = Standard {
     name: "soc2",
     title: "SOC 2, trust services criteria (2017, revised points of focus 2022)",
     clauses: CLAUSES,
+    of_person: &[],
 };
 
 static CLAUSES: &[Clause] = &[

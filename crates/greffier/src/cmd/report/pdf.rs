@@ -32,6 +32,10 @@ pub(super) fn pdf(report: &Assessment) -> Vec<u8> {
             "The period has not ended: nothing is said of the rest of it.",
         );
     }
+    if let Some(person) = &report.person {
+        let about = format!("Asked about one person: {}. Contents are not in here.", person.name());
+        sheet.text(Face::Bold, 10.0, Ink::Black, &about);
+    }
     sheet.space(6.0);
     let counts = &report.counts;
     for (count, verdict) in [

@@ -1,13 +1,20 @@
 //! `[findings]` and `[[webhook]]`: what becomes of findings, and who is told.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use greffier_query::Severity;
 
 use super::super::raw::{Raw, RawWebhook};
 use super::super::{FindingsConfig, UrlSource, WebhookConfig};
-use super::Checker;
+use super::{Checker, units};
 
 /// Webhooks of one node: each reads the trails for itself.
 const MAX_WEBHOOKS: usize = 16;
+
+/// How long a receiver may be away before findings are given up: a slip of the pen at one end, at the other findings
+/// that hold up those of today.
+const GIVE_UP: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
 
 impl Checker<'_> {
     pub(super) fn findings(&mut self, raw: &Raw) -> FindingsConfig {
@@ -49,6 +56,18 @@ impl Checker<'_> {
         self.one_of(&raw.min_severity, &Severity::ALL.map(Severity::as_str));
         let named = |severity: &Severity| severity.as_str() == raw.min_severity.get_ref();
         let least = Severity::ALL.into_iter().find(named)?;
-        Some(WebhookConfig { name: raw.name.get_ref().clone(), url: url?, secret, slack, least })
+        let give_up_after = units::duration(raw.give_up_after.get_ref()).and_then(|time| {
+            let good = GIVE_UP.contains(&time);
+            good.then_some(time).ok_or_else(|| "expected at least 1s and at most 30d".to_owned())
+        });
+        let give_up_after = self.take(&raw.give_up_after, give_up_after)?;
+        Some(WebhookConfig {
+            name: raw.name.get_ref().clone(),
+            url: url?,
+            secret,
+            slack,
+            least,
+            give_up_after,
+        })
     }
 }
