@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -73,10 +74,9 @@ impl Indexer {
     /// segment, and may end the pass; a segment that cannot be read is told at its end. Blocks.
     pub fn pass(&mut self, mut step: impl FnMut(Indexed) -> ControlFlow<()>) -> Result<Indexed, IndexError> {
         let segments = self.reader.segments()?;
-        let mut done = Indexed { of: segments.len() as u64, ..Indexed::default() };
-        done.removed = self.remove_others(&segments)?;
-        let there: BTreeSet<&str> = segments.iter().map(|segment| segment.key.as_str()).collect();
-        self.sound.retain(|known| there.contains(known.as_str()));
+        let (there, removed) = self.tidy(&segments)?;
+        let mut done = Indexed { of: segments.len() as u64, removed, ..Indexed::default() };
+        self.sound.retain(|known| there.contains(known));
         let mut unread = None;
         for segment in &segments {
             if !self.is_sound(segment) {
@@ -103,7 +103,7 @@ impl Indexer {
     /// Removes all of them.
     pub fn remove(&mut self) -> Result<Indexed, IndexError> {
         self.sound.clear();
-        Ok(Indexed { removed: self.remove_others(&[])?, ..Indexed::default() })
+        Ok(Indexed { removed: self.tidy(&[])?.1, ..Indexed::default() })
     }
 
     fn disk(&self) -> &Disk {
@@ -136,7 +136,7 @@ impl Indexer {
         let built = EntriesFile::open(Bytes::from(file)).and_then(|file| Built::of(&file));
         let built = built.map_err(|error| damaged(&segment.key, &error.to_string()))?;
         let packed = built.pack(Subject::from(segment)).map_err(unwritable(&path))?;
-        self.disk().replace(&path, &packed).map_err(unwritable(&path))?;
+        self.write(&path, &packed).map_err(unwritable(&path))?;
         if self.reader.segments()?.iter().all(|there| there.key != segment.key) {
             // It expired, or was merged, before its index was there to go with it.
             self.disk().remove(&path).map_err(unwritable(&path))?;
@@ -146,19 +146,33 @@ impl Indexer {
         Ok(Some(packed.len() as u64))
     }
 
-    /// Removes the indexes of all segments but these.
-    fn remove_others(&self, segments: &[std::sync::Arc<Segment>]) -> Result<u64, IndexError> {
-        let there: BTreeSet<&str> = segments.iter().map(|segment| segment.key.as_str()).collect();
-        let mut removed = 0;
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        match self.disk().replace(path, bytes) {
+            // Somebody removed the folders, as anybody may.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                [parent(path), ngrams::DIR].into_iter().for_each(|dir| self.disk().remove_empty(dir));
+                self.disk().replace(path, bytes)
+            }
+            written => written,
+        }
+    }
+
+    /// Removes the indexes of all segments but these, says which of these have one, and how many went.
+    fn tidy(&self, segments: &[Arc<Segment>]) -> Result<(BTreeSet<String>, u64), IndexError> {
+        let wanted: BTreeSet<&str> = segments.iter().map(|segment| segment.key.as_str()).collect();
+        let (mut there, mut removed) = (BTreeSet::new(), 0);
         for path in self.disk().walk(ngrams::DIR).map_err(unwritable(ngrams::DIR))? {
-            let of = ngrams::segment_of(&path).filter(|_| !path.ends_with(UNFINISHED));
-            if of.is_some_and(|entries| !there.contains(entries.as_str())) {
-                self.disk().remove(&path).map_err(unwritable(&path))?;
-                self.disk().remove_empty(parent(&path));
-                removed += 1;
+            match ngrams::segment_of(&path).filter(|_| !path.ends_with(UNFINISHED)) {
+                Some(entries) if wanted.contains(entries.as_str()) => drop(there.insert(entries)),
+                Some(_) => {
+                    self.disk().remove(&path).map_err(unwritable(&path))?;
+                    self.disk().remove_empty(parent(&path));
+                    removed += 1;
+                }
+                None => {}
             }
         }
-        Ok(removed)
+        Ok((there, removed))
     }
 }
 

@@ -92,7 +92,7 @@ fn column(field: &Field) -> Option<&'static str> {
         Kind::Text(name) | Kind::Texts(name) | Kind::Choice(name, _) | Kind::Number(name, _) => Some(name),
         Kind::Pii => Some("pii_detected"),
         Kind::Verified => Some("user_verified"),
-        Kind::Tokens | Kind::Time(_) => None,
+        Kind::Member(..) | Kind::Tokens | Kind::Time(_) => None,
     }
 }
 

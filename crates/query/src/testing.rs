@@ -117,6 +117,8 @@ pub(crate) fn event(n: u64) -> Event {
         json!({"id": pick(&["crm-assistant", "billing", "Billing"], n), "tier": "interactive", "verified": n.is_multiple_of(3)}),
     );
     set(n.is_multiple_of(3), "session_id", json!(format!("session {}", n / 30)));
+    let links = ["declared:header", "inferred:start", "inferred:tool_result"];
+    set(n.is_multiple_of(6), "session_link", json!(pick(&links, n / 6)));
     set(!n.is_multiple_of(4), "request_id", json!(format!("req_{}", n / 2)));
     let tools = ["crm:contacts:search", "crm:contacts:delete", "chat", "billing:invoices", "100%", "a*b"];
     set(

@@ -62,6 +62,9 @@ async fn what_is_missing_or_damaged_is_made_and_nothing_else() {
     assert_eq!(indexer.remove().unwrap().removed, 3);
     assert_eq!(names(&place), "");
     assert_eq!(indexer.pass(|_| ControlFlow::Break(())).unwrap().segments, 1);
+    // Whoever removes the folder by hand loses nothing either.
+    fs::remove_dir_all(place.data().join("ngrams")).unwrap();
+    assert_eq!(indexer.pass(|_| ControlFlow::Continue(())).unwrap().made, 3);
     ledger.close().unwrap();
     assert_eq!(place.verify().problems, vec![]);
 }

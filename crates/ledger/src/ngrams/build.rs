@@ -22,6 +22,11 @@ const MAX_POSTINGS: usize = 4 << 20;
 /// thirty, and nobody looks for the middle of one.
 const MAX_LONG: usize = 8 * 65_536;
 
+/// Grams that are remembered, as a power of two: those of a column take 128 KiB, and there are forty.
+const RECENT: u32 = 14;
+/// Those of entries: 1 MiB, more than the grams of a block, and a third of the time.
+const RECENT_OF_ENTRIES: u32 = 17;
+
 /// The index of one segment, in memory.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Built {
@@ -72,8 +77,9 @@ struct Column {
 
 impl Column {
     fn new(name: &str) -> Column {
-        let (long, most) = if name == ENTRY { (WORDS, MAX_POSTINGS) } else { (LONG, MAX_LONG) };
-        let tables = [Collector::new(long, most), Collector::new(SHORT, MAX_POSTINGS)];
+        let (long, most, recent) =
+            if name == ENTRY { (WORDS, MAX_POSTINGS, RECENT_OF_ENTRIES) } else { (LONG, MAX_LONG, RECENT) };
+        let tables = [Collector::new(long, most, recent), Collector::new(SHORT, MAX_POSTINGS, recent)];
         Column { tables, folded: Vec::new() }
     }
 

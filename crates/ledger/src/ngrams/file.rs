@@ -6,7 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ use crate::store::Disk;
 const MAGIC: &[u8; 8] = b"ngrams 1";
 /// Before the head: magic, length and checksum.
 const FRONT: usize = 16;
+/// Tables of one column that are read: those that are made.
+const MAX_TABLES: usize = 2;
+/// Bytes of a gram: less than a word has.
+const WIDTHS: RangeInclusive<u32> = 1..=7;
 /// Longest head: three tables of two hundred columns.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
 /// Longest file: four times what text of random letters in every column takes.
@@ -121,7 +125,8 @@ impl Opened {
         }
         let head: Head = serde_json::from_slice(head).ok()?;
         let start = FRONT as u64 + u64::from(length);
-        (head.of == *subject).then(|| Opened {
+        let is_sound = head.tables.iter().all(|place| WIDTHS.contains(&place.width));
+        (is_sound && head.of == *subject).then(|| Opened {
             disk: disk.clone(),
             path,
             head,
@@ -135,7 +140,8 @@ impl Opened {
         let mut folded = Vec::new();
         fold(text, &mut folded);
         let mut blocks = u64::MAX;
-        for (at, place) in self.head.tables.iter().enumerate().filter(|(_, place)| place.column == column) {
+        let of_column = self.head.tables.iter().enumerate().filter(|(_, place)| place.column == column);
+        for (at, place) in of_column.take(MAX_TABLES) {
             if blocks == 0 || grams(&folded, place.width, place.one_digit).next().is_none() {
                 continue;
             }
@@ -174,13 +180,13 @@ impl Opened {
 
     fn unpack(&self, at: usize) -> Option<Table> {
         let place = self.head.tables.get(at)?;
-        let before: u64 = self.head.tables.iter().take(at).map(|place| place.bytes).sum();
+        let before = self.head.tables.iter().take(at).map(|place| place.bytes).fold(0, u64::saturating_add);
         let bytes = Some(place.bytes).filter(|bytes| *bytes <= MAX_FILE_BYTES)?;
         let packed = self.disk.store().read_from(&self.path, self.start.checked_add(before)?, bytes).ok()?;
         if packed.len() as u64 != bytes || crc32fast::hash(&packed) != place.crc {
             return None;
         }
         let kind = Kind { width: place.width, one_digit: place.one_digit };
-        (1..=7).contains(&kind.width).then(|| Table::unpack(&packed, place.raw, kind)).flatten()
+        Table::unpack(&packed, place.raw, kind)
     }
 }

@@ -9,8 +9,6 @@ const MAX_RAW_BYTES: usize = MAX_GRAMS * (VARINT_BYTES + 8) + VARINT_BYTES;
 const VARINT_BYTES: usize = 10;
 /// As in the segments.
 const ZSTD_LEVEL: i32 = 3;
-/// Grams that were seen lately, by the last bits of a product: values repeat.
-const RECENT_BITS: u32 = 14;
 /// Bits of a posting that say the block.
 const BLOCK_BITS: u32 = 6;
 
@@ -28,20 +26,23 @@ pub(super) struct Collector {
     /// Each a gram and behind it its block; `None` once there were too many.
     postings: Option<Vec<u64>>,
     most: usize,
+    /// Those that were seen lately, by the first bits of a product: values repeat.
     recent: Vec<u64>,
+    recent_bits: u32,
 }
 
 impl Collector {
-    /// Gives up beyond so many postings.
-    pub(super) fn new(kind: Kind, most: usize) -> Collector {
-        Collector { kind, postings: Some(Vec::new()), most, recent: vec![u64::MAX; 1 << RECENT_BITS] }
+    /// Gives up beyond `most` postings, and remembers two to the power of `recent_bits`.
+    pub(super) fn new(kind: Kind, most: usize, recent_bits: u32) -> Collector {
+        let recent = vec![u64::MAX; 1 << recent_bits];
+        Collector { kind, postings: Some(Vec::new()), most, recent, recent_bits }
     }
 
     pub(super) fn add(&mut self, folded: &[u8], block: u64) {
         let Some(postings) = &mut self.postings else { return };
         for gram in grams(folded, self.kind.width, self.kind.one_digit) {
             let posting = gram << BLOCK_BITS | block;
-            let slot = posting.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_BITS);
+            let slot = posting.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - self.recent_bits);
             match self.recent.get_mut(slot as usize) {
                 Some(recent) if *recent == posting => {}
                 Some(recent) => {

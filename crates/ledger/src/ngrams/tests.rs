@@ -8,6 +8,7 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use tempfile::TempDir;
 
 use super::fold::fold;
+use super::table::{Kind, Table};
 use super::*;
 use crate::manifest::FileRecord;
 use crate::segment::{EntriesFile, samples};
@@ -189,6 +190,16 @@ proptest! {
             let piece = piece(&text, from + at, length, mode + at);
             let entries = index.entries(index.holding(&column, &piece));
             prop_assert!(entries.iter().any(|range| range.contains(&row)), "{} {} {:?}", column, row, piece);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_table_or_none(raw in prop::collection::vec(any::<u8>(), 0..64)) {
+        let packed = zstd::bulk::compress(&raw, 1).unwrap();
+        let kind = Kind { width: 3, one_digit: false };
+        if let Some(table) = Table::unpack(&packed, raw.len(), kind) {
+            let (again, length) = table.pack().unwrap();
+            prop_assert_eq!(Table::unpack(&again, length, kind), Some(table));
         }
     }
 

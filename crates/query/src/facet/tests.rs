@@ -60,6 +60,7 @@ fn says_what_is_not_counted_by() {
     };
     assert_eq!((check("user"), check("action"), check("verified")), ("user", "action", "verified"));
     insta::assert_snapshot!(FacetField::parse("usr").unwrap_err(), @"there is no field `usr`, did you mean `user`?");
+    insta::assert_snapshot!(FacetField::parse("link").unwrap_err(), @"`link` is not counted by: a histogram counts over time, SQL counts the rest");
     insta::assert_snapshot!(FacetField::parse("time").unwrap_err(), @"`time` is not counted by: a histogram counts over time, SQL counts the rest");
     for wrong in ["", "7m", "5d", "0s", "1", "h", "fortnight"] {
         assert_eq!(Per::parse(wrong), None, "{wrong}");

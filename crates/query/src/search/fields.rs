@@ -2,7 +2,7 @@
 //!
 //! The table is the one owner of these names; `lower.rs` knows what to do with each kind.
 
-use greffier_event::{ActionKind, DecisionKind, Effect, EventType, OutcomeStatus};
+use greffier_event::{ActionKind, DecisionKind, Effect, EventType, OutcomeStatus, SessionLink};
 
 use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, SPANS, Units};
 
@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Texts(&'static str),
     /// A text column that holds one of these.
     Choice(&'static str, Choices),
+    /// A member of the entry that no column has, and holds one of these.
+    Member(&'static str, Choices),
     /// A number column, and the units it may be written in.
     Number(&'static str, Units),
     /// Input and output tokens together.
@@ -43,6 +45,7 @@ pub(crate) enum Choices {
     Decision,
     Status,
     Channel,
+    Link,
 }
 
 impl Choices {
@@ -60,11 +63,12 @@ impl Choices {
             Choices::Decision => DecisionKind::ALL.map(DecisionKind::as_str).to_vec(),
             Choices::Status => OutcomeStatus::ALL.map(OutcomeStatus::as_str).to_vec(),
             Choices::Channel => greffier_event::limits::CHANNELS.to_vec(),
+            Choices::Link => SessionLink::ALL.map(SessionLink::as_str).to_vec(),
         }
     }
 }
 
-use Kind::{Choice, Number, Pii, Text, Texts, Time, Tokens, Verified};
+use Kind::{Choice, Member, Number, Pii, Text, Texts, Time, Tokens, Verified};
 
 const fn field(name: &'static str, kind: Kind) -> Field {
     Field { name, kind }
@@ -79,6 +83,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("version", Text("agent_version")),
     field("via", Texts("agent_via")),
     field("session", Text("session_id")),
+    field("link", Member("session_link", Choices::Link)),
     field("request", Text("request_id")),
     field("call", Text("call_id")),
     field("id", Text("id")),

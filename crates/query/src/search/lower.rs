@@ -3,12 +3,14 @@
 //! Values become literals of the column's own type, so that statistics, bloom filters and dictionaries can be
 //! compared with them as they are.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::functions::regex::expr_fn::regexp_like;
 use datafusion::functions_nested::expr_fn::{array_empty, array_has, array_to_string};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::{conjunction, disjunction};
-use datafusion::logical_expr::{Expr, Like, lit};
+use datafusion::logical_expr::{Expr, Like, cast, lit};
+use greffier_ledger::segment::ENTRY;
 
 use crate::search::fields::{Field, Kind, LIST_COLUMNS, SUM_OF_TOKENS, TEXT_COLUMNS};
 use crate::search::value::{Bounds, Pattern};
@@ -82,6 +84,10 @@ fn any_of(field: &Field, tests: &[&Test]) -> Expr {
 fn passes(field: &Field, test: &Test) -> Expr {
     match (field.kind, test) {
         (Kind::Text(name) | Kind::Choice(name, _), Test::Text(pattern)) => text(name, pattern),
+        (Kind::Member(name, choices), Test::Text(pattern)) => {
+            let wanted = choices.all().into_iter().filter(|choice| pattern.fits(choice));
+            any(wanted.map(|choice| written(&format!("\"{name}\":\"{choice}\""))))
+        }
         (Kind::Texts(name), Test::Text(pattern)) => one_text(name, pattern),
         (Kind::Pii, Test::Text(pattern)) => one_text("redaction_types", pattern),
         (Kind::Pii, Test::Flag(flag)) => column("pii_detected").eq(lit(*flag)),
@@ -112,6 +118,12 @@ fn text(name: &str, pattern: &Pattern) -> Expr {
 
 fn like(expr: Expr, pattern: String, ignores_case: bool) -> Expr {
     Expr::Like(Like::new(false, Box::new(expr), Box::new(lit(pattern)), None, ignores_case))
+}
+
+/// Stands in the entry, as it is written there. A quote within a text has a backslash before it, so that no text can
+/// hold what a member begins with.
+fn written(json: &str) -> Expr {
+    like(cast(column(ENTRY), DataType::Utf8), format!("%{}%", Pattern::exact(json).like()), false)
 }
 
 /// One text of a list.
@@ -178,6 +190,7 @@ fn present(field: &Field) -> Expr {
             column(name).is_not_null()
         }
         Kind::Texts(name) => array_empty(column(name)).is_false(),
+        Kind::Member(name, _) => written(&format!("\"{name}\":")),
         Kind::Tokens => any(SUM_OF_TOKENS.map(|name| column(name).is_not_null())),
         Kind::Pii => column("pii_detected").eq(lit(true)),
         Kind::Verified => any(["user_verified", "agent_verified"].map(|name| column(name).is_not_null())),

@@ -60,6 +60,7 @@ fn value(name: &str, index: i64, e: &Event) -> Value {
         "input_tokens" => number(usage.and_then(|u| u.input_tokens)),
         "output_tokens" => number(usage.and_then(|u| u.output_tokens)),
         "session" => one(e.session_id.as_deref()),
+        "link" => one(e.session_link.map(|link| link.as_str())),
         "request" => one(e.request_id.as_deref()),
         "id" => one(Some(&e.id.to_string())),
         "tool" => one(action.map(|a| a.name.as_str())),

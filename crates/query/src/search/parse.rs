@@ -145,7 +145,7 @@ fn pattern(value: &RawValue) -> Pattern {
 fn test(field: &Field, value: &RawValue, clock: &Clock) -> Result<Test, SearchError> {
     match field.kind {
         Kind::Text(_) | Kind::Texts(_) => Ok(Test::Text(pattern(value))),
-        Kind::Choice(_, choices) => choice(field.name, choices, value),
+        Kind::Choice(_, choices) | Kind::Member(_, choices) => choice(field.name, choices, value),
         Kind::Verified => match value.text.as_str() {
             "true" => Ok(Test::Flag(true)),
             "false" => Ok(Test::Flag(false)),

@@ -43,6 +43,7 @@ fn reads() {
 
 #[test]
 fn says_what_is_wrong_and_where() {
+    insta::assert_snapshot!(check("link:guessed"), @"5: `guessed` is no link. It is one of declared:header, declared:agent, declared:conversation, declared:token, declared:trace, declared:mcp, inferred:response, inferred:tool_result, inferred:tool_call, inferred:history, inferred:start");
     insta::assert_snapshot!(check("usr:alice"), @"0: there is no field `usr`, did you mean `user`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("tool:x -decison:deny"), @"8: there is no field `decison`, did you mean `decision`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("https://example.com"), @"0: there is no field `https`. In quotes the term is looked for as text");
@@ -91,6 +92,8 @@ fn becomes_a_predicate() {
     insta::assert_snapshot!(lowered("-tool:a,b -tool:c"), @r#"action_name IN ([Utf8("a"), Utf8("b")]) IS NOT TRUE AND action_name = Utf8("c") IS NOT TRUE"#);
     insta::assert_snapshot!(lowered("tool:100%_\\*"), @r#"action_name LIKE Utf8("100\%\_\\%")"#);
     insta::assert_snapshot!(lowered("role:analyst role:a.*:x"), @r#"array_has(user_roles, Utf8("analyst")) OR array_to_string(user_roles, Utf8("␟")) LIKE Utf8("%a.%:x%") AND regexp_like(array_to_string(user_roles, Utf8("␟")), Utf8("(^|␟)a\.[^␟]*:x(␟|$)"))"#);
+    insta::assert_snapshot!(lowered("link:declared:m*,inferred:tool_call"), @r#"CAST(entry AS Utf8) LIKE Utf8("%"session\_link":"declared:mcp"%") OR CAST(entry AS Utf8) LIKE Utf8("%"session\_link":"inferred:tool\_call"%")"#);
+    insta::assert_snapshot!(lowered("has:link"), @r#"CAST(entry AS Utf8) LIKE Utf8("%"session\_link":%")"#);
     insta::assert_snapshot!(lowered("cost:>0.05 cost:<1"), @"cost_micros > Int64(50000) AND cost_micros < Int64(1000000)");
     insta::assert_snapshot!(lowered("tokens:>5"), @"input_tokens IS NOT NULL AND output_tokens IS NOT NULL AND input_tokens + output_tokens > Int64(5) OR output_tokens IS NULL AND input_tokens > Int64(5) OR input_tokens IS NULL AND output_tokens > Int64(5)");
     insta::assert_snapshot!(lowered("time:2026-03-01 since:1h"), @r#"time >= TimestampMicrosecond(1772924400000000, Some("UTC")) AND time >= TimestampMicrosecond(1772323200000000, Some("UTC")) AND time <= TimestampMicrosecond(1772409599999999, Some("UTC"))"#);
@@ -190,6 +193,10 @@ pub(crate) const TERMS: &[&str] = &[
     "agent:billing",
     "agent:*illing,crm-assistant",
     "session:\"session 3\"",
+    "link:declared:header",
+    "link:inferred:*",
+    "link:inferred:tool_result,declared:trace",
+    "has:link",
     "request:req_7",
     "request:req_1*",
     "id:00000000-0000-7000-8000-00000000002a",
