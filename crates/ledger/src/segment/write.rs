@@ -23,6 +23,11 @@ pub(crate) const MAX_ROWS: usize = 65_536;
 /// Entries that are parsed at once: their events and columns take a few MiB, 64 MiB at the very most.
 pub(crate) const ROWS_PER_BATCH: usize = 1024;
 
+/// Rows of a page of entries, which have some 600 bytes each.
+const ROWS_PER_PAGE: usize = 128;
+/// Bytes behind which a page of entries ends, once it has so many rows.
+const PAGE_BYTES: usize = 48 * 1024;
+
 /// Version of the files that are written here.
 pub(super) const FORMAT: &str = "1";
 pub(super) const FORMAT_KEY: &str = "greffier.format";
@@ -289,7 +294,10 @@ pub(super) fn settings() -> Result<WriterProperties, SegmentError> {
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(MAX_ROWS))
         .set_data_page_row_count_limit(8192)
-        .set_write_batch_size(ROWS_PER_BATCH)
+        .set_write_batch_size(ROWS_PER_PAGE)
+        // Full after each so many rows: single entries are looked up, and a page is undone whole for one of them. Up to 128
+        // KiB zstd also packs about as well as with ten times that.
+        .set_column_data_page_size_limit(path(ENTRY), PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Page);
     // Rising numbers: their differences take a few bits each.
     for name in [INDEX, TIME, RECORDED_AT] {
