@@ -140,7 +140,7 @@ fn a_full_segment_is_one_row_group() {
     request_id: ZSTD [PLAIN, RLE, RLE_DICTIONARY], 8 pages of 8192 rows, bounds true, filter Some(47) bytes
     session_id: ZSTD [PLAIN, RLE, RLE_DICTIONARY], 8 pages of 8192 rows, bounds true, filter Some(47) bytes
     trace_id: ZSTD [PLAIN, RLE, RLE_DICTIONARY], 8 pages of 8192 rows, bounds true, filter Some(47) bytes
-    entry: ZSTD [PLAIN, RLE], 171 pages of 384 rows, bounds false, filter None bytes
+    entry: ZSTD [PLAIN, RLE], 32 pages of 2048 rows, bounds false, filter None bytes
     greffier version 0.1.0
     greffier.format = 1
     greffier.trail = acme
