@@ -3,12 +3,9 @@
 //! Activity, findings and the report of a period are counted from columns, piece by piece, side by side (`piece.rs`);
 //! entries are parsed only where no column says what is counted.
 
-use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
@@ -22,13 +19,10 @@ use greffier_ledger::segment::ENTRY;
 
 use crate::QueryError;
 use crate::facts::{self, Facts, Redactions};
-use crate::piece::{self, Only};
+use crate::piece::{Only, PIECE, gather, pieces};
 use crate::search::{column, instant};
-use crate::table::READ_AT_ONCE;
 use crate::view::{View, entries};
 
-/// Rows that are counted in one piece: a sealed segment of full size.
-const PIECE: u64 = 65_536;
 /// Rows that a detector looks at with one question, so that one over a long trail holds up no other for long.
 pub(crate) const LOOK: u64 = 16 * PIECE;
 /// Entries that are parsed at once.
@@ -73,7 +67,7 @@ async fn counted<C: Counter + Send + 'static>(
     let pieces = pieces(view, view.candidates(within(period).as_ref(), &(0..view.size()))?);
     let (mut whole, mut unclear) = (counter(), Vec::new());
     let count = move |batches: Vec<RecordBatch>| count(&batches, counter());
-    gather(view, pieces, only, columns, count, |(counted, more): (C, Vec<u64>)| {
+    gather(view, pieces, only, names(columns), count, |(counted, more): (C, Vec<u64>)| {
         whole.merge(counted);
         unclear.extend(more);
         Ok(())
@@ -127,55 +121,13 @@ pub(crate) async fn observe(view: &Arc<View>, detector: &Mutex<Detector>) -> Res
     let make = |batches: Vec<RecordBatch>| -> Result<Vec<Stretch>, QueryError> {
         batches.iter().map(|batch| Facts::of(batch)?.stretch()).collect()
     };
-    gather(view, pieces, None, facts::FINDINGS, make, |mut stretches: Vec<Stretch>| {
+    gather(view, pieces, None, names(facts::FINDINGS), make, |mut stretches: Vec<Stretch>| {
         let mut detector = detector.lock().unwrap_or_else(PoisonError::into_inner);
         stretches.iter_mut().for_each(|stretch| detector.look(stretch));
         Ok(())
     })
     .await?;
     Ok(to < view.size())
-}
-
-/// The ranges in pieces of which each lies in one segment, in order.
-fn pieces(view: &View, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    let mut cuts: Vec<u64> = view.table.snapshot().segments.iter().map(|segment| segment.end).collect();
-    cuts.sort_unstable();
-    let mut pieces = Vec::new();
-    for range in ranges {
-        let mut start = range.start;
-        while start < range.end {
-            let next = cuts.get(cuts.partition_point(|cut| *cut <= start)).copied().unwrap_or(range.end);
-            let end = next.min(range.end).min(start.saturating_add(PIECE));
-            pieces.push(start..end);
-            start = end;
-        }
-    }
-    pieces
-}
-
-/// Reads pieces side by side, makes something of each where it is read, and takes what was made in their order.
-async fn gather<T: Send + 'static>(
-    view: &Arc<View>,
-    pieces: Vec<Range<u64>>,
-    only: Option<Only>,
-    columns: &'static [&'static str],
-    make: impl Fn(Vec<RecordBatch>) -> Result<T, QueryError> + Clone + Send + 'static,
-    mut take: impl FnMut(T) -> Result<(), QueryError>,
-) -> Result<(), QueryError> {
-    let mut left = pieces.into_iter();
-    let mut under_way = VecDeque::with_capacity(READ_AT_ONCE);
-    loop {
-        for piece in left.by_ref().take(READ_AT_ONCE - under_way.len()) {
-            let (view, only, make) = (Arc::clone(view), only.clone(), make.clone());
-            // Ends with its piece at the latest where nobody waits any more.
-            under_way.push_back(SpawnedTask::spawn_blocking(move || {
-                make(piece::read(&view.table, &piece, columns, only.as_ref())?)
-            }));
-        }
-        let Some(task) = under_way.pop_front() else { return Ok(()) };
-        let made = task.join().await;
-        take(made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??)?;
-    }
 }
 
 /// Which events of producers are missing. Of a part of the trail, be it a period or what has not expired, nothing is
@@ -189,6 +141,10 @@ pub(crate) async fn producers(view: &View, period: Period) -> Result<Vec<Produce
         0 => Ok(counter.finish()),
         _ => Err(QueryError::TooLarge("too many producers for one look: choose a shorter period".to_owned())),
     }
+}
+
+fn names(columns: &[&str]) -> Arc<[String]> {
+    columns.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// What only events of a subject have.

@@ -26,6 +26,7 @@ mod search;
 mod sift;
 mod sql;
 mod table;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod view;

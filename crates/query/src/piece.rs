@@ -1,16 +1,23 @@
 //! A few columns of one piece of a trail, straight from where they lie: who looks at every row needs no plan, and what
 //! many rows say is read once, as a code.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec;
 
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
 use greffier_ledger::ReadError;
 use greffier_ledger::segment::schema;
 
-use crate::table::{Events, positions};
+use crate::table::{Events, READ_AT_ONCE, positions};
+use crate::view::View;
 use crate::{QueryError, output};
+
+/// Rows that are counted in one piece: a sealed segment of full size.
+pub(crate) const PIECE: u64 = 65_536;
 
 /// What all wanted rows have in a column.
 #[derive(Clone, Debug)]
@@ -20,7 +27,7 @@ pub(crate) struct Only {
 }
 
 /// The rows of a piece, which lies in one segment or in the log, or at least those that are wanted. Blocks.
-pub(crate) fn read(
+fn read(
     table: &Events,
     piece: &Range<u64>,
     columns: &[&str],
@@ -43,4 +50,102 @@ pub(crate) fn read(
         }
         error.into()
     })
+}
+
+/// The ranges in pieces of which each lies in one segment, in order.
+pub(crate) fn pieces(view: &View, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut cuts: Vec<u64> = view.table.snapshot().segments.iter().map(|segment| segment.end).collect();
+    cuts.sort_unstable();
+    let mut pieces = Vec::new();
+    for range in ranges {
+        let mut start = range.start;
+        while start < range.end {
+            let next = cuts.get(cuts.partition_point(|cut| *cut <= start)).copied().unwrap_or(range.end);
+            let end = next.min(range.end).min(start.saturating_add(PIECE));
+            pieces.push(start..end);
+            start = end;
+        }
+    }
+    pieces
+}
+
+/// Reads pieces side by side, makes something of each where it is read, and takes what was made in their order.
+pub(crate) async fn gather<T: Send + 'static>(
+    view: &Arc<View>,
+    pieces: Vec<Range<u64>>,
+    only: Option<Only>,
+    columns: Arc<[String]>,
+    make: impl Fn(Vec<RecordBatch>) -> Result<T, QueryError> + Clone + Send + 'static,
+    mut take: impl FnMut(T) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let mut left = pieces.into_iter();
+    let mut under_way = VecDeque::with_capacity(READ_AT_ONCE);
+    loop {
+        for piece in left.by_ref().take(READ_AT_ONCE - under_way.len()) {
+            let (view, only, make) = (Arc::clone(view), only.clone(), make.clone());
+            let columns = Arc::clone(&columns);
+            // Ends with its piece at the latest where nobody waits any more.
+            under_way.push_back(SpawnedTask::spawn_blocking(move || {
+                let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+                make(read(&view.table, &piece, &columns, only.as_ref())?)
+            }));
+        }
+        let Some(task) = under_way.pop_front() else { return Ok(()) };
+        let made = task.join().await;
+        take(made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??)?;
+    }
+}
+
+/// Shares pieces among threads, in no order: each makes something more of what it made of the pieces before. Ends early,
+/// with nothing, where one makes nothing of a piece.
+pub(crate) async fn share<T: Send + 'static>(
+    view: &Arc<View>,
+    pieces: Vec<Range<u64>>,
+    columns: Arc<[String]>,
+    make: impl Fn(Option<T>, Vec<RecordBatch>) -> Option<T> + Clone + Send + 'static,
+) -> Result<Option<Vec<T>>, QueryError> {
+    let left = Arc::new(Mutex::new(pieces.into_iter()));
+    // Emptied where nobody waits any more: each thread ends with its piece at the latest.
+    let _emptied = Emptied(Arc::clone(&left));
+    let thread = || {
+        let (view, left, columns, make) = (Arc::clone(view), Arc::clone(&left), Arc::clone(&columns), make.clone());
+        SpawnedTask::spawn_blocking(move || -> Result<Option<Option<T>>, QueryError> {
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let mut made = None;
+            loop {
+                let Some(piece) = lock(&left).next() else { return Ok(Some(made)) };
+                let more = read(&view.table, &piece, &columns, None).map(|batches| make(made, batches));
+                match more {
+                    Ok(Some(more)) => made = Some(more),
+                    ended => {
+                        *lock(&left) = Vec::new().into_iter();
+                        return ended.map(|_| None);
+                    }
+                }
+            }
+        })
+    };
+    let threads: Vec<_> = (0..READ_AT_ONCE).map(|_| thread()).collect();
+    let mut all = Some(Vec::new());
+    for thread in threads {
+        let made = thread.join().await;
+        let made = made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??;
+        all = all.zip(made).map(|(mut all, made)| {
+            all.extend(made);
+            all
+        });
+    }
+    Ok(all)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Emptied(Arc<Mutex<vec::IntoIter<Range<u64>>>>);
+
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        *lock(&self.0) = Vec::new().into_iter();
+    }
 }

@@ -33,7 +33,7 @@ use greffier_ledger::segment::ENTRY;
 use crate::search::column;
 use crate::table::{Events, READ_AT_ONCE};
 use crate::view::View;
-use crate::{QueryError, Table, output};
+use crate::{QueryError, Table, output, tally};
 
 /// The one table.
 const EVENTS: &str = "events";
@@ -73,7 +73,7 @@ pub(crate) fn template() -> SessionState {
 }
 
 /// Answers one statement.
-pub(crate) async fn run(view: &View, text: &str) -> Result<Table, QueryError> {
+pub(crate) async fn run(view: &Arc<View>, text: &str) -> Result<Table, QueryError> {
     let statement = statement::parse(text)?;
     let mut state = with_table(view)?;
     let plan = state.statement_to_plan(statement).await?;
@@ -84,6 +84,7 @@ pub(crate) async fn run(view: &View, text: &str) -> Result<Table, QueryError> {
     let plan = state.optimize(&plan)?;
     growth::check_joins(&plan)?;
     only_events(&plan)?;
+    let plan = if view.limits.pushdown { tally::fill(view, &state, plan).await? } else { plan };
     if !reads_entries(&plan)? {
         let config = state.config().clone().with_batch_size(NARROW_BATCH);
         *state.config_mut() = config;

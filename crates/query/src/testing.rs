@@ -214,10 +214,10 @@ pub(crate) fn snapshot(shape: Shape) -> (Snapshot, TempDir) {
 }
 
 /// A view of the common trail.
-pub(crate) fn view(shape: Shape, limits: &Limits) -> (View, TempDir) {
+pub(crate) fn view(shape: Shape, limits: &Limits) -> (Arc<View>, TempDir) {
     let (snapshot, dir) = snapshot(shape);
     let memory = engine::memory(limits.memory).unwrap();
-    (View::new(snapshot, None, sql::template(), &memory, limits), dir)
+    (Arc::new(View::new(snapshot, None, sql::template(), &memory, limits)), dir)
 }
 
 /// The event of each row.

@@ -30,13 +30,16 @@ pub(crate) fn coded<R: ChunkReader + 'static>(
     columns: &[&str],
     only: Option<(&str, &str)>,
 ) -> Result<Vec<RecordBatch>, SegmentError> {
-    let file = Opened::open(source, &schema(), BOUNDS)?.with_schema(as_codes)?;
+    let file = Opened::open_whole(source, &schema(), BOUNDS)?.with_schema(as_codes)?;
     let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
     let total = usize::try_from(total).unwrap_or(0);
     let rows = rows.start..rows.end.min(total);
     let Some((column, value)) = only else {
-        return file.batches(GROUP, Some(columns), select(std::iter::once(rows), total))?.collect();
+        let selection = select(std::iter::once(rows), total);
+        let file = if selection.is_some() { file.with_pages()? } else { file };
+        return file.batches(GROUP, Some(columns), selection)?.collect();
     };
+    let file = file.with_pages()?;
     let mut wanted = Vec::new();
     for batch in file.batches(GROUP, Some(&[column]), select(std::iter::once(rows.clone()), total))? {
         let batch = batch?;

@@ -51,19 +51,34 @@ pub(super) struct Bounds {
 pub(super) struct Opened<R> {
     source: Shared<R>,
     footer: ArrowReaderMetadata,
+    /// Where the footer begins, and all that it speaks of ends.
+    end: u64,
     batch: usize,
 }
 
 impl<R: ChunkReader + 'static> Opened<R> {
     /// Opens a file whose columns are the first of `schema`: older files lack the newest columns.
     pub(super) fn open(source: R, schema: &Schema, bounds: Bounds) -> Result<Opened<R>, SegmentError> {
+        Opened::open_whole(source, schema, bounds)?.with_pages()
+    }
+
+    /// Opens a file for who reads whole columns, and need not know where their pages lie: that is most of a footer.
+    pub(super) fn open_whole(source: R, schema: &Schema, bounds: Bounds) -> Result<Opened<R>, SegmentError> {
         let source = Shared(Arc::new(source));
-        let footer = guarded(|| read_footer(&source, bounds))??;
+        let (footer, end) = guarded(|| read_footer(&source, bounds))??;
         let fields = footer.schema().fields();
         if fields.is_empty() || !schema.fields().starts_with(fields) {
             return Err(SegmentError::Malformed("it has other columns"));
         }
-        Ok(Opened { source, footer, batch: bounds.batch })
+        Ok(Opened { source, footer, end, batch: bounds.batch })
+    }
+
+    /// The same, knowing where pages lie.
+    pub(super) fn with_pages(self) -> Result<Opened<R>, SegmentError> {
+        let footer = guarded(|| read_pages(&self.source, self.footer.metadata(), self.end))??;
+        let options = ArrowReaderOptions::new().with_schema(Arc::clone(self.footer.schema()));
+        let footer = ArrowReaderMetadata::try_new(Arc::new(footer), options)?;
+        Ok(Opened { footer, ..self })
     }
 
     /// The same, read as other types that the bytes can be read as.
@@ -156,7 +171,7 @@ fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, SegmentError> {
 fn read_footer(
     source: &Shared<impl ChunkReader>,
     bounds: Bounds,
-) -> Result<ArrowReaderMetadata, SegmentError> {
+) -> Result<(ArrowReaderMetadata, u64), SegmentError> {
     let file = source.len();
     let end = file.checked_sub(TAIL_BYTES).ok_or(SegmentError::Malformed("it is cut short"))?;
     let tail = source.get_bytes(end, TAIL_BYTES as usize)?;
@@ -168,17 +183,26 @@ fn read_footer(
     let start = start.ok_or(SegmentError::Malformed("its footer has an impossible length"))?;
     let footer = ParquetMetaDataReader::decode_metadata(&read_fitting(source, start, length)?)?;
     check_layout(&footer, start, bounds)?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    Ok((ArrowReaderMetadata::try_new(Arc::new(footer), options)?, start))
+}
+
+/// The footer with the page index, which lies before `end`.
+fn read_pages(
+    source: &Shared<impl ChunkReader>,
+    footer: &ParquetMetaData,
+    end: u64,
+) -> Result<ParquetMetaData, SegmentError> {
     for column in footer.row_groups().iter().flat_map(RowGroupMetaData::columns) {
-        check_index(source, start, column.offset_index_offset(), column.offset_index_length())?;
-        check_index(source, start, column.column_index_offset(), column.column_index_length())?;
+        check_index(source, end, column.offset_index_offset(), column.offset_index_length())?;
+        check_index(source, end, column.column_index_offset(), column.column_index_length())?;
     }
     let mut reader =
-        ParquetMetaDataReader::new_with_metadata(footer).with_page_index_policy(PageIndexPolicy::Required);
+        ParquetMetaDataReader::new_with_metadata(footer.clone()).with_page_index_policy(PageIndexPolicy::Required);
     reader.read_page_indexes(source)?;
     let footer = reader.finish()?;
     check_pages(&footer)?;
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ArrowReaderMetadata::try_new(Arc::new(footer), options)?)
+    Ok(footer)
 }
 
 fn read_fitting(source: &Shared<impl ChunkReader>, start: u64, length: u64) -> Result<Bytes, SegmentError> {
