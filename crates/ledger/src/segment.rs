@@ -13,6 +13,7 @@ mod opened;
 mod parts;
 #[cfg(test)]
 pub(crate) mod samples;
+mod single;
 mod thrift;
 mod walk;
 mod write;
@@ -23,5 +24,6 @@ pub(crate) use entries::{EntriesFile, IdFilter};
 pub(crate) use error::SegmentError;
 pub(crate) use offered::Offered;
 pub(crate) use parts::{PartsFile, PartsWriter};
+pub(crate) use single::{entries_of, rows_with};
 pub use write::FILTERED;
 pub(crate) use write::{EntriesWriter, ID, Written};

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use greffier_event::{Tenant, Timestamp};
 
 use crate::read::{ReadError, damaged};
-use crate::segment::coded;
+use crate::segment::{SegmentError, coded, entries_of, rows_with};
 
 /// One moment of one trail. Segments and hot batches together hold every entry from `first`
 /// on below `size` exactly once.
@@ -61,11 +61,36 @@ impl Segment {
         names: &[&str],
         only: Option<(&str, &str)>,
     ) -> Result<Vec<RecordBatch>, ReadError> {
-        let file =
-            File::open(&self.path).map_err(|source| ReadError::Io { place: self.key.clone(), source })?;
         let row = |index: u64| index.clamp(self.first, self.end) - self.first;
         let row = |index: u64| usize::try_from(row(index)).unwrap_or(usize::MAX);
-        coded(file, row(range.start)..row(range.end), names, only)
-            .map_err(|error| damaged(&self.key, &error.to_string()))
+        let rows = row(range.start)..row(range.end);
+        coded(self.file()?, rows, names, only).map_err(|error| self.damaged(&error))
+    }
+
+    /// The entries of which a text column has this value, in order. Blocks.
+    ///
+    /// # Errors
+    /// As [`Segment::columns`].
+    pub fn with(&self, column: &str, value: &str) -> Result<Vec<u64>, ReadError> {
+        let rows = rows_with(self.file()?, column, value).map_err(|error| self.damaged(&error))?;
+        Ok(rows.into_iter().map(|row| self.first + row as u64).collect())
+    }
+
+    /// The exact bytes of entries that are in here, by their indexes, which rise. Blocks.
+    ///
+    /// # Errors
+    /// As [`Segment::columns`].
+    pub fn entries(&self, indexes: &[u64]) -> Result<Vec<Vec<u8>>, ReadError> {
+        let row = |index: &u64| usize::try_from(index.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let rows: Vec<usize> = indexes.iter().map(row).collect();
+        entries_of(self.file()?, &rows).map_err(|error| self.damaged(&error))
+    }
+
+    fn file(&self) -> Result<File, ReadError> {
+        File::open(&self.path).map_err(|source| ReadError::Io { place: self.key.clone(), source })
+    }
+
+    fn damaged(&self, error: &SegmentError) -> ReadError {
+        damaged(&self.key, &error.to_string())
     }
 }

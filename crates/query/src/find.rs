@@ -13,7 +13,7 @@ use greffier_ledger::segment::INDEX;
 use crate::search::{column, instant};
 use crate::table::Ranges;
 use crate::view::{Order, View, indexes};
-use crate::{Page, QueryError, Row, Search, sift};
+use crate::{Page, QueryError, Row, Search, sift, single};
 
 /// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
 /// found in few steps and a frequent one without reading much.
@@ -139,16 +139,17 @@ pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryErro
 /// The event with this id. A UUIDv7 says when it was made: where that was, it is looked for first, and no other
 /// segment is opened if it is there.
 pub(crate) async fn event(view: &View, id: EventId) -> Result<Option<Row>, QueryError> {
-    let is_it = column("id").eq(lit(id.to_string()));
+    let text = id.to_string();
+    let is_it = column("id").eq(lit(text.as_str()));
     if let Some(made) = made_at(id) {
         let near = |micros: i64| instant(made.saturating_add(micros));
         let around = column("time").gt_eq(near(-NEAR)).and(column("time").lt_eq(near(NEAR)));
-        let found = one(view, &around.and(is_it.clone())).await?;
-        if found.is_some() {
-            return Ok(found);
+        let found = named(view, "id", &text, &around.and(is_it.clone()), 1).await?;
+        if !found.is_empty() {
+            return Ok(found.into_iter().next());
         }
     }
-    one(view, &is_it).await
+    Ok(named(view, "id", &text, &is_it, 1).await?.pop())
 }
 
 /// When a UUIDv7 says that it was made, in microseconds.
@@ -159,12 +160,6 @@ fn made_at(id: EventId) -> Option<i64> {
         .then(|| time.iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte)) * 1_000)
 }
 
-async fn one(view: &View, predicate: &Expr) -> Result<Option<Row>, QueryError> {
-    let ranges = view.narrowed(Some(predicate), &(0..view.size())).await?;
-    let indexes = view.indexes(&ranges, Some(predicate), Order::Oldest, 1).await?;
-    Ok(fetch(view, &indexes).await?.pop())
-}
-
 /// The events of which a column has this value, oldest first. Bloom filters say where it is not, so all
 /// segments are looked at together.
 pub(crate) async fn equal(
@@ -173,9 +168,20 @@ pub(crate) async fn equal(
     value: &str,
     most: usize,
 ) -> Result<Vec<Row>, QueryError> {
-    let predicate = column(name).eq(lit(value));
-    let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
-    let indexes = view.indexes(&ranges, Some(&predicate), Order::Oldest, most).await?;
+    named(view, name, value, &column(name).eq(lit(value)), most).await
+}
+
+/// The same, in segments that a predicate does not rule out.
+async fn named(
+    view: &View,
+    name: &'static str,
+    value: &str,
+    predicate: &Expr,
+    most: usize,
+) -> Result<Vec<Row>, QueryError> {
+    let ranges = view.narrowed(Some(predicate), &(0..view.size())).await?;
+    let mut indexes = single::with(&view.table, &ranges, name, value).await?;
+    indexes.truncate(most);
     fetch(view, &indexes).await
 }
 

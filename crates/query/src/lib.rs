@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! search/ -> predicate -+
-//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find (sift) | facet | analyse (piece, facts) | output
+//! sql/    -> plan ------+-> table/ (snapshot: segments, hot batches) -> view -> find (sift, single) | facet | tally | analyse (piece, facts) | output
 //! ```
 //!
 //! Not here: who may ask, and the record that somebody did. Above stand the API and the binary.
@@ -23,7 +23,9 @@ mod output;
 mod parquet;
 mod piece;
 mod search;
+mod share;
 mod sift;
+mod single;
 mod sql;
 mod table;
 mod tally;

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::vec;
+use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
@@ -27,7 +26,7 @@ pub(crate) struct Only {
 }
 
 /// The rows of a piece, which lies in one segment or in the log, or at least those that are wanted. Blocks.
-fn read(
+pub(crate) fn read(
     table: &Events,
     piece: &Range<u64>,
     columns: &[&str],
@@ -42,14 +41,17 @@ fn read(
         return Ok(table.hot(std::slice::from_ref(piece), Some(&read), &schema)?);
     };
     let only = only.map(|only| (only.column, only.value.as_str()));
-    segment.columns(piece, columns, only).map_err(|error| {
-        if let ReadError::Io { source, .. } = &error
-            && source.kind() == io::ErrorKind::NotFound
-        {
-            table.files().miss_one();
-        }
-        error.into()
-    })
+    segment.columns(piece, columns, only).map_err(|error| noted(table, error))
+}
+
+/// Takes note where a segment is gone: a newer snapshot has another.
+pub(crate) fn noted(table: &Events, error: ReadError) -> QueryError {
+    if let ReadError::Io { source, .. } = &error
+        && source.kind() == io::ErrorKind::NotFound
+    {
+        table.files().miss_one();
+    }
+    error.into()
 }
 
 /// The ranges in pieces of which each lies in one segment, in order.
@@ -93,59 +95,5 @@ pub(crate) async fn gather<T: Send + 'static>(
         let Some(task) = under_way.pop_front() else { return Ok(()) };
         let made = task.join().await;
         take(made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??)?;
-    }
-}
-
-/// Shares pieces among threads, in no order: each makes something more of what it made of the pieces before. Ends early,
-/// with nothing, where one makes nothing of a piece.
-pub(crate) async fn share<T: Send + 'static>(
-    view: &Arc<View>,
-    pieces: Vec<Range<u64>>,
-    columns: Arc<[String]>,
-    make: impl Fn(Option<T>, Vec<RecordBatch>) -> Option<T> + Clone + Send + 'static,
-) -> Result<Option<Vec<T>>, QueryError> {
-    let left = Arc::new(Mutex::new(pieces.into_iter()));
-    // Emptied where nobody waits any more: each thread ends with its piece at the latest.
-    let _emptied = Emptied(Arc::clone(&left));
-    let thread = || {
-        let (view, left, columns, make) = (Arc::clone(view), Arc::clone(&left), Arc::clone(&columns), make.clone());
-        SpawnedTask::spawn_blocking(move || -> Result<Option<Option<T>>, QueryError> {
-            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            let mut made = None;
-            loop {
-                let Some(piece) = lock(&left).next() else { return Ok(Some(made)) };
-                let more = read(&view.table, &piece, &columns, None).map(|batches| make(made, batches));
-                match more {
-                    Ok(Some(more)) => made = Some(more),
-                    ended => {
-                        *lock(&left) = Vec::new().into_iter();
-                        return ended.map(|_| None);
-                    }
-                }
-            }
-        })
-    };
-    let threads: Vec<_> = (0..READ_AT_ONCE).map(|_| thread()).collect();
-    let mut all = Some(Vec::new());
-    for thread in threads {
-        let made = thread.join().await;
-        let made = made.map_err(|error| QueryError::Internal(format!("counting ended early: {error}")))??;
-        all = all.zip(made).map(|(mut all, made)| {
-            all.extend(made);
-            all
-        });
-    }
-    Ok(all)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Emptied(Arc<Mutex<vec::IntoIter<Range<u64>>>>);
-
-impl Drop for Emptied {
-    fn drop(&mut self) {
-        *lock(&self.0) = Vec::new().into_iter();
     }
 }

@@ -5,8 +5,10 @@
 //! step may multiply what it reads; every table is ours), and while it runs the limits of memory, rows, bytes
 //! and time. Each of these alone would let something through.
 
+mod arrows;
 mod functions;
 mod growth;
+mod json;
 mod statement;
 
 use std::sync::Arc;
@@ -76,6 +78,8 @@ pub(crate) fn template() -> SessionState {
 pub(crate) async fn run(view: &Arc<View>, text: &str) -> Result<Table, QueryError> {
     let statement = statement::parse(text)?;
     let mut state = with_table(view)?;
+    // Once for the whole statement: what `now()` is.
+    state.mark_start_execution();
     let plan = state.statement_to_plan(statement).await?;
     let reads_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);

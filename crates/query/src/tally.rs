@@ -13,6 +13,7 @@ mod measure;
 mod source;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -26,7 +27,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
 
 use crate::QueryError;
-use crate::piece::{pieces, share};
+use crate::piece::{self, pieces};
+use crate::share::share;
 use crate::table::Events;
 use crate::tally::asked::Asked;
 use crate::tally::groups::{Codes, Groups, Known};
@@ -49,7 +51,11 @@ impl From<DataFusionError> for GaveUp {
 }
 
 /// The plan with the answers of those of its groupings that need no engine.
-pub(crate) async fn fill(view: &Arc<View>, state: &dyn Session, plan: LogicalPlan) -> std::result::Result<LogicalPlan, QueryError> {
+pub(crate) async fn fill(
+    view: &Arc<View>,
+    state: &dyn Session,
+    plan: LogicalPlan,
+) -> std::result::Result<LogicalPlan, QueryError> {
     // Who asks for a plan is shown the plan.
     if matches!(plan, LogicalPlan::Explain(_)) {
         return Ok(plan);
@@ -98,20 +104,24 @@ fn place(at: usize) -> String {
 }
 
 /// What a grouping comes to, if it is not left to the engine.
-async fn answer(view: &Arc<View>, state: &dyn Session, asked: &Arc<Asked>) -> std::result::Result<Option<RecordBatch>, QueryError> {
+async fn answer(
+    view: &Arc<View>,
+    state: &dyn Session,
+    asked: &Arc<Asked>,
+) -> std::result::Result<Option<RecordBatch>, QueryError> {
     let Some(table) = asked.table.downcast_ref::<Events>() else { return Ok(None) };
     let ranges = table.candidates(state, asked.predicate.as_ref())?;
     let ranges = table.narrowed(ranges, asked.predicate.as_ref()).await?;
-    let tally = {
-        let asked = Arc::clone(asked);
-        move |tally: Option<Tally>, batches: Vec<RecordBatch>| {
+    let count = {
+        let (view, asked) = (Arc::clone(view), Arc::clone(asked));
+        move |tally: Option<Tally>, piece: Range<u64>| {
+            let columns: Vec<&str> = asked.columns.iter().map(String::as_str).collect();
+            let batches = piece::read(&view.table, &piece, &columns, None)?;
             let mut tally = tally.unwrap_or_else(|| Tally::new(&asked));
-            batches.iter().try_for_each(|batch| tally.add(&asked, batch)).is_ok().then_some(tally)
+            Ok(batches.iter().try_for_each(|batch| tally.add(&asked, batch)).is_ok().then_some(tally))
         }
     };
-    let Some(tallies) = share(view, pieces(view, ranges), Arc::clone(&asked.columns), tally).await? else {
-        return Ok(None);
-    };
+    let Some(tallies) = share(pieces(view, ranges), count).await? else { return Ok(None) };
     let mut whole = Tally::new(asked);
     for tally in tallies {
         if whole.merge(tally).is_err() {
@@ -144,7 +154,9 @@ impl Tally {
             let passes = filter.passing(piece)?;
             passing = Some(match passing {
                 None => passes,
-                Some(before) => before.into_iter().zip(passes).map(|(before, passes)| before & passes).collect(),
+                Some(before) => {
+                    before.into_iter().zip(passes).map(|(before, passes)| before & passes).collect()
+                }
             });
         }
         if passing.as_ref().is_some_and(|passing| !passing.contains(&true)) {
@@ -190,7 +202,8 @@ impl Tally {
         let keys = self.known.iter().enumerate().map(|(at, known)| known.values(self.groups.numbers(at)));
         let made: Vec<ArrayRef> = keys.chain(self.measures.into_iter().map(Measure::finish)).collect();
         let fields = asked.schema.fields().iter().enumerate();
-        let fields: Vec<Field> = fields.map(|(at, field)| field.as_ref().clone().with_name(place(at))).collect();
+        let fields: Vec<Field> =
+            fields.map(|(at, field)| field.as_ref().clone().with_name(place(at))).collect();
         let made = made.iter().zip(&fields).map(|(made, field)| cast(made, field.data_type()));
         let made: Vec<ArrayRef> = made.collect::<std::result::Result<_, _>>()?;
         let rows = RecordBatchOptions::new().with_row_count(Some(self.groups.len().saturating_sub(1)));

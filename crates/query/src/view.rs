@@ -20,7 +20,7 @@ use greffier_ledger::{Reader, Snapshot};
 use crate::sift::Contents;
 use crate::table::files::OnlySegments;
 use crate::table::{Events, Ranges, positions};
-use crate::{Limits, QueryError, Row};
+use crate::{Limits, QueryError, Row, single};
 
 /// One snapshot, and what it takes to read it.
 pub(crate) struct View {
@@ -132,26 +132,7 @@ impl View {
 
     /// Entries by their indexes, in the order of these.
     pub(crate) async fn entries(&self, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
-        let mut sorted = wanted.to_vec();
-        sorted.sort_unstable();
-        let mut ranges: Ranges = Vec::new();
-        for index in sorted {
-            match ranges.last_mut() {
-                Some(last) if last.end == index => last.end += 1,
-                _ => ranges.push(index..index + 1),
-            }
-        }
-        let mut stream = self.rows(&ranges, None, &[INDEX, ENTRY])?;
-        let mut found = std::collections::HashMap::with_capacity(wanted.len());
-        while let Some(batch) = stream.try_next().await? {
-            let entries = entries(&batch)?;
-            found.extend(indexes(&batch)?.into_iter().zip(entries));
-        }
-        let row = |index: &u64| {
-            let entry = found.remove(index).ok_or_else(|| missing(*index))?;
-            Ok(Row { index: *index, entry })
-        };
-        wanted.iter().map(row).collect()
+        single::entries(&self.table, wanted).await
     }
 }
 
@@ -172,10 +153,6 @@ impl Order {
             Order::Oldest => indexes.sort_unstable(),
         }
     }
-}
-
-fn missing(index: u64) -> QueryError {
-    QueryError::Read(format!("entry {index} is not where its segment says; run `greffier verify`"))
 }
 
 fn no_column(name: &str) -> QueryError {

@@ -197,8 +197,8 @@ fn read_pages(
         check_index(source, end, column.offset_index_offset(), column.offset_index_length())?;
         check_index(source, end, column.column_index_offset(), column.column_index_length())?;
     }
-    let mut reader =
-        ParquetMetaDataReader::new_with_metadata(footer.clone()).with_page_index_policy(PageIndexPolicy::Required);
+    let mut reader = ParquetMetaDataReader::new_with_metadata(footer.clone())
+        .with_page_index_policy(PageIndexPolicy::Required);
     reader.read_page_indexes(source)?;
     let footer = reader.finish()?;
     check_pages(&footer)?;

@@ -9,6 +9,8 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+use crate::sql::json;
+
 const SCALAR: &[&str] = &[
     // conditions
     "coalesce",
@@ -167,7 +169,7 @@ const WINDOW: &[&str] = &[
 
 pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     let all = SessionStateDefaults::default_scalar_functions();
-    all.into_iter().filter(|function| SCALAR.contains(&function.name())).collect()
+    all.into_iter().filter(|function| SCALAR.contains(&function.name())).chain(json::functions()).collect()
 }
 
 pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
@@ -182,5 +184,6 @@ pub(super) fn window() -> Vec<Arc<WindowUDF>> {
 
 /// How operators and special syntax become functions.
 pub(super) fn planners() -> Vec<Arc<dyn ExprPlanner>> {
-    SessionStateDefaults::default_expr_planners()
+    let arrows: Arc<dyn ExprPlanner> = Arc::new(json::Arrows);
+    std::iter::once(arrows).chain(SessionStateDefaults::default_expr_planners()).collect()
 }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::QueryError;
-use crate::sql::refused;
+use crate::sql::{arrows, refused};
 
 /// Longest statement.
 const MAX_BYTES: usize = 64 * 1024;
@@ -41,8 +41,9 @@ pub(super) fn parse(text: &str) -> Result<Statement, QueryError> {
     }
     let parser = DFParserBuilder::new(text).with_dialect(&dialect).with_recursion_limit(MAX_DEPTH);
     let statements = parser.build().and_then(|mut parser| parser.parse_statements());
-    let statement = one(statements.map_err(syntax)?)?;
+    let mut statement = one(statements.map_err(syntax)?)?;
     check(&statement)?;
+    arrows::bind(&mut statement);
     Ok(statement)
 }
 
@@ -126,10 +127,28 @@ impl Visitor for Unbounded {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<&'static str> {
         match factor {
-            TableFactor::Table { args: None, .. }
-            | TableFactor::Derived { .. }
-            | TableFactor::NestedJoin { .. }
-            | TableFactor::UNNEST { .. } => ControlFlow::Continue(()),
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                ControlFlow::Break("TABLESAMPLE")
+            }
+            TableFactor::Table {
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                index_hints,
+                ..
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                ControlFlow::Continue(())
+            }
+            // What would be read, and then passed over without a word.
+            TableFactor::Table { args: None, .. } => {
+                ControlFlow::Break("a hint, version, partition or path of a table")
+            }
+            TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } | TableFactor::UNNEST { .. } => {
+                ControlFlow::Continue(())
+            }
             _ => ControlFlow::Break("a table function"),
         }
     }

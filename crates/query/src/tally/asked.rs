@@ -33,7 +33,7 @@ pub(super) struct Asked {
     /// What the grouping's rows look like.
     pub(super) schema: DFSchemaRef,
     /// All columns that are read.
-    pub(super) columns: Arc<[String]>,
+    pub(super) columns: Vec<String>,
     /// The table.
     pub(super) table: Arc<dyn TableProvider>,
 }
@@ -102,9 +102,11 @@ impl Asked {
         let filters: Vec<Source> =
             filters.iter().map(|expr| mask(expr, &schema, state)).collect::<Option<_>>()?;
         let sources = keys.iter().map(|key| &key.source).chain(&filters);
-        let sources = sources.chain(measures.iter().flat_map(|asking| asking.of.iter().chain(&asking.filter)));
+        let sources =
+            sources.chain(measures.iter().flat_map(|asking| asking.of.iter().chain(&asking.filter)));
         let columns: BTreeSet<String> = sources.flat_map(Source::columns).cloned().collect();
-        let is_sound = keys.len() <= MAX_KEYS && !columns.is_empty() && returns(&measures, &keys, &aggregate.schema);
+        let is_sound =
+            keys.len() <= MAX_KEYS && !columns.is_empty() && returns(&measures, &keys, &aggregate.schema);
         let (columns, schema) = (columns.into_iter().collect(), Arc::clone(&aggregate.schema));
         is_sound.then_some(Asked { predicate, filters, keys, measures, schema, columns, table })
     }
@@ -122,7 +124,8 @@ fn returns(measures: &[Asking], keys: &[Key], schema: &DFSchema) -> bool {
     });
     let made: Vec<DataType> = keys.chain(measures).collect();
     let promised = schema.fields().iter().map(|field| field.data_type());
-    made.len() == schema.fields().len() && made.iter().zip(promised).all(|(made, to)| can_cast_types(made, to))
+    made.len() == schema.fields().len()
+        && made.iter().zip(promised).all(|(made, to)| can_cast_types(made, to))
 }
 
 /// Expressions on their way down to the table, and the filters that were passed.
@@ -137,12 +140,15 @@ impl Below {
             plan = match plan {
                 LogicalPlan::SubqueryAlias(alias) => {
                     let below = alias.input.schema();
-                    let column = |at: usize| (at < below.fields().len()).then(|| Expr::Column(below.qualified_field(at).into()));
+                    let column = |at: usize| {
+                        (at < below.fields().len()).then(|| Expr::Column(below.qualified_field(at).into()))
+                    };
                     self = self.lowered(&alias.schema, column)?;
                     &alias.input
                 }
                 LogicalPlan::Projection(projection) => {
-                    self = self.lowered(&projection.schema, |at| Some(bare(projection.expr.get(at)?).clone()))?;
+                    self =
+                        self.lowered(&projection.schema, |at| Some(bare(projection.expr.get(at)?).clone()))?;
                     &projection.input
                 }
                 LogicalPlan::Filter(filter) => {
@@ -254,7 +260,11 @@ fn measure(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<Asking> {
             let is_sum = matches!(kind, Kind::Sum);
             let fits = match kind {
                 Kind::Rows | Kind::Values => true,
-                _ => is_number(&of) && of != DataType::Boolean && !(is_sum && matches!(of, DataType::Timestamp(..))),
+                _ => {
+                    is_number(&of)
+                        && of != DataType::Boolean
+                        && !(is_sum && matches!(of, DataType::Timestamp(..)))
+                }
             };
             Some(Some(source).filter(|_| fits)?)
         }

@@ -208,7 +208,10 @@ impl Measure {
                 }
                 add(values, counted, into);
             }
-            (Measure::Percentile { histograms, buckets, .. }, Measure::Percentile { histograms: more, .. }) => {
+            (
+                Measure::Percentile { histograms, buckets, .. },
+                Measure::Percentile { histograms: more, .. },
+            ) => {
                 for (group, more) in more.into_iter().enumerate() {
                     if let Some(histogram) = histograms.get_mut(into(group)) {
                         *buckets += histogram.merge(&more);

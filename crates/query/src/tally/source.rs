@@ -44,7 +44,8 @@ impl Source {
     /// Of an expression over columns of the table, if it can be evaluated so, and its type.
     pub(super) fn of(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<(Source, DataType)> {
         let is_fixed = !expr.is_volatile() && !expr.contains_outer();
-        let names: BTreeSet<&str> = expr.column_refs().into_iter().map(|column| column.name.as_str()).collect();
+        let names: BTreeSet<&str> =
+            expr.column_refs().into_iter().map(|column| column.name.as_str()).collect();
         let fields: Vec<&Field> =
             names.iter().map(|name| table.field_with_name(name).ok()).collect::<Option<_>>()?;
         let is_coded = match fields.as_slice() {
@@ -52,11 +53,13 @@ impl Source {
             [field] if *field.data_type() == DataType::Utf8View => true,
             _ => false,
         };
-        let has_codes = |name: &str| name == SESSION || FILTERED.iter().all(|(filtered, _)| *filtered != name);
+        let has_codes =
+            |name: &str| name == SESSION || FILTERED.iter().all(|(filtered, _)| *filtered != name);
         let is_plain = |field: &&Field| {
             matches!(field.data_type(), DataType::Int64 | DataType::Boolean | DataType::Timestamp(..))
         };
-        let fits = if is_coded { names.iter().all(|name| has_codes(name)) } else { fields.iter().all(is_plain) };
+        let fits =
+            if is_coded { names.iter().all(|name| has_codes(name)) } else { fields.iter().all(is_plain) };
         if !is_fixed || !fits {
             return None;
         }

@@ -13,7 +13,7 @@ use crate::testing::{SHAPES, Shape, block_on, view};
 /// How many groupings of a statement are answered here, of how many there are.
 async fn check(text: &str) -> String {
     let (view, _dir) = view(Shape::Mixed, &Limits::default());
-    
+
     let state = sql::with_table(&view).unwrap();
     let statement = DFParser::parse_sql(text).unwrap().pop_front().unwrap();
     let plan = state.optimize(&state.statement_to_plan(statement).await.unwrap()).unwrap();
