@@ -24,6 +24,7 @@ mod value;
 pub(crate) mod when;
 
 use greffier_event::Timestamp;
+use greffier_event::limits::REFERENCE_PREFIX;
 pub(crate) use lower::{BETWEEN, column, instant};
 
 use crate::SearchError;
@@ -77,6 +78,30 @@ impl Search {
         self.terms.is_empty()
     }
 
+    /// The same search, finding people and subjects also under the keyed references that a trail may have instead of their
+    /// names: `reference` tells that of a value, by its kind (`user`, `subject`). A value with a wildcard has none.
+    #[must_use]
+    pub fn referring(mut self, reference: impl Fn(&str, &str) -> String) -> Search {
+        for term in &mut self.terms {
+            let What::Field(field, tests) = &mut term.what else { continue };
+            let Some(kind) = field.referred() else { continue };
+            let known = tests.iter().filter_map(Test::name).map(|name| reference(kind, name));
+            let known: Vec<Test> = known.map(|known| Test::Text(Pattern::exact(known))).collect();
+            tests.extend(known);
+        }
+        self
+    }
+
+    /// A subject that it names by value: trails have subjects by reference only, so that without keys nothing is found.
+    pub fn named_subject(&self) -> Option<&str> {
+        self.terms.iter().find_map(|term| match &term.what {
+            What::Field(field, tests) if field.referred() == Some("subject") => {
+                tests.iter().find_map(Test::name)
+            }
+            _ => None,
+        })
+    }
+
     /// The zone that it names.
     pub(crate) fn zone(&self) -> &Zone {
         &self.zone
@@ -118,6 +143,14 @@ impl Search {
 }
 
 impl Test {
+    /// The name that it looks for, unless that is a reference, or has a wildcard.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Test::Text(pattern) => pattern.as_exact().filter(|name| !name.starts_with(REFERENCE_PREFIX)),
+            Test::Flag(_) | Test::Number(_) | Test::Time(_) => None,
+        }
+    }
+
     /// Whether several of them narrow each other instead of being alternatives.
     fn narrows(&self) -> bool {
         match self {

@@ -187,6 +187,40 @@ async fn contents_are_searched() {
     assert_eq!(gone["events"].as_array().unwrap().len(), 0);
 }
 
+/// Who is on the trail under a reference is found by name, and so is whom data is about.
+#[tokio::test]
+async fn people_and_subjects_are_found_by_name() {
+    let world = World::new().await;
+    let events = concat!(
+        r#"{"id":"00000000-0000-4000-8000-000000000001","time":"2026-03-01T09:00:00Z","type":"tool.call","user":{"sub":"carol@example.com"}}"#,
+        "\n",
+        r#"{"id":"00000000-0000-4000-8000-000000000002","time":"2026-03-01T09:00:00Z","type":"tool.call","resource":{"uri":"ehr://x","subjects":["P-1047"]}}"#,
+    );
+    let answer = world.post("analyst@acme", "/api/v1/events", "application/x-ndjson", events).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!world.trail("acme").iter().any(|event| serde_json::to_string(event).unwrap().contains("carol")));
+    let found = async |query: &str| {
+        let page = world.get("auditor@acme", &format!("/api/v1/events?q=channel:sdk+{query}")).await.json();
+        let counts = world.get("auditor@acme", &format!("/api/v1/facets?q=channel:sdk+{query}")).await.json();
+        let lines = world.get("auditor@acme", &format!("/api/v1/export?q=channel:sdk+{query}")).await.text();
+        let mut ids: Vec<&str> = page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["id"].as_str().unwrap()[35..])
+            .collect();
+        assert_eq!(counts["total"]["events"], ids.len(), "{query}");
+        assert_eq!(lines.lines().count(), ids.len(), "{query}");
+        ids.sort_unstable();
+        ids.concat()
+    };
+    assert_eq!(found("user:carol@example.com").await, "1");
+    assert_eq!(found("-user:carol@example.com").await, "2");
+    assert_eq!(found("subject:P-1047").await, "2");
+    assert_eq!(found("subject:P-1047,P-1").await, "2");
+    assert_eq!(found("user:P-1047").await, "");
+}
+
 /// A session comes as a tree, with what it comes to.
 #[tokio::test]
 async fn a_session_is_a_tree() {

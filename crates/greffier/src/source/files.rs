@@ -62,9 +62,14 @@ impl Files {
         &self.tenant
     }
 
-    /// A search, as the engine has it.
+    /// A search, as the engine has it. With keys people and subjects are found under their references, too.
     pub(crate) fn search(&self, text: &str) -> anyhow::Result<Search> {
-        Ok(Search::parse(text, self.now).map_err(|error| failure(error.into()))?)
+        let search = Search::parse(text, self.now).map_err(|error| failure(error.into()))?;
+        match (&self.keys, search.named_subject()) {
+            (Some(keys), _) => Ok(search.referring(|kind, name| keys.reference(&self.tenant, kind, name))),
+            (None, Some(subject)) => Err(by_keys_only(subject).into()),
+            (None, None) => Ok(search),
+        }
     }
 
     /// The newest events that a search finds.
@@ -318,6 +323,14 @@ fn reported(error: ReportError) -> Failure {
         ReportError::NoCheckpoint(_) => Failure::new("no_checkpoint", error.to_string()).exit(Exit::NotFound),
         error => Failure::new("read", error.to_string()),
     }
+}
+
+/// Nothing would be found, and that would look like an answer.
+fn by_keys_only(subject: &str) -> Failure {
+    Failure::usage(format!(
+        "the subject `{subject}` is found with the keys only: the trail has its reference"
+    ))
+    .hint("give --keys, ask a running server, or name the reference (ref:…)")
 }
 
 /// A question that was not answered, as this process says it.

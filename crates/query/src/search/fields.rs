@@ -36,6 +36,13 @@ pub(crate) enum Kind {
     Verified,
 }
 
+impl Field {
+    /// The kind of the references under which a trail may have its values.
+    pub(crate) fn referred(&self) -> Option<&'static str> {
+        REFERRED.iter().find(|(name, _)| *name == self.name).map(|(_, kind)| *kind)
+    }
+}
+
 /// A closed vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choices {
@@ -134,6 +141,9 @@ pub(crate) const FIELDS: &[Field] = &[
 
 /// Other names of fields.
 const ALIASES: &[(&str, &str)] = &[("action", "tool")];
+
+/// Fields that name people and subjects, which a trail may have under keyed references, and of which kind these are.
+pub(crate) const REFERRED: &[(&str, &str)] = &[("user", "user"), ("via", "user"), ("subject", "subject")];
 
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";

@@ -105,6 +105,20 @@ fn becomes_a_predicate() {
     assert_eq!(anywhere.matches("ILIKE").count(), fields::TEXT_COLUMNS.len() + fields::LIST_COLUMNS.len());
 }
 
+/// Names are looked for as they are, and under their references.
+#[test]
+fn refers_to_people_and_subjects() {
+    let check = |text: &str| {
+        let search = Search::parse(text, now()).unwrap();
+        let named = search.named_subject().map(str::to_owned);
+        let search = search.referring(|kind, name| format!("ref:{kind}-{name}"));
+        format!("{search} | {}", named.as_deref().unwrap_or("-"))
+    };
+    insta::assert_snapshot!(check("user:a@example.com,bob"), @"user:a@example.com,bob,ref:user-a@example.com,ref:user-bob | -");
+    insta::assert_snapshot!(check("-subject:P-1047 via:robot"), @"-subject:P-1047,ref:subject-P-1047 via:robot,ref:user-robot | P-1047");
+    insta::assert_snapshot!(check("user:a* subject:ref:0 agent:bob has:subject"), @"user:a* subject:ref:0 agent:bob has:subject | -");
+}
+
 #[test]
 fn every_column_that_a_field_names_is_there() {
     let schema = greffier_ledger::segment::schema();
