@@ -1,6 +1,6 @@
 //! One event, one call, one session: with their contents, and with where they stand on the trail.
 
-use greffier_event::{Event, EventId};
+use greffier_event::{Event, EventId, InvalidEvent};
 use greffier_policy::AdminAction;
 use greffier_query::Row;
 use http::Response;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::admit::{Admitted, Wish};
 use crate::api::{Api, Request};
-use crate::chain::Chain;
+use crate::chain::{Chain, in_order_of_time};
 use crate::events::raw;
 use crate::parts::{self, Shown};
 use crate::refuse::Refused;
@@ -134,16 +134,17 @@ fn answer(
     Ok(response)
 }
 
+/// In order of time.
 async fn entries(
     api: &Api,
     admitted: &Admitted,
     rows: Vec<Row>,
     with_parts: bool,
 ) -> Result<(Vec<Entry>, Vec<(u64, Event)>), Refused> {
+    let broken = |error: InvalidEvent| Refused::internal("reading an entry", &error);
+    let rows = in_order_of_time(rows).map_err(broken)?;
     let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
-    let typed: Vec<(u64, Event)> = typed
-        .collect::<Result<_, greffier_event::InvalidEvent>>()
-        .map_err(|error| Refused::internal("reading an entry", &error))?;
+    let typed: Vec<(u64, Event)> = typed.collect::<Result<_, InvalidEvent>>().map_err(broken)?;
     let holding = typed.iter().filter(|(_, event)| with_parts && !event.parts.is_empty());
     let indexes: Vec<u64> = holding.map(|(index, _)| *index).collect();
     let mut contents = api.contents(admitted.trail(), &indexes).await?;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use greffier_analysis::{Assessment, STANDARDS};
 use greffier_api::{
     Chain, Export, ExportError, ExportFormat, FacetsAnswer, HasKeys, OpenParts, PackMaker, PackMakingError,
-    PackOrder, ReportError, ReportOrder, export_cursor,
+    PackOrder, ReportError, ReportOrder, export_cursor, in_order_of_time,
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
@@ -162,6 +162,7 @@ impl Files {
             let message = format!("no session `{id}` on the trail of {}", self.tenant);
             return Err(Failure::new("not_found", message).exit(Exit::NotFound).into());
         }
+        let rows = in_order_of_time(rows)?;
         let mut hits = rows.iter().map(hit).collect::<anyhow::Result<Vec<_>>>()?;
         for hits in hits.chunks_mut(BATCH) {
             let indexes: Vec<u64> = hits.iter().map(|hit| hit.index).collect();

@@ -296,7 +296,8 @@ pub(super) fn tree(steps: &[Step]) -> Vec<String> {
 
 /// What stands above the steps.
 pub(super) fn summary(id: &str, session: &Session, steps: &[Step]) -> Vec<String> {
-    let time = |step: Option<&Step>| step.and_then(|step| step.text(&["time"])).unwrap_or_default();
+    let totals = session.chain.get("totals").cloned().unwrap_or_default();
+    let time = |name: &str| totals.get(name).map(plain).unwrap_or_default();
     let count = match steps.len() {
         1 => "1 step".to_owned(),
         count => format!("{count} steps"),
@@ -305,8 +306,7 @@ pub(super) fn summary(id: &str, session: &Session, steps: &[Step]) -> Vec<String
         0 => String::new(),
         some => format!(", {some} by inference"),
     };
-    let first = format!("session {id}: {count}{inferred}, {} to {}", time(steps.first()), time(steps.last()));
-    let totals = session.chain.get("totals").cloned().unwrap_or_default();
+    let first = format!("session {id}: {count}{inferred}, {} to {}", time("first"), time("last"));
     let number = |name: &str| totals.get(name).and_then(Value::as_u64).unwrap_or_default();
     let names = |name: &str| {
         let names = totals.get(name).and_then(Value::as_array).into_iter().flatten().map(plain);
@@ -353,7 +353,9 @@ mod tests {
     fn session(events: &[Value], calls: Value) -> Session {
         let hits =
             events.iter().enumerate().map(|(at, event)| Hit { index: at as u64, event: event.clone() });
-        Session { chain: json!({ "calls": calls }), hits: hits.collect() }
+        let time = |event: Option<&Value>| event.map(|event| event["time"].clone());
+        let totals = json!({ "first": time(events.first()), "last": time(events.last()) });
+        Session { chain: json!({ "calls": calls, "totals": totals }), hits: hits.collect() }
     }
 
     fn check(events: &[Value], calls: Value) -> String {
