@@ -18,6 +18,8 @@ pub(crate) struct Field {
 pub(crate) enum Kind {
     /// A text column.
     Text(&'static str),
+    /// A column of UUIDs, which are in lower case.
+    Id(&'static str),
     /// A column of lists of texts.
     Texts(&'static str),
     /// A text column that holds one of these.
@@ -75,7 +77,7 @@ impl Choices {
     }
 }
 
-use Kind::{Choice, Member, Number, Pii, Text, Texts, Time, Tokens, Verified};
+use Kind::{Choice, Id, Member, Number, Pii, Text, Texts, Time, Tokens, Verified};
 
 const fn field(name: &'static str, kind: Kind) -> Field {
     Field { name, kind }
@@ -93,7 +95,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("link", Member("session_link", Choices::Link)),
     field("request", Text("request_id")),
     field("call", Text("call_id")),
-    field("id", Text("id")),
+    field("id", Id("id")),
     field("trace", Text("trace_id")),
     field("span", Text("span_id")),
     field("tool", Text("action_name")),
