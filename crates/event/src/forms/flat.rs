@@ -9,8 +9,8 @@ use super::{Form, Reading};
 use crate::json::Json;
 use crate::redact::redact_json;
 use crate::{
-    Action, Agent, DecisionKind, Draft, Event, EventId, EventType, InvalidEvent, Outcome, OutcomeStatus,
-    Part, PolicyRecord, Resource, User, decimal,
+    Action, Agent, Draft, Event, EventId, EventType, InvalidEvent, Outcome, OutcomeStatus, Part,
+    PolicyRecord, Resource, User, decimal,
 };
 
 /// Our names and this form's, for errors.
@@ -84,12 +84,7 @@ fn event(fields: &Fields<'_>, reading: &Reading<'_>) -> Result<Event, InvalidEve
 
 /// The form has no decision: the type tells it, so that a denial is found as one, whatever form it came in.
 fn decided(kind: EventType) -> Option<PolicyRecord> {
-    let decision = match kind {
-        EventType::ActionRequest => DecisionKind::Pending,
-        EventType::ActionApproved => DecisionKind::Allow,
-        EventType::ActionDenied | EventType::PermissionDenied => DecisionKind::Deny,
-        _ => return None,
-    };
+    let decision = kind.decision()?;
     Some(PolicyRecord { decision, reason: None, rule: None, scopes: Vec::new(), version: None })
 }
 
