@@ -93,8 +93,8 @@ impl Chain {
     }
 }
 
-/// Entries by when they happened, as a session or a call is told: what is claimed may be recorded in any order, an outcome
-/// before its decision, too.
+/// Entries by when they happened, as a session is told: what is claimed may be recorded in any order, an outcome before its
+/// decision, too. One call stays in the order of the trail, so that no claim can put itself before what is enforced.
 ///
 /// # Errors
 /// When an entry is no event.

@@ -45,6 +45,9 @@ struct Call {
 #[derive(Serialize)]
 struct Session {
     session_id: String,
+    /// Events that came later and are not here.
+    #[serde(skip_serializing_if = "is_none")]
+    left_out: u64,
     #[serde(flatten)]
     chain: Chain,
     events: Vec<Entry>,
@@ -88,8 +91,14 @@ pub(crate) async fn session(api: &Api, request: Request) -> Result<Response<Body
             &admitted,
         ));
     }
+    let rows = in_order_of_time(rows).map_err(broken)?;
+    let left_out = request.answered(api.engine.left_out(admitted.trail(), &session_id, rows.len())).await?;
     let (events, typed) = entries(api, &admitted, rows, with_parts).await?;
-    answer(&request, &admitted, &Session { session_id, chain: Chain::of(&typed), events })
+    answer(&request, &admitted, &Session { session_id, left_out, chain: Chain::of(&typed), events })
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An id in a path.
@@ -134,15 +143,16 @@ fn answer(
     Ok(response)
 }
 
-/// In order of time.
+fn broken(error: InvalidEvent) -> Refused {
+    Refused::internal("reading an entry", &error)
+}
+
 async fn entries(
     api: &Api,
     admitted: &Admitted,
     rows: Vec<Row>,
     with_parts: bool,
 ) -> Result<(Vec<Entry>, Vec<(u64, Event)>), Refused> {
-    let broken = |error: InvalidEvent| Refused::internal("reading an entry", &error);
-    let rows = in_order_of_time(rows).map_err(broken)?;
     let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
     let typed: Vec<(u64, Event)> = typed.collect::<Result<_, InvalidEvent>>().map_err(broken)?;
     let holding = typed.iter().filter(|(_, event)| with_parts && !event.parts.is_empty());

@@ -73,6 +73,14 @@ impl Search {
         parse::parse(text, now)
     }
 
+    /// Finds the events of one session.
+    pub(crate) fn of_session(id: &str) -> Search {
+        let test = Test::Text(Pattern::exact(id));
+        let what = fields::find("session").map(|field| What::Field(field, vec![test]));
+        let terms = what.into_iter().map(|what| Term { negated: false, what }).collect();
+        Search { terms, zone: Zone::default() }
+    }
+
     /// Whether every event fits.
     pub fn is_everything(&self) -> bool {
         self.terms.is_empty()

@@ -262,7 +262,8 @@ async fn a_session_is_in_order_of_time() {
         events.map(|event| event["event"]["id"].as_str().unwrap()[35..].to_owned()).collect::<String>()
     };
     assert_eq!(ids(&told), "1234");
-    assert_eq!(ids(&world.get("auditor@acme", "/api/v1/calls/b").await.json()), "34");
+    // A claim says of itself when it was: it must not come before what is enforced.
+    assert_eq!(ids(&world.get("auditor@acme", "/api/v1/calls/b").await.json()), "43");
 }
 
 /// A question whose caller is gone is dropped, and its read is on record all the same.

@@ -162,6 +162,7 @@ impl Files {
             let message = format!("no session `{id}` on the trail of {}", self.tenant);
             return Err(Failure::new("not_found", message).exit(Exit::NotFound).into());
         }
+        let left_out = self.engine.left_out(&self.tenant, id, rows.len()).await.map_err(failure)?;
         let rows = in_order_of_time(rows)?;
         let mut hits = rows.iter().map(hit).collect::<anyhow::Result<Vec<_>>>()?;
         for hits in hits.chunks_mut(BATCH) {
@@ -171,7 +172,7 @@ impl Files {
         }
         let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
         let typed = typed.collect::<Result<Vec<_>, greffier_event::InvalidEvent>>()?;
-        Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits })
+        Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits, left_out })
     }
 
     /// What an agent, a user, a tool or all of a tenant did.
