@@ -120,6 +120,19 @@ def test_a_call_and_a_session(api, known):
     assert indexes == sorted(indexes) and len(indexes) == 3
 
 
+def test_people_and_subjects_are_found_by_name(api, greffier):
+    """The trail has references in their place. A server tells them, and whoever has the keys beside the files."""
+    email, patient = f"{fresh()}@example.com", f"P-{fresh()}"
+    receipts = api("oscar").add([native(user={"sub": email}, resource={"uri": "ehr://x", "subjects": [patient]}), native()])
+    query, expected = f"user:{email} subject:{patient}", [receipts[0]["id"]]
+    assert [event["id"] for event in api("audra").search(query)] == expected
+    files = ("--data", greffier.data, "--tenant", "org_acme_corp", "-o", "jsonl")
+    done = greffier.run("search", query, *files, "--keys", greffier.keys)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == expected, done.stderr
+    done = greffier.run("search", query, *files)
+    assert (done.returncode, done.stdout) == (2, "") and "--keys" in done.stderr, "an empty answer would be taken for one"
+
+
 def test_the_node_has_a_trail_of_its_own(api, greffier):
     """Operators may read it, auditors of a tenant may not."""
     page = api("oscar").told(EVENTS, tenant="greffier", q="tool:node:start")

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from harness.api import fresh, native
+
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}, "unit": {"type": "string"}}}
 
 
@@ -136,6 +138,17 @@ def test_two_conversations_at_once_stay_two(install, sdk, alice, people):
     assert [len(names) for names in sessions] == [1, 1] and sessions[0] != sessions[1], by_model
     tools = [call.get("session_id") for call in calls if call["action"]["kind"] == "tool"]
     assert None in tools, "while two sessions wish for the same call, it belongs to neither"
+
+
+def test_a_session_that_is_cut_says_so(api, greffier):
+    """An answer has its bound: what is beyond it is counted, and said."""
+    session, more = f"s-{fresh()}", 3
+    api("oscar").add([native(session_id=session) for _ in range(10_000 + more)])
+    told = api("audra").told(f"/api/v1/sessions/{session}", parts="false")
+    assert (len(told["events"]), told["totals"]["events"], told["left_out"]) == (10_000, 10_000, more)
+    files = ("--data", greffier.data, "--tenant", "org_acme_corp", "-o", "json")
+    done = greffier.run("session", session, *files)
+    assert json.loads(done.stdout)["left_out"] == more and f"{more} events" in done.stderr, done.stderr
 
 
 def test_what_a_client_declares_is_taken(greffier, sdk, alice, api):

@@ -101,13 +101,7 @@ pub fn is_own(event: &impl Told) -> bool {
 
 /// What was decided: as recorded, else as the type tells.
 pub fn decision(event: &impl Told) -> Option<DecisionKind> {
-    let told = match event.kind() {
-        EventType::ActionApproved => Some(DecisionKind::Allow),
-        EventType::ActionDenied | EventType::PermissionDenied => Some(DecisionKind::Deny),
-        EventType::ActionRequest => Some(DecisionKind::Pending),
-        _ => None,
-    };
-    event.decided().or(told)
+    event.decided().or_else(|| event.kind().decision())
 }
 
 /// How many calls were decided how.

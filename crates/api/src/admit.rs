@@ -9,6 +9,7 @@ use greffier_event::{
 use greffier_ledger::AppendError;
 use greffier_merkle::Receipt;
 use greffier_policy::{AdminAction, AdminQuestion};
+use greffier_query::Search;
 use greffier_safety::json;
 use serde_json::Value;
 
@@ -241,6 +242,11 @@ impl Api {
         } else {
             sub.to_owned()
         }
+    }
+
+    /// A search that finds people and subjects under the references that the trail has instead of their names, too.
+    pub(crate) fn referring(&self, trail: &Tenant, search: Search) -> Search {
+        search.referring(|kind, name| self.appender.keys().reference(trail, kind, name))
     }
 
     /// What was asked, without what it holds of sensitive data: who searches for a card number must not leave

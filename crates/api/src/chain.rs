@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use greffier_event::{DecisionKind, Event, OutcomeStatus, SessionLink, Timestamp};
+use greffier_event::{DecisionKind, Event, InvalidEvent, OutcomeStatus, SessionLink, Timestamp};
+use greffier_query::Row;
 use serde::Serialize;
 
 use crate::summary::{Summary, summaries};
@@ -74,7 +75,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Reads the events of one session, oldest first.
+    /// Reads the events of one session, in order of time.
     pub fn of(events: &[(u64, Event)]) -> Chain {
         let calls = summaries(events);
         let totals = totals(&calls, events);
@@ -90,6 +91,18 @@ impl Chain {
         }
         Chain { inferred, totals, calls: steps }
     }
+}
+
+/// Entries by when they happened, as a session is told: what is claimed may be recorded in any order, an outcome before its
+/// decision, too. One call stays in the order of the trail, so that no claim can put itself before what is enforced.
+///
+/// # Errors
+/// When an entry is no event.
+pub fn in_order_of_time(rows: Vec<Row>) -> Result<Vec<Row>, InvalidEvent> {
+    let timed = rows.into_iter().map(|row| Ok((row.event()?.time, row)));
+    let mut timed = timed.collect::<Result<Vec<_>, InvalidEvent>>()?;
+    timed.sort_by_key(|(time, row)| (*time, row.index));
+    Ok(timed.into_iter().map(|(_, row)| row).collect())
 }
 
 /// What has been met of a session so far.

@@ -71,6 +71,7 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
             (Search::parse(query, place.now)?, Some(place.index), place.now)
         }
     };
+    let search = api.referring(trail, search);
     let mut page = request.answered(api.engine.newest(trail, &search, before, limit)).await?;
     let mut contents = if with_parts { contents(api, trail, &mut page).await? } else { BTreeMap::new() };
     let answer = Answer {

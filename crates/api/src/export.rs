@@ -80,6 +80,7 @@ pub(crate) async fn export(api: &Api, request: Request) -> Result<Response<Body>
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
+    let search = api.referring(&trail, search);
     let after = after(given, &trail, query, format)?;
     let appender = api.appender.clone();
     let open: OpenParts = Arc::new(move |found| found.open_parts(appender.keys()));

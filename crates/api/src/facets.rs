@@ -114,6 +114,7 @@ pub(crate) async fn facets(api: &Api, request: Request) -> Result<Response<Body>
         asked: Some(serde_json::json!({ "q": query, "by": params.text("by"), "per": params.text("per") })),
     };
     let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
+    let search = api.referring(admitted.trail(), search);
     let counts = request.answered(api.engine.counts(admitted.trail(), &search, &by)).await?;
     let mut response = respond::json(&FacetsAnswer::new(counts, by.per.is_some()))?;
     respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());

@@ -43,7 +43,7 @@ mod tests;
 mod visit;
 
 pub use api::{Api, Inspection};
-pub use chain::Chain;
+pub use chain::{Chain, in_order_of_time};
 pub use export::{
     CURSOR_HEADER, EXPIRED_HEADER, Export, ExportError, ExportFormat, OpenParts, cursor as export_cursor,
 };

@@ -1,6 +1,6 @@
 //! One event, one call, one session: with their contents, and with where they stand on the trail.
 
-use greffier_event::{Event, EventId};
+use greffier_event::{Event, EventId, InvalidEvent};
 use greffier_policy::AdminAction;
 use greffier_query::Row;
 use http::Response;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::admit::{Admitted, Wish};
 use crate::api::{Api, Request};
-use crate::chain::Chain;
+use crate::chain::{Chain, in_order_of_time};
 use crate::events::raw;
 use crate::parts::{self, Shown};
 use crate::refuse::Refused;
@@ -45,6 +45,9 @@ struct Call {
 #[derive(Serialize)]
 struct Session {
     session_id: String,
+    /// Events that came later and are not here.
+    #[serde(skip_serializing_if = "is_none")]
+    left_out: u64,
     #[serde(flatten)]
     chain: Chain,
     events: Vec<Entry>,
@@ -88,8 +91,14 @@ pub(crate) async fn session(api: &Api, request: Request) -> Result<Response<Body
             &admitted,
         ));
     }
+    let rows = in_order_of_time(rows).map_err(broken)?;
+    let left_out = request.answered(api.engine.left_out(admitted.trail(), &session_id, rows.len())).await?;
     let (events, typed) = entries(api, &admitted, rows, with_parts).await?;
-    answer(&request, &admitted, &Session { session_id, chain: Chain::of(&typed), events })
+    answer(&request, &admitted, &Session { session_id, left_out, chain: Chain::of(&typed), events })
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An id in a path.
@@ -134,6 +143,10 @@ fn answer(
     Ok(response)
 }
 
+fn broken(error: InvalidEvent) -> Refused {
+    Refused::internal("reading an entry", &error)
+}
+
 async fn entries(
     api: &Api,
     admitted: &Admitted,
@@ -141,9 +154,7 @@ async fn entries(
     with_parts: bool,
 ) -> Result<(Vec<Entry>, Vec<(u64, Event)>), Refused> {
     let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
-    let typed: Vec<(u64, Event)> = typed
-        .collect::<Result<_, greffier_event::InvalidEvent>>()
-        .map_err(|error| Refused::internal("reading an entry", &error))?;
+    let typed: Vec<(u64, Event)> = typed.collect::<Result<_, InvalidEvent>>().map_err(broken)?;
     let holding = typed.iter().filter(|(_, event)| with_parts && !event.parts.is_empty());
     let indexes: Vec<u64> = holding.map(|(index, _)| *index).collect();
     let mut contents = api.contents(admitted.trail(), &indexes).await?;

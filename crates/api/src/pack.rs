@@ -371,6 +371,7 @@ pub(crate) async fn evidence(api: &Api, request: Request) -> Result<Response<Bod
         order = PackOrder::of_report(assessment, &trail, order.parts);
         search = Search::parse(&order.asked, request.visit.now)?;
     }
+    let search = api.referring(&trail, search);
     let keys: Arc<dyn HasKeys> = Arc::new(api.appender.clone());
     let maker = PackMaker::begin(api.engine.clone(), trail, search, order, Some(keys), request.visit.now);
     let mut maker = maker.await?;

@@ -209,7 +209,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/api/v1/sessions/{id}",
         who: READ,
         endpoint: Endpoint::Session,
-        summary: "The chain of one session: its calls as a tree with what they come to, and its events, oldest first.",
+        summary: "The chain of one session: its calls as a tree with what they come to, and its events, in order of time.",
         params: &[PARTS, TENANT],
         takes: &[],
         gives: &[JSON],

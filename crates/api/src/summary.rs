@@ -64,7 +64,7 @@ pub(crate) struct Summary {
     found: Vec<Redaction>,
 }
 
-/// One line per call, in the order in which calls began.
+/// One line per call, in the order of their first events.
 ///
 /// Events belong together by request id and channel: a claim never joins what the gateway enforced. A session's
 /// own reads are left to the list of events.

@@ -50,6 +50,7 @@ pub(crate) async fn tail(api: &Api, request: Request) -> Result<Response<Body>, 
     };
     let admitted = api.admit(&request.visit, caller, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
+    let search = api.referring(&trail, search);
     let after = match last {
         Some(last) => Some(last),
         // From now on; the caller's own read is the last thing before.

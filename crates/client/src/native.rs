@@ -8,7 +8,8 @@ use std::io::Write as _;
 
 use greffier_event::limits::{self, Grammar, Text};
 use greffier_event::{
-    ActionKind, Effect, EventId, EventType, InvalidEvent, OutcomeStatus, Timestamp, Trace, Usage,
+    ActionKind, DecisionKind, Effect, EventId, EventType, InvalidEvent, OutcomeStatus, Timestamp, Trace,
+    Usage,
 };
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize as Derive};
@@ -86,6 +87,9 @@ struct Native<'a> {
     outcome: Option<Outcome<'a>>,
     #[serde(skip_serializing_if = "Parts::is_empty")]
     parts: Parts<'a>,
+    /// What the type says was decided, so that a denial is found as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +131,11 @@ struct Outcome<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, str>>,
     status: OutcomeStatus,
+}
+
+#[derive(Derive)]
+struct Policy {
+    decision: DecisionKind,
 }
 
 #[derive(Derive)]
@@ -177,6 +186,7 @@ impl<'a> Native<'a> {
             id: event.event_id,
             outcome,
             parts: Parts { event, given },
+            policy: event.event_type.decision().map(|decision| Policy { decision }),
             request_id,
             resource: uri.map(|uri| Resource { uri }),
             session_id,
@@ -465,6 +475,17 @@ mod tests {
         event.origin = Some(Origin { producer: "p".into(), sequence: 0 });
         event.kind = Some(ActionKind::Tool);
         insta::assert_snapshot!(event.to_native().replace(CLIENT, "<us>"), @r#"{"action":{"kind":"tool","name":"tool.search"},"agent":{"id":"agent-001"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"duration_us":12346,"status":"success"},"parts":[{"name":"parameters","json":{"q":"x","password":"[REDACTED]"}},{"name":"result","json":{"n":3,"secret":"[REDACTED]"}},{"name":"metadata","json":{"note":"n"}}],"request_id":"req_1","resource":{"uri":"crm://contacts"},"session_id":"s","time":"2026-03-06T14:32:07.891000Z","type":"tool.call","user":{"sub":"alice"},"source":{"client":"<us>","producer":"p","sequence":0}}"#);
+    }
+
+    /// Searches for denials find it, like those of the gateway.
+    #[test]
+    fn a_denial_says_its_decision() {
+        let line = fixed(EventType::PermissionDenied).action("x").to_native();
+        insta::assert_snapshot!(line.replace(CLIENT, "<us>"), @r#"{"action":{"name":"x"},"id":"00000000-0000-0000-0000-000000000007","outcome":{"status":"denied"},"policy":{"decision":"deny"},"time":"2026-03-06T14:32:07.891000Z","type":"permission.denied","source":{"client":"<us>"}}"#);
+        assert_eq!(
+            taken(&line).unwrap().event.policy.map(|policy| policy.decision),
+            Some(DecisionKind::Deny)
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::DecisionKind;
+
 /// The 14 types of the first document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the vocabulary")]
@@ -72,6 +74,16 @@ impl EventType {
             EventType::PermissionCheck => "permission.check",
             EventType::PermissionDenied => "permission.denied",
             EventType::Error => "error",
+        }
+    }
+
+    /// What was decided, where the type alone says it. Of an `action.approved` the record may say that it was a redaction.
+    pub fn decision(self) -> Option<DecisionKind> {
+        match self {
+            EventType::ActionRequest => Some(DecisionKind::Pending),
+            EventType::ActionApproved => Some(DecisionKind::Allow),
+            EventType::ActionDenied | EventType::PermissionDenied => Some(DecisionKind::Deny),
+            _ => None,
         }
     }
 

@@ -163,7 +163,8 @@ impl Output {
 
     fn csv(&self, columns: &[Column<'_>], row: &Value) -> String {
         let steerless = |text: String| if self.on_terminal() { printable(&text) } else { text };
-        let fields: Vec<String> = columns.iter().map(|column| steerless(cell(row, column.name))).collect();
+        let field = |column: &Column<'_>| csv::disarmed(steerless(cell(row, column.name)));
+        let fields: Vec<String> = columns.iter().map(field).collect();
         csv::record(fields.iter().map(String::as_str))
     }
 

@@ -63,8 +63,10 @@ impl Hit {
 pub(crate) struct Session {
     /// `inferred`, `totals` and `calls`, as the API says them.
     pub(crate) chain: Value,
-    /// Its events, oldest first.
+    /// Its events, in order of time.
     pub(crate) hits: Vec<Hit>,
+    /// Events that came later and are not here.
+    pub(crate) left_out: u64,
 }
 
 /// Some events, newest first.
@@ -163,7 +165,8 @@ impl Source {
                 let path = format!("/api/v1/sessions/{}", encoded(id));
                 let mut answer = server.client.get(&path, &server.query(&[])).await?;
                 let hits = list(&mut answer, "events")?.into_iter().map(entry).collect::<Result<_, _>>()?;
-                Ok(Session { chain: answer, hits })
+                let left_out = answer.get("left_out").and_then(Value::as_u64).unwrap_or_default();
+                Ok(Session { chain: answer, hits, left_out })
             }
             Source::Files(files) => files.session(id).await,
         }

@@ -25,8 +25,8 @@ use crate::sift::{Contents, OpenContents};
 use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, Table, find, sql};
 
-/// Events of one session that are returned.
-const MAX_SESSION_EVENTS: usize = 10_000;
+/// Events of one session that are returned: with its contents it is held in memory.
+pub const MAX_SESSION_EVENTS: usize = 10_000;
 /// Names of memory consumers in an error.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 
@@ -168,9 +168,23 @@ impl Engine {
         self.equal(trail, "request_id", request_id.to_owned(), MAX_CALL_EVENTS).await
     }
 
-    /// The events of one session, oldest first, 10,000 at most.
+    /// The events of one session, oldest first, [`MAX_SESSION_EVENTS`] at most.
     pub async fn session(&self, trail: &Tenant, session_id: &str) -> Result<Vec<Row>, QueryError> {
         self.equal(trail, "session_id", session_id.to_owned(), MAX_SESSION_EVENTS).await
+    }
+
+    /// How many events of one session are behind those that are returned.
+    pub async fn left_out(
+        &self,
+        trail: &Tenant,
+        session_id: &str,
+        returned: usize,
+    ) -> Result<u64, QueryError> {
+        if returned < MAX_SESSION_EVENTS {
+            return Ok(0);
+        }
+        let all = self.counts(trail, &Search::of_session(session_id), &CountBy::default()).await?;
+        Ok(all.total.events.saturating_sub(returned as u64))
     }
 
     async fn equal(

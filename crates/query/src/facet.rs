@@ -89,7 +89,11 @@ impl FacetField {
 
 fn column(field: &Field) -> Option<&'static str> {
     match field.kind {
-        Kind::Text(name) | Kind::Texts(name) | Kind::Choice(name, _) | Kind::Number(name, _) => Some(name),
+        Kind::Text(name)
+        | Kind::Id(name)
+        | Kind::Texts(name)
+        | Kind::Choice(name, _)
+        | Kind::Number(name, _) => Some(name),
         Kind::Pii => Some("pii_detected"),
         Kind::Verified => Some("user_verified"),
         Kind::Member(..) | Kind::Tokens | Kind::Time(_) => None,

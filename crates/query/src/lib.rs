@@ -34,7 +34,7 @@ mod testing;
 mod view;
 mod watch;
 
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Limits, MAX_SESSION_EVENTS};
 pub use error::{QueryError, SearchError};
 pub use facet::{Count, CountBy, Counts, Facet, FacetField, Per};
 pub use greffier_analysis::{Finding, FindingKind, Numbers, Run, Severity, State, Subject, findings};

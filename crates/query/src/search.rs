@@ -24,6 +24,7 @@ mod value;
 pub(crate) mod when;
 
 use greffier_event::Timestamp;
+use greffier_event::limits::REFERENCE_PREFIX;
 pub(crate) use lower::{BETWEEN, column, instant};
 
 use crate::SearchError;
@@ -72,9 +73,41 @@ impl Search {
         parse::parse(text, now)
     }
 
+    /// Finds the events of one session.
+    pub(crate) fn of_session(id: &str) -> Search {
+        let test = Test::Text(Pattern::exact(id));
+        let what = fields::find("session").map(|field| What::Field(field, vec![test]));
+        let terms = what.into_iter().map(|what| Term { negated: false, what }).collect();
+        Search { terms, zone: Zone::default() }
+    }
+
     /// Whether every event fits.
     pub fn is_everything(&self) -> bool {
         self.terms.is_empty()
+    }
+
+    /// The same search, finding people and subjects also under the keyed references that a trail may have instead of their
+    /// names: `reference` tells that of a value, by its kind (`user`, `subject`). A value with a wildcard has none.
+    #[must_use]
+    pub fn referring(mut self, reference: impl Fn(&str, &str) -> String) -> Search {
+        for term in &mut self.terms {
+            let What::Field(field, tests) = &mut term.what else { continue };
+            let Some(kind) = field.referred() else { continue };
+            let known = tests.iter().filter_map(Test::name).map(|name| reference(kind, name));
+            let known: Vec<Test> = known.map(|known| Test::Text(Pattern::exact(known))).collect();
+            tests.extend(known);
+        }
+        self
+    }
+
+    /// A subject that it names by value: trails have subjects by reference only, so that without keys nothing is found.
+    pub fn named_subject(&self) -> Option<&str> {
+        self.terms.iter().find_map(|term| match &term.what {
+            What::Field(field, tests) if field.referred() == Some("subject") => {
+                tests.iter().find_map(Test::name)
+            }
+            _ => None,
+        })
     }
 
     /// The zone that it names.
@@ -118,6 +151,14 @@ impl Search {
 }
 
 impl Test {
+    /// The name that it looks for, unless that is a reference, or has a wildcard.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Test::Text(pattern) => pattern.as_exact().filter(|name| !name.starts_with(REFERENCE_PREFIX)),
+            Test::Flag(_) | Test::Number(_) | Test::Time(_) => None,
+        }
+    }
+
     /// Whether several of them narrow each other instead of being alternatives.
     fn narrows(&self) -> bool {
         match self {

@@ -187,6 +187,40 @@ async fn contents_are_searched() {
     assert_eq!(gone["events"].as_array().unwrap().len(), 0);
 }
 
+/// Who is on the trail under a reference is found by name, and so is whom data is about.
+#[tokio::test]
+async fn people_and_subjects_are_found_by_name() {
+    let world = World::new().await;
+    let events = concat!(
+        r#"{"id":"00000000-0000-4000-8000-000000000001","time":"2026-03-01T09:00:00Z","type":"tool.call","user":{"sub":"carol@example.com"}}"#,
+        "\n",
+        r#"{"id":"00000000-0000-4000-8000-000000000002","time":"2026-03-01T09:00:00Z","type":"tool.call","resource":{"uri":"ehr://x","subjects":["P-1047"]}}"#,
+    );
+    let answer = world.post("analyst@acme", "/api/v1/events", "application/x-ndjson", events).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!world.trail("acme").iter().any(|event| serde_json::to_string(event).unwrap().contains("carol")));
+    let found = async |query: &str| {
+        let page = world.get("auditor@acme", &format!("/api/v1/events?q=channel:sdk+{query}")).await.json();
+        let counts = world.get("auditor@acme", &format!("/api/v1/facets?q=channel:sdk+{query}")).await.json();
+        let lines = world.get("auditor@acme", &format!("/api/v1/export?q=channel:sdk+{query}")).await.text();
+        let mut ids: Vec<&str> = page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["id"].as_str().unwrap()[35..])
+            .collect();
+        assert_eq!(counts["total"]["events"], ids.len(), "{query}");
+        assert_eq!(lines.lines().count(), ids.len(), "{query}");
+        ids.sort_unstable();
+        ids.concat()
+    };
+    assert_eq!(found("user:carol@example.com").await, "1");
+    assert_eq!(found("-user:carol@example.com").await, "2");
+    assert_eq!(found("subject:P-1047").await, "2");
+    assert_eq!(found("subject:P-1047,P-1").await, "2");
+    assert_eq!(found("user:P-1047").await, "");
+}
+
 /// A session comes as a tree, with what it comes to.
 #[tokio::test]
 async fn a_session_is_a_tree() {
@@ -194,6 +228,42 @@ async fn a_session_is_a_tree() {
     let mut session = masked(world.get("auditor@acme", "/api/v1/sessions/chat-1").await.json());
     session.as_object_mut().unwrap().remove("events").unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&session).unwrap());
+}
+
+/// What is claimed may be recorded in any order; a session is told in that of time.
+#[tokio::test]
+async fn a_session_is_in_order_of_time() {
+    let world = World::new().await;
+    let event = |n: u32, kind: &str, request: &str, more: &str| {
+        format!(
+            r#"{{"id":"00000000-0000-4000-8000-00000000000{n}","time":"2026-03-01T09:00:0{n}.000000Z","type":"{kind}","session_id":"s","request_id":"{request}","agent":{{"id":"crm"}},"action":{{"name":"{request}"}},{more}}}"#
+        )
+    };
+    let (decided, ended) = (r#""policy":{"decision":"allow"}"#, r#""outcome":{"status":"success"}"#);
+    let events = [
+        event(4, "action.executed", "b", ended),
+        event(2, "action.executed", "a", ended),
+        event(3, "action.approved", "b", decided),
+        event(1, "action.approved", "a", decided),
+    ];
+    let answer =
+        world.post("analyst@acme", "/api/v1/events", "application/x-ndjson", &events.join("\n")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = world.get("auditor@acme", "/api/v1/sessions/s").await.json();
+    let calls: Vec<String> = told["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| format!("{} {} {} {}", call["step"], call["time"], call["indexes"], call["types"]))
+        .collect();
+    insta::assert_snapshot!(calls.join(" | "), @r#"1 "2026-03-01T09:00:01.000000Z" [3,1] ["action.approved","action.executed"] | 2 "2026-03-01T09:00:03.000000Z" [2,0] ["action.approved","action.executed"]"#);
+    let ids = |told: &Value| {
+        let events = told["events"].as_array().unwrap().iter();
+        events.map(|event| event["event"]["id"].as_str().unwrap()[35..].to_owned()).collect::<String>()
+    };
+    assert_eq!(ids(&told), "1234");
+    // A claim says of itself when it was: it must not come before what is enforced.
+    assert_eq!(ids(&world.get("auditor@acme", "/api/v1/calls/b").await.json()), "43");
 }
 
 /// A question whose caller is gone is dropped, and its read is on record all the same.
@@ -391,7 +461,8 @@ async fn one_call_and_one_session() {
     assert_eq!(session["inferred"], 0);
     let chain = session["calls"].as_array().unwrap().iter();
     let chain: Vec<_> = chain.map(|call| format!("{} {}", call["action"], call["channel"])).collect();
-    assert_eq!(chain, [r#""crm:contacts:search" "gateway""#, r#""lookup" "import""#]);
+    // Imported later, it happened before.
+    assert_eq!(chain, [r#""lookup" "import""#, r#""crm:contacts:search" "gateway""#]);
     assert_eq!(world.get("auditor@acme", "/api/v1/calls/nope").await.status, 404);
     assert_eq!(world.get("auditor@acme", "/api/v1/sessions/nope").await.status, 404);
 }

@@ -9,8 +9,8 @@ use super::{Form, Reading};
 use crate::json::Json;
 use crate::redact::redact_json;
 use crate::{
-    Action, Agent, Draft, Event, EventId, EventType, InvalidEvent, Outcome, OutcomeStatus, Part, Resource,
-    User, decimal,
+    Action, Agent, Draft, Event, EventId, EventType, InvalidEvent, Outcome, OutcomeStatus, Part,
+    PolicyRecord, Resource, User, decimal,
 };
 
 /// Our names and this form's, for errors.
@@ -76,18 +76,25 @@ fn event(fields: &Fields<'_>, reading: &Reading<'_>) -> Result<Event, InvalidEve
         .text("resource")?
         .and_then(fields::uri)
         .map(|uri| Resource { uri: Some(uri), ..Resource::default() });
+    event.policy = decided(kind);
     event.outcome = outcome(fields, kind)?;
     event.source = Some(fields::source(fields, reading)?);
     Ok(event)
 }
 
-/// The form has no status: the type tells it, else whether there was an error.
+/// The form has no decision: the type tells it, so that a denial is found as one, whatever form it came in.
+fn decided(kind: EventType) -> Option<PolicyRecord> {
+    let decision = kind.decision()?;
+    Some(PolicyRecord { decision, reason: None, rule: None, scopes: Vec::new(), version: None })
+}
+
+/// The form has no status: the type tells it, else whether there was an error. An empty text is none.
 fn outcome(fields: &Fields<'_>, kind: EventType) -> Result<Option<Outcome>, InvalidEvent> {
     use EventType::{
         ActionApproved, ActionDenied, ActionExecuted, ActionFailed, ActionRequest, Error, PermissionDenied,
     };
     let duration_us = fields.count("duration_ms", 3)?;
-    let failed = fields.any("error").is_some();
+    let failed = fields.any("error").is_some_and(|error| error.as_text() != Some(""));
     let status = match kind {
         ActionExecuted => OutcomeStatus::Success,
         ActionFailed | Error => OutcomeStatus::Failure,

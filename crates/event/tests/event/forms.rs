@@ -88,6 +88,26 @@ fn refused(form: Form, from: &str, to: &str) -> String {
     }
 }
 
+/// The form has neither a decision nor a status.
+#[test]
+fn a_flat_type_tells_what_was_decided_and_how_it_ended() {
+    let check = |kind: &str, error: &str| {
+        let text = format!(
+            r#"{{"timestamp":"2026-03-06T14:32:07","event_type":"{kind}","agent_id":"a","action":"x","error":{error}}}"#
+        );
+        let event = read(Form::Flat, &text, Trust::Outside).unwrap().event;
+        let decision = event.policy.map_or("-", |policy| policy.decision.as_str());
+        format!("{decision} {}", event.outcome.map_or("-", |outcome| outcome.status.as_str()))
+    };
+    insta::assert_snapshot!(check("action.request", "null"), @"pending -");
+    insta::assert_snapshot!(check("action.approved", "null"), @"allow -");
+    insta::assert_snapshot!(check("action.denied", "null"), @"deny denied");
+    insta::assert_snapshot!(check("permission.denied", "\"no\""), @"deny denied");
+    insta::assert_snapshot!(check("permission.check", "null"), @"- -");
+    insta::assert_snapshot!(check("tool.call", "\"no\""), @"- failure");
+    insta::assert_snapshot!(check("tool.call", "\"\""), @"- -");
+}
+
 #[test]
 fn flat_refusals_name_the_field() {
     let check = |from: &str, to: &str| refused(Form::Flat, from, to);

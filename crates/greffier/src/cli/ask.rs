@@ -75,7 +75,8 @@ pub(crate) struct Search {
     /// Write all that is found to a file, oldest first: .csv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "fields", "by", "per"])]
     pub(crate) to: Option<PathBuf>,
-    /// Keys folder: `content:` looks into contents with it. A server looks for those who may see them.
+    /// Keys folder: with it `content:` looks into contents, and `subject:` and `user:` find who is on the trail by
+    /// reference. A server has its own.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Most events to show, newest first.
@@ -252,8 +253,8 @@ pub(crate) struct Export {
     /// With what was asked and answered, decrypted.
     #[arg(long)]
     pub(crate) parts: bool,
-    /// Keys folder, for the parts in a data directory; the configured one by default.
-    #[arg(long, value_name = "DIR", conflicts_with = "server", requires = "parts")]
+    /// Keys folder, for the parts in a data directory, the configured one by default; also to find subjects by name.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
@@ -375,9 +376,9 @@ fn tenant(text: &str) -> Result<Tenant, String> {
 
 fn step(text: &str) -> Result<String, String> {
     let known = greffier_query::Per::parse(text).is_some();
-    known
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected hour, day, week, month, or a part of a day as in 5m".to_owned())
+    known.then(|| text.to_owned()).ok_or_else(|| {
+        "expected minute, hour, day, week, month, quarter, year, or a part of a day as in 5m or 6h".to_owned()
+    })
 }
 
 /// Checked here, counted from where it is answered.

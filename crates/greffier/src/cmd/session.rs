@@ -37,12 +37,16 @@ const COLUMNS: [Column<'_>; 18] = [
 pub(super) fn run(args: &cli::Session, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let source = Source::open(&args.place, args.keys.as_deref(), named)?;
     let session = wait(source.session(&args.id))?;
+    let left_out = session.left_out;
     match output.format {
         Format::Json => {
             let mut document = json!({ "session_id": args.id });
             if let (Some(fields), Value::Object(chain)) = (document.as_object_mut(), session.chain) {
                 let told = ["inferred", "totals", "calls"];
                 fields.extend(chain.into_iter().filter(|(name, _)| told.contains(&name.as_str())));
+                if left_out > 0 {
+                    fields.insert("left_out".to_owned(), left_out.into());
+                }
                 let events = session.hits.into_iter().map(|hit| hit.event).collect();
                 fields.insert("events".to_owned(), Value::Array(events));
             }
@@ -56,6 +60,12 @@ pub(super) fn run(args: &cli::Session, named: Option<&Path>, output: Output) -> 
             output.fitted(&COLUMNS, &steps.iter().map(Step::row).collect::<Vec<_>>())?;
         }
         Format::Table => show(args, &session, output)?,
+    }
+    if left_out > 0 {
+        output.warn(&format!(
+            "{left_out} events that were recorded later are left out, of the totals, too: `greffier search 'session:{}'` finds all",
+            args.id
+        ));
     }
     Ok(Exit::Ok)
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use greffier_analysis::{Assessment, STANDARDS};
 use greffier_api::{
     Chain, Export, ExportError, ExportFormat, FacetsAnswer, HasKeys, OpenParts, PackMaker, PackMakingError,
-    PackOrder, ReportError, ReportOrder, export_cursor,
+    PackOrder, ReportError, ReportOrder, export_cursor, in_order_of_time,
 };
 use greffier_event::{Tenant, Timestamp};
 use greffier_ledger::{Anchoring, KeyRing, ReadError, Reader, STALE_AFTER};
@@ -62,9 +62,14 @@ impl Files {
         &self.tenant
     }
 
-    /// A search, as the engine has it.
+    /// A search, as the engine has it. With keys people and subjects are found under their references, too.
     pub(crate) fn search(&self, text: &str) -> anyhow::Result<Search> {
-        Ok(Search::parse(text, self.now).map_err(|error| failure(error.into()))?)
+        let search = Search::parse(text, self.now).map_err(|error| failure(error.into()))?;
+        match (&self.keys, search.named_subject()) {
+            (Some(keys), _) => Ok(search.referring(|kind, name| keys.reference(&self.tenant, kind, name))),
+            (None, Some(subject)) => Err(by_keys_only(subject).into()),
+            (None, None) => Ok(search),
+        }
     }
 
     /// The newest events that a search finds.
@@ -157,6 +162,8 @@ impl Files {
             let message = format!("no session `{id}` on the trail of {}", self.tenant);
             return Err(Failure::new("not_found", message).exit(Exit::NotFound).into());
         }
+        let left_out = self.engine.left_out(&self.tenant, id, rows.len()).await.map_err(failure)?;
+        let rows = in_order_of_time(rows)?;
         let mut hits = rows.iter().map(hit).collect::<anyhow::Result<Vec<_>>>()?;
         for hits in hits.chunks_mut(BATCH) {
             let indexes: Vec<u64> = hits.iter().map(|hit| hit.index).collect();
@@ -165,7 +172,7 @@ impl Files {
         }
         let typed = rows.iter().map(|row| Ok((row.index, row.event()?)));
         let typed = typed.collect::<Result<Vec<_>, greffier_event::InvalidEvent>>()?;
-        Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits })
+        Ok(Session { chain: serde_json::to_value(Chain::of(&typed))?, hits, left_out })
     }
 
     /// What an agent, a user, a tool or all of a tenant did.
@@ -318,6 +325,14 @@ fn reported(error: ReportError) -> Failure {
         ReportError::NoCheckpoint(_) => Failure::new("no_checkpoint", error.to_string()).exit(Exit::NotFound),
         error => Failure::new("read", error.to_string()),
     }
+}
+
+/// Nothing would be found, and that would look like an answer.
+fn by_keys_only(subject: &str) -> Failure {
+    Failure::usage(format!(
+        "the subject `{subject}` is found with the keys only: the trail has its reference"
+    ))
+    .hint("give --keys, ask a running server, or name the reference (ref:…)")
 }
 
 /// A question that was not answered, as this process says it.

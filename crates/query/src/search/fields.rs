@@ -18,6 +18,8 @@ pub(crate) struct Field {
 pub(crate) enum Kind {
     /// A text column.
     Text(&'static str),
+    /// A column of UUIDs, which are in lower case.
+    Id(&'static str),
     /// A column of lists of texts.
     Texts(&'static str),
     /// A text column that holds one of these.
@@ -34,6 +36,13 @@ pub(crate) enum Kind {
     Pii,
     /// Whether who acted was verified: the user, or without one the agent.
     Verified,
+}
+
+impl Field {
+    /// The kind of the references under which a trail may have its values.
+    pub(crate) fn referred(&self) -> Option<&'static str> {
+        REFERRED.iter().find(|(name, _)| *name == self.name).map(|(_, kind)| *kind)
+    }
 }
 
 /// A closed vocabulary.
@@ -68,7 +77,7 @@ impl Choices {
     }
 }
 
-use Kind::{Choice, Member, Number, Pii, Text, Texts, Time, Tokens, Verified};
+use Kind::{Choice, Id, Member, Number, Pii, Text, Texts, Time, Tokens, Verified};
 
 const fn field(name: &'static str, kind: Kind) -> Field {
     Field { name, kind }
@@ -86,7 +95,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("link", Member("session_link", Choices::Link)),
     field("request", Text("request_id")),
     field("call", Text("call_id")),
-    field("id", Text("id")),
+    field("id", Id("id")),
     field("trace", Text("trace_id")),
     field("span", Text("span_id")),
     field("tool", Text("action_name")),
@@ -134,6 +143,9 @@ pub(crate) const FIELDS: &[Field] = &[
 
 /// Other names of fields.
 const ALIASES: &[(&str, &str)] = &[("action", "tool")];
+
+/// Fields that name people and subjects, which a trail may have under keyed references, and of which kind these are.
+pub(crate) const REFERRED: &[(&str, &str)] = &[("user", "user"), ("via", "user"), ("subject", "subject")];
 
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";

@@ -114,6 +114,10 @@ impl<'a> Lexer<'a> {
         }
         match text.chars().find(|c| c.is_control()) {
             Some(_) => fail(at, "control characters are in no event"),
+            // Half of `'alice smith'` would be looked for, and the other half beside it.
+            None if text.starts_with('\'') => {
+                fail(at, "quotes are double here, as in `user:\"alice smith\"`")
+            }
             None if text.is_empty() => fail(at, "a value must stand here; the empty text is \"\""),
             None => Ok(RawValue { at, text: text.to_owned(), quoted: false }),
         }

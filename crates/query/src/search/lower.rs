@@ -69,11 +69,11 @@ fn any(exprs: impl IntoIterator<Item = Expr>) -> Expr {
 fn any_of(field: &Field, tests: &[&Test]) -> Expr {
     // Exact texts together are one list, which bloom filters answer.
     let exact = tests.iter().filter_map(|test| match (field.kind, test) {
-        (Kind::Text(_) | Kind::Choice(..), Test::Text(pattern)) => pattern.as_exact(),
+        (Kind::Text(_) | Kind::Id(_) | Kind::Choice(..), Test::Text(pattern)) => pattern.as_exact(),
         _ => None,
     });
     let exact: Vec<Expr> = exact.map(lit).collect();
-    if let (Kind::Text(name) | Kind::Choice(name, _), true) = (field.kind, exact.len() > 1) {
+    if let (Kind::Text(name) | Kind::Id(name) | Kind::Choice(name, _), true) = (field.kind, exact.len() > 1) {
         let list = Expr::InList(InList::new(Box::new(column(name)), exact, false));
         let others = tests.iter().filter(|test| !matches!(test, Test::Text(p) if p.as_exact().is_some()));
         return any(std::iter::once(list).chain(others.map(|test| passes(field, test))));
@@ -83,7 +83,9 @@ fn any_of(field: &Field, tests: &[&Test]) -> Expr {
 
 fn passes(field: &Field, test: &Test) -> Expr {
     match (field.kind, test) {
-        (Kind::Text(name) | Kind::Choice(name, _), Test::Text(pattern)) => text(name, pattern),
+        (Kind::Text(name) | Kind::Id(name) | Kind::Choice(name, _), Test::Text(pattern)) => {
+            text(name, pattern)
+        }
         (Kind::Member(name, choices), Test::Text(pattern)) => {
             let wanted = choices.all().into_iter().filter(|choice| pattern.fits(choice));
             any(wanted.map(|choice| written(&format!("\"{name}\":\"{choice}\""))))
@@ -186,9 +188,11 @@ fn tokens() -> [(Expr, Expr); 3] {
 
 fn present(field: &Field) -> Expr {
     match field.kind {
-        Kind::Text(name) | Kind::Choice(name, _) | Kind::Number(name, _) | Kind::Time(name) => {
-            column(name).is_not_null()
-        }
+        Kind::Text(name)
+        | Kind::Id(name)
+        | Kind::Choice(name, _)
+        | Kind::Number(name, _)
+        | Kind::Time(name) => column(name).is_not_null(),
         Kind::Texts(name) => array_empty(column(name)).is_false(),
         Kind::Member(name, _) => written(&format!("\"{name}\":")),
         Kind::Tokens => any(SUM_OF_TOKENS.map(|name| column(name).is_not_null())),

@@ -83,6 +83,9 @@ fn term(raw: &RawTerm, clock: &Clock) -> Result<Term, SearchError> {
 
 fn free_text(raw: &RawTerm) -> Result<Pattern, SearchError> {
     let Some(value) = raw.values.first() else { return fail(raw.at, "a text must stand here") };
+    if !value.quoted {
+        another_language(&value.text, value.at)?;
+    }
     let pattern = pattern(value);
     // An empty text would be found in every event.
     if pattern.pieces.iter().all(String::is_empty) {
@@ -91,7 +94,39 @@ fn free_text(raw: &RawTerm) -> Result<Pattern, SearchError> {
     Ok(pattern)
 }
 
+/// What other languages have for operators would be looked for as a text here, and what is not found looks like an
+/// answer.
+fn another_language(text: &str, at: usize) -> Result<(), SearchError> {
+    if let Some(meant) = meant_for(text) {
+        return fail(at, format!("{meant}. In quotes it is looked for as text"));
+    }
+    Ok(())
+}
+
+/// How something is said here that a text without quotes says in other languages.
+pub(crate) fn meant_for(text: &str) -> Option<String> {
+    match text {
+        "AND" | "&&" => return Some("all terms must hold, without a word between them".to_owned()),
+        "OR" | "||" => {
+            return Some("alternatives are values of one field, as in `user:alice,bob`".to_owned());
+        }
+        "NOT" | "!" => return Some("`-` before a term negates it, as in `-decision:deny`".to_owned()),
+        _ => {}
+    }
+    if text.starts_with(['(', ')']) {
+        return Some(
+            "there are no parentheses: values of one field are alternatives, all else must hold".to_owned(),
+        );
+    }
+    let (name, _) = text.split_once(['=', '<', '>', '!'])?;
+    fields::find(name)
+        .map(|field| format!("a field and its value have `:` between them, as in `{}:…`", field.name))
+}
+
 fn field(name: &str, at: usize) -> Result<&'static Field, SearchError> {
+    if let Some(meant) = name.starts_with(['(', ')']).then(|| meant_for(name)).flatten() {
+        return fail(at, meant);
+    }
     let Some(field) = fields::find(name) else {
         let hint = did_you_mean(fields::suggest(name));
         return fail(
@@ -144,6 +179,7 @@ fn pattern(value: &RawValue) -> Pattern {
 
 fn test(field: &Field, value: &RawValue, clock: &Clock) -> Result<Test, SearchError> {
     match field.kind {
+        Kind::Id(_) => Ok(Test::Text(pattern(value).lowercase())),
         Kind::Text(_) | Kind::Texts(_) => Ok(Test::Text(pattern(value))),
         Kind::Choice(_, choices) | Kind::Member(_, choices) => choice(field.name, choices, value),
         Kind::Verified => match value.text.as_str() {
@@ -157,11 +193,14 @@ fn test(field: &Field, value: &RawValue, clock: &Clock) -> Result<Test, SearchEr
             _ => Ok(Test::Text(pattern(value))),
         },
         Kind::Number(_, units) => {
-            bounds(value, |text, at| number(field.name, text, at, units)).map(Test::Number)
+            bounds(value, |text, at| number(field.name, text, at, units), i64::gt).map(Test::Number)
         }
-        Kind::Tokens => bounds(value, |text, at| number(field.name, text, at, COUNT)).map(Test::Number),
+        Kind::Tokens => {
+            bounds(value, |text, at| number(field.name, text, at, COUNT), i64::gt).map(Test::Number)
+        }
         Kind::Time(_) => {
-            bounds(value, |text, at| moment(text, at, clock)).map(|bounds| Test::Time(settle(bounds, clock)))
+            let bounds = bounds(value, |text, at| moment(text, at, clock), |a, b| a.first() > b.last())?;
+            Ok(Test::Time(settle(bounds, clock)))
         }
     }
 }
@@ -172,7 +211,8 @@ fn choice(name: &str, choices: Choices, value: &RawValue) -> Result<Test, Search
     if all.iter().any(|choice| pattern.fits(choice)) {
         return Ok(Test::Text(pattern));
     }
-    let near = all.iter().map(|choice| (strsim::jaro_winkler(choice, &value.text), choice));
+    let text = value.text.to_lowercase();
+    let near = all.iter().map(|choice| (strsim::jaro_winkler(choice, &text), choice));
     let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = did_you_mean(near.map(|(_, choice)| *choice));
     fail(value.at, format!("`{}` is no {name}{hint} It is one of {}", value.text, all.join(", ")))
@@ -189,7 +229,9 @@ fn number(name: &str, text: &str, at: usize, units: Units) -> Result<i64, Search
         COUNT => "a whole number",
         _ => "a number with a unit (us, ms, s, m, h), as in 1.5s",
     };
-    read_number(written, units).map_or_else(|| fail(at, format!("`{name}` is {hint}")), Ok)
+    // Nothing is nothing in every unit.
+    let read = if written == "0" { Some(0) } else { read_number(written, units) };
+    read.map_or_else(|| fail(at, format!("`{name}` is {hint}")), Ok)
 }
 
 /// A point or a stretch of time.
@@ -214,6 +256,7 @@ type Comparison<T> = fn(T) -> Bounds<T>;
 fn bounds<T>(
     value: &RawValue,
     read: impl Fn(&str, usize) -> Result<T, SearchError>,
+    is_behind: impl Fn(&T, &T) -> bool,
 ) -> Result<Bounds<T>, SearchError> {
     let (text, at) = (value.text.as_str(), value.at + usize::from(value.quoted));
     let comparisons: [(&str, Comparison<T>); 4] =
@@ -230,6 +273,12 @@ fn bounds<T>(
         (true, true) => fail(at, "a range has an end: 10..20, 10.. or ..20"),
         (false, true) => read(from, at).map(Bounds::AtLeast),
         (true, false) => read(to, behind).map(Bounds::AtMost),
-        (false, false) => Ok(Bounds::Between(read(from, at)?, read(to, behind)?)),
+        (false, false) => {
+            let (from, to) = (read(from, at)?, read(to, behind)?);
+            if is_behind(&from, &to) {
+                return fail(at, "the range ends before it begins");
+            }
+            Ok(Bounds::Between(from, to))
+        }
     }
 }

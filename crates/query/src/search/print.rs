@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use greffier_event::Timestamp;
 
 use crate::search::fields::{CONTENT, HAS, Kind, ZONE};
+use crate::search::parse::meant_for;
 use crate::search::value::{Bounds, COUNT, Moment, Pattern, write_number};
 use crate::search::{Search, Term, Test, What};
 
@@ -68,7 +69,8 @@ fn write_pattern(f: &mut Formatter<'_>, pattern: &Pattern, is_free: bool) -> fmt
     let Some(text) = pattern.as_exact() else { return f.write_str(&pattern.pieces.join("*")) };
     let special =
         |c: char| c.is_whitespace() || matches!(c, '"' | '*') || c == if is_free { ':' } else { ',' };
-    if text.is_empty() || text.contains(special) || (is_free && text.starts_with('-')) {
+    let misread = text.starts_with('\'') || (is_free && (text.starts_with('-') || meant_for(text).is_some()));
+    if text.is_empty() || text.contains(special) || misread {
         write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
         f.write_str(text)

@@ -37,6 +37,8 @@ fn reads() {
         "tz:europe/brussels on:yesterday time:2026-03-01..2026-03-02 since:2026-03-01T12:00"
     ), @"tz:Europe/Brussels time:2026-03-06T23:00:00.000000Z..2026-03-07T22:59:59.999999Z time:2026-02-28T23:00:00.000000Z..2026-03-02T22:59:59.999999Z time:>=2026-03-01T11:00:00.000000Z");
     insta::assert_snapshot!(check("since:7d tz:+05:30"), @"tz:+05:30 time:>=2026-03-01T00:00:00.000000Z");
+    insta::assert_snapshot!(check(r#"or "OR" "user=x" "'tis" user:"'x" "(x" id:00000000-0000-7000-8000-00000000002A"#), @r#"or "OR" "user=x" "'tis" user:"'x" "(x" id:00000000-0000-7000-8000-00000000002a"#);
+    insta::assert_snapshot!(check("duration:0 time:2026-03-05..2026-03 cost:1..1"), @"duration:0h time:2026-03-05T00:00:00.000000Z..2026-03-31T23:59:59.999999Z cost:1..1");
     insta::assert_snapshot!(check("content:\"Card Number\",iban* -content:test"), @r#"content:"card number",iban* -content:test"#);
     insta::assert_snapshot!(check("verified:true pii:false pii:US_SSN"), @"verified:true pii:false pii:US_SSN");
 }
@@ -62,6 +64,16 @@ fn says_what_is_wrong_and_where() {
     insta::assert_snapshot!(check("type:tool.cal"), @"5: `tool.cal` is no type, did you mean `tool.call`? It is one of agent.start, agent.stop, action.request, action.approved, action.denied, action.executed, action.failed, tool.call, tool.response, data.access, data.modify, permission.check, permission.denied, error");
     insta::assert_snapshot!(check("decision:maybe"), @"9: `maybe` is no decision. It is one of allow, deny, redact, pending");
     insta::assert_snapshot!(check("type:nothing*"), @"5: `nothing*` is no type. It is one of agent.start, agent.stop, action.request, action.approved, action.denied, action.executed, action.failed, tool.call, tool.response, data.access, data.modify, permission.check, permission.denied, error");
+    insta::assert_snapshot!(check("user:alice OR user:bob"), @"11: alternatives are values of one field, as in `user:alice,bob`. In quotes it is looked for as text");
+    insta::assert_snapshot!(check("user:alice AND tool:x"), @"11: all terms must hold, without a word between them. In quotes it is looked for as text");
+    insta::assert_snapshot!(check("NOT user:alice"), @"0: `-` before a term negates it, as in `-decision:deny`. In quotes it is looked for as text");
+    insta::assert_snapshot!(check("user=alice"), @"0: a field and its value have `:` between them, as in `user:…`. In quotes it is looked for as text");
+    insta::assert_snapshot!(check("cost>=0.05"), @"0: a field and its value have `:` between them, as in `cost:…`. In quotes it is looked for as text");
+    insta::assert_snapshot!(check("(user:alice)"), @"0: there are no parentheses: values of one field are alternatives, all else must hold");
+    insta::assert_snapshot!(check("user:'alice smith'"), @r#"5: quotes are double here, as in `user:"alice smith"`"#);
+    insta::assert_snapshot!(check("cost:2..1"), @"5: the range ends before it begins");
+    insta::assert_snapshot!(check("time:2026-03-07..2026-03-01"), @"5: the range ends before it begins");
+    insta::assert_snapshot!(check("decision:DENY"), @"9: `DENY` is no decision, did you mean `deny`? It is one of allow, deny, redact, pending");
     insta::assert_snapshot!(check("verified:yes"), @"9: `verified` is true or false");
     insta::assert_snapshot!(check("cost:0.0000001"), @"5: `cost` is dollars with six decimals at most, as in 0.05");
     insta::assert_snapshot!(check("cost:>"), @"6: `cost` is dollars with six decimals at most, as in 0.05");
@@ -103,6 +115,20 @@ fn becomes_a_predicate() {
     insta::assert_snapshot!(lowered("verified:false pii:true,EMAIL"), @r#"(user_verified = Boolean(false) OR user_verified IS NULL AND agent_verified = Boolean(false)) AND (pii_detected = Boolean(true) OR array_has(redaction_types, Utf8("EMAIL")))"#);
     let anywhere = lowered("x");
     assert_eq!(anywhere.matches("ILIKE").count(), fields::TEXT_COLUMNS.len() + fields::LIST_COLUMNS.len());
+}
+
+/// Names are looked for as they are, and under their references.
+#[test]
+fn refers_to_people_and_subjects() {
+    let check = |text: &str| {
+        let search = Search::parse(text, now()).unwrap();
+        let named = search.named_subject().map(str::to_owned);
+        let search = search.referring(|kind, name| format!("ref:{kind}-{name}"));
+        format!("{search} | {}", named.as_deref().unwrap_or("-"))
+    };
+    insta::assert_snapshot!(check("user:a@example.com,bob"), @"user:a@example.com,bob,ref:user-a@example.com,ref:user-bob | -");
+    insta::assert_snapshot!(check("-subject:P-1047 via:robot"), @"-subject:P-1047,ref:subject-P-1047 via:robot,ref:user-robot | P-1047");
+    insta::assert_snapshot!(check("user:a* subject:ref:0 agent:bob has:subject"), @"user:a* subject:ref:0 agent:bob has:subject | -");
 }
 
 #[test]

@@ -165,7 +165,8 @@ pub fn read_time(text: &str, now: Timestamp) -> Option<Timestamp> {
 
 /// What a text names.
 pub(crate) fn read(text: &str, now: Timestamp, zone: &Zone) -> Option<Moment> {
-    distance(text, now).or_else(|| word(text, now, zone)).or_else(|| written(text, zone))
+    let lower = text.to_ascii_lowercase();
+    distance(&lower, now).or_else(|| word(&lower, now, zone)).or_else(|| written(text, zone))
 }
 
 /// A word that was probably meant.
@@ -219,11 +220,20 @@ fn written(text: &str, zone: &Zone) -> Option<Moment> {
     if let Some((first, stretch)) = calendar(text) {
         return zone.between(first, first.checked_add(stretch.length()).ok()?);
     }
+    let text = &in_micros(text)?;
     let time: Timestamp = text.parse().ok()?;
     if text.parse::<jiff::Timestamp>().is_ok() {
         return Some(Moment::instant(time));
     }
     zone.instant(text.parse().ok()?).map(|micros| Moment::instant(Timestamp::from_micros(micros)))
+}
+
+/// The text without digits of a second beyond the sixth: events are as exact, and some clocks are more.
+fn in_micros(text: &str) -> Option<String> {
+    let Some((seconds, rest)) = text.split_once('.') else { return Some(text.to_owned()) };
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (digits, offset) = rest.split_at_checked(end)?;
+    Some(format!("{seconds}.{}{offset}", digits.get(..6).unwrap_or(digits)))
 }
 
 /// `2026`, `2026-Q1`, `2026-03`, `2026-03-01`: its first day, and how long it is.
@@ -234,7 +244,7 @@ fn calendar(text: &str) -> Option<(Date, Stretch)> {
     };
     let year = digits(pieces.next()?, 4)?;
     let Some(month) = pieces.next() else { return Some((date(year, 1, 1), Stretch::Year)) };
-    if let Some(quarter) = month.strip_prefix('Q') {
+    if let Some(quarter) = month.strip_prefix(['Q', 'q']) {
         let quarter =
             digits(quarter, 1).filter(|quarter| (1..=4).contains(quarter) && pieces.next().is_none())?;
         let month = i8::try_from(quarter * 3 - 2).ok()?;
@@ -282,6 +292,8 @@ mod tests {
         insta::assert_snapshot!(check("this-quarter", "UTC"), @"2026-01-01T00:00:00.000000Z +2160h");
         insta::assert_snapshot!(check("last-quarter", "UTC"), @"2025-10-01T00:00:00.000000Z +2208h");
         insta::assert_snapshot!(check("last-year", "UTC"), @"2025-01-01T00:00:00.000000Z +8760h");
+        insta::assert_snapshot!(check("Last-Tuesday", "UTC"), @"2026-03-24T00:00:00.000000Z +24h");
+        insta::assert_snapshot!(check("2W", "UTC"), @"2026-03-15T12:00:00.000000Z +0h");
         insta::assert_snapshot!(check("now", "UTC"), @"2026-03-29T12:00:00.000000Z +0h");
         insta::assert_snapshot!(check("2w", "UTC"), @"2026-03-15T12:00:00.000000Z +0h");
     }
@@ -302,6 +314,9 @@ mod tests {
     fn reads_the_calendar() {
         insta::assert_snapshot!(check("2026", "UTC"), @"2026-01-01T00:00:00.000000Z +8760h");
         insta::assert_snapshot!(check("2026-Q2", "UTC"), @"2026-04-01T00:00:00.000000Z +2184h");
+        insta::assert_snapshot!(check("2026-q2", "UTC"), @"2026-04-01T00:00:00.000000Z +2184h");
+        insta::assert_snapshot!(check("2026-03-01T14:30:00.1234567890123Z", "UTC"), @"2026-03-01T14:30:00.123456Z +0h");
+        insta::assert_snapshot!(check("2026-03-01T14:30:00.1234567", "+01:00"), @"2026-03-01T13:30:00.123456Z +0h");
         insta::assert_snapshot!(check("2026-02", "UTC"), @"2026-02-01T00:00:00.000000Z +672h");
         for wrong in [
             "2026-13",

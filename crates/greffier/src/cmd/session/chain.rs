@@ -15,6 +15,9 @@ use crate::source::Session;
 /// Characters of a content that a timeline shows; all of it is in the JSON.
 const SHOWN: usize = 240;
 
+/// The member of the metadata that says how a producer wrote an event where we write it in another way.
+const GIVEN: &str = "greffier.given";
+
 /// One thing that was done or tried.
 #[derive(Debug, Default)]
 pub(super) struct Step {
@@ -296,7 +299,8 @@ pub(super) fn tree(steps: &[Step]) -> Vec<String> {
 
 /// What stands above the steps.
 pub(super) fn summary(id: &str, session: &Session, steps: &[Step]) -> Vec<String> {
-    let time = |step: Option<&Step>| step.and_then(|step| step.text(&["time"])).unwrap_or_default();
+    let totals = session.chain.get("totals").cloned().unwrap_or_default();
+    let time = |name: &str| totals.get(name).map(plain).unwrap_or_default();
     let count = match steps.len() {
         1 => "1 step".to_owned(),
         count => format!("{count} steps"),
@@ -305,8 +309,7 @@ pub(super) fn summary(id: &str, session: &Session, steps: &[Step]) -> Vec<String
         0 => String::new(),
         some => format!(", {some} by inference"),
     };
-    let first = format!("session {id}: {count}{inferred}, {} to {}", time(steps.first()), time(steps.last()));
-    let totals = session.chain.get("totals").cloned().unwrap_or_default();
+    let first = format!("session {id}: {count}{inferred}, {} to {}", time("first"), time("last"));
     let number = |name: &str| totals.get(name).and_then(Value::as_u64).unwrap_or_default();
     let names = |name: &str| {
         let names = totals.get(name).and_then(Value::as_array).into_iter().flatten().map(plain);
@@ -332,10 +335,17 @@ fn dollars(micros: u64) -> String {
     format!("${}.{}", micros / 1_000_000, fraction.get(..kept).unwrap_or_default())
 }
 
-/// A part's name and content, if it is shown.
+/// A part's name and content, if it is shown. How a producer wrote what the event says is nothing for people.
 fn part(part: &Value) -> Option<(String, String)> {
     let content = part.get("json").or_else(|| part.get("text")).or_else(|| part.get("base64"))?;
-    Some((part.get("name")?.as_str()?.to_owned(), plain(content)))
+    let mut content = content.clone();
+    if let Some(members) = content.as_object_mut()
+        && members.remove(GIVEN).is_some()
+        && members.is_empty()
+    {
+        return None;
+    }
+    Some((part.get("name")?.as_str()?.to_owned(), plain(&content)))
 }
 
 fn clipped(content: &str) -> String {
@@ -353,7 +363,9 @@ mod tests {
     fn session(events: &[Value], calls: Value) -> Session {
         let hits =
             events.iter().enumerate().map(|(at, event)| Hit { index: at as u64, event: event.clone() });
-        Session { chain: json!({ "calls": calls }), hits: hits.collect() }
+        let time = |event: Option<&Value>| event.map(|event| event["time"].clone());
+        let totals = json!({ "first": time(events.first()), "last": time(events.last()) });
+        Session { chain: json!({ "calls": calls, "totals": totals }), hits: hits.collect(), left_out: 0 }
     }
 
     fn check(events: &[Value], calls: Value) -> String {
@@ -404,7 +416,8 @@ mod tests {
                 json!({
                     "time": "t3", "type": "action.executed", "request_id": "r1", "user": {"sub": "alice"}, "policy": {"decision": "allow", "rule": "analysts read"},
                     "outcome": {"status": "success", "code": 200, "duration_us": 342_010}, "content_safety": {"redactions": [ssn]},
-                    "parts": [{"name": "result", "text": "y".repeat(300)}, {"name": "email", "bytes": 3}],
+                    "parts": [{"name": "result", "text": "y".repeat(300)}, {"name": "email", "bytes": 3},
+                        {"name": "metadata", "json": {"greffier.given": {}}}],
                 }),
                 json!({"time": "t4", "type": "action.approved", "request_id": "r2", "policy": {"decision": "allow"}}),
                 json!({
