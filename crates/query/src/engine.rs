@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::analyse::{self, Period};
 use crate::engine::lane::Lane;
 use crate::facet::{self, CountBy, Counts};
-use crate::sift::{Contents, OpenContents};
+use crate::sift::{OpenContents, Opener};
 use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, Table, find, sql};
 
@@ -96,9 +96,15 @@ impl Engine {
         Ok(Engine { shared, open: None })
     }
 
-    /// The same, for searches of contents too; without this they are refused.
+    /// The same, for searches that look into contents; without this those that need them are refused, and words are
+    /// looked for in the texts of events alone.
     pub fn opening(self, open: OpenContents) -> Engine {
         Engine { open: Some(open), ..self }
+    }
+
+    /// Whether it looks into contents for a search; `None` where that asks nothing of them.
+    pub fn looks_into_contents(&self, search: &Search) -> Option<bool> {
+        (search.has_words() || search.needs_contents()).then_some(self.open.is_some())
     }
 
     /// The trails themselves, for parts and proofs.
@@ -307,7 +313,7 @@ impl Shared {
         let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
         let reader = Some(self.reader.clone());
         let mut view = View::new(snapshot, reader, self.template.clone(), &self.memory, &self.limits);
-        view.contents = open.map(|open| Contents {
+        view.contents = open.map(|open| Opener {
             reader: self.reader.clone(),
             trail: trail.clone(),
             open: Arc::clone(open),

@@ -8,17 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
 };
-use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use futures_util::TryStreamExt;
 use greffier_event::Timestamp;
 use greffier_ledger::segment::INDEX;
 use serde_json::Value;
 
+use crate::find::Matches;
 use crate::search::fields::{self, Field, Kind};
 use crate::search::when::{Stretch, Zone};
-use crate::sift;
-use crate::view::{View, indexes};
+use crate::view::View;
 use crate::{QueryError, Search};
 
 /// Different values of one field that are counted: with their counts some ten MiB.
@@ -200,9 +198,6 @@ struct Row {
 
 /// Counts the matches.
 pub(crate) async fn counts(view: &View, search: &Search, by: &CountBy) -> Result<Counts, QueryError> {
-    let opens = sift::opener(view, search)?.is_some();
-    let predicate = search.predicate();
-    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
     let mut columns = vec![INDEX, TIME, DECISION];
     columns.extend(by.fields.iter().map(|field| field.column));
     columns.sort_unstable();
@@ -210,13 +205,8 @@ pub(crate) async fn counts(view: &View, search: &Search, by: &CountBy) -> Result
     let mut tallies: Vec<Tally> = by.fields.iter().map(|_| Tally::default()).collect();
     let mut steps = Steps { per: by.per, zone: search.zone().clone(), steps: BTreeMap::new() };
     let mut total = Count::default();
-    let mut stream = view.rows(&ranges, predicate.as_ref(), &columns)?;
-    while let Some(mut batch) = stream.try_next().await? {
-        if opens {
-            let fits = sift::fits(view, search, indexes(&batch)?).await?;
-            batch =
-                filter_record_batch(&batch, &BooleanArray::from(fits)).map_err(|e| broken(&e.to_string()))?;
-        }
+    let mut matches = Matches::of(view, search, &columns).await?;
+    while let Some(batch) = matches.next().await? {
         let rows = rows(&batch)?;
         for row in &rows {
             total.add(row);

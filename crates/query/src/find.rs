@@ -5,20 +5,24 @@
 
 use std::ops::Range;
 
+use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
 use greffier_event::EventId;
 use greffier_ledger::segment::INDEX;
 
-use crate::search::{column, instant};
+use crate::search::{Contents, column, instant};
 use crate::table::Ranges;
-use crate::view::{Order, View, indexes};
+use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, sift};
 
 /// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
 /// found in few steps and a frequent one without reading much.
-const FIRST_WINDOW: u64 = 65_536;
-const GROWTH: u64 = 4;
+pub(crate) const FIRST_WINDOW: u64 = 65_536;
+pub(crate) const GROWTH: u64 = 4;
 /// Entries that are fetched before their size is looked at: 64 MiB at most.
 const FETCHED_AT_ONCE: usize = 1_024;
 /// How far the time of an event may be from that of its id: both are of one moment where we make them.
@@ -33,13 +37,13 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<Page, QueryError> {
     let limit = limit.min(view.limits.rows);
-    if sift::opener(view, search)?.is_some() {
-        let sift::Sifted { found, next } = sift::page(view, search, bounds, order, limit).await?;
+    if let Some(opener) = sift::opener(view, search)? {
+        let sift::Sifted { found, next } = sift::page(view, opener, search, bounds, order, limit).await?;
         let rows = fetch(view, &found).await?;
         let cut = (rows.len() < found.len()).then(|| rows.last().map(|row| row.index)).flatten();
         return Ok(Page { rows, next: cut.or(next), size: view.size() });
     }
-    let predicate = search.predicate();
+    let predicate = search.predicate(Contents::Closed);
     // One more than the page holds says whether there is another page.
     let indexes = first(view, predicate.as_ref(), bounds, order, limit.saturating_add(1)).await?;
     let wanted = indexes.get(..limit).unwrap_or(&indexes);
@@ -65,7 +69,7 @@ async fn fetch(view: &View, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
 }
 
 /// The first within `bounds` of which the columns say that they match.
-pub(crate) async fn first(
+async fn first(
     view: &View,
     predicate: Option<&Expr>,
     bounds: Range<u64>,
@@ -89,7 +93,7 @@ pub(crate) async fn first(
 }
 
 /// Takes so many rows from the end that comes first.
-fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
+pub(crate) fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
     let (mut taken, mut rows) = (Vec::new(), size);
     while rows > 0 {
         let at_end = match order {
@@ -116,24 +120,49 @@ fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
 
 /// How many match.
 pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryError> {
-    let predicate = search.predicate();
-    let opens = sift::opener(view, search)?.is_some();
-    if predicate.is_none() && !opens {
+    if search.is_everything() {
         return Ok(view.size() - view.first());
     }
-    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
-    let mut rows = view.rows(&ranges, predicate.as_ref(), &[INDEX])?;
+    let mut matches = Matches::of(view, search, &[INDEX]).await?;
     let mut count = 0;
-    while let Some(batch) = rows.try_next().await? {
-        count += match opens {
-            true => {
-                let fits = sift::fits(view, search, indexes(&batch)?).await?;
-                fits.into_iter().filter(|fits| *fits).count() as u64
-            }
-            false => batch.num_rows() as u64,
-        };
+    while let Some(batch) = matches.next().await? {
+        count += batch.num_rows() as u64;
     }
     Ok(count)
+}
+
+/// All matches, in no order.
+pub(crate) struct Matches<'a> {
+    search: &'a Search,
+    opener: Option<&'a sift::Opener>,
+    rows: SendableRecordBatchStream,
+}
+
+impl<'a> Matches<'a> {
+    /// The columns of each; the index must be among them.
+    pub(crate) async fn of(
+        view: &'a View,
+        search: &'a Search,
+        columns: &[&'static str],
+    ) -> Result<Matches<'a>, QueryError> {
+        let opener = sift::opener(view, search)?;
+        let (contents, marks) = match opener {
+            Some(_) => (Contents::Opened, search.marks()),
+            None => (Contents::Closed, Vec::new()),
+        };
+        let predicate = search.predicate(contents);
+        let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
+        let rows = view.marked(&ranges, predicate.as_ref(), columns, &marks)?;
+        Ok(Matches { search, opener, rows })
+    }
+
+    /// Some of them; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let Some(batch) = self.rows.try_next().await? else { return Ok(None) };
+        let Some(opener) = self.opener else { return Ok(Some(batch)) };
+        let fits = sift::fits(opener, self.search, &batch).await?;
+        Ok(Some(filter_record_batch(&batch, &BooleanArray::from(fits)).map_err(DataFusionError::from)?))
+    }
 }
 
 /// The event with this id. A UUIDv7 says when it was made: where that was, it is looked for first, and no other
