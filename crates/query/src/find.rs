@@ -3,9 +3,10 @@
 //! A page is found in two steps. First only the columns that the search names are read, in windows that grow from
 //! the end that comes first, until there are enough indexes; then the entries of just these.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -16,7 +17,7 @@ use greffier_ledger::segment::INDEX;
 
 use crate::search::{Contents, column, instant};
 use crate::table::Ranges;
-use crate::view::{Order, View};
+use crate::view::{Order, View, indexes, runs};
 use crate::{Page, QueryError, Row, Search, sift};
 
 /// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
@@ -145,13 +146,26 @@ impl<'a> Matches<'a> {
         search: &'a Search,
         columns: &[&'static str],
     ) -> Result<Matches<'a>, QueryError> {
+        Matches::among(view, search, columns, None).await
+    }
+
+    /// Those of some entries, or of all.
+    async fn among(
+        view: &'a View,
+        search: &'a Search,
+        columns: &[&'static str],
+        entries: Option<Ranges>,
+    ) -> Result<Matches<'a>, QueryError> {
         let opener = sift::opener(view, search)?;
         let (contents, marks) = match opener {
             Some(_) => (Contents::Opened, search.marks()),
             None => (Contents::Closed, Vec::new()),
         };
         let predicate = search.predicate(contents);
-        let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
+        let ranges = match entries {
+            Some(entries) => entries,
+            None => view.narrowed(predicate.as_ref(), &(0..view.size())).await?,
+        };
         let rows = view.marked(&ranges, predicate.as_ref(), columns, &marks)?;
         Ok(Matches { search, opener, rows })
     }
@@ -206,6 +220,56 @@ pub(crate) async fn equal(
     let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
     let indexes = view.indexes(&ranges, Some(&predicate), Order::Oldest, most).await?;
     fetch(view, &indexes).await
+}
+
+/// The events of which a column has one of these values, oldest first: of each value the first ones, `most` at most. Those
+/// of one value end where the bytes of an answer do; those of several are all there, or too large.
+pub(crate) async fn of_each(
+    view: &View,
+    name: &'static str,
+    values: &[String],
+    most: usize,
+) -> Result<Vec<Row>, QueryError> {
+    let predicate = column(name).in_list(values.iter().map(|value| lit(value.as_str())).collect(), false);
+    let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
+    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX, name])?;
+    let mut of: HashMap<String, Vec<u64>> = HashMap::new();
+    while let Some(batch) = rows.try_next().await? {
+        let values = batch.column_by_name(name).and_then(|values| values.as_string_opt::<i32>());
+        let values = values.ok_or_else(|| QueryError::Internal(format!("`{name}` is no text")))?;
+        for (index, value) in indexes(&batch)?.into_iter().zip(values.iter().flatten()) {
+            let found = of.entry(value.to_owned()).or_default();
+            found.push(index);
+            // Keeps what is held in proportion to what is asked for.
+            if found.len() > most.saturating_mul(2) {
+                Order::Oldest.sort(found);
+                found.truncate(most);
+            }
+        }
+    }
+    let mut wanted = Vec::new();
+    for mut found in of.into_values() {
+        Order::Oldest.sort(&mut found);
+        wanted.extend(found.into_iter().take(most));
+    }
+    Order::Oldest.sort(&mut wanted);
+    let rows = fetch(view, &wanted).await?;
+    if rows.len() < wanted.len() && values.len() > 1 {
+        return Err(QueryError::TooLarge("what was asked for is more than an answer may hold".to_owned()));
+    }
+    Ok(rows)
+}
+
+/// Which of these entries match, in order.
+pub(crate) async fn matching(view: &View, search: &Search, wanted: &[u64]) -> Result<Vec<u64>, QueryError> {
+    let there = wanted.iter().copied().filter(|index| (view.first()..view.size()).contains(index));
+    let mut matches = Matches::among(view, search, &[INDEX], Some(runs(there.collect()))).await?;
+    let mut found = Vec::new();
+    while let Some(batch) = matches.next().await? {
+        found.extend(indexes(&batch)?);
+    }
+    Order::Oldest.sort(&mut found);
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod print;
 mod sieve;
 #[cfg(test)]
 pub(crate) mod tests;
-mod value;
+pub(crate) mod value;
 pub(crate) mod when;
 
 use greffier_event::Timestamp;

@@ -164,16 +164,7 @@ impl View {
 
     /// Entries by their indexes, in the order of these.
     pub(crate) async fn entries(&self, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
-        let mut sorted = wanted.to_vec();
-        sorted.sort_unstable();
-        let mut ranges: Ranges = Vec::new();
-        for index in sorted {
-            match ranges.last_mut() {
-                Some(last) if last.end == index => last.end += 1,
-                _ => ranges.push(index..index + 1),
-            }
-        }
-        let mut stream = self.rows(&ranges, None, &[INDEX, ENTRY])?;
+        let mut stream = self.rows(&runs(wanted.to_vec()), None, &[INDEX, ENTRY])?;
         let mut found = std::collections::HashMap::with_capacity(wanted.len());
         while let Some(batch) = stream.try_next().await? {
             let entries = entries(&batch)?;
@@ -219,6 +210,20 @@ fn missing(index: u64) -> QueryError {
 
 fn no_column(name: &str) -> QueryError {
     QueryError::Internal(format!("the column `{name}` has another type"))
+}
+
+/// Indexes as ranges: in order, each once.
+pub(crate) fn runs(mut indexes: Vec<u64>) -> Ranges {
+    indexes.sort_unstable();
+    indexes.dedup();
+    let mut runs: Ranges = Vec::new();
+    for index in indexes {
+        match runs.last_mut() {
+            Some(last) if last.end == index => last.end += 1,
+            _ => runs.push(index..index + 1),
+        }
+    }
+    runs
 }
 
 /// The index of each row of a batch.

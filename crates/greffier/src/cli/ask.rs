@@ -75,7 +75,7 @@ pub(crate) struct Search {
     /// Write all that is found to a file, oldest first: .csv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "fields", "by", "per"])]
     pub(crate) to: Option<PathBuf>,
-    /// Keys folder: `content:` looks into contents with it. A server looks for those who may see them.
+    /// Keys folder: words and `content:` are looked for in contents with it. A server looks for those who may see them.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Most events to show, newest first.
@@ -211,6 +211,9 @@ pub(crate) struct Tail {
     /// Which events, as in `search`.
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) query: String,
+    /// Keys folder, as in `search`.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: Where,
 }
@@ -252,8 +255,9 @@ pub(crate) struct Export {
     /// With what was asked and answered, decrypted.
     #[arg(long)]
     pub(crate) parts: bool,
-    /// Keys folder, for the parts in a data directory; the configured one by default.
-    #[arg(long, value_name = "DIR", conflicts_with = "server", requires = "parts")]
+    /// Keys folder, for a data directory: opens the parts, for which it is the configured one by default, and the contents
+    /// that words are looked for in.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
