@@ -70,6 +70,8 @@ COLUMNS = {
     "channel": (TEXT, _at("source", "channel")), "node": (TEXT, _at("source", "node")), "ip": (TEXT, _at("source", "ip")),
     "client": (TEXT, _at("source", "client")), "protocol": (TEXT, _at("source", "protocol")),
     "part_names": (TEXTS, _texts("parts", each=lambda part: part["name"])),
+    # No column of Greffier's: what its searches open.
+    "contents": (TEXTS, _texts("parts", each=lambda part: part["text"])),
 }
 # What free text is looked for in.
 ANYWHERE = [

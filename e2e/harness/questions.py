@@ -33,6 +33,10 @@ DECISION = {
 }
 
 
+# What contents say: words that fields have as well, and others.
+SAID = ["a pelican", "Pelican Island", "CRM", "100% of it", "a_c", "naïve", "日本", "the people", "a\\b", "gpt-4o", "us_ssn", "nothing"]
+
+
 def event(dice):
     """Any event that ingest takes: each field there or not."""
     one, some = dice.choice, lambda values: dice.sample(values, dice.randrange(len(values) + 1))
@@ -69,9 +73,13 @@ def event(dice):
         "content_safety": (0.2, {"pii_detected": True, "redactions": redactions}),
         "source": (0.6, {"client": one(["sdk/1", "Sdk/2"]), "ip": one(["10.0.0.1", "::1"])}),
     }
-    return {"id": fresh(), "type": kind, "time": moment(dice)} | {
+    told = {"id": fresh(), "type": kind, "time": moment(dice)} | {
         name: value for name, (share, value) in fields.items() if dice.random() < share
     }
+    if dice.random() < 0.5:
+        names = dice.sample(["parameters", "result", "prompt"], dice.randrange(1, 3))
+        told["parts"] = [{"name": name, "text": " ".join(dice.sample(SAID, dice.randrange(1, 5)))} for name in names]
+    return told
 
 
 def moment(dice):
@@ -121,7 +129,10 @@ FLAGS = [
     ("pii:true", "pii_detected"), ("pii:false", "NOT pii_detected"),
     ("verified:false", "NOT coalesce(user_verified, agent_verified)"),
 ]
-WORDS = ["crm", "CRM", "People", "gpt-4", "a_c", "100%", "\\", "analyst", "us_ssn", "it's", "10.0", "日本", "pii"]
+CONTENTS = "contents"
+TOLD = [*ANYWHERE, *ANYWHERE_LISTS]
+LISTED = {*ANYWHERE_LISTS, CONTENTS}
+WORDS = ["pelican", "Pelican island", "crm", "CRM", "People", "gpt-4", "a_c", "100%", "\\", "analyst", "us_ssn", "it's", "10.0", "日本", "pii"]
 
 
 def _text(dice):
@@ -174,11 +185,17 @@ def _time(dice):
     ])
 
 
-def _anywhere(dice):
-    value = dice.choice(WORDS)
-    places = [*ANYWHERE, *(f"array_to_string({name}, chr(31))" for name in ANYWHERE_LISTS)]
+def _within(places, value):
+    places = [f"array_to_string({place}, chr(31))" if place in LISTED else place for place in places]
     conditions = " OR ".join(f"{place} ILIKE ? ESCAPE '\\'" for place in places)
-    return quoted(value), f"({conditions})", [f"%{like(value)}%"] * len(places)
+    return f"({conditions})", [f"%{like(value)}%"] * len(places)
+
+
+def _anywhere(dice):
+    """A word, in the texts of the event or in its contents; in one of the two alone."""
+    name, places = dice.choice([("", [*TOLD, CONTENTS]), ("", [*TOLD, CONTENTS]), ("text:", TOLD), ("content:", [CONTENTS])])
+    value = dice.choice([word for word in WORDS if len(word) > 1])
+    return name + quoted(value), *_within(places, value)
 
 
 def _has(dice):

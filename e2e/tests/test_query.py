@@ -1,6 +1,7 @@
 """Random questions: Greffier and DuckDB over the exported events give the same answers, hot and sealed, and while events
 arrive."""
 
+import csv
 import itertools
 import json
 import os
@@ -39,12 +40,12 @@ class Place:
 
     def __init__(self, greffier, people, folder, documents):
         self.ids = {document["id"] for document in documents}
-        self.api = Api(greffier, people["audra"], timeout=120)
+        self.greffier, self.api = greffier, Api(greffier, people["audra"], timeout=120)
         with Api(greffier, people["oscar"], timeout=120) as operator:
             for at in range(0, len(documents), 500):
                 operator.add(documents[at:at + 500])
         # Questions leave events of their own, by `greffier`: those are not asked for.
-        exported = self.api.export("channel:sdk")
+        exported = self.api.export("channel:sdk", parts="true")
         assert sorted(json.loads(line)["id"] for line in exported) == sorted(self.ids), "the export has each event once"
         self.mirror = Mirror(exported, folder)
 
@@ -169,6 +170,44 @@ def test_pages_of_any_size(place):
         assert [event["id"] for page in pages for event in page] == everything[:5 * limit]
     exported = [json.loads(line)["id"] for line in place.api.export("channel:sdk")]
     assert exported == everything[::-1], "an export is in the order of the trail"
+
+
+INSIDE = "coalesce(array_to_string(contents, chr(31)), '') ILIKE '%pelican%'"
+
+
+@pytest.mark.parametrize(("words", "condition"), [
+    ("pelican", INSIDE),
+    ("-pelican", f"NOT {INSIDE}"),
+    ("PELICAN tool:crm:*", f"{INSIDE} AND action_name LIKE 'crm:%'"),
+    ("content:pelican text:chat,pay", f"{INSIDE} AND (action_name IN ('chat', 'pay'))"),
+])
+def test_words_mean_the_same_everywhere(words, condition, place, tmp_path):
+    """Contents are looked into by pages, counts and exports alike."""
+    text = f"{words} channel:sdk"
+    expected = [event["id"] for event in place.api.search(text, limit=37)]
+    assert expected and set(expected) == place.mirror.ids(condition, [])
+    told = place.api.told("/api/v1/facets", q=text, by="type", per="day")
+    assert told["contents_searched"] and told["total"]["events"] == len(expected)
+    assert sum(step["events"] for step in told["histogram"]) == len(expected)
+    assert sum(value["events"] for value in told["facets"][0]["values"]) == len(expected)
+    assert [json.loads(line)["id"] for line in place.api.export(text)] == expected[::-1]
+    table = list(csv.DictReader(place.api.export(text, format="csv")))
+    assert [row["id"] for row in table] == expected[::-1]
+    file = tmp_path / "found.parquet"
+    file.write_bytes(place.api.get("/api/v1/export", q=text, format="parquet").content)
+    assert [row[0] for row in place.mirror.rows(f"SELECT id FROM '{file}' ORDER BY index")] == expected[::-1]
+
+
+def test_files_say_what_they_leave_closed(place):
+    """Without keys a word is looked for in the texts alone, and the command says so."""
+    found = {}
+    for keys in [(), ("--keys", place.greffier.keys)]:
+        done = place.greffier.run(
+            "search", "pelican channel:sdk", "--data", place.greffier.data, "--tenant", "org_acme_corp", *keys, "-o", "json",
+        )
+        assert ("--keys" in done.stderr) == (not keys), done.stderr
+        found[bool(keys)] = {event["id"] for event in json.loads(done.stdout)}
+    assert found[False] == set() and found[True] <= place.found("pelican")
 
 
 def test_random_counts(place):

@@ -32,6 +32,9 @@ struct Answer {
     receipts: Option<Vec<Place>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// Whether words were looked for in contents, too; absent where none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contents_searched: Option<bool>,
 }
 
 /// `GET /api/v1/events`.
@@ -77,6 +80,7 @@ pub(crate) async fn events(api: &Api, request: Request) -> Result<Response<Body>
     let answer = Answer {
         receipts: receipts
             .then(|| page.rows.iter().map(|row| Place::of(trail, row.index, &row.entry)).collect()),
+        contents_searched: api.engine.looks_into_contents(&search),
         next: page.next.map(|index| cursor::write(keys, trail, query, cursor::Place { index, now })),
         events: page
             .rows

@@ -29,6 +29,9 @@ pub struct FacetsAnswer {
     histogram: Option<Vec<Step>>,
     /// Entries on the trail when it was counted.
     size: u64,
+    /// Whether words were looked for in contents, too; absent where none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contents_searched: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -88,8 +91,9 @@ impl From<Facet> for Field {
 }
 
 impl FacetsAnswer {
-    /// The counts, as the API writes them; a histogram if one was asked for.
-    pub fn new(counts: Counts, with_histogram: bool) -> FacetsAnswer {
+    /// The counts, as the API writes them; a histogram if one was asked for. `contents_searched` is what the engine says of
+    /// the search.
+    pub fn new(counts: Counts, with_histogram: bool, contents_searched: Option<bool>) -> FacetsAnswer {
         let step =
             |(time, count): (Timestamp, Count)| Step { time, events: count.events, denied: count.denied };
         FacetsAnswer {
@@ -97,6 +101,7 @@ impl FacetsAnswer {
             facets: counts.facets.into_iter().map(Field::from).collect(),
             histogram: with_histogram.then(|| counts.histogram.into_iter().map(step).collect()),
             size: counts.size,
+            contents_searched,
         }
     }
 }
@@ -116,7 +121,8 @@ pub(crate) async fn facets(api: &Api, request: Request) -> Result<Response<Body>
     let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
     let search = api.referring(admitted.trail(), search);
     let counts = request.answered(api.engine.counts(admitted.trail(), &search, &by)).await?;
-    let mut response = respond::json(&FacetsAnswer::new(counts, by.per.is_some()))?;
+    let looked = api.engine.looks_into_contents(&search);
+    let mut response = respond::json(&FacetsAnswer::new(counts, by.per.is_some(), looked))?;
     respond::mark(response.headers_mut(), &request.visit.request_id, admitted.receipt().as_deref());
     Ok(response)
 }

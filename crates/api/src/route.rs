@@ -72,7 +72,11 @@ pub(crate) struct Route {
     pub(crate) gives: &'static [&'static str],
 }
 
-const Q: (&str, &str) = ("q", "A search, as in `user:alice tool:crm:* decision:deny since:7d`.");
+const Q: (&str, &str) = (
+    "q",
+    "A search, as in `user:alice tool:crm:* decision:deny since:7d`. Words are looked for in contents, too, where \
+     `contents_searched` says so; `text:` looks at the events alone.",
+);
 const TENANT: (&str, &str) = ("tenant", "The caller's own tenant, or `greffier` for the node's trail.");
 const SINCE: (&str, &str) =
     ("since", "From this time on: RFC 3339, a date, or as in `7d`, `24h`, `yesterday`, `last-month`.");

@@ -19,6 +19,7 @@ use crate::cli::{Activity, Findings, Span, Term, Where, Whom};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::http::{Client, encoded};
+use crate::output::Output;
 
 /// Most events that are asked for at a time.
 pub(crate) const PAGE: usize = 1_000;
@@ -112,6 +113,18 @@ impl Source {
             None => Config::load(named)?.data,
         };
         Ok(Source::Files(Files::open(&data, place.tenant.clone(), keys)?))
+    }
+
+    /// Says if words are looked for in the texts of events alone, where contents might hold them, too. A server looks into
+    /// the contents for whoever may read.
+    pub(crate) fn note_contents(&self, search: &str, output: Output) {
+        if let Source::Files(files) = self
+            && files.leaves_contents(search)
+        {
+            output.note(
+                "words are not looked for in contents: --keys opens them, and text:WORD leaves them out",
+            );
+        }
     }
 
     /// The newest events that a search finds, behind those of an earlier page.

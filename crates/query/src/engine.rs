@@ -21,10 +21,12 @@ use tokio::task::JoinSet;
 use crate::analyse::{self, Period};
 use crate::engine::lane::Lane;
 use crate::facet::{self, CountBy, Counts};
-use crate::sift::{Contents, OpenContents};
+use crate::sift::{OpenContents, Opener};
 use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, Table, find, sql};
 
+/// Calls that are looked up together: a segment's filters are asked about each of them, and their events fit an answer.
+const CALLS_AT_ONCE: usize = 128;
 /// Events of one session that are returned: with its contents it is held in memory.
 pub const MAX_SESSION_EVENTS: usize = 10_000;
 /// Names of memory consumers in an error.
@@ -96,9 +98,15 @@ impl Engine {
         Ok(Engine { shared, open: None })
     }
 
-    /// The same, for searches of contents too; without this they are refused.
+    /// The same, for searches that look into contents; without this those that need them are refused, and words are
+    /// looked for in the texts of events alone.
     pub fn opening(self, open: OpenContents) -> Engine {
         Engine { open: Some(open), ..self }
+    }
+
+    /// Whether it looks into contents for a search; `None` where that asks nothing of them.
+    pub fn looks_into_contents(&self, search: &Search) -> Option<bool> {
+        (search.has_words() || search.needs_contents()).then_some(self.open.is_some())
     }
 
     /// The trails themselves, for parts and proofs.
@@ -146,7 +154,8 @@ impl Engine {
     /// How many match.
     pub async fn count(&self, trail: &Tenant, search: &Search) -> Result<u64, QueryError> {
         let question = |view: Arc<View>, search: Search| async move { find::count(&view, &search).await };
-        self.ask(|shared| &shared.own, trail, search.clone(), question).await
+        let answer = self.ask(|shared| &shared.own, trail, search.clone(), question).await;
+        answer.map_err(|error| self.unanswered(search, error))
     }
 
     /// How many match, by the values of fields and over time.
@@ -154,7 +163,18 @@ impl Engine {
         let question = |view: Arc<View>, (search, by): (Search, CountBy)| async move {
             facet::counts(&view, &search, &by).await
         };
-        self.ask(|shared| &shared.own, trail, (search.clone(), by.clone()), question).await
+        let answer = self.ask(|shared| &shared.own, trail, (search.clone(), by.clone()), question).await;
+        answer.map_err(|error| self.unanswered(search, error))
+    }
+
+    /// What to do about an answer that took too long depends on what took the time.
+    fn unanswered(&self, search: &Search, error: QueryError) -> QueryError {
+        match error {
+            QueryError::Timeout(limit) if self.looks_into_contents(search) == Some(true) => {
+                QueryError::Opening(limit)
+            }
+            error => error,
+        }
     }
 
     /// The event with this id.
@@ -166,6 +186,39 @@ impl Engine {
     /// The events of one call, in order.
     pub async fn call(&self, trail: &Tenant, request_id: &str) -> Result<Vec<Row>, QueryError> {
         self.equal(trail, "request_id", request_id.to_owned(), MAX_CALL_EVENTS).await
+    }
+
+    /// The events of several calls, oldest first: of each call as many as [`Engine::call`] gives.
+    pub async fn calls(&self, trail: &Tenant, request_ids: &[String]) -> Result<Vec<Row>, QueryError> {
+        let mut rows = Vec::new();
+        let mut left: Vec<&[String]> = request_ids.chunks(CALLS_AT_ONCE).collect();
+        while let Some(some) = left.pop() {
+            let question = |view: Arc<View>, some: Vec<String>| async move {
+                find::of_each(&view, "request_id", &some, MAX_CALL_EVENTS).await
+            };
+            match self.ask(|shared| &shared.own, trail, some.to_vec(), question).await {
+                Err(QueryError::TooLarge(_)) if some.len() > 1 => {
+                    let (some, others) = some.split_at(some.len() / 2);
+                    left.extend([some, others]);
+                }
+                found => rows.extend(found?),
+            }
+        }
+        rows.sort_unstable_by_key(|row| row.index);
+        Ok(rows)
+    }
+
+    /// Which of these entries match, in order.
+    pub async fn matching(
+        &self,
+        trail: &Tenant,
+        search: &Search,
+        indexes: &[u64],
+    ) -> Result<Vec<u64>, QueryError> {
+        let question = |view: Arc<View>, (search, indexes): (Search, Vec<u64>)| async move {
+            find::matching(&view, &search, &indexes).await
+        };
+        self.ask(|shared| &shared.own, trail, (search.clone(), indexes.to_vec()), question).await
     }
 
     /// The events of one session, oldest first, [`MAX_SESSION_EVENTS`] at most.
@@ -321,7 +374,7 @@ impl Shared {
         let snapshot = read.await.map_err(|error| QueryError::Internal(error.to_string()))??;
         let reader = Some(self.reader.clone());
         let mut view = View::new(snapshot, reader, self.template.clone(), &self.memory, &self.limits);
-        view.contents = open.map(|open| Contents {
+        view.contents = open.map(|open| Opener {
             reader: self.reader.clone(),
             trail: trail.clone(),
             open: Arc::clone(open),

@@ -33,6 +33,12 @@ pub enum QueryError {
     /// The answer took too long.
     #[error("no answer within {} s: narrow the question, by `since:` for example", .0.as_secs_f64())]
     Timeout(Duration),
+    /// Opening contents took too long.
+    #[error(
+        "no answer within {} s, as contents are opened one by one: narrow the search, by `since:` for example; `text:WORD` \
+         looks at the events alone", .0.as_secs_f64()
+    )]
+    Opening(Duration),
     /// Others are being answered.
     #[error("too many questions at once: ask again")]
     Busy,
@@ -52,7 +58,7 @@ impl QueryError {
             QueryError::SqlSyntax(_) => "sql_syntax",
             QueryError::SqlRefused(_) => "sql_refused",
             QueryError::TooLarge(_) => "too_large",
-            QueryError::Timeout(_) => "timeout",
+            QueryError::Timeout(_) | QueryError::Opening(_) => "timeout",
             QueryError::Busy => "busy",
             QueryError::Read(_) => "read",
             QueryError::Internal(_) => "internal",

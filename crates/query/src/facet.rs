@@ -1,24 +1,23 @@
 //! How many: matches by the values of fields, and over time. One pass over the matches counts everything at once.
 //!
-//! Only the columns that are counted by are read, never entries. Counts are exact: what would need more memory than
+//! Only the columns that are counted by are read; entries for a field that no column has. Counts are exact: what would need more memory than
 //! an answer may have is refused, not estimated.
 
 use std::collections::{BTreeMap, HashMap};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
 };
-use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use futures_util::TryStreamExt;
 use greffier_event::Timestamp;
-use greffier_ledger::segment::INDEX;
+use greffier_ledger::segment::{ENTRY, INDEX};
 use serde_json::Value;
 
+use crate::find::Matches;
 use crate::search::fields::{self, Field, Kind};
+use crate::search::value::{COUNT, write_number};
 use crate::search::when::{Stretch, Zone};
-use crate::sift;
-use crate::view::{View, indexes};
+use crate::view::View;
 use crate::{QueryError, Search};
 
 /// Different values of one field that are counted: with their counts some ten MiB.
@@ -59,26 +58,25 @@ impl Count {
 pub struct FacetField {
     /// As it was asked for.
     name: &'static str,
-    column: &'static str,
+    field: &'static Field,
 }
 
 impl FacetField {
     /// The field of that name in the search language, or why matches are not counted by it.
     pub fn parse(name: &str) -> Result<FacetField, String> {
         let Some(field) = fields::find(name) else {
-            let near =
-                fields::suggest(name).filter(|near| fields::find(near).is_some_and(|f| column(f).is_some()));
+            if fields::TIME_BOUNDS.iter().any(|(bound, _)| *bound == name) || Per::parse(name).is_some() {
+                return Err(over_time(name));
+            }
+            let near = fields::suggest(name).filter(|near| fields::find(near).is_some_and(is_counted_by));
             let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
             return Err(format!("there is no field `{name}`{hint}"));
         };
-        match column(field) {
-            // The name it was asked by, which may be an alias.
-            Some(column) => Ok(FacetField { name: fields::alias(name).unwrap_or(field.name), column }),
-            None => Err(format!(
-                "`{}` is not counted by: a histogram counts over time, SQL counts the rest",
-                field.name
-            )),
+        if !is_counted_by(field) {
+            return Err(over_time(name));
         }
+        // The name it was asked by, which may be an alias.
+        Ok(FacetField { name: fields::alias(name).unwrap_or(field.name), field })
     }
 
     /// Its name.
@@ -87,16 +85,28 @@ impl FacetField {
     }
 }
 
-fn column(field: &Field) -> Option<&'static str> {
-    match field.kind {
+/// Every instant is another: times are counted in steps.
+fn is_counted_by(field: &Field) -> bool {
+    !matches!(field.kind, Kind::Time(_))
+}
+
+fn over_time(name: &str) -> String {
+    format!("`{name}` is not counted by: events are counted over time in steps, by `per` (`--per day`)")
+}
+
+/// The columns that its values are made of.
+fn columns(field: &'static Field) -> &'static [&'static str] {
+    match &field.kind {
         Kind::Text(name)
         | Kind::Id(name)
         | Kind::Texts(name)
         | Kind::Choice(name, _)
-        | Kind::Number(name, _) => Some(name),
-        Kind::Pii => Some("pii_detected"),
-        Kind::Verified => Some("user_verified"),
-        Kind::Member(..) | Kind::Tokens | Kind::Time(_) => None,
+        | Kind::Number(name, _)
+        | Kind::Time(name) => std::slice::from_ref(name),
+        Kind::Member(..) => &[ENTRY],
+        Kind::Tokens => &fields::SUM_OF_TOKENS,
+        Kind::Pii => &["pii_detected"],
+        Kind::Verified => &["user_verified", "agent_verified"],
     }
 }
 
@@ -204,23 +214,15 @@ struct Row {
 
 /// Counts the matches.
 pub(crate) async fn counts(view: &View, search: &Search, by: &CountBy) -> Result<Counts, QueryError> {
-    let opens = sift::opener(view, search)?.is_some();
-    let predicate = search.predicate();
-    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
     let mut columns = vec![INDEX, TIME, DECISION];
-    columns.extend(by.fields.iter().map(|field| field.column));
+    columns.extend(by.fields.iter().flat_map(|by| self::columns(by.field)));
     columns.sort_unstable();
     columns.dedup();
     let mut tallies: Vec<Tally> = by.fields.iter().map(|_| Tally::default()).collect();
     let mut steps = Steps { per: by.per, zone: search.zone().clone(), steps: BTreeMap::new() };
     let mut total = Count::default();
-    let mut stream = view.rows(&ranges, predicate.as_ref(), &columns)?;
-    while let Some(mut batch) = stream.try_next().await? {
-        if opens {
-            let fits = sift::fits(view, search, indexes(&batch)?).await?;
-            batch =
-                filter_record_batch(&batch, &BooleanArray::from(fits)).map_err(|e| broken(&e.to_string()))?;
-        }
+    let mut matches = Matches::of(view, search, &columns).await?;
+    while let Some(batch) = matches.next().await? {
         let rows = rows(&batch)?;
         for row in &rows {
             total.add(row);
@@ -230,7 +232,7 @@ pub(crate) async fn counts(view: &View, search: &Search, by: &CountBy) -> Result
             tally.batch(field, &batch, &rows)?;
         }
     }
-    let facets = by.fields.iter().zip(tallies).map(|(field, tally)| tally.finish(field.name, by.limit));
+    let facets = by.fields.iter().zip(tallies).map(|(field, tally)| tally.finish(*field, by.limit));
     Ok(Counts { total, facets: facets.collect(), histogram: steps.finish()?, size: view.size() })
 }
 
@@ -255,31 +257,58 @@ struct Tally {
     values: HashMap<Box<str>, Count>,
     bytes: usize,
     missing: Count,
-    is_number: bool,
-    is_flag: bool,
 }
 
-/// A column that is counted by.
+/// What is counted by.
 enum Values<'a> {
     Text(&'a StringArray),
     Texts(&'a ListArray),
+    /// A member of the entry.
+    Member(&'a BinaryArray, &'static str),
     Number(&'a PrimitiveArray<Int64Type>),
+    /// Both together, as far as they are there.
+    Sum(&'a PrimitiveArray<Int64Type>, &'a PrimitiveArray<Int64Type>),
     Flag(&'a BooleanArray),
+    /// The second where there is no first.
+    Either(&'a BooleanArray, &'a BooleanArray),
 }
 
 impl<'a> Values<'a> {
-    fn of(column: &'a ArrayRef) -> Option<Values<'a>> {
-        let text = column.as_string_opt::<i32>().map(Values::Text);
-        let texts = || column.as_list_opt::<i32>().map(Values::Texts);
-        let number = || column.as_primitive_opt::<Int64Type>().map(Values::Number);
-        text.or_else(texts).or_else(number).or_else(|| column.as_boolean_opt().map(Values::Flag))
+    fn of(field: &'static Field, batch: &'a RecordBatch) -> Option<Values<'a>> {
+        let columns: Vec<&ArrayRef> =
+            columns(field).iter().map(|name| batch.column_by_name(name)).collect::<Option<_>>()?;
+        let number = |column: &'a ArrayRef| column.as_primitive_opt::<Int64Type>();
+        Some(match (field.kind, columns.as_slice()) {
+            (Kind::Text(_) | Kind::Choice(..), [column]) => Values::Text(column.as_string_opt()?),
+            (Kind::Texts(_), [column]) => Values::Texts(column.as_list_opt()?),
+            (Kind::Member(name, _), [column]) => Values::Member(column.as_binary_opt()?, name),
+            (Kind::Number(..), [column]) => Values::Number(number(column)?),
+            (Kind::Tokens, [input, output]) => Values::Sum(number(input)?, number(output)?),
+            (Kind::Pii, [column]) => Values::Flag(column.as_boolean_opt()?),
+            (Kind::Verified, [user, agent]) => {
+                Values::Either(user.as_boolean_opt()?, agent.as_boolean_opt()?)
+            }
+            _ => return None,
+        })
     }
+}
+
+/// A text of an entry, by the name of its member. A quote within a text has a backslash before it, so that no text can
+/// hold what a member begins with.
+fn member<'a>(entry: &'a [u8], name: &str) -> Option<&'a str> {
+    let (_, behind) = std::str::from_utf8(entry).ok()?.split_once(&format!("\"{name}\":\""))?;
+    behind.split_once('"').map(|(value, _)| value)
 }
 
 impl Tally {
     fn batch(&mut self, field: &FacetField, batch: &RecordBatch, rows: &[Row]) -> Result<(), QueryError> {
-        let column = batch.column_by_name(field.column).and_then(Values::of);
-        match column.ok_or_else(|| broken(field.column))? {
+        let add_number = |tally: &mut Tally, number: Option<i64>, row: &Row| {
+            tally.add(number.map(|number| number.to_string()).as_deref(), row);
+        };
+        let add_flag = |tally: &mut Tally, flag: Option<bool>, row: &Row| {
+            tally.add(flag.map(|flag| if flag { "true" } else { "false" }), row);
+        };
+        match Values::of(field.field, batch).ok_or_else(|| broken(field.name))? {
             Values::Text(texts) => {
                 for (row, text) in rows.iter().zip(texts.iter()) {
                     self.add(text, row);
@@ -303,16 +332,30 @@ impl Tally {
                     texts.into_iter().for_each(|text| self.add(Some(text), row));
                 }
             }
+            Values::Member(entries, name) => {
+                for (row, entry) in rows.iter().zip(entries.iter()) {
+                    self.add(entry.and_then(|entry| member(entry, name)), row);
+                }
+            }
             Values::Number(numbers) => {
-                self.is_number = true;
                 for (row, number) in rows.iter().zip(numbers.iter()) {
-                    self.add(number.map(|number| number.to_string()).as_deref(), row);
+                    add_number(self, number, row);
+                }
+            }
+            Values::Sum(some, others) => {
+                for (row, numbers) in rows.iter().zip(some.iter().zip(others.iter())) {
+                    let sum = numbers.0.zip(numbers.1).map(|(some, others)| some.saturating_add(others));
+                    add_number(self, sum.or(numbers.0).or(numbers.1), row);
                 }
             }
             Values::Flag(flags) => {
-                self.is_flag = true;
                 for (row, flag) in rows.iter().zip(flags.iter()) {
-                    self.add(flag.map(|flag| if flag { "true" } else { "false" }), row);
+                    add_flag(self, flag, row);
+                }
+            }
+            Values::Either(flags, others) => {
+                for (row, (flag, other)) in rows.iter().zip(flags.iter().zip(others.iter())) {
+                    add_flag(self, flag.or(other), row);
                 }
             }
         }
@@ -337,19 +380,21 @@ impl Tally {
         self.values.insert(value.into(), count);
     }
 
-    fn finish(self, name: &'static str, limit: usize) -> Facet {
+    fn finish(self, by: FacetField, limit: usize) -> Facet {
         let mut values: Vec<(Box<str>, Count)> = self.values.into_iter().collect();
         let distinct = values.len();
         values.sort_unstable_by(|(a, counted), (b, other)| other.events.cmp(&counted.events).then(a.cmp(b)));
         let other = values.iter().skip(limit).map(|(_, count)| count.events).sum();
         values.truncate(limit);
-        let value = |text: Box<str>| match text.parse::<i64>() {
-            Ok(number) if self.is_number => Value::from(number),
-            _ if self.is_flag => Value::from(&*text == "true"),
+        // As a search has it, so that what was counted can be searched for.
+        let value = |text: Box<str>| match (by.field.kind, text.parse::<i64>()) {
+            (Kind::Number(_, COUNT) | Kind::Tokens, Ok(number)) => Value::from(number),
+            (Kind::Number(_, units), Ok(number)) => Value::from(write_number(number, units)),
+            (Kind::Pii | Kind::Verified, _) => Value::from(&*text == "true"),
             _ => Value::from(String::from(text)),
         };
         let values = values.into_iter().map(|(text, count)| (value(text), count)).collect();
-        Facet { name, values, distinct, other, missing: self.missing }
+        Facet { name: by.name, values, distinct, other, missing: self.missing }
     }
 }
 

@@ -3,22 +3,27 @@
 //! A page is found in two steps. First only the columns that the search names are read, in windows that grow from
 //! the end that comes first, until there are enough indexes; then the entries of just these.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, lit};
 use futures_util::TryStreamExt;
 use greffier_event::EventId;
 use greffier_ledger::segment::INDEX;
 
-use crate::search::{column, instant};
+use crate::search::{Contents, column, instant};
 use crate::table::Ranges;
-use crate::view::{Order, View, indexes};
+use crate::view::{Order, View, indexes, runs};
 use crate::{Page, QueryError, Row, Search, sift, single};
 
 /// Rows of the first window: a segment's worth. Each further one is four times as large, so that a rare match is
 /// found in few steps and a frequent one without reading much.
-const FIRST_WINDOW: u64 = 65_536;
-const GROWTH: u64 = 4;
+pub(crate) const FIRST_WINDOW: u64 = 65_536;
+pub(crate) const GROWTH: u64 = 4;
 /// Entries that are fetched before their size is looked at: 64 MiB at most.
 const FETCHED_AT_ONCE: usize = 1_024;
 /// How far the time of an event may be from that of its id: both are of one moment where we make them.
@@ -33,13 +38,13 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<Page, QueryError> {
     let limit = limit.min(view.limits.rows);
-    if sift::opener(view, search)?.is_some() {
-        let sift::Sifted { found, next } = sift::page(view, search, bounds, order, limit).await?;
+    if let Some(opener) = sift::opener(view, search)? {
+        let sift::Sifted { found, next } = sift::page(view, opener, search, bounds, order, limit).await?;
         let rows = fetch(view, &found).await?;
         let cut = (rows.len() < found.len()).then(|| rows.last().map(|row| row.index)).flatten();
         return Ok(Page { rows, next: cut.or(next), size: view.size() });
     }
-    let predicate = search.predicate();
+    let predicate = search.predicate(Contents::Closed);
     // One more than the page holds says whether there is another page.
     let indexes = first(view, predicate.as_ref(), bounds, order, limit.saturating_add(1)).await?;
     let wanted = indexes.get(..limit).unwrap_or(&indexes);
@@ -65,7 +70,7 @@ async fn fetch(view: &View, wanted: &[u64]) -> Result<Vec<Row>, QueryError> {
 }
 
 /// The first within `bounds` of which the columns say that they match.
-pub(crate) async fn first(
+async fn first(
     view: &View,
     predicate: Option<&Expr>,
     bounds: Range<u64>,
@@ -89,7 +94,7 @@ pub(crate) async fn first(
 }
 
 /// Takes so many rows from the end that comes first.
-fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
+pub(crate) fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
     let (mut taken, mut rows) = (Vec::new(), size);
     while rows > 0 {
         let at_end = match order {
@@ -116,24 +121,62 @@ fn window(left: &mut Ranges, order: Order, size: u64) -> Ranges {
 
 /// How many match.
 pub(crate) async fn count(view: &View, search: &Search) -> Result<u64, QueryError> {
-    let predicate = search.predicate();
-    let opens = sift::opener(view, search)?.is_some();
-    if predicate.is_none() && !opens {
+    if search.is_everything() {
         return Ok(view.size() - view.first());
     }
-    let ranges = view.narrowed(predicate.as_ref(), &(0..view.size())).await?;
-    let mut rows = view.rows(&ranges, predicate.as_ref(), &[INDEX])?;
+    let mut matches = Matches::of(view, search, &[INDEX]).await?;
     let mut count = 0;
-    while let Some(batch) = rows.try_next().await? {
-        count += match opens {
-            true => {
-                let fits = sift::fits(view, search, indexes(&batch)?).await?;
-                fits.into_iter().filter(|fits| *fits).count() as u64
-            }
-            false => batch.num_rows() as u64,
-        };
+    while let Some(batch) = matches.next().await? {
+        count += batch.num_rows() as u64;
     }
     Ok(count)
+}
+
+/// All matches, in no order.
+pub(crate) struct Matches<'a> {
+    search: &'a Search,
+    opener: Option<&'a sift::Opener>,
+    rows: SendableRecordBatchStream,
+}
+
+impl<'a> Matches<'a> {
+    /// The columns of each; the index must be among them.
+    pub(crate) async fn of(
+        view: &'a View,
+        search: &'a Search,
+        columns: &[&'static str],
+    ) -> Result<Matches<'a>, QueryError> {
+        Matches::among(view, search, columns, None).await
+    }
+
+    /// Those of some entries, or of all.
+    async fn among(
+        view: &'a View,
+        search: &'a Search,
+        columns: &[&'static str],
+        entries: Option<Ranges>,
+    ) -> Result<Matches<'a>, QueryError> {
+        let opener = sift::opener(view, search)?;
+        let (contents, marks) = match opener {
+            Some(_) => (Contents::Opened, search.marks()),
+            None => (Contents::Closed, Vec::new()),
+        };
+        let predicate = search.predicate(contents);
+        let ranges = match entries {
+            Some(entries) => entries,
+            None => view.narrowed(predicate.as_ref(), &(0..view.size())).await?,
+        };
+        let rows = view.marked(&ranges, predicate.as_ref(), columns, &marks)?;
+        Ok(Matches { search, opener, rows })
+    }
+
+    /// Some of them; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let Some(batch) = self.rows.try_next().await? else { return Ok(None) };
+        let Some(opener) = self.opener else { return Ok(Some(batch)) };
+        let fits = sift::fits(opener, self.search, &batch).await?;
+        Ok(Some(filter_record_batch(&batch, &BooleanArray::from(fits)).map_err(DataFusionError::from)?))
+    }
 }
 
 /// The event with this id. A UUIDv7 says when it was made: where that was, it is looked for first, and no other
@@ -183,6 +226,56 @@ async fn named(
     let mut indexes = single::with(&view.table, &ranges, name, value).await?;
     indexes.truncate(most);
     fetch(view, &indexes).await
+}
+
+/// The events of which a column has one of these values, oldest first: of each value the first ones, `most` at most. Those
+/// of one value end where the bytes of an answer do; those of several are all there, or too large.
+pub(crate) async fn of_each(
+    view: &View,
+    name: &'static str,
+    values: &[String],
+    most: usize,
+) -> Result<Vec<Row>, QueryError> {
+    let predicate = column(name).in_list(values.iter().map(|value| lit(value.as_str())).collect(), false);
+    let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
+    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX, name])?;
+    let mut of: HashMap<String, Vec<u64>> = HashMap::new();
+    while let Some(batch) = rows.try_next().await? {
+        let values = batch.column_by_name(name).and_then(|values| values.as_string_opt::<i32>());
+        let values = values.ok_or_else(|| QueryError::Internal(format!("`{name}` is no text")))?;
+        for (index, value) in indexes(&batch)?.into_iter().zip(values.iter().flatten()) {
+            let found = of.entry(value.to_owned()).or_default();
+            found.push(index);
+            // Keeps what is held in proportion to what is asked for.
+            if found.len() > most.saturating_mul(2) {
+                Order::Oldest.sort(found);
+                found.truncate(most);
+            }
+        }
+    }
+    let mut wanted = Vec::new();
+    for mut found in of.into_values() {
+        Order::Oldest.sort(&mut found);
+        wanted.extend(found.into_iter().take(most));
+    }
+    Order::Oldest.sort(&mut wanted);
+    let rows = fetch(view, &wanted).await?;
+    if rows.len() < wanted.len() && values.len() > 1 {
+        return Err(QueryError::TooLarge("what was asked for is more than an answer may hold".to_owned()));
+    }
+    Ok(rows)
+}
+
+/// Which of these entries match, in order.
+pub(crate) async fn matching(view: &View, search: &Search, wanted: &[u64]) -> Result<Vec<u64>, QueryError> {
+    let there = wanted.iter().copied().filter(|index| (view.first()..view.size()).contains(index));
+    let mut matches = Matches::among(view, search, &[INDEX], Some(runs(there.collect()))).await?;
+    let mut found = Vec::new();
+    while let Some(batch) = matches.next().await? {
+        found.extend(indexes(&batch)?);
+    }
+    Order::Oldest.sort(&mut found);
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@
 //! term (`tool:a,b`) or in several (`tool:a tool:b`); only one-sided bounds narrow instead (`cost:>1 cost:<5` is
 //! between). `-` negates a term, and what has no such field is then *included*: `-tool:x` shows events without a
 //! tool. `*` stands for any text, except in quotes. `on:`, `since:`, `until:`, `before:` and `after:` bound the time
-//! (`when.rs`), in the zone that `tz:` names. `content:` looks into decrypted contents, which no column has. A search
-//! never becomes SQL text: `lower.rs` makes a predicate of it.
+//! (`when.rs`), in the zone that `tz:` names. A search never becomes SQL text: `lower.rs` makes a predicate of it.
+//!
+//! `text:` looks at the texts of the event itself, `content:` into decrypted contents, which no column has. A word of its
+//! own is looked for in both, where contents can be opened (`sieve.rs`), and in the first where they cannot.
 
 pub(crate) mod fields;
 mod lex;
@@ -18,14 +20,16 @@ mod lower;
 pub(crate) mod oracle;
 mod parse;
 mod print;
+mod sieve;
 #[cfg(test)]
 pub(crate) mod tests;
-mod value;
+pub(crate) mod value;
 pub(crate) mod when;
 
 use greffier_event::Timestamp;
 use greffier_event::limits::REFERENCE_PREFIX;
 pub(crate) use lower::{BETWEEN, column, instant};
+pub(crate) use sieve::{Contents, Held};
 
 use crate::SearchError;
 use crate::search::fields::Field;
@@ -49,8 +53,10 @@ struct Term {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// Somewhere in the text columns, in any case.
-    Text(Pattern),
+    /// Somewhere in the text columns or in the contents, in any case.
+    Word(Pattern),
+    /// One of these is somewhere in the text columns, in any case.
+    Text(Vec<Pattern>),
     /// One of these is somewhere in the contents, in any case.
     Content(Vec<Pattern>),
     /// The event has one of these fields.
@@ -113,40 +119,6 @@ impl Search {
     /// The zone that it names.
     pub(crate) fn zone(&self) -> &Zone {
         &self.zone
-    }
-
-    /// Whether contents have to be opened to answer it.
-    pub fn reads_contents(&self) -> bool {
-        self.terms.iter().any(|term| matches!(term.what, What::Content(_)))
-    }
-
-    /// Whether the contents of one event are what its terms ask for. Terms without `-` are alternatives, as of any
-    /// field.
-    pub(crate) fn contents_fit(&self, contents: &[String]) -> bool {
-        let occurs = |patterns: &[Pattern]| {
-            patterns.iter().any(|pattern| contents.iter().any(|text| pattern.occurs_in(text)))
-        };
-        let (mut wanted, mut found) = (false, false);
-        for term in &self.terms {
-            match &term.what {
-                What::Content(patterns) if term.negated => {
-                    if occurs(patterns) {
-                        return false;
-                    }
-                }
-                What::Content(patterns) => {
-                    wanted = true;
-                    found = found || occurs(patterns);
-                }
-                What::Text(_) | What::Has(_) | What::Field(..) => {}
-            }
-        }
-        found || !wanted
-    }
-
-    /// Whether an event without any contents may fit.
-    pub(crate) fn needs_contents(&self) -> bool {
-        self.terms.iter().any(|term| matches!(term.what, What::Content(_)) && !term.negated)
     }
 }
 

@@ -11,15 +11,16 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
-use greffier_event::{Draft, Event, Tenant, Timestamp};
+use greffier_event::{Draft, Event, Part, Tenant, Timestamp};
 use greffier_ledger::{KeyRing, Ledger, LedgerConfig, SealPolicy, Segment, Snapshot};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::view::View;
-use crate::{Limits, engine, sql};
+use crate::{Limits, OpenContents, engine, sql};
 
+const KEYS: &str = "keys";
 /// Rows of a data page of a segment that a test writes: several pages for little data.
 const PAGE_ROWS: usize = 16;
 
@@ -34,7 +35,6 @@ pub(crate) fn now() -> Timestamp {
 /// A running ledger with its directories.
 pub(crate) struct Place {
     pub(crate) ledger: Ledger,
-    #[expect(dead_code, reason = "held for its lifetime")]
     dir: TempDir,
 }
 
@@ -47,7 +47,7 @@ impl Place {
     /// One that seals segments of so many entries.
     pub(crate) async fn sealing(entries: u64) -> Place {
         let dir = tempfile::tempdir().unwrap();
-        let keys_dir = dir.path().join("keys");
+        let keys_dir = dir.path().join(KEYS);
         KeyRing::create(&keys_dir).unwrap();
         let config = LedgerConfig {
             dir: dir.path().join("data"),
@@ -80,10 +80,21 @@ impl Place {
     }
 
     pub(crate) async fn append(&self, events: &[Event]) {
+        self.append_all(events.iter().cloned().map(|event| (event, Vec::new())).collect()).await;
+    }
+
+    /// Appends events with their contents.
+    pub(crate) async fn append_all(&self, drafts: Vec<(Event, Vec<Part>)>) {
         let appender = self.ledger.appender();
-        for event in events {
-            appender.append(Draft { event: event.clone(), parts: Vec::new() }).await.unwrap();
+        for (event, parts) in drafts {
+            appender.append(Draft { event, parts }).await.unwrap();
         }
+    }
+
+    /// What opens the contents.
+    pub(crate) fn open(&self) -> OpenContents {
+        let keys = KeyRing::open(&self.dir.path().join(KEYS)).unwrap();
+        Arc::new(move |found| found.open_parts(&keys))
     }
 }
 

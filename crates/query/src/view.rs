@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::DFSchema;
 use datafusion::execution::SendableRecordBatchStream;
@@ -11,13 +11,15 @@ use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::{PhysicalExpr, expressions};
 use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures_util::TryStreamExt;
 use greffier_ledger::segment::{ENTRY, INDEX};
 use greffier_ledger::{Reader, Snapshot};
 
-use crate::sift::Contents;
+use crate::sift::Opener;
 use crate::table::files::OnlySegments;
 use crate::table::{Events, Ranges, positions};
 use crate::{Limits, QueryError, Row, single};
@@ -28,7 +30,7 @@ pub(crate) struct View {
     pub(crate) state: SessionState,
     pub(crate) limits: Limits,
     /// What opens contents, where they may be searched.
-    pub(crate) contents: Option<Contents>,
+    pub(crate) contents: Option<Opener>,
 }
 
 impl View {
@@ -88,22 +90,52 @@ impl View {
         predicate: Option<&Expr>,
         columns: &[&'static str],
     ) -> Result<SendableRecordBatchStream, QueryError> {
+        self.marked(ranges, predicate, columns, &[])
+    }
+
+    /// The rows within the ranges that pass, in no order; behind the columns, whether each of `marks` holds.
+    pub(crate) fn marked(
+        &self,
+        ranges: &[Range<u64>],
+        predicate: Option<&Expr>,
+        columns: &[&'static str],
+        marks: &[Expr],
+    ) -> Result<SendableRecordBatchStream, QueryError> {
         let schema = greffier_ledger::segment::schema();
-        let mut plan: Arc<dyn ExecutionPlan>;
+        let names = |exprs: &[Expr]| -> Vec<String> {
+            exprs.iter().flat_map(Expr::column_refs).map(|column| column.name.clone()).collect()
+        };
+        let kept = names(marks);
+        let kept: Vec<&str> = columns.iter().copied().chain(kept.iter().map(String::as_str)).collect();
+        let tested = names(predicate.map(std::slice::from_ref).unwrap_or_default());
+        let read = positions(&schema, kept.iter().copied().chain(tested.iter().map(String::as_str)))?;
+        let mut plan: Arc<dyn ExecutionPlan> =
+            self.table.read(&self.state, ranges, Some(&read), predicate)?;
         if let Some(predicate) = predicate {
-            let names: Vec<&str> =
-                predicate.column_refs().into_iter().map(|column| column.name.as_str()).collect();
-            let read = positions(&schema, columns.iter().copied().chain(names.iter().copied()))?;
-            plan = self.table.read(&self.state, ranges, Some(&read), Some(predicate))?;
-            let input = plan.schema();
-            let keep = positions(&input, columns.iter().copied())?;
-            let test = self.state.create_physical_expr(predicate.clone(), &DFSchema::try_from(input)?)?;
+            let keep = positions(&plan.schema(), kept)?;
+            let test = self.physical(predicate, &plan)?;
             plan = Arc::new(FilterExecBuilder::new(test, plan).apply_projection(Some(keep))?.build()?);
-        } else {
-            let read = positions(&schema, columns.iter().copied())?;
-            plan = self.table.read(&self.state, ranges, Some(&read), None)?;
+        }
+        if !marks.is_empty() {
+            let mut shown: Vec<(Arc<dyn PhysicalExpr>, String)> = Vec::new();
+            for name in columns {
+                shown.push((expressions::col(name, &plan.schema())?, (*name).to_owned()));
+            }
+            for (number, mark) in marks.iter().enumerate() {
+                shown.push((self.physical(mark, &plan)?, format!("{MARK}{number}")));
+            }
+            plan = Arc::new(ProjectionExec::try_new(shown, plan)?);
         }
         Ok(execute_stream(plan, self.state.task_ctx())?)
+    }
+
+    /// An expression over the columns of a plan.
+    fn physical(
+        &self,
+        expr: &Expr,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Arc<dyn PhysicalExpr>, QueryError> {
+        Ok(self.state.create_physical_expr(expr.clone(), &DFSchema::try_from(plan.schema())?)?)
     }
 
     /// The indexes within the ranges that pass: no more than `most`, the newest or the oldest of them, in that
@@ -136,6 +168,8 @@ impl View {
     }
 }
 
+/// How the columns of marks are called, each with its number.
+const MARK: &str = "mark ";
 /// Indexes that are collected before they are sorted and cut for the first time.
 const KEPT_BEFORE_SORT: usize = 65_536;
 
@@ -148,9 +182,14 @@ pub(crate) enum Order {
 
 impl Order {
     pub(crate) fn sort(self, indexes: &mut [u64]) {
+        self.sort_by(indexes, |index| *index);
+    }
+
+    /// By the index of each.
+    pub(crate) fn sort_by<T>(self, some: &mut [T], index: impl Fn(&T) -> u64) {
         match self {
-            Order::Newest => indexes.sort_unstable_by(|a, b| b.cmp(a)),
-            Order::Oldest => indexes.sort_unstable(),
+            Order::Newest => some.sort_unstable_by_key(|one| std::cmp::Reverse(index(one))),
+            Order::Oldest => some.sort_unstable_by_key(index),
         }
     }
 }
@@ -159,11 +198,34 @@ fn no_column(name: &str) -> QueryError {
     QueryError::Internal(format!("the column `{name}` has another type"))
 }
 
+/// Indexes as ranges: in order, each once.
+pub(crate) fn runs(mut indexes: Vec<u64>) -> Ranges {
+    indexes.sort_unstable();
+    indexes.dedup();
+    let mut runs: Ranges = Vec::new();
+    for index in indexes {
+        match runs.last_mut() {
+            Some(last) if last.end == index => last.end += 1,
+            _ => runs.push(index..index + 1),
+        }
+    }
+    runs
+}
+
 /// The index of each row of a batch.
 pub(crate) fn indexes(batch: &RecordBatch) -> Result<Vec<u64>, QueryError> {
     let column = batch.column_by_name(INDEX).and_then(|column| column.as_primitive_opt::<Int64Type>());
     let column = column.ok_or_else(|| no_column(INDEX))?;
     Ok(column.values().iter().filter_map(|index| u64::try_from(*index).ok()).collect())
+}
+
+/// Which marks each row of a batch has; what is not known of it, it has not.
+pub(crate) fn marks(batch: &RecordBatch) -> Result<Vec<Vec<bool>>, QueryError> {
+    let columns = (0_usize..).map_while(|number| batch.column_by_name(&format!("{MARK}{number}")));
+    let columns = columns.map(|column| column.as_boolean_opt().ok_or_else(|| no_column(MARK)));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let has = |row: usize, column: &&BooleanArray| column.is_valid(row) && column.value(row);
+    Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| has(row, column)).collect()).collect())
 }
 
 /// The exact bytes of each entry of a batch.

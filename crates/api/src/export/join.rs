@@ -1,7 +1,7 @@
 //! Joining the decision and the outcome of each call, in one pass over the trail.
 //!
-//! An outcome stands behind its decision, usually on the same page; one that does not, or that the search left
-//! out, is looked up. So an entry is written where the first of the two is met, and what has to be remembered
+//! An outcome stands behind its decision, usually on the same page; those that do not, or that the search left
+//! out, are looked up together. So an entry is written where the first of the two is met, and what has to be remembered
 //! is which outcomes further on are already told: as many as calls were under way at one moment.
 //!
 //! Only what Greffier itself recorded of a call is joined, through the gateway or by a hook, and never across the
@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use greffier_event::{Event, EventType, Tenant};
 use greffier_query::{Engine, Row, Search};
 
-use super::lines::ExportError;
+use super::lines::{ExportError, patiently};
 
 /// Calls under way at one moment of a trail; a node has fewer connections.
 const MAX_TOLD: usize = 65_536;
@@ -102,6 +102,7 @@ impl Joiner {
                 ended.entry(call).or_insert_with(|| half.clone());
             }
         }
+        let known = self.look_up(engine, trail, end, &page, &ended).await?;
         let mut items = Vec::with_capacity(page.len());
         for half in page.drain(..) {
             let Some((role, call)) = role(&half.event) else {
@@ -111,22 +112,16 @@ impl Joiner {
             if self.told.remove(&half.index) {
                 continue;
             }
+            let pair = known.pairs.get(&call);
             let other = match (role, ended.get(&call)) {
                 (Role::Decision, Some(outcome)) if outcome.index > half.index => Some(outcome.clone()),
-                (Role::Decision, _) => pair(engine, trail, end, &call)
-                    .await?
+                (Role::Decision, _) => pair
                     .filter(|(decision, _)| decision.index == half.index)
-                    .map(|(_, outcome)| outcome),
-                // Its decision, had there been one, was met before it and told it.
-                (Role::Outcome, _) if self.start == 0 && self.search.is_everything() => None,
+                    .map(|(_, outcome)| outcome.clone()),
                 (Role::Outcome, _) => {
-                    let pair = pair(engine, trail, end, &call).await?;
-                    let decision =
-                        pair.filter(|(_, outcome)| outcome.index == half.index).map(|(decision, _)| decision);
-                    match decision {
-                        Some(decision) if self.was_told(engine, trail, decision.index).await? => None,
-                        decision => decision,
-                    }
+                    let decision = pair.filter(|(_, outcome)| outcome.index == half.index);
+                    let decision = decision.map(|(decision, _)| decision);
+                    decision.filter(|decision| !known.told.contains(&decision.index)).cloned()
                 }
             };
             items.push(match (role, other) {
@@ -144,38 +139,82 @@ impl Joiner {
         Ok(items)
     }
 
-    /// Whether the export before has told a decision: it lies before this one, and the search finds it.
-    async fn was_told(&self, engine: &Engine, trail: &Tenant, index: u64) -> Result<bool, ExportError> {
-        if index >= self.start {
-            return Ok(false);
+    /// What this page does not say of its calls, all at once.
+    async fn look_up(
+        &self,
+        engine: &Engine,
+        trail: &Tenant,
+        end: u64,
+        page: &[Half],
+        ended: &HashMap<CallKey, Half>,
+    ) -> Result<Known, ExportError> {
+        let mut told: BTreeSet<u64> = self.told.clone();
+        let mut unknown: BTreeSet<CallKey> = BTreeSet::new();
+        for half in page {
+            match role(&half.event).map(|(role, call)| (role, ended.get(&call), call)) {
+                Some((Role::Decision, Some(outcome), _)) if outcome.index > half.index => {
+                    told.insert(outcome.index);
+                }
+                Some((Role::Outcome, _, _)) if told.contains(&half.index) => {}
+                // Its decision, had there been one, was met before it and told it.
+                Some((Role::Outcome, _, _)) if self.start == 0 && self.search.is_everything() => {}
+                Some((_, _, call)) => {
+                    unknown.insert(call);
+                }
+                None => {}
+            }
         }
-        let page = engine.oldest(trail, &self.search, index.checked_sub(1), 1).await?;
-        Ok(page.rows.first().is_some_and(|row| row.index == index))
+        let pairs = pairs(engine, trail, end, &unknown).await?;
+        // The export before has told a decision if it lies before this one, and the search finds it.
+        let before = pairs.values().map(|(decision, _)| decision.index).filter(|index| *index < self.start);
+        let before: Vec<u64> = before.collect();
+        let told = if before.is_empty() {
+            BTreeSet::new()
+        } else {
+            let told = patiently(|| engine.matching(trail, &self.search, &before)).await?;
+            told.into_iter().collect()
+        };
+        Ok(Known { pairs, told })
     }
 }
 
-/// The first decision of a call and the first outcome behind it, as far as the export covers them. A hook may be
+/// What was looked up for a page.
+struct Known {
+    pairs: HashMap<CallKey, (Half, Half)>,
+    /// Decisions that the export before has told.
+    told: BTreeSet<u64>,
+}
+
+/// The first decision of each call and the first outcome behind it, as far as the export covers them. A hook may be
 /// told of one end twice.
-async fn pair(
+async fn pairs(
     engine: &Engine,
     trail: &Tenant,
     end: u64,
-    call: &CallKey,
-) -> Result<Option<(Half, Half)>, ExportError> {
-    let mut decision = None;
-    for row in engine.call(trail, &call.1).await? {
+    calls: &BTreeSet<CallKey>,
+) -> Result<HashMap<CallKey, (Half, Half)>, ExportError> {
+    let mut ids: Vec<String> = calls.iter().map(|(_, id)| id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let (mut decisions, mut pairs) = (HashMap::new(), HashMap::new());
+    for row in patiently(|| engine.calls(trail, &ids)).await? {
         let half = half(row)?;
-        match role(&half.event).filter(|(_, other)| other == call && half.index < end) {
-            Some((Role::Decision, _)) if decision.is_none() => decision = Some(half),
-            Some((Role::Outcome, _)) => {
-                if let Some(decision) = decision.take() {
-                    return Ok(Some((decision, half)));
+        let Some((role, call)) = role(&half.event).filter(|(_, call)| calls.contains(call)) else { continue };
+        if half.index >= end || pairs.contains_key(&call) {
+            continue;
+        }
+        match role {
+            Role::Decision => {
+                decisions.entry(call).or_insert(half);
+            }
+            Role::Outcome => {
+                if let Some(decision) = decisions.remove(&call) {
+                    pairs.insert(call, (decision, half));
                 }
             }
-            _ => {}
         }
     }
-    Ok(None)
+    Ok(pairs)
 }
 
 fn half(row: Row) -> Result<Half, ExportError> {

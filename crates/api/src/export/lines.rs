@@ -197,15 +197,9 @@ impl Export {
         self.lines(&batch).await.map(|lines| Some(lines.into_bytes()))
     }
 
-    /// The page behind an index. An export is nobody's emergency: while others are answered, it waits.
+    /// The page behind an index.
     async fn page(&self, after: u64) -> Result<Page, QueryError> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.engine.oldest(&self.trail, &self.search, Some(after), PAGE).await {
-                Err(QueryError::Busy) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
-                page => return page,
-            }
-        }
+        patiently(|| self.engine.oldest(&self.trail, &self.search, Some(after), PAGE)).await
     }
 
     /// What of a page this export covers; behind it comes the next one.
@@ -288,6 +282,20 @@ impl Export {
             found.iter().map(opened).collect::<Result<_, _>>()
         };
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ExportError::Thread)??)
+    }
+}
+
+/// Asks until there is an answer. An export is nobody's emergency: while others are answered, it waits.
+pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, QueryError>
+where
+    F: Future<Output = Result<T, QueryError>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(QueryError::Busy) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
+        }
     }
 }
 

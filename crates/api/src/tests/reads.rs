@@ -181,10 +181,30 @@ async fn contents_are_searched() {
     assert_eq!(seen.len(), 2);
     let counts = world.get("auditor@acme", "/api/v1/facets?q=session:chat-1+content:orders").await.json();
     assert_eq!(counts["total"]["events"], 1);
+    // Words are looked for in them, too, and say so; `text:` leaves them closed.
+    assert_eq!(found("%22Open+Orders%22").await, "1", "and in no question that asked for it before");
+    assert_eq!(found("session:chat-1+rows+-orders").await, "2");
+    assert_eq!(found("text:%22Open+Orders%22").await, "");
+    assert_ne!(
+        found("content:%22Open+Orders%22+tool:trail:*").await,
+        "",
+        "who asks for questions finds them"
+    );
+    let looked = async |path: &str| world.get("auditor@acme", path).await.json()["contents_searched"].clone();
+    for route in ["events", "facets"] {
+        assert_eq!(looked(&format!("/api/v1/{route}?q=orders")).await, true);
+        assert!(looked(&format!("/api/v1/{route}?q=text:orders")).await.is_null());
+    }
+    let counts = world.get("auditor@acme", "/api/v1/facets?q=%22open+orders%22&by=type&per=day").await.json();
+    assert_eq!((&counts["total"]["events"], &counts["histogram"][0]["events"]), (&1.into(), &1.into()));
+    let exported = world.get("auditor@acme", "/api/v1/export?q=%22open+orders%22&format=csv").await;
+    assert_eq!(exported.text().lines().count(), 2);
     // What was erased holds nothing.
     let world = world.without_holders().await;
-    let gone = world.get("auditor@acme", "/api/v1/events?q=session:chat-1+content:orders").await.json();
-    assert_eq!(gone["events"].as_array().unwrap().len(), 0);
+    for query in ["session:chat-1+content:orders", "%22open+orders%22"] {
+        let gone = world.get("auditor@acme", &format!("/api/v1/events?q={query}")).await.json();
+        assert_eq!(gone["events"].as_array().unwrap().len(), 0);
+    }
 }
 
 /// Who is on the trail under a reference is found by name, and so is whom data is about.

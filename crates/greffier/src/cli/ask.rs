@@ -75,8 +75,8 @@ pub(crate) struct Search {
     /// Write all that is found to a file, oldest first: .csv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "fields", "by", "per"])]
     pub(crate) to: Option<PathBuf>,
-    /// Keys folder: with it `content:` looks into contents, and `subject:` and `user:` find who is on the trail by
-    /// reference. A server has its own.
+    /// Keys folder: with it words and `content:` are looked for in contents, and `subject:` and `user:` find who is on the
+    /// trail by reference. A server has its own.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Most events to show, newest first.
@@ -212,6 +212,9 @@ pub(crate) struct Tail {
     /// Which events, as in `search`.
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) query: String,
+    /// Keys folder, as in `search`.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub(crate) keys: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: Where,
 }
@@ -253,7 +256,8 @@ pub(crate) struct Export {
     /// With what was asked and answered, decrypted.
     #[arg(long)]
     pub(crate) parts: bool,
-    /// Keys folder, for the parts in a data directory, the configured one by default; also to find subjects by name.
+    /// Keys folder, for a data directory: opens the parts, for which it is the configured one by default, and the contents
+    /// that words are looked for in; also finds subjects by name.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
     /// Write to a file instead of stdout.

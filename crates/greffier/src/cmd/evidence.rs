@@ -24,9 +24,10 @@ const MAX_TRUST: u64 = 1024 * 1024;
 
 pub(super) fn run(args: &cli::Evidence, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let whom = Whom { user: args.user.clone(), subject: args.subject.clone(), keys: None };
-    // The keys tell how a data directory names people and subjects.
+    // They tell how a data directory names people and subjects, and open what words are looked for in.
     let source = Source::open(&args.place, args.keys.as_deref(), named)?;
     let search = args.span.narrow(&args.query);
+    source.note_contents(&search, output);
     let mut out = Out::open(&args.out)?;
     let made = wait(async {
         match &source {

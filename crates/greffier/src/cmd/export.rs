@@ -10,6 +10,7 @@ use std::sync::Arc;
 use greffier_api::{CURSOR_HEADER, EXPIRED_HEADER, ExportFormat, OpenParts};
 use greffier_event::Form;
 use greffier_ledger::{Found, KeyRing};
+use greffier_query::Search;
 use http::header::ACCEPT;
 use serde_json::Value;
 
@@ -18,12 +19,14 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure, asked};
 use crate::output::Output;
 use crate::source::{CountsAsked, Files, Server, Source, exported, wait};
+use crate::when;
 use sink::Sink;
 
 pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let format = format(args.format);
     let source = Source::open(&args.place, args.keys.as_deref(), named)?;
     let search = args.span.narrow(&args.query);
+    source.note_contents(&search, output);
     let kept = args.cursor.as_deref().map(cursor::read).transpose()?.flatten();
     let order = Order {
         search: &search,
@@ -38,8 +41,8 @@ pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> a
     }
     let mut sink = Sink::open(args.out.as_deref(), is_table, output)?;
     let export = wait(async {
-        if !is_table && sink.shows_progress() {
-            // How much there is to come: a person waits.
+        if !is_table && sink.shows_progress() && !opens_contents(&search) {
+            // How much there is to come: a person waits. Contents are not opened twice for it.
             let asked = CountsAsked { by: None, per: None, limit: 1 };
             let counts = source.counts(&search, &asked).await?;
             sink.expects(counts.pointer("/total/events").and_then(Value::as_u64));
@@ -64,6 +67,11 @@ pub(super) fn run(args: &cli::Export, named: Option<&Path>, output: Output) -> a
         (None, _) => {}
     }
     Ok(Exit::Ok)
+}
+
+/// Whether contents are opened to find what the search finds.
+fn opens_contents(search: &str) -> bool {
+    Search::parse(search, when::now()).is_ok_and(|search| search.has_words() || search.needs_contents())
 }
 
 /// What is to be exported.

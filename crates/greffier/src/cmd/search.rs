@@ -23,6 +23,7 @@ pub(super) fn run(args: &cli::Search, named: Option<&Path>, output: Output) -> a
     }
     let source = Source::open(&args.place, args.keys.as_deref(), named)?;
     let search = args.span.narrow(&args.query);
+    source.note_contents(&search, output);
     let answer = wait(async {
         match (args.by, args.per.as_deref()) {
             (Some(field), _) => by_values(&source, &search, field, output).await,

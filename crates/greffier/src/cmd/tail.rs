@@ -35,7 +35,8 @@ const SHOWN: [(&str, usize); 8] = [
 ];
 
 pub(super) fn run(args: &cli::Tail, named: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let source = Source::open(&args.place, None, named)?;
+    let source = Source::open(&args.place, args.keys.as_deref(), named)?;
+    source.note_contents(&args.query, output);
     let screen = Screen::new(output);
     let tail = wait(async {
         match &source {

@@ -72,6 +72,12 @@ impl Files {
         }
     }
 
+    /// Whether a search has words and contents stay closed to it, without keys.
+    pub(crate) fn leaves_contents(&self, search: &str) -> bool {
+        let search = Search::parse(search, self.now);
+        search.is_ok_and(|search| self.engine.looks_into_contents(&search) == Some(false))
+    }
+
     /// The newest events that a search finds.
     pub(crate) async fn newest(
         &self,
@@ -90,8 +96,10 @@ impl Files {
     pub(crate) async fn counts(&self, search: &str, asked: &CountsAsked) -> anyhow::Result<Value> {
         let per = asked.per.as_deref().and_then(Per::parse);
         let by = CountBy { fields: asked.by.into_iter().collect(), limit: asked.limit, per };
-        let counts = self.engine.counts(&self.tenant, &self.search(search)?, &by).await.map_err(failure)?;
-        Ok(serde_json::to_value(FacetsAnswer::new(counts, per.is_some()))?)
+        let search = self.search(search)?;
+        let counts = self.engine.counts(&self.tenant, &search, &by).await.map_err(failure)?;
+        let looked = self.engine.looks_into_contents(&search);
+        Ok(serde_json::to_value(FacetsAnswer::new(counts, per.is_some(), looked))?)
     }
 
     /// The place of the newest entry; none of an empty trail.

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use greffier_event::Event;
 
 use super::*;
+use crate::search::Contents;
 use crate::testing::{Place, event, now, tenant};
 use crate::{Asked, Watch};
 
@@ -203,7 +204,7 @@ async fn a_look_up_leaves_other_segments_alone() {
     let size = place.append_until_sealed(0).await;
     let engine = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
     let question = |view: Arc<View>, text: &'static str| async move {
-        let predicate = Search::parse(text, now()).unwrap().predicate();
+        let predicate = Search::parse(text, now()).unwrap().predicate(Contents::Closed);
         let all = 0..view.size();
         let sealed = view.table.snapshot().segments.last().unwrap().end;
         let narrowed = view.narrowed(predicate.as_ref(), &all).await?;
@@ -305,7 +306,7 @@ fn an_index_changes_no_answer() {
         assert_eq!(before, after, "{case:?}");
     }
     let question = |view: Arc<View>, text: &'static str| async move {
-        let predicate = Search::parse(text, now()).unwrap().predicate();
+        let predicate = Search::parse(text, now()).unwrap().predicate(Contents::Closed);
         let narrowed = view.narrowed(predicate.as_ref(), &(0..512)).await?;
         Ok(narrowed.iter().map(|range| range.end - range.start).sum::<u64>())
     };

@@ -45,6 +45,7 @@ async fn counts_by_values_and_time() {
     insta::assert_snapshot!(check("user:alice", by(&["tool", "role", "code", "pii"], "", 3)).await);
     insta::assert_snapshot!(check("since:2d -tool:chat", by(&[], "day", 0)).await);
     insta::assert_snapshot!(check("on:2026-03-03 user:bob tz:+05:30", by(&[], "6h", 0)).await);
+    insta::assert_snapshot!(check("", by(&["link", "verified", "tokens", "cost", "duration"], "", 2)).await);
     insta::assert_snapshot!(check("user:nobody", by(&["user"], "hour", 5)).await, @r"
     0 events, 0 denied
     user: 0 values, 0 in others, 0 without
@@ -60,8 +61,16 @@ fn says_what_is_not_counted_by() {
     };
     assert_eq!((check("user"), check("action"), check("verified")), ("user", "action", "verified"));
     insta::assert_snapshot!(FacetField::parse("usr").unwrap_err(), @"there is no field `usr`, did you mean `user`?");
-    insta::assert_snapshot!(FacetField::parse("link").unwrap_err(), @"`link` is not counted by: a histogram counts over time, SQL counts the rest");
-    insta::assert_snapshot!(FacetField::parse("time").unwrap_err(), @"`time` is not counted by: a histogram counts over time, SQL counts the rest");
+    for over_time in ["time", "recorded", "since", "day", "1h"] {
+        let said = FacetField::parse(over_time).unwrap_err();
+        assert_eq!(
+            said,
+            format!(
+                "`{over_time}` is not counted by: events are counted over time in steps, by `per` (`--per day`)"
+            )
+        );
+    }
+    insta::assert_snapshot!(FacetField::parse("content").unwrap_err(), @"there is no field `content`");
     for wrong in ["", "7m", "5d", "0s", "1", "h", "fortnight"] {
         assert_eq!(Per::parse(wrong), None, "{wrong}");
     }
@@ -85,11 +94,32 @@ fn told(name: &str, event: &Event) -> Vec<Value> {
         "pii" => {
             event.content_safety.as_ref().map(|safety| Value::from(safety.pii_detected)).into_iter().collect()
         }
+        "link" => text(event.session_link.map(|link| link.as_str())),
+        "verified" => {
+            let (user, agent) = (event.user.as_ref(), event.agent.as_ref());
+            let verified = user.map(|user| user.verified).or(agent.map(|agent| agent.verified));
+            verified.map(Value::from).into_iter().collect()
+        }
+        "tokens" => {
+            let usage = event.usage.as_ref();
+            let counted =
+                usage.map(|usage| (usage.input_tokens, usage.output_tokens)).filter(|of| *of != (None, None));
+            counted
+                .map(|(input, output)| Value::from(input.unwrap_or(0) + output.unwrap_or(0)))
+                .into_iter()
+                .collect()
+        }
+        "cost" => {
+            let dollars = |micros: u64| format!("{:.6}", micros as f64 / 1e6);
+            let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+            let cost = event.usage.as_ref().and_then(|usage| usage.cost_micros);
+            cost.map(|micros| Value::from(short(dollars(micros)))).into_iter().collect()
+        }
         other => panic!("no test asks for {other}"),
     }
 }
 
-const TOLD: [&str; 5] = ["user", "tool", "role", "code", "pii"];
+const TOLD: [&str; 9] = ["user", "tool", "role", "code", "pii", "link", "verified", "tokens", "cost"];
 
 /// Counted one by one, whatever way events are stored and read.
 #[test]

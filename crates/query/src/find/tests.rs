@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
+use greffier_event::{Event, Part};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::search::oracle::matches;
+use crate::search::oracle::{matches, matches_with};
 use crate::search::tests::{TERMS, terms};
 use crate::testing::{EVENTS, Place, SHAPES, Shape, batch, event, events, now, tenant, view};
-use crate::{Engine, Limits};
+use crate::{CountBy, Engine, Limits};
 
 fn search(text: &str) -> Search {
     Search::parse(text, now()).unwrap()
@@ -69,7 +70,7 @@ async fn every_term_finds_its_events() {
                 idle.push(text.clone());
             }
             for (view, _) in [&hot, &mixed, &sealed] {
-                let (all, predicate) = (0..EVENTS, search.predicate());
+                let (all, predicate) = (0..EVENTS, search.predicate(Contents::Closed));
                 let found =
                     view.indexes(&[all], predicate.as_ref(), Order::Oldest, events.len()).await.unwrap();
                 assert_eq!(found, expected, "{text}");
@@ -77,6 +78,100 @@ async fn every_term_finds_its_events() {
         }
     }
     assert_eq!(idle, Vec::<String>::new(), "these test nothing");
+}
+
+/// Contents of the `n`th event: none, one or two, with words that texts of events have as well, and others.
+fn contents(n: u64) -> Vec<String> {
+    let told =
+        ["An elephant for Alice", "{\"q\":\"CRM 100% of a_b\"}", "naïve ÄGNES, denied", "nothing to say"];
+    let one = |n: u64| told[usize::try_from(n).unwrap() % told.len()].to_owned();
+    match n % 7 {
+        0..3 => Vec::new(),
+        3..6 => vec![one(n / 7)],
+        _ => vec![one(n / 7), one(n / 7 + 2)],
+    }
+}
+
+/// Each third of the events with contents is a question about the trail, as Greffier records it.
+fn with_contents(n: u64) -> (Event, Vec<Part>) {
+    let (mut event, contents) = (event(n), contents(n));
+    if n % 21 == 3 {
+        event.resource.get_or_insert_default().uri = Some("audit://acme/events".to_owned());
+        event.action.get_or_insert_default().name = "trail:search".to_owned();
+    }
+    let part = |(number, text): (usize, String)| Part {
+        name: ["parameters", "result"][number].to_owned(),
+        media: "text/plain".to_owned(),
+        content: text.into_bytes(),
+    };
+    (event, contents.into_iter().enumerate().map(part).collect())
+}
+
+/// A word is in the texts of an event or in its contents, whatever way it is asked: by pages of any size, both ways, and
+/// counted. Without keys it is as if there were no contents.
+#[test]
+fn words_are_found_in_contents() {
+    let runtime = Runtime::new().unwrap();
+    let place = runtime.block_on(async {
+        let place = Place::sealing(64).await;
+        place.append_all((0..EVENTS).map(with_contents).collect()).await;
+        place
+    });
+    let closed = Engine::new(place.ledger.reader(), Limits::default()).unwrap();
+    let opened = closed.clone().opening(place.open());
+    let size = runtime.block_on(opened.newest(&tenant(), &search(""), None, 1)).unwrap().size;
+    assert_eq!(size, EVENTS);
+    let words = ["elephant", "alice", "crm", "\"100% of\"", "an*for", "ägnes", "denied"];
+    let words =
+        words.iter().flat_map(|word| [(*word).to_owned(), format!("text:{word}"), format!("content:{word}")]);
+    let words: Vec<String> = words.chain(TERMS.iter().step_by(3).map(|term| (*term).to_owned())).collect();
+    let term = (any::<bool>(), prop::sample::select(words))
+        .prop_map(|(negated, term)| format!("{}{term}", if negated { "-" } else { "" }));
+    let terms = prop::collection::vec(term, 1..4).prop_map(|terms| terms.join(" "));
+    let events: Vec<(Event, Vec<String>)> = (0..EVENTS).map(|n| (with_contents(n).0, contents(n))).collect();
+    let found = |search: &Search, open: bool| -> Vec<u64> {
+        let fits = |(index, (event, contents)): (u64, &(Event, Vec<String>))| {
+            matches_with(search, index, event, if open { contents } else { &[] }).then_some(index)
+        };
+        (0..).zip(&events).filter_map(fits).collect()
+    };
+    let config = ProptestConfig { cases: 12, ..ProptestConfig::default() };
+    proptest!(config, |(text in terms, limit in 20_usize..400)| {
+        let search = search(&text);
+        for (engine, open) in [(&opened, true), (&closed, false)] {
+            if search.needs_contents() && !open {
+                prop_assert!(runtime.block_on(engine.count(&tenant(), &search)).is_err());
+                continue;
+            }
+            let expected = found(&search, open);
+            let count = runtime.block_on(engine.count(&tenant(), &search)).unwrap();
+            prop_assert_eq!(count, expected.len() as u64, "{}", &text);
+            let counts = runtime.block_on(engine.counts(&tenant(), &search, &CountBy::default())).unwrap();
+            prop_assert_eq!(counts.total.events, expected.len() as u64, "{}", &text);
+            let (mut newest, mut before) = (Vec::new(), None);
+            loop {
+                let page = runtime.block_on(engine.newest(&tenant(), &search, before, limit)).unwrap();
+                prop_assert!(page.rows.len() <= limit);
+                newest.extend(indexes(&page.rows));
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            newest.reverse();
+            prop_assert_eq!(&newest, &expected, "{} newest, opened {}", &text, open);
+            let (mut oldest, mut after) = (Vec::new(), None);
+            loop {
+                let page = runtime.block_on(engine.oldest(&tenant(), &search, after, limit)).unwrap();
+                oldest.extend(indexes(&page.rows));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(&oldest, &expected, "{} oldest, opened {}", &text, open);
+        }
+    });
 }
 
 #[tokio::test]
@@ -179,7 +274,8 @@ fn windows_miss_and_double_nothing() {
 fn segments_that_a_bound_rules_out_are_not_opened() {
     let (view, _dir) = view(Shape::Sealed, &Limits::default());
     let candidates = |text: &str| {
-        let ranges = view.candidates(search(text).predicate().as_ref(), &(0..EVENTS)).unwrap();
+        let ranges =
+            view.candidates(search(text).predicate(Contents::Closed).as_ref(), &(0..EVENTS)).unwrap();
         format!("{ranges:?}")
     };
     insta::assert_snapshot!(candidates("user:alice"), @"[0..300]");

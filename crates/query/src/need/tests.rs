@@ -5,6 +5,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::utils::conjunction;
 
 use super::*;
+use crate::search::Contents;
 use crate::testing::{Shape, now, view};
 use crate::{Limits, Search, sql};
 
@@ -36,7 +37,7 @@ fn searches_need_texts() {
         "-tool:crm* cost:>5 has:error re",
     ];
     let check = |text: &str| {
-        let predicate = Search::parse(text, now()).unwrap().predicate();
+        let predicate = Search::parse(text, now()).unwrap().predicate(Contents::Closed);
         format!("{text} needs {}", told(predicate.as_ref().and_then(Need::of)))
     };
     insta::assert_snapshot!(texts.map(check).join("\n"), @r#"

@@ -150,6 +150,8 @@ pub(crate) const REFERRED: &[(&str, &str)] = &[("user", "user"), ("via", "user")
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";
 pub(crate) const ZONE: &str = "tz";
+/// Looked for in the texts of the event itself.
+pub(crate) const TEXT: &str = "text";
 /// Looked for in decrypted contents.
 pub(crate) const CONTENT: &str = "content";
 
@@ -229,7 +231,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Field> {
 /// The name that was probably meant.
 pub(crate) fn suggest(name: &str) -> Option<&'static str> {
     let names = FIELDS.iter().map(|field| field.name);
-    let names = names.chain(ALIASES.iter().map(|(alias, _)| *alias)).chain([HAS, ZONE, CONTENT]);
+    let names = names.chain(ALIASES.iter().map(|(alias, _)| *alias)).chain([HAS, ZONE, TEXT, CONTENT]);
     let names = names.chain(TIME_BOUNDS.iter().map(|(name, _)| *name));
     let name = name.to_lowercase();
     let near = names.map(|known| (strsim::jaro_winkler(known, &name), known));

@@ -14,17 +14,22 @@ use greffier_ledger::segment::ENTRY;
 
 use crate::search::fields::{Field, Kind, LIST_COLUMNS, SUM_OF_TOKENS, TEXT_COLUMNS};
 use crate::search::value::{Bounds, Pattern};
-use crate::search::{Search, Test, What};
+use crate::search::{Contents, Search, Test, What};
 
 /// The names of an event's contents.
 const PART_NAMES: &str = "part_names";
+/// What a question is about, which nobody but Greffier may claim, and how its action is called.
+const QUESTIONED: &str = "audit://";
+const QUESTION: &str = "trail:";
 /// Stands between the texts of a joined list. No text of an event holds a control character.
 pub(crate) const BETWEEN: &str = "\u{1f}";
 
 impl Search {
-    /// What an event must fulfil; nothing if all match.
-    pub(crate) fn predicate(&self) -> Option<Expr> {
-        let mut all = Vec::new();
+    /// What the columns of an event must fulfil; nothing if all match. Where contents are opened it says who may match,
+    /// and they decide (`sieve.rs`).
+    pub(crate) fn predicate(&self, contents: Contents) -> Option<Expr> {
+        let (mut all, mut words, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut in_contents = false;
         let mut alternatives: Vec<(&Field, Vec<&Test>)> = Vec::new();
         for term in &self.terms {
             let stands_alone = match &term.what {
@@ -36,19 +41,49 @@ impl Search {
                     continue;
                 }
                 What::Field(field, tests) => any_of(field, &tests.iter().collect::<Vec<_>>()),
-                // What contents say is looked up where the columns leave it open.
-                What::Content(_) => continue,
+                What::Content(_) => {
+                    in_contents = in_contents || !term.negated;
+                    continue;
+                }
                 What::Has(fields) => any(fields.iter().map(|field| present(field))),
-                What::Text(pattern) => anywhere(pattern),
+                What::Text(patterns) if !term.negated => {
+                    texts.extend(patterns.iter().map(anywhere));
+                    continue;
+                }
+                What::Text(patterns) => any(patterns.iter().map(anywhere)),
+                What::Word(pattern) if !term.negated => {
+                    words.push(anywhere(pattern));
+                    continue;
+                }
+                What::Word(pattern) => anywhere(pattern),
             };
             all.push(if term.negated { stands_alone.is_not_true() } else { stands_alone });
         }
-        if self.needs_contents() {
-            all.push(array_empty(column(PART_NAMES)).is_false());
+        if in_contents {
+            all.push(has_parts());
         }
+        match contents {
+            // What is cheaper to ask stands first.
+            Contents::Opened => all.extend(conjunction(words).map(|words| is_searched().or(words))),
+            Contents::Closed => all.extend(words),
+        }
+        all.extend(disjunction(texts));
         all.extend(alternatives.iter().map(|(field, tests)| any_of(field, tests)));
         conjunction(all)
     }
+}
+
+/// It has contents.
+pub(crate) fn has_parts() -> Expr {
+    array_empty(column(PART_NAMES)).is_false()
+}
+
+/// It has contents that words are looked for in. Those of questions hold what was asked for, so that each would find
+/// itself, and all that were asked before it.
+pub(crate) fn is_searched() -> Expr {
+    let begins = |name: &str, with: &str| like(column(name), format!("{with}%"), false);
+    let is_question = begins("resource_uri", QUESTIONED).and(begins("action_name", QUESTION));
+    has_parts().and(is_question.is_not_true())
 }
 
 /// One column by its name.
@@ -157,7 +192,8 @@ fn escaped(text: &str) -> String {
     })
 }
 
-fn anywhere(pattern: &Pattern) -> Expr {
+/// In one of the texts of the event itself, in any case.
+pub(crate) fn anywhere(pattern: &Pattern) -> Expr {
     let pattern = format!("%{}%", pattern.like());
     let texts =
         TEXT_COLUMNS.iter().map(|name| column(name)).chain(LIST_COLUMNS.iter().map(|name| joined(name)));

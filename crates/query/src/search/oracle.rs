@@ -6,22 +6,36 @@ use super::fields::Field;
 use super::value::Bounds;
 use super::{Pattern, Search, Test, What};
 
-/// Whether the event at this index matches.
+/// Whether the event at this index matches, its contents closed.
 pub(crate) fn matches(search: &Search, index: u64, event: &Event) -> bool {
+    matches_with(search, index, event, &[])
+}
+
+/// Whether the event at this index matches, with these contents.
+pub(crate) fn matches_with(search: &Search, index: u64, event: &Event, contents: &[String]) -> bool {
     let index = i64::try_from(index).unwrap();
+    let inside = |pattern: &Pattern| contents.iter().any(|text| around(pattern).fits(&text.to_lowercase()));
+    let others = || search.terms.iter().filter(|other| !other.negated).map(|other| &other.what);
     search.terms.iter().all(|term| {
         let holds = match &term.what {
-            What::Text(pattern) => text(pattern, event),
-            What::Content(_) => panic!("no test asks for contents of bare events"),
+            What::Word(pattern) => text(pattern, event) || (!is_question(event) && inside(pattern)),
+            What::Text(patterns) if term.negated => patterns.iter().any(|pattern| text(pattern, event)),
+            What::Text(_) => others().any(|what| match what {
+                What::Text(patterns) => patterns.iter().any(|pattern| text(pattern, event)),
+                _ => false,
+            }),
+            What::Content(patterns) if term.negated => patterns.iter().any(inside),
+            What::Content(_) => others().any(|what| match what {
+                What::Content(patterns) => patterns.iter().any(inside),
+                _ => false,
+            }),
             What::Has(fields) => fields.iter().any(|field| has(field, index, event)),
             What::Field(field, tests) if term.negated || tests.iter().all(Test::narrows) => {
                 tests.iter().any(|test| passes(field, test, index, event))
             }
             // The alternatives of all positive terms of this field.
-            What::Field(field, _) => search.terms.iter().any(|other| match &other.what {
-                What::Field(same, tests)
-                    if same == field && !other.negated && !tests.iter().all(Test::narrows) =>
-                {
+            What::Field(field, _) => others().any(|what| match what {
+                What::Field(same, tests) if same == field && !tests.iter().all(Test::narrows) => {
                     tests.iter().any(|test| passes(field, test, index, event))
                 }
                 _ => false,
@@ -131,13 +145,25 @@ fn has(field: &Field, index: i64, event: &Event) -> bool {
     }
 }
 
+/// A read of a trail, as Greffier records it: what was asked for is its contents.
+fn is_question(e: &Event) -> bool {
+    let begins = |text: Option<&str>, with: &str| text.is_some_and(|text| text.starts_with(with));
+    begins(e.resource.as_ref().and_then(|resource| resource.uri.as_deref()), "audit://")
+        && begins(e.action.as_ref().map(|action| action.name.as_str()), "trail:")
+}
+
+/// The same somewhere in a longer text, in lower case.
+fn around(pattern: &Pattern) -> Pattern {
+    let mut pieces = vec![String::new()];
+    pieces.extend(pattern.pieces.iter().map(|piece| piece.to_lowercase()));
+    pieces.push(String::new());
+    Pattern { pieces }
+}
+
 /// Free text, over every field that holds text.
 fn text(pattern: &Pattern, e: &Event) -> bool {
     let lower = |text: &str| text.to_lowercase();
-    let mut pieces = vec![String::new()];
-    pieces.extend(pattern.pieces.iter().map(|piece| lower(piece)));
-    pieces.push(String::new());
-    let pattern = Pattern { pieces };
+    let pattern = around(pattern);
     let names = [
         "id",
         "type",

@@ -4,7 +4,7 @@ use greffier_event::Timestamp;
 
 use crate::SearchError;
 use crate::search::fields::{
-    self, CONTENT, Choices, Field, HAS, Kind, ON, TIME_BOUNDS, TimeBound, WHEN, ZONE,
+    self, CONTENT, Choices, Field, HAS, Kind, ON, TEXT, TIME_BOUNDS, TimeBound, WHEN, ZONE,
 };
 use crate::search::lex::{RawTerm, RawValue, fail, terms};
 use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, Pattern, Units, read_number};
@@ -66,7 +66,8 @@ fn term(raw: &RawTerm, clock: &Clock) -> Result<Term, SearchError> {
         return fail(value.at, format!("a term has {MAX_VALUES} values at most"));
     }
     let what = match raw.name.as_deref() {
-        None => What::Text(free_text(raw)?),
+        None => What::Word(word(raw)?),
+        Some(TEXT) => What::Text(raw.values.iter().map(free_text).collect::<Result<_, _>>()?),
         Some(HAS) => What::Has(raw.values.iter().map(present).collect::<Result<_, _>>()?),
         Some(CONTENT) => What::Content(raw.values.iter().map(content).collect::<Result<_, _>>()?),
         Some(name) => match TIME_BOUNDS.iter().find(|(known, _)| *known == name) {
@@ -81,11 +82,15 @@ fn term(raw: &RawTerm, clock: &Clock) -> Result<Term, SearchError> {
     Ok(Term { negated: raw.negated, what })
 }
 
-fn free_text(raw: &RawTerm) -> Result<Pattern, SearchError> {
+fn word(raw: &RawTerm) -> Result<Pattern, SearchError> {
     let Some(value) = raw.values.first() else { return fail(raw.at, "a text must stand here") };
     if !value.quoted {
         another_language(&value.text, value.at)?;
     }
+    free_text(value)
+}
+
+fn free_text(value: &RawValue) -> Result<Pattern, SearchError> {
     let pattern = pattern(value);
     // An empty text would be found in every event.
     if pattern.pieces.iter().all(String::is_empty) {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use greffier_event::Timestamp;
 
-use crate::search::fields::{CONTENT, HAS, Kind, ZONE};
+use crate::search::fields::{CONTENT, HAS, Kind, TEXT, ZONE};
 use crate::search::parse::meant_for;
 use crate::search::value::{Bounds, COUNT, Moment, Pattern, write_number};
 use crate::search::{Search, Term, Test, What};
@@ -25,11 +25,9 @@ impl Display for Term {
             f.write_str("-")?;
         }
         match &self.what {
-            What::Text(pattern) => write_pattern(f, pattern, true),
-            What::Content(patterns) => {
-                write!(f, "{CONTENT}:")?;
-                separated(f, ",", patterns, |pattern, f| write_pattern(f, pattern, false))
-            }
+            What::Word(pattern) => write_pattern(f, pattern, true),
+            What::Text(patterns) => write_patterns(f, TEXT, patterns),
+            What::Content(patterns) => write_patterns(f, CONTENT, patterns),
             What::Has(fields) => {
                 write!(f, "{HAS}:")?;
                 separated(f, ",", fields, |field, f| f.write_str(field.name))
@@ -62,6 +60,11 @@ fn separated<T>(
         write(item, f)?;
     }
     Ok(())
+}
+
+fn write_patterns(f: &mut Formatter<'_>, name: &str, patterns: &[Pattern]) -> fmt::Result {
+    write!(f, "{name}:")?;
+    separated(f, ",", patterns, |pattern, f| write_pattern(f, pattern, false))
 }
 
 /// Wildcards were not quoted, so nothing beside them needs quotes.

@@ -1,3 +1,4 @@
+use datafusion::logical_expr::Expr;
 use proptest::prelude::*;
 
 use super::*;
@@ -14,7 +15,11 @@ fn check(text: &str) -> String {
 /// The predicate that a search becomes.
 fn lowered(text: &str) -> String {
     let search = Search::parse(text, now()).unwrap();
-    search.predicate().map_or_else(|| "everything".to_owned(), |expr| expr.to_string().replace('\u{1f}', "␟"))
+    told(search.predicate(Contents::Closed))
+}
+
+fn told(predicate: Option<Expr>) -> String {
+    predicate.map_or_else(|| "everything".to_owned(), |expr| expr.to_string().replace('\u{1f}', "␟"))
 }
 
 #[test]
@@ -40,6 +45,7 @@ fn reads() {
     insta::assert_snapshot!(check(r#"or "OR" "user=x" "'tis" user:"'x" "(x" id:00000000-0000-7000-8000-00000000002A"#), @r#"or "OR" "user=x" "'tis" user:"'x" "(x" id:00000000-0000-7000-8000-00000000002a"#);
     insta::assert_snapshot!(check("duration:0 time:2026-03-05..2026-03 cost:1..1"), @"duration:0h time:2026-03-05T00:00:00.000000Z..2026-03-31T23:59:59.999999Z cost:1..1");
     insta::assert_snapshot!(check("content:\"Card Number\",iban* -content:test"), @r#"content:"card number",iban* -content:test"#);
+    insta::assert_snapshot!(check("text:\"Card Number\",iban* -text:test text:a:b"), @r#"text:"Card Number",iban* -text:test text:a:b"#);
     insta::assert_snapshot!(check("verified:true pii:false pii:US_SSN"), @"verified:true pii:false pii:US_SSN");
 }
 
@@ -89,6 +95,8 @@ fn says_what_is_wrong_and_where() {
     insta::assert_snapshot!(check("tz:Europe/Brussel on:today"), @"3: there is no time zone `Europe/Brussel`: it is UTC, +01:00, or as in Europe/Brussels");
     insta::assert_snapshot!(check("tz:UTC tz:UTC"), @"7: a search has one time zone");
     insta::assert_snapshot!(check("-tz:UTC"), @"0: a search has one time zone, as in tz:Europe/Brussels");
+    insta::assert_snapshot!(check("text:x,\"\""), @"7: a text to look for must stand here");
+    insta::assert_snapshot!(check("txt:x"), @"0: there is no field `txt`, did you mean `text`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("content:a"), @"8: contents are searched for 2 characters at least");
     insta::assert_snapshot!(check("bfore:today"), @"0: there is no field `bfore`, did you mean `before`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("has:errors"), @"4: there is no field `errors`, did you mean `error`? In quotes the term is looked for as text");
@@ -113,6 +121,23 @@ fn becomes_a_predicate() {
     insta::assert_snapshot!(lowered("-content:iban"), @"everything");
     insta::assert_snapshot!(lowered("has:user,role has:pii"), @"(user_sub IS NOT NULL OR empty(user_roles) IS FALSE) AND pii_detected = Boolean(true)");
     insta::assert_snapshot!(lowered("verified:false pii:true,EMAIL"), @r#"(user_verified = Boolean(false) OR user_verified IS NULL AND agent_verified = Boolean(false)) AND (pii_detected = Boolean(true) OR array_has(redaction_types, Utf8("EMAIL")))"#);
+    let texts = |of: &str| lowered(of).matches(" OR ").count();
+    assert_eq!(
+        (texts("text:x"), texts("text:x text:y"), texts("x y")),
+        (33, 67, 66),
+        "alternatives, and both"
+    );
+    // Contents decide what columns leave open; what they rule out stays out.
+    let opened = |text: &str| {
+        let predicate = Search::parse(text, now()).unwrap().predicate(Contents::Opened);
+        told(predicate).split(" OR id ILIKE").next().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(opened("x"), @r#"empty(part_names) IS FALSE AND resource_uri LIKE Utf8("audit://%") AND action_name LIKE Utf8("trail:%") IS NOT TRUE"#);
+    insta::assert_snapshot!(opened("-content:iban"), @"everything");
+    assert_eq!(
+        told(Search::parse("-x text:y", now()).unwrap().predicate(Contents::Opened)),
+        lowered("-x text:y")
+    );
     let anywhere = lowered("x");
     assert_eq!(anywhere.matches("ILIKE").count(), fields::TEXT_COLUMNS.len() + fields::LIST_COLUMNS.len());
 }
@@ -135,7 +160,10 @@ fn refers_to_people_and_subjects() {
 fn every_column_that_a_field_names_is_there() {
     let schema = greffier_ledger::segment::schema();
     for field in fields::FIELDS {
-        let search = Search::parse(&format!("has:{}", field.name), now()).unwrap().predicate().unwrap();
+        let search = Search::parse(&format!("has:{}", field.name), now())
+            .unwrap()
+            .predicate(Contents::Closed)
+            .unwrap();
         assert!(!search.column_refs().is_empty());
         for column in search.column_refs() {
             assert!(schema.index_of(&column.name).is_ok(), "{}: {column}", field.name);
@@ -162,6 +190,7 @@ fn searchlike() -> impl Strategy<Value = String> {
         "tz",
         "+02:00",
         "content",
+        "text",
         "has",
         "pii",
         "type",
@@ -312,6 +341,8 @@ pub(crate) const TERMS: &[&str] = &[
     "us_ssn",
     "upstream",
     "8000-00000000001",
+    "text:CRM",
+    "text:crm*search,ops:",
 ];
 
 proptest! {

@@ -77,6 +77,7 @@ pub(super) fn common(ranges: &[Range<u64>], others: &[Range<u64>]) -> Ranges {
 mod tests {
     use super::*;
     use crate::Search;
+    use crate::search::Contents;
     use crate::testing::now;
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
     fn only_what_must_hold_is_asked_of_filters() {
         let check = |text: &str| {
             let search = Search::parse(text, now()).unwrap();
-            format!("{:?}", search.predicate().as_ref().map(named).unwrap_or_default())
+            format!("{:?}", search.predicate(Contents::Closed).as_ref().map(named).unwrap_or_default())
         };
         insta::assert_snapshot!(check("session:a user:b"), @r#"[("session_id", ["a"])]"#);
         insta::assert_snapshot!(check("request:a,b id:c"), @r#"[("request_id", ["a", "b"]), ("id", ["c"])]"#);
