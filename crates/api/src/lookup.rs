@@ -37,6 +37,9 @@ struct Entry {
 #[derive(Serialize)]
 struct Call {
     request_id: String,
+    /// Events that are not here: what others than the gateway say of it, after what is.
+    #[serde(skip_serializing_if = "is_none")]
+    left_out: u64,
     /// One line per channel that speaks of it.
     calls: Vec<Summary>,
     events: Vec<Entry>,
@@ -74,8 +77,10 @@ pub(crate) async fn call(api: &Api, request: Request) -> Result<Response<Body>, 
     if rows.is_empty() {
         return Err(with_receipt(Refused::not_found("no call of this trail has this request id"), &admitted));
     }
+    let left_out = api.engine.left_out_of_call(admitted.trail(), &request_id, rows.len());
+    let left_out = request.answered(left_out).await?;
     let (events, typed) = entries(api, &admitted, rows, with_parts).await?;
-    answer(&request, &admitted, &Call { request_id, calls: summaries(&typed), events })
+    answer(&request, &admitted, &Call { request_id, left_out, calls: summaries(&typed), events })
 }
 
 /// `GET /api/v1/sessions/{id}`.

@@ -183,9 +183,25 @@ impl Engine {
         self.ask(|shared| &shared.own, trail, id, question).await
     }
 
-    /// The events of one call, in order.
+    /// The events of one call, in order: 1,024 at most, what the gateway says of it first.
     pub async fn call(&self, trail: &Tenant, request_id: &str) -> Result<Vec<Row>, QueryError> {
-        self.equal(trail, "request_id", request_id.to_owned(), MAX_CALL_EVENTS).await
+        let question =
+            |view: Arc<View>, id: String| async move { find::call(&view, &id, MAX_CALL_EVENTS).await };
+        self.ask(|shared| &shared.own, trail, request_id.to_owned(), question).await
+    }
+
+    /// How many events of one call there are beside those that are returned.
+    pub async fn left_out_of_call(
+        &self,
+        trail: &Tenant,
+        request_id: &str,
+        returned: usize,
+    ) -> Result<u64, QueryError> {
+        if returned < MAX_CALL_EVENTS {
+            return Ok(0);
+        }
+        let all = self.counts(trail, &Search::of_call(request_id), &CountBy::default()).await?;
+        Ok(all.total.events.saturating_sub(returned as u64))
     }
 
     /// The events of several calls, oldest first: of each call as many as [`Engine::call`] gives.
@@ -194,7 +210,7 @@ impl Engine {
         let mut left: Vec<&[String]> = request_ids.chunks(CALLS_AT_ONCE).collect();
         while let Some(some) = left.pop() {
             let question = |view: Arc<View>, some: Vec<String>| async move {
-                find::of_each(&view, "request_id", &some, MAX_CALL_EVENTS).await
+                find::of_calls(&view, &some, MAX_CALL_EVENTS).await
             };
             match self.ask(|shared| &shared.own, trail, some.to_vec(), question).await {
                 Err(QueryError::TooLarge(_)) if some.len() > 1 => {
@@ -223,7 +239,10 @@ impl Engine {
 
     /// The events of one session, oldest first, [`MAX_SESSION_EVENTS`] at most.
     pub async fn session(&self, trail: &Tenant, session_id: &str) -> Result<Vec<Row>, QueryError> {
-        self.equal(trail, "session_id", session_id.to_owned(), MAX_SESSION_EVENTS).await
+        let question = |view: Arc<View>, id: String| async move {
+            find::equal(&view, "session_id", &id, MAX_SESSION_EVENTS).await
+        };
+        self.ask(|shared| &shared.own, trail, session_id.to_owned(), question).await
     }
 
     /// How many events of one session are behind those that are returned.
@@ -238,19 +257,6 @@ impl Engine {
         }
         let all = self.counts(trail, &Search::of_session(session_id), &CountBy::default()).await?;
         Ok(all.total.events.saturating_sub(returned as u64))
-    }
-
-    async fn equal(
-        &self,
-        trail: &Tenant,
-        column: &'static str,
-        value: String,
-        most: usize,
-    ) -> Result<Vec<Row>, QueryError> {
-        let question = move |view: Arc<View>, value: String| async move {
-            find::equal(&view, column, &value, most).await
-        };
-        self.ask(|shared| &shared.own, trail, value, question).await
     }
 
     /// What one read-only statement over the table `events` yields.

@@ -26,6 +26,10 @@ pub(crate) const FIRST_WINDOW: u64 = 65_536;
 pub(crate) const GROWTH: u64 = 4;
 /// Entries that are fetched before their size is looked at: 64 MiB at most.
 const FETCHED_AT_ONCE: usize = 1_024;
+const CALL: &str = "request_id";
+const CHANNEL: &str = "channel";
+/// Who says of a call what really happened.
+const GATEWAY: &str = "gateway";
 /// How far the time of an event may be from that of its id: both are of one moment where we make them.
 const NEAR: i64 = 1_000_000;
 
@@ -228,35 +232,46 @@ async fn named(
     fetch(view, &indexes).await
 }
 
-/// The events of which a column has one of these values, oldest first: of each value the first ones, `most` at most. Those
-/// of one value end where the bytes of an answer do; those of several are all there, or too large.
-pub(crate) async fn of_each(
-    view: &View,
-    name: &'static str,
-    values: &[String],
-    most: usize,
-) -> Result<Vec<Row>, QueryError> {
-    let predicate = column(name).in_list(values.iter().map(|value| lit(value.as_str())).collect(), false);
+/// The events of one call, oldest first, `most` at most: what the gateway says of it is never left out for what others do.
+pub(crate) async fn call(view: &View, request_id: &str, most: usize) -> Result<Vec<Row>, QueryError> {
+    let predicate = column(CALL).eq(lit(request_id));
     let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
-    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX, name])?;
-    let mut of: HashMap<String, Vec<u64>> = HashMap::new();
+    let indexes = single::with(&view.table, &ranges, CALL, request_id).await?;
+    if indexes.len() > most {
+        return of_calls(view, &[request_id.to_owned()], most).await;
+    }
+    fetch(view, &indexes).await
+}
+
+/// The events of several calls, oldest first: of each what [`call`] gives. Those of one call end where the bytes of an
+/// answer do; those of several are all there, or too large.
+pub(crate) async fn of_calls(view: &View, values: &[String], most: usize) -> Result<Vec<Row>, QueryError> {
+    let predicate = column(CALL).in_list(values.iter().map(|value| lit(value.as_str())).collect(), false);
+    let ranges = view.narrowed(Some(&predicate), &(0..view.size())).await?;
+    let mut rows = view.rows(&ranges, Some(&predicate), &[INDEX, CALL, CHANNEL])?;
+    // Of each call whether others say it, and where.
+    let mut of: HashMap<String, Vec<(bool, u64)>> = HashMap::new();
     while let Some(batch) = rows.try_next().await? {
-        let values = batch.column_by_name(name).and_then(|values| values.as_string_opt::<i32>());
-        let values = values.ok_or_else(|| QueryError::Internal(format!("`{name}` is no text")))?;
-        for (index, value) in indexes(&batch)?.into_iter().zip(values.iter().flatten()) {
-            let found = of.entry(value.to_owned()).or_default();
-            found.push(index);
+        let texts = |name: &str| {
+            let texts = batch.column_by_name(name).and_then(|texts| texts.as_string_opt::<i32>());
+            texts.ok_or_else(|| QueryError::Internal(format!("`{name}` is no text")))
+        };
+        let said = texts(CALL)?.iter().zip(texts(CHANNEL)?);
+        for (index, (call, channel)) in indexes(&batch)?.into_iter().zip(said) {
+            let Some(call) = call else { continue };
+            let found = of.entry(call.to_owned()).or_default();
+            found.push((channel != Some(GATEWAY), index));
             // Keeps what is held in proportion to what is asked for.
             if found.len() > most.saturating_mul(2) {
-                Order::Oldest.sort(found);
+                found.sort_unstable();
                 found.truncate(most);
             }
         }
     }
     let mut wanted = Vec::new();
     for mut found in of.into_values() {
-        Order::Oldest.sort(&mut found);
-        wanted.extend(found.into_iter().take(most));
+        found.sort_unstable();
+        wanted.extend(found.into_iter().take(most).map(|(_, index)| index));
     }
     Order::Oldest.sort(&mut wanted);
     let rows = fetch(view, &wanted).await?;

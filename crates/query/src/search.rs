@@ -81,8 +81,17 @@ impl Search {
 
     /// Finds the events of one session.
     pub(crate) fn of_session(id: &str) -> Search {
+        Search::of("session", id)
+    }
+
+    /// Finds the events of one call.
+    pub(crate) fn of_call(request_id: &str) -> Search {
+        Search::of("request", request_id)
+    }
+
+    fn of(field: &str, id: &str) -> Search {
         let test = Test::Text(Pattern::exact(id));
-        let what = fields::find("session").map(|field| What::Field(field, vec![test]));
+        let what = fields::find(field).map(|field| What::Field(field, vec![test]));
         let terms = what.into_iter().map(|what| Term { negated: false, what }).collect();
         Search { terms, zone: Zone::default() }
     }

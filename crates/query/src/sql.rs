@@ -19,8 +19,8 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
-use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
@@ -80,12 +80,12 @@ pub(crate) async fn run(view: &Arc<View>, text: &str) -> Result<Table, QueryErro
     let mut state = with_table(view)?;
     // Once for the whole statement: what `now()` is.
     state.mark_start_execution();
-    let plan = state.statement_to_plan(statement).await?;
+    let plan = state.statement_to_plan(statement).await.map_err(planning)?;
     let reads_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     reads_only.verify_plan(&plan).map_err(|error| refused(error.strip_backtrace()))?;
     growth::check(&plan)?;
-    let plan = state.optimize(&plan)?;
+    let plan = state.optimize(&plan).map_err(planning)?;
     growth::check_joins(&plan)?;
     only_events(&plan)?;
     let plan = if view.limits.pushdown { tally::fill(view, &state, plan).await? } else { plan };
@@ -93,7 +93,7 @@ pub(crate) async fn run(view: &Arc<View>, text: &str) -> Result<Table, QueryErro
         let config = state.config().clone().with_batch_size(NARROW_BATCH);
         *state.config_mut() = config;
     }
-    let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
+    let physical = state.query_planner().create_physical_plan(&plan, &state).await.map_err(planning)?;
     let physical = physical.transform_up(yielding)?.data;
     let schema = output::plain_schema(&physical.schema());
     let mut stream = execute_stream(physical, state.task_ctx())?;
@@ -125,6 +125,18 @@ fn yielding(plan: Arc<dyn ExecutionPlan>) -> DataFusionResult<Transformed<Arc<dy
         Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan))))
     } else {
         Ok(Transformed::no(plan))
+    }
+}
+
+/// While a statement is planned nothing but the statement is wrong, whatever the engine takes for a defect of its own.
+fn planning(error: DataFusionError) -> QueryError {
+    match QueryError::from(error) {
+        QueryError::Internal(said) => {
+            let said = said.lines().next().unwrap_or_default();
+            let said = said.strip_prefix("Internal error: ").unwrap_or(said);
+            QueryError::SqlSyntax(format!("the statement cannot be planned: {said}"))
+        }
+        error => error,
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Found {
     by_id: HashMap<EventId, u64>,
     /// Those of which no entry is known yet, in their order.
     unrecorded: BTreeMap<u64, EventId>,
+    /// The entries that acknowledge some of them: what is unmuted stays acknowledged.
+    acknowledged: HashMap<u64, u64>,
     muted: Muted,
 }
 
@@ -250,6 +252,7 @@ impl Found {
         {
             self.by_id.remove(&oldest.id);
             self.unrecorded.remove(&number);
+            self.acknowledged.remove(&number);
         }
     }
 
@@ -266,14 +269,20 @@ impl Found {
                 finding.recorded.get_or_insert(index);
                 self.unrecorded.remove(&number);
             }
-            Word::Acknowledged => (finding.state, finding.by) = (State::Acknowledged, Some(index)),
+            Word::Acknowledged => {
+                (finding.state, finding.by) = (State::Acknowledged, Some(index));
+                self.acknowledged.insert(number, index);
+            }
             Word::Muted => {
                 (finding.state, finding.by) = (State::Muted, Some(index));
                 self.muted.set(kind, whose, index);
             }
             Word::Unmuted => {
                 if finding.state == State::Muted {
-                    (finding.state, finding.by) = (State::New, Some(index));
+                    (finding.state, finding.by) = match self.acknowledged.get(&number) {
+                        Some(by) => (State::Acknowledged, Some(*by)),
+                        None => (State::New, Some(index)),
+                    };
                 }
                 self.muted.end(kind, whose);
             }

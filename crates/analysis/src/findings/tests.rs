@@ -222,6 +222,13 @@ fn words_of_people() {
         "New by Some(21), Acknowledged by Some(12), Muted by Some(13), New by None",
         "the mute of a rule ends for what is found from then on",
     );
+    trail.push(about(&found[1], MUTE, 5));
+    trail.push(about(&found[1], UNMUTE, 6));
+    assert_eq!(
+        state(&trail),
+        "New by Some(21), Acknowledged by Some(12), Muted by Some(13), New by None",
+        "what is unmuted stays acknowledged",
+    );
 }
 
 /// A random trail: some agents, calls in two channels, some minutes with bursts, over three days, in order of time.

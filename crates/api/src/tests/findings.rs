@@ -171,7 +171,7 @@ async fn people_judge_with_a_reason() {
     assert_eq!(say("operator@acme", &format!("{id}/mute"), r#"{"reason":" "}"#).await.status, 400);
     assert_eq!(say("operator@acme", "7/mute", reason).await.status, 404);
     assert_eq!(listed(&world).await[0]["state"], "new");
-    for (word, state) in [("acknowledge", "acknowledged"), ("mute", "muted"), ("unmute", "new")] {
+    for (word, state) in [("mute", "muted"), ("unmute", "new"), ("acknowledge", "acknowledged")] {
         let answer = say("operator@acme", &format!("{id}/{word}"), reason).await;
         assert_eq!((answer.status, &answer.json()["state"]), (200, &state.into()), "{}", answer.text());
         assert_eq!(listed(&world).await[0]["state"], state);

@@ -190,6 +190,18 @@ async fn looks_up_by_id_call_and_session() {
 }
 
 #[tokio::test]
+async fn of_a_call_the_gateways_word_is_not_left_out() {
+    for shape in SHAPES {
+        let (view, _dir) = view(shape, &Limits::default());
+        // A hook says the first of them, the gateway the second.
+        assert_eq!(indexes(&call(&view, "req_1", 2).await.unwrap()), [2, 3], "{shape:?}");
+        assert_eq!(indexes(&call(&view, "req_1", 1).await.unwrap()), [3], "{shape:?}");
+        let calls = ["req_1", "req_31", "no such"].map(str::to_owned);
+        assert_eq!(indexes(&of_calls(&view, &calls, 1).await.unwrap()), [3, 63], "{shape:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_ends_where_its_bytes_end() {
     let limits = Limits { bytes: 2_000, ..Limits::default() };
     let (view, _dir) = view(Shape::Mixed, &limits);
