@@ -25,8 +25,8 @@ use crate::sift::{OpenContents, Opener};
 use crate::view::{Order, View};
 use crate::{Page, QueryError, Row, Search, Table, find, sql};
 
-/// Calls that are looked up together: a segment's filters are asked about each of them, and their events fit an answer.
-const CALLS_AT_ONCE: usize = 128;
+/// Calls that are looked up together: those of a page of an export, whose events fit an answer.
+const CALLS_AT_ONCE: usize = 512;
 /// Events of one session that are returned: with its contents it is held in memory.
 pub const MAX_SESSION_EVENTS: usize = 10_000;
 /// Names of memory consumers in an error.

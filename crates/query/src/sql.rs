@@ -134,6 +134,8 @@ fn planning(error: DataFusionError) -> QueryError {
         QueryError::Internal(said) => {
             let said = said.lines().next().unwrap_or_default();
             let said = said.strip_prefix("Internal error: ").unwrap_or(said);
+            // Behind that stand all types that it would have taken.
+            let said = said.split(", errors: ").next().unwrap_or(said);
             QueryError::SqlSyntax(format!("the statement cannot be planned: {said}"))
         }
         error => error,

@@ -82,6 +82,23 @@ fn search_looks_into_contents() {
     let without = there.run(&["search", "content:ann"]);
     assert_eq!((without.code, without.stdout.as_str()), (2, ""), "{}", without.stderr);
     assert!(without.stderr.contains("keys"), "{}", without.stderr);
+    // A word is looked for there, too; without the keys the command says that it was not.
+    let keys = ["--keys", "greffier-keys"];
+    let run = |args: &[&str], keys: &[&str]| there.run(&[args, keys].concat());
+    assert_eq!(ids(&run(&["search", "ann", "-o", "json"], &keys).json()).concat(), "1");
+    assert_eq!(run(&["search", "ann", "--by", "user", "-o", "json"], &keys).json()[0]["events"], 1);
+    assert_eq!(run(&["export", "ann"], &keys).ok().lines().count(), 1);
+    for (args, is_said) in
+        [(["search", "ann"], true), (["export", "ann"], true), (["search", "text:ann"], false)]
+    {
+        let closed = run(&args, &[]);
+        assert_eq!(
+            (closed.code, closed.stderr.contains("--keys")),
+            (0, is_said),
+            "{args:?}: {}",
+            closed.stderr
+        );
+    }
 }
 
 /// All that a search finds, in the form that the file's name says.

@@ -14,9 +14,10 @@ fn a_server_answers_as_its_files_do() {
     let server = there.serve();
     let roles = ["auditor", "privacy", "analyst", "operator"];
     // The reads themselves are on the trail: only what the agents did is compared.
-    let asked: [&[&str]; 14] = [
+    let asked: [&[&str]; 15] = [
         &["search", "agent:crm-assistant", "--per", "hour", "-o", "csv"],
         &["search", "agent:crm-assistant content:ann", "--keys", "greffier-keys", "-o", "json"],
+        &["search", "agent:crm-assistant ann", "--keys", "greffier-keys", "-o", "json"],
         &["session", "sess-1", "--timeline"],
         &["search", "agent:crm-assistant", "-o", "json"],
         &["search", "agent:crm-assistant"],
