@@ -3,14 +3,13 @@
 //!
 //! A plan's groupings of which that is possible ([`asked`]) are answered before the plan runs, and stand in it as the
 //! rows they come to. Pieces of the trail are read side by side; expressions over a text column are evaluated once for
-//! each of its codes ([`source`]), rows become numbers of groups ([`groups`]), and of each group a number or two is kept
+//! each of its codes (`source.rs`), rows become numbers of groups ([`groups`]), and of each group a number or two is kept
 //! ([`measure`]). A grouping that turns out to be too large, or of which something cannot be evaluated, is left to the
 //! engine as if it had never been tried.
 
 mod asked;
 mod groups;
 mod measure;
-mod source;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,36 +18,21 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Field, Schema};
-use datafusion::arrow::error::ArrowError;
 use datafusion::catalog::{MemTable, Session};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
 
 use crate::QueryError;
 use crate::piece::{self, pieces};
 use crate::share::share;
+use crate::source::GaveUp;
 use crate::table::Events;
 use crate::tally::asked::Asked;
 use crate::tally::groups::{Codes, Groups, Known};
 use crate::tally::measure::{Kind, Measure, counting};
 use crate::view::View;
-
-/// The engine is to answer.
-struct GaveUp;
-
-impl From<ArrowError> for GaveUp {
-    fn from(_: ArrowError) -> GaveUp {
-        GaveUp
-    }
-}
-
-impl From<DataFusionError> for GaveUp {
-    fn from(_: DataFusionError) -> GaveUp {
-        GaveUp
-    }
-}
 
 /// The plan with the answers of those of its groupings that need no engine.
 pub(crate) async fn fill(
@@ -149,16 +133,7 @@ impl Tally {
 
     /// Counts the rows of a piece.
     fn add(&mut self, asked: &Asked, piece: &RecordBatch) -> std::result::Result<(), GaveUp> {
-        let mut passing: Option<Vec<bool>> = None;
-        for filter in &asked.filters {
-            let passes = filter.passing(piece)?;
-            passing = Some(match passing {
-                None => passes,
-                Some(before) => {
-                    before.into_iter().zip(passes).map(|(before, passes)| before & passes).collect()
-                }
-            });
-        }
+        let passing = asked.mask.passing(piece)?;
         if passing.as_ref().is_some_and(|passing| !passing.contains(&true)) {
             return Ok(());
         }

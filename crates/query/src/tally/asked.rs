@@ -16,10 +16,10 @@ use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-use super::GaveUp;
 use super::groups::{Codes, Known, MAX_KEYS};
 use super::measure::Kind;
-use super::source::{Source, is_number};
+use crate::mask::{Mask, test};
+use crate::source::{GaveUp, Made, Source, is_number};
 use crate::table::Events;
 
 /// One grouping that is answered from codes.
@@ -27,7 +27,7 @@ pub(super) struct Asked {
     /// What all rows must pass, for whoever rules out segments by it.
     pub(super) predicate: Option<Expr>,
     /// The same, part by part.
-    pub(super) filters: Vec<Source>,
+    pub(super) mask: Mask,
     pub(super) keys: Vec<Key>,
     pub(super) measures: Vec<Asking>,
     /// What the grouping's rows look like.
@@ -60,7 +60,10 @@ impl Key {
     /// What the rows of a piece have of it.
     pub(super) fn codes(&self, piece: &RecordBatch, known: &mut Known) -> Result<Codes, GaveUp> {
         match self.of {
-            KeyOf::Texts | KeyOf::Numbers => self.source.codes(piece, known),
+            KeyOf::Texts | KeyOf::Numbers => match self.source.values(piece)? {
+                Made::Rows(values) => known.rows(&values),
+                Made::Coded(of_rows, values) => Ok(Codes { of_rows, numbers: known.number_all(&values)? }),
+            },
             KeyOf::Steps { width, origin } => known.steps(&self.source.numbers(piece)?, width, origin),
         }
     }
@@ -99,16 +102,16 @@ impl Asked {
         let measures: Vec<Asking> =
             measures.iter().map(|expr| measure(bare(expr), &schema, state)).collect::<Option<_>>()?;
         let predicate = conjunction(filters.iter().cloned().map(unnormalize_col));
-        let filters: Vec<Source> =
-            filters.iter().map(|expr| mask(expr, &schema, state)).collect::<Option<_>>()?;
-        let sources = keys.iter().map(|key| &key.source).chain(&filters);
+        let mask = Mask::of(predicate.as_ref(), &schema, state)?;
+        let sources = keys.iter().map(|key| &key.source);
         let sources =
             sources.chain(measures.iter().flat_map(|asking| asking.of.iter().chain(&asking.filter)));
-        let columns: BTreeSet<String> = sources.flat_map(Source::columns).cloned().collect();
+        let columns: BTreeSet<String> =
+            sources.flat_map(Source::columns).chain(mask.columns()).cloned().collect();
         let is_sound =
             keys.len() <= MAX_KEYS && !columns.is_empty() && returns(&measures, &keys, &aggregate.schema);
         let (columns, schema) = (columns.into_iter().collect(), Arc::clone(&aggregate.schema));
-        is_sound.then_some(Asked { predicate, filters, keys, measures, schema, columns, table })
+        is_sound.then_some(Asked { predicate, mask, keys, measures, schema, columns, table })
     }
 }
 
@@ -194,11 +197,6 @@ fn bare(expr: &Expr) -> &Expr {
     }
 }
 
-fn mask(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<Source> {
-    let (source, kind) = Source::of(expr, table, state)?;
-    (kind == DataType::Boolean).then_some(source)
-}
-
 fn key(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<Key> {
     if let Some((instants, of)) = steps(expr) {
         let (source, kind) = Source::of(instants, table, state)?;
@@ -236,7 +234,7 @@ fn measure(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<Asking> {
         return None;
     }
     let filter = match &params.filter {
-        Some(filter) => Some(mask(filter, table, state)?),
+        Some(filter) => Some(test(filter, table, state)?),
         None => None,
     };
     let is_plain = params.order_by.is_empty();

@@ -7,7 +7,7 @@ use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::HashMap;
 
-use super::GaveUp;
+use crate::source::GaveUp;
 
 /// Keys of a group: each number has sixteen bits then.
 pub(super) const MAX_KEYS: usize = 4;
@@ -86,7 +86,8 @@ impl Known {
     }
 
     /// What rows have of a key, where each row has its own number.
-    pub(super) fn rows(&mut self, values: &Int64Array) -> Result<Codes, GaveUp> {
+    pub(super) fn rows(&mut self, values: &ArrayRef) -> Result<Codes, GaveUp> {
+        let values = values.as_primitive_opt::<Int64Type>().ok_or(GaveUp)?;
         let mut last = (None, 0);
         let mut of_rows = Vec::with_capacity(values.len());
         for value in values {

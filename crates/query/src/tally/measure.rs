@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, Float64Array, Int64Array};
 use datafusion::arrow::buffer::NullBuffer;
 
-use super::GaveUp;
+use crate::source::GaveUp;
 
 /// Buckets of a tally's percentiles: 32 MiB. A group of durations up to half a minute takes some 9,000.
 const MAX_BUCKETS: usize = 8 << 20;

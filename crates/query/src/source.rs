@@ -11,21 +11,34 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{cast, concat, take};
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimeUnit};
+use datafusion::arrow::error::ArrowError;
 use datafusion::catalog::Session;
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::physical_expr::PhysicalExpr;
 use greffier_ledger::segment::FILTERED;
 
-use super::GaveUp;
-use super::groups::{Codes, Known};
+/// Who asked is to ask the engine.
+pub(crate) struct GaveUp;
+
+impl From<ArrowError> for GaveUp {
+    fn from(_: ArrowError) -> GaveUp {
+        GaveUp
+    }
+}
+
+impl From<DataFusionError> for GaveUp {
+    fn from(_: DataFusionError) -> GaveUp {
+        GaveUp
+    }
+}
 
 /// What single events are named by has no codes, but for sessions.
 const SESSION: &str = "session_id";
 
 /// An expression, ready to be evaluated.
-pub(super) struct Source {
+pub(crate) struct Source {
     columns: Vec<String>,
     is_coded: bool,
     expr: Arc<dyn PhysicalExpr>,
@@ -33,8 +46,8 @@ pub(super) struct Source {
     is_column: bool,
 }
 
-/// What a source makes of a piece.
-enum Made {
+/// What a source makes of a piece: texts or numbers.
+pub(crate) enum Made {
     /// Of each row a code, of each code a value; the last code is that of null.
     Coded(Vec<u32>, ArrayRef),
     Rows(ArrayRef),
@@ -42,7 +55,7 @@ enum Made {
 
 impl Source {
     /// Of an expression over columns of the table, if it can be evaluated so, and its type.
-    pub(super) fn of(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<(Source, DataType)> {
+    pub(crate) fn of(expr: &Expr, table: &Schema, state: &dyn Session) -> Option<(Source, DataType)> {
         let is_fixed = !expr.is_volatile() && !expr.contains_outer();
         let names: BTreeSet<&str> =
             expr.column_refs().into_iter().map(|column| column.name.as_str()).collect();
@@ -50,7 +63,7 @@ impl Source {
             names.iter().map(|name| table.field_with_name(name).ok()).collect::<Option<_>>()?;
         let is_coded = match fields.as_slice() {
             [] => return None,
-            [field] if *field.data_type() == DataType::Utf8View => true,
+            [field] => matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View),
             _ => false,
         };
         let has_codes =
@@ -74,12 +87,12 @@ impl Source {
     }
 
     /// The columns that it reads.
-    pub(super) fn columns(&self) -> &[String] {
+    pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }
 
     /// Whether its values are texts, or of another type that has numbers.
-    pub(super) fn is_coded(&self) -> bool {
+    pub(crate) fn is_coded(&self) -> bool {
         self.is_coded
     }
 
@@ -99,7 +112,7 @@ impl Source {
             values
         } else {
             let count = values.len();
-            self.evaluate(vec![cast(&values, &DataType::Utf8View)?], count)?
+            self.evaluate(vec![cast(&values, self.schema.field(0).data_type())?], count)?
         };
         Ok(Made::Coded(codes(coded.keys(), null), values))
     }
@@ -112,7 +125,7 @@ impl Source {
     }
 
     /// Of each row whether the expression is true.
-    pub(super) fn passing(&self, piece: &RecordBatch) -> Result<Vec<bool>, GaveUp> {
+    pub(crate) fn passing(&self, piece: &RecordBatch) -> Result<Vec<bool>, GaveUp> {
         let truths = |values: &ArrayRef| -> Result<Vec<bool>, GaveUp> {
             let values = values.as_boolean_opt().ok_or(GaveUp)?;
             Ok(values.iter().map(|value| value == Some(true)).collect())
@@ -127,7 +140,7 @@ impl Source {
     }
 
     /// Which rows have a value; `None` where all have.
-    pub(super) fn valid(&self, piece: &RecordBatch) -> Result<Option<NullBuffer>, GaveUp> {
+    pub(crate) fn valid(&self, piece: &RecordBatch) -> Result<Option<NullBuffer>, GaveUp> {
         match self.make(piece)? {
             Made::Rows(values) => Ok(values.logical_nulls()),
             Made::Coded(codes, values) => {
@@ -139,7 +152,7 @@ impl Source {
     }
 
     /// The number of each row.
-    pub(super) fn numbers(&self, piece: &RecordBatch) -> Result<Int64Array, GaveUp> {
+    pub(crate) fn numbers(&self, piece: &RecordBatch) -> Result<Int64Array, GaveUp> {
         let numbers = match self.make(piece)? {
             Made::Rows(values) => numbers(&values)?,
             Made::Coded(codes, values) => {
@@ -150,23 +163,23 @@ impl Source {
         Ok(numbers)
     }
 
-    /// What rows have of a key.
-    pub(super) fn codes(&self, piece: &RecordBatch, known: &mut Known) -> Result<Codes, GaveUp> {
+    /// What the rows are, code by code, or each for itself.
+    pub(crate) fn values(&self, piece: &RecordBatch) -> Result<Made, GaveUp> {
         match self.make(piece)? {
-            Made::Rows(values) => known.rows(&numbers(&values)?),
+            Made::Rows(values) => Ok(Made::Rows(Arc::new(numbers(&values)?))),
             Made::Coded(of_rows, values) => {
                 let values = match values.data_type() {
                     DataType::Utf8 | DataType::Utf8View => cast(&values, &DataType::Utf8)?,
                     _ => Arc::new(numbers(&values)?),
                 };
-                Ok(Codes { of_rows, numbers: known.number_all(&values)? })
+                Ok(Made::Coded(of_rows, values))
             }
         }
     }
 }
 
 /// Whether values of a type are numbers here.
-pub(super) fn is_number(kind: &DataType) -> bool {
+pub(crate) fn is_number(kind: &DataType) -> bool {
     use DataType::{Boolean, Int8, Int16, Int32, Int64, Timestamp};
     matches!(kind, Boolean | Int8 | Int16 | Int32 | Int64 | Timestamp(TimeUnit::Microsecond, _))
 }
