@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import random
 import re
 import subprocess
 import zipfile
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from harness.api import Api
+from harness.api import Api, native
 from harness.greffier import Greffier
 from harness.procs import Process, wait_until
 
@@ -108,6 +111,74 @@ def test_what_happened_is_what_is_reported(node):
     # Half-open: the period that ends where this one begins has none of it.
     before = report(greffier, "soc2", period=("--from", str(TODAY - timedelta(days=3)), "--to", str(TODAY - timedelta(days=1))))
     assert before["totals"]["events"] == 0 and before["ended"]
+
+
+def charts(found):
+    """A report's charts, by name."""
+    return {chart["name"]: chart for chart in found.get("charts", []) + [one["chart"] for one in found["claims"] if "chart" in one]}
+
+
+def drawn(chart):
+    """What each of a chart's marks says, those that say nothing left out."""
+    values = {mark["label"]: dict(zip(chart["series"], mark["values"], strict=True)) for mark in chart["marks"]}
+    return {label: value for label, value in values.items() if any(value.values())}
+
+
+def test_charts_show_what_their_statements_answer(node, tmp_path):
+    greffier, api = node
+    covered(greffier, api)
+    found = report(greffier, "soc2", "--html", tmp_path / "r.html", "--pdf", tmp_path / "r.pdf")
+    shown = charts(found)
+    assert {"events", "decisions", "denials"} <= shown.keys()
+    decided = drawn(shown["decisions"]).values()
+    assert [sum(one[name] for one in decided) for name in ("allowed", "redacted", "denied")] == [20, 0, 1]
+    assert sum(one["denials"] for one in drawn(shown["denials"]).values()) == 1
+    for chart in shown.values():
+        assert len(chart["marks"]) > 1 and drawn(chart), chart
+        assert chart["form"] == "names" or "(UTC)" in chart["title"], chart["title"]
+        sql = ("sql", chart["query"]["sql"], "--data", greffier.data, "--tenant", chart["query"]["trail"], "-o", "json")
+        again = json.loads(greffier.run(*sql).stdout)
+        asked = [name for name in chart["series"] if again and name in again[0]]
+        assert asked, chart
+        for at, name in enumerate(chart["series"]):
+            if name in asked:
+                assert sum(mark["values"][at] for mark in chart["marks"]) == sum(row[name] for row in again), (chart["name"], name)
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("<svg viewBox") == page.count('role="img"') == len(shown) and "<script" not in page
+    rows = greffier.run("report", "soc2", *PERIOD, "--data", greffier.data, "--tenant", TENANT, "-o", "csv").stdout
+    denials = [row for row in csv.DictReader(io.StringIO(rows)) if row["series"] == "denials"]
+    assert sum(int(row["value"]) for row in denials) == 1 and {row["control"] for row in denials} == {"denied"}
+    # A period of which there is nothing has no chart.
+    assert charts(report(greffier, "soc2", period=("--from", "2026-01-05", "--to", "2026-01-12"))) == {}
+
+
+# By the hour and the day around changes of the clocks; by the week and the month over several.
+STEPS = (("Europe/Berlin", "2026-03-28", "2026-03-30"), ("Europe/Berlin", "2026-10-24", "2026-10-26"), ("Asia/Kolkata", "2026-04-23", "2026-04-25"),
+         ("Africa/Cairo", "2026-03-20", "2026-05-10"), ("America/Santiago", "2026-01-08", "2026-10-30"), ("Europe/Berlin", "2024-03-15", "2026-11-01"))
+
+
+def test_charts_over_time_go_by_the_clocks_of_the_zone(node):
+    """Held against Python's zones: events around changes of the clocks, one of which leaves out a midnight."""
+    greffier, api = node
+    pick = random.Random(8)
+    edges = [datetime(2026, *at, tzinfo=timezone.utc) for at in ((3, 29, 1), (4, 4, 4), (4, 23, 22), (9, 6, 4), (10, 25, 1), (10, 29, 21))]
+    times = [edge + timedelta(minutes=pick.randrange(-1500, 1500), microseconds=pick.randrange(10**6)) for edge in edges for _ in range(40)]
+    times += [datetime(2024, 3, 1, tzinfo=timezone.utc) + timedelta(seconds=pick.randrange(975 * 86_400)) for _ in range(200)]
+    api("oscar").add([native(time=time.isoformat(timespec="microseconds").replace("+00:00", "Z")) for time in times])
+    covered(greffier, api)
+    for zone, first, until in STEPS:
+        here = [time.astimezone(ZoneInfo(zone)) for time in times]
+        chart = charts(report(greffier, "eu-ai-act", "--tz", zone, period=("--from", first, "--to", until)))["events"]
+        assert chart["title"].endswith(f"({zone})"), chart["title"]
+        form = "%Y-%m-%d %H:00" if "per hour" in chart["title"] else "%Y-%m" if "per month" in chart["title"] else "%Y-%m-%d"
+        since = timedelta(days=1) if "per week" in chart["title"] else timedelta()
+        within = [time for time in here if first <= time.strftime("%Y-%m-%d") < until]
+        expected = Counter((time - since * time.weekday()).strftime(form) for time in within)
+        # An hour that comes twice has two marks.
+        said = Counter()
+        for mark in chart["marks"]:
+            said[mark["label"]] += sum(mark["values"])
+        assert {label: count for label, count in said.items() if count} == expected, (zone, first, until)
 
 
 def test_heartbeats_of_each_minute_and_the_gap_of_a_killed_node(node):

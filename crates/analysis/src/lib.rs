@@ -41,8 +41,8 @@ pub use meaning::Decisions;
 pub use numbers::{Numbers, Run};
 pub use producers::{Producer, ProducersCounter};
 pub use report::{
-    Answer, Answers, Asked, Assessment, Bar, Claim, Clause, ClauseFound, Control, Counts, Frame, Head,
-    Inquiry, On, Period, Person, Query, Report, ReportCounter, STANDARDS, Sample, Standard, Statement,
-    Totals, TrailState, Verdict, html, standard,
+    Anchor, Answer, Answers, Asked, Assessment, Chart, Claim, Clause, ClauseFound, Control, Counts, Drawing,
+    Form, Frame, Head, Inquiry, Mark, On, Period, Person, Query, Report, ReportCounter, STANDARDS, Sample,
+    Shape, Standard, Statement, Step, Steps, Tone, Totals, TrailState, Unit, Verdict, html, standard,
 };
 pub use top::Top;

@@ -13,7 +13,9 @@
 mod assess;
 mod assessment;
 mod beats;
+mod chart;
 mod control;
+mod drawn;
 mod frame;
 mod html;
 mod person;
@@ -21,13 +23,16 @@ mod rules;
 mod sample;
 mod special;
 mod standards;
+mod steps;
 mod summary;
 
 pub use assess::{Answer, Answers, Asked, Inquiry};
-pub use assessment::{Assessment, Bar, Claim, ClauseFound, Counts, Query, Sample, Totals, Verdict};
+pub use assessment::{Assessment, Claim, ClauseFound, Counts, Query, Sample, Totals, Verdict};
+pub use chart::{Anchor, Chart, Drawing, Form, Mark, Shape, Tone, Unit};
 pub use control::{Control, On, Statement};
 pub use frame::{Frame, Head, TrailState};
 pub use html::html;
 pub use person::Person;
 pub use standards::{Clause, STANDARDS, Standard, standard};
+pub use steps::{Step, Steps};
 pub use summary::{Period, Report, ReportCounter};

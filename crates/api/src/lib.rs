@@ -33,6 +33,7 @@ mod report;
 mod respond;
 mod route;
 mod sql;
+mod steps;
 mod subjects;
 mod summary;
 mod tail;

@@ -29,6 +29,7 @@ use crate::api::{Api, Request};
 use crate::params::Params;
 use crate::refuse::Refused;
 use crate::respond::{self, HTML};
+use crate::steps;
 use crate::visit::Body;
 
 /// How long a report waits for a busy engine with each statement, and how often it asks.
@@ -45,7 +46,7 @@ pub struct ReportOrder {
     /// The period.
     pub period: Period,
     /// The time zone that it was named in.
-    pub zone: String,
+    pub zone: TimeZone,
     /// Whom it is about besides.
     pub person: Option<Person>,
 }
@@ -145,7 +146,7 @@ pub fn person(
 ///
 /// # Errors
 /// When a time is none, or nothing is between them.
-pub fn period(from: &str, to: &str, zone: Option<&str>) -> Result<(Period, String), ReportError> {
+pub fn period(from: &str, to: &str, zone: Option<&str>) -> Result<(Period, TimeZone), ReportError> {
     let name = zone.unwrap_or("UTC");
     let wrong = || {
         let shown: String = name.chars().filter(|c| !c.is_control()).take(48).collect();
@@ -158,7 +159,7 @@ pub fn period(from: &str, to: &str, zone: Option<&str>) -> Result<(Period, Strin
             "the period ends before it begins: `to` is the first day after it".to_owned(),
         ));
     }
-    Ok((Period { start, end }, name.to_owned()))
+    Ok((Period { start, end }, zone))
 }
 
 /// A day's beginning in a zone, or an instant as RFC 3339 has it.
@@ -196,7 +197,8 @@ pub async fn assess(
     let (state, node) = states.await.map_err(|_| ReportError::Thread)??;
     let frame = Frame {
         period: order.period,
-        zone: order.zone.clone(),
+        zone: steps::name(&order.zone).to_owned(),
+        steps: steps::steps(order.period, &order.zone, now),
         made: now,
         trail: state.ok_or_else(|| ReportError::NoCheckpoint(trail.clone()))?,
         node,
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn periods_are_half_open_and_days_begin_where_people_are() {
         let check = |from: &str, to: &str, zone: Option<&str>| match period(from, to, zone) {
-            Ok((period, zone)) => format!("{} {} {zone}", period.start, period.end),
+            Ok((period, zone)) => format!("{} {} {}", period.start, period.end, steps::name(&zone)),
             Err(error) => error.to_string(),
         };
         insta::assert_snapshot!(check("2026-03-01", "2026-04-01", None), @"2026-03-01T00:00:00.000000Z 2026-04-01T00:00:00.000000Z UTC");

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::assessment::{Assessment, Bar, Claim, ClauseFound, Counts, Query, Sample, Totals, Verdict};
+use super::assessment::{Assessment, Claim, ClauseFound, Counts, Query, Sample, Totals, Verdict};
+use super::chart::Drawn;
 use super::control::{Control, Judged, On, Plan, Row, Statement, number, text};
+use super::drawn;
 use super::frame::Frame;
 use super::standards::{Clause, Standard};
-
-/// Days of the chart.
-const MAX_DAYS: usize = 400;
 
 /// What a trail answered to one statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +38,7 @@ pub struct Inquiry {
     controls: Vec<(Control, Places)>,
     statements: Vec<Statement>,
     totals: Asked,
-    days: Asked,
+    charts: Vec<(&'static Drawn, Asked)>,
 }
 
 /// Where a control's statements stand.
@@ -47,6 +46,7 @@ pub struct Inquiry {
 struct Places {
     judged: Vec<Asked>,
     table: Option<Asked>,
+    chart: Option<Asked>,
     samples: Option<Asked>,
     exceptions: Option<Asked>,
 }
@@ -69,29 +69,27 @@ impl Inquiry {
                  min(index) AS first_index, max(index) AS last_index FROM events WHERE {within}"
             ),
         });
-        let days = put(Statement {
-            on: On::Trail,
-            sql: format!(
-                "SELECT date_trunc('day', time) AS day, count(*) AS events, \
-                 count(*) FILTER (WHERE type IN ('action.denied', 'permission.denied')) AS denied \
-                 FROM events WHERE {within} GROUP BY 1 ORDER BY 1 LIMIT {MAX_DAYS}"
-            ),
+        let drawn = drawn::OF_THE_PERIOD.iter().filter_map(|drawn| {
+            let sql = drawn.sql(&frame, frame.trail.head.size, "")?;
+            Some((*drawn, put(Statement { on: On::Trail, sql })))
         });
+        let charts = drawn.collect();
         let mut controls: Vec<(Control, Places)> = Vec::new();
         for control in asked(standard, &frame).flat_map(|clause| clause.controls) {
             if controls.iter().any(|(known, _)| known.name() == control.name()) {
                 continue;
             }
-            let Plan { judged, table, samples, exceptions } = control.plan(&frame);
+            let Plan { judged, table, chart, samples, exceptions } = control.plan(&frame);
             let places = Places {
                 judged: judged.into_iter().map(&mut put).collect(),
                 table: table.map(&mut put),
+                chart: chart.map(&mut put),
                 samples: samples.map(&mut put),
                 exceptions: exceptions.map(&mut put),
             };
             controls.push((*control, places));
         }
-        Inquiry { standard, frame, controls, statements, totals, days }
+        Inquiry { standard, frame, controls, statements, totals, charts }
     }
 
     /// Every statement, in order.
@@ -122,7 +120,12 @@ impl Inquiry {
             gap: count(Verdict::Gap),
             not_assessed: count(Verdict::NotAssessed),
         };
-        let (totals, days) = (self.totals(&answers), self.days(&answers));
+        let totals = self.totals(&answers);
+        let charts = self.charts.iter().filter_map(|(drawn, place)| {
+            let rows = taken(&mut answers, Some(*place));
+            drawn.chart(&self.frame, &rows, self.query(*place)?)
+        });
+        let charts = charts.collect();
         let Inquiry { standard, frame, .. } = self;
         Assessment {
             standard: standard.name.to_owned(),
@@ -141,7 +144,7 @@ impl Inquiry {
                 .map_or("witnessed".to_owned(), |why| format!("UNANCHORED: {why}")),
             counts,
             totals,
-            days,
+            charts,
             clauses,
             claims,
         }
@@ -166,13 +169,12 @@ impl Inquiry {
             (_, Some(why)) => not_assessed(format!("It was not answered: {why}.")),
             _ => control.judge(&self.frame, &rows),
         };
-        let mut shown = |place: Option<Asked>| match place.and_then(|place| answers.remove(&place)) {
-            Some(Answer::Rows(rows)) => rows,
-            _ => Vec::new(),
-        };
+        let mut shown = |place| taken(answers, place);
         let on =
             |place: Option<Asked>| place.and_then(|place| Some(self.query(place)?.trail)).unwrap_or_default();
         let table = if judged.table.is_empty() { shown(places.table) } else { judged.table };
+        let drawn = shown(places.chart);
+        let chart = places.chart.and_then(|place| control.draw(&self.frame, &drawn, self.query(place)?));
         let samples = samples(&on(places.samples), &shown(places.samples));
         let exceptions = samples_of_gaps(judged.verdict, &on(places.exceptions), &shown(places.exceptions));
         let all = places
@@ -188,6 +190,7 @@ impl Inquiry {
             figures: judged.figures.into_iter().collect(),
             queries: all.filter_map(|place| self.query(place)).collect(),
             table,
+            chart,
             population: judged.population,
             samples,
             exceptions,
@@ -211,22 +214,20 @@ impl Inquiry {
             sql: self.query(self.totals).map(|query| query.sql).unwrap_or_default(),
         }
     }
-
-    fn days(&self, answers: &Answers) -> Vec<Bar> {
-        let Some(Answer::Rows(rows)) = answers.get(&self.days) else { return Vec::new() };
-        let bar = |row: &Row| Bar {
-            day: text(row, "day").chars().take(10).collect(),
-            events: number(Some(row), "events"),
-            denied: number(Some(row), "denied"),
-        };
-        rows.iter().map(bar).collect()
-    }
 }
 
 /// The clauses of a report; those on one person come first.
 fn asked(standard: &'static Standard, frame: &Frame) -> impl Iterator<Item = &'static Clause> {
     let of_person = if frame.person.is_some() { standard.of_person } else { &[] };
     of_person.iter().chain(standard.clauses)
+}
+
+/// The rows of a statement that only shows.
+fn taken(answers: &mut Answers, place: Option<Asked>) -> Vec<Row> {
+    match place.and_then(|place| answers.remove(&place)) {
+        Some(Answer::Rows(rows)) => rows,
+        _ => Vec::new(),
+    }
 }
 
 fn first(answers: &Answers, place: Asked) -> Option<&Row> {
@@ -274,4 +275,4 @@ fn samples(trail: &str, rows: &[Row]) -> Vec<Sample> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

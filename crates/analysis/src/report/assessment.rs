@@ -7,6 +7,7 @@ use greffier_event::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::chart::Chart;
 use super::frame::TrailState;
 use super::person::Person;
 
@@ -63,17 +64,6 @@ pub struct Totals {
     pub sql: String,
 }
 
-/// One day of the chart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bar {
-    /// The day, in UTC.
-    pub day: String,
-    /// Events.
-    pub events: u64,
-    /// Of these, denials.
-    pub denied: u64,
-}
-
 /// A statement, and the trail that it is put to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
@@ -116,6 +106,9 @@ pub struct Claim {
     /// More of it, row by row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub table: Vec<Map<String, Value>>,
+    /// Its shape, where that says more than the figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
     /// How many events the samples stand for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population: Option<u64>,
@@ -174,8 +167,9 @@ pub struct Assessment {
     pub counts: Counts,
     /// The events of the period.
     pub totals: Totals,
-    /// Day by day.
-    pub days: Vec<Bar>,
+    /// The period at a glance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<Chart>,
     /// Clause by clause.
     pub clauses: Vec<ClauseFound>,
     /// What the controls found.
@@ -183,6 +177,11 @@ pub struct Assessment {
 }
 
 impl Assessment {
+    /// All charts, in order.
+    pub fn all_charts(&self) -> impl Iterator<Item = &Chart> {
+        self.charts.iter().chain(self.claims.iter().filter_map(|claim| claim.chart.as_ref()))
+    }
+
     /// The ids of all sampled events and exceptions on a trail, each once, in the order of the trail.
     pub fn sampled(&self, trail: &str) -> Vec<&str> {
         let all = self.claims.iter().flat_map(|claim| claim.samples.iter().chain(&claim.exceptions));

@@ -4,7 +4,8 @@
 use greffier_event::Timestamp;
 use serde_json::json;
 
-use super::assessment::Verdict;
+use super::assessment::{Query, Verdict};
+use super::chart::{Chart, Form, Mark, Unit};
 use super::control::{Judged, On, Plan, Row, Statement, TABLE_ROWS, number, text};
 use super::frame::{Frame, between};
 
@@ -84,6 +85,13 @@ impl Beats {
                      WHERE {beats}) WHERE until > since + {apart} ORDER BY since LIMIT {TABLE_ROWS}"
                 )),
             ],
+            chart: (frame.steps.starts.len() > 1).then(|| {
+                statement(format!(
+                    "SELECT {} AS step, count(DISTINCT date_trunc('{unit}', time)) AS with_heartbeat FROM events \
+                     WHERE {beats} GROUP BY 1 ORDER BY 1",
+                    frame.steps.sql()
+                ))
+            }),
             exceptions: Some(statement(format!(
                 "SELECT index, id, time, type, action_name, resource_uri, status, error FROM events WHERE {beats} \
                  AND status <> 'success' ORDER BY index LIMIT 5"
@@ -124,6 +132,39 @@ impl Beats {
         Judged { verdict, says, figures, table, population: None }
     }
 
+    /// How much is missing, step by step, where it is neither nothing nor all.
+    pub(super) fn chart(&self, frame: &Frame, rows: &[Row], query: Query) -> Option<Chart> {
+        let (first, last) = self.units(frame);
+        let begins = |(start, _): &(Timestamp, String)| {
+            let micros = start.as_micros();
+            let unit = micros.div_euclid(self.unit_us) + i64::from(micros.rem_euclid(self.unit_us) > 0);
+            unit.clamp(first, last)
+        };
+        let starts = &frame.steps.starts;
+        let ends = starts.iter().skip(1).map(begins).chain([last]);
+        let mark = |((start, end), row): ((&(Timestamp, String), i64), Option<&Row>)| {
+            let expected = u64::try_from(end - begins(start)).unwrap_or_default();
+            let there = number(row, "with_heartbeat").min(expected);
+            Mark { label: start.1.clone(), values: vec![there, expected - there] }
+        };
+        let marks: Vec<Mark> = starts.iter().zip(ends).zip(frame.steps.rows(rows)).map(mark).collect();
+        let any = |at: usize| marks.iter().any(|mark| mark.values.get(at).is_some_and(|value| *value > 0));
+        if !any(0) || !any(1) {
+            return None;
+        }
+        let chart = Chart {
+            name: format!("{}_missing", self.name),
+            title: format!("{}s with and without a heartbeat, {}", capital(self.unit), frame.steps.per()),
+            form: Form::Time,
+            unit: Unit::Count,
+            series: vec!["with_heartbeat".to_owned(), "without".to_owned()],
+            marks,
+            note: String::new(),
+            query,
+        };
+        chart.worth_drawing()
+    }
+
     /// From when to when there is none.
     fn silences(&self, frame: &Frame, answers: &[Vec<Row>], missing: u64) -> Vec<Row> {
         let (first, last) = self.units(frame);
@@ -155,4 +196,9 @@ impl Beats {
         }
         table
     }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

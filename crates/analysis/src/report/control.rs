@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::assessment::{Query, Verdict};
 use super::beats::Beats;
+use super::chart::{Chart, Drawn};
 use super::frame::{Frame, TrailState, between};
 use super::person;
 use super::sample::{self, SAMPLES};
@@ -87,6 +88,8 @@ pub struct Rule {
     pub(crate) by: &'static str,
     /// How many of these expressions group; the others are figures.
     pub(crate) groups: usize,
+    /// What of it is drawn.
+    pub(crate) drawn: Option<&'static Drawn>,
 }
 
 /// What begins with one event and ends with another of the same `request_id`.
@@ -117,6 +120,7 @@ pub(crate) struct Judged {
 pub(crate) struct Plan {
     pub(crate) judged: Vec<Statement>,
     pub(crate) table: Option<Statement>,
+    pub(crate) chart: Option<Statement>,
     pub(crate) samples: Option<Statement>,
     pub(crate) exceptions: Option<Statement>,
 }
@@ -187,6 +191,17 @@ impl Control {
         }
     }
 
+    /// What is drawn of the rows that its chart's statement gave.
+    pub(crate) fn draw(&self, frame: &Frame, rows: &[Row], query: Query) -> Option<Chart> {
+        match self {
+            Control::Rule(rule) | Control::OfClass(rule, _) | Control::OfPerson(rule) => {
+                rule.drawn?.chart(frame, rows, query)
+            }
+            Control::Beats(beats) => beats.chart(frame, rows, query),
+            _ => None,
+        }
+    }
+
     /// What the answers mean, in the order of the judged statements.
     pub(crate) fn judge(&self, frame: &Frame, answers: &[Vec<Row>]) -> Judged {
         match self {
@@ -246,6 +261,7 @@ impl Rule {
         Plan {
             judged: vec![statement(figures)],
             table: (!self.by.is_empty()).then(|| statement(table)),
+            chart: self.drawn.and_then(|drawn| drawn.sql(frame, state.head.size, &scope)).map(statement),
             samples: Some(statement(format!(
                 "SELECT {SHOWN} FROM events WHERE {within} ORDER BY {} LIMIT {SAMPLES}",
                 sample::order(&frame.trail.head.root, name)
@@ -278,6 +294,7 @@ impl Joined {
                 "SELECT count(*) AS population, count(*) FILTER (WHERE NOT ended) AS exceptions FROM ({pairs}) WHERE began IS NOT NULL"
             ))],
             table: None,
+            chart: None,
             samples: Some(statement(format!(
                 "SELECT {SHOWN} FROM events WHERE {began} ORDER BY {} LIMIT {SAMPLES}",
                 sample::order(&trail.head.root, self.name)

@@ -4,6 +4,7 @@ use greffier_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::person::Person;
+use super::steps::Steps;
 use super::summary::Period;
 
 /// What a signed checkpoint says.
@@ -34,6 +35,8 @@ pub struct Frame {
     pub period: Period,
     /// The time zone in which the period was named.
     pub zone: String,
+    /// The steps of charts over time.
+    pub steps: Steps,
     /// When the report is made.
     pub made: Timestamp,
     /// The trail.

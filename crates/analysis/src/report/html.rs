@@ -1,11 +1,13 @@
 //! A report as one page, for people: to be read on a screen, printed and kept. No scripts, nothing is fetched, and
 //! whatever agents wrote is text.
 
+mod figure;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::assessment::{Assessment, Bar, Claim, ClauseFound, Query, Sample, Verdict};
+use super::assessment::{Assessment, Claim, ClauseFound, Query, Sample, Verdict};
 
 /// Longest text of a cell: the whole of it stands in the report's data.
 const MAX_CELL: usize = 300;
@@ -23,9 +25,13 @@ padding:.5rem .7rem;margin:.3rem 0}.v{display:inline-block;font-weight:600;font-
 .EVIDENCED{color:var(--ok)}.GAP{color:var(--gap)}.NOT{color:var(--open)}.soft{color:var(--soft)}\
 .sum{display:flex;gap:2.5rem;margin:1rem 0}.sum b{display:block;font-size:1.9rem;line-height:1.1}a{color:inherit}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.6rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
-.claim{break-inside:avoid-page}svg text{font:10px system-ui,sans-serif;fill:#57606a}\
-@media print{body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}a{text-decoration:none}\
-@page{margin:16mm 14mm}}";
+.claim{margin-top:1.8rem}figure{margin:1rem 0;break-inside:avoid}figcaption{margin-bottom:.3rem}figure svg{display:block;width:100%;height:auto}\
+svg text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif;fill:#3d444d}svg text.i{fill:#fff}svg line{stroke:#c4ccd5;stroke-width:.6}\
+svg rect{stroke:#3d444d;stroke-width:.5}.l{fill:#dbe6f3}.m{fill:#6d8fbd}.d{fill:#22344d}summary{cursor:pointer;color:var(--soft);font-size:13px}\
+@media print{summary{display:none}body{margin:0;padding:0;max-width:none;font-size:10px}h1{font-size:18px}h2{font-size:14px}h3{font-size:11px}\
+h2,h3{break-after:avoid}tr,pre{break-inside:avoid}p{orphans:3;widows:3}a{text-decoration:none}table{font-size:9px}th,td{padding:.15rem .4rem .15rem 0}\
+.sum b{font-size:22px}.v{font-size:9px}figcaption{break-after:avoid}pre,td code{font-size:7.5px}pre{border:0;background:none;padding:0;color:#3d444d}\
+@page{size:A4;margin:16mm 14mm}}";
 
 /// The page.
 pub fn html(report: &Assessment) -> String {
@@ -75,8 +81,9 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
         counts.evidenced, counts.gap, counts.not_assessed
     )?;
     facts(page, report)?;
-    if report.days.len() > 1 {
-        chart(page, &report.days)?;
+    if !report.charts.is_empty() {
+        page.push_str("<h2>The period at a glance</h2>\n");
+        report.charts.iter().try_for_each(|chart| figure::figure(page, chart))?;
     }
     page.push_str("<h2>Clause by clause</h2>\n<table><thead><tr><th>Clause</th><th>Asks</th><th>Found</th><th>By</th></tr></thead><tbody>\n");
     for clause in &report.clauses {
@@ -126,49 +133,6 @@ fn facts(page: &mut String, report: &Assessment) -> std::fmt::Result {
     Ok(())
 }
 
-/// Events and denials day by day.
-fn chart(page: &mut String, days: &[Bar]) -> std::fmt::Result {
-    const WIDTH: f64 = 960.0;
-    const HEIGHT: f64 = 120.0;
-    const FOOT: f64 = 16.0;
-    let most = days.iter().map(|bar| bar.events).max().unwrap_or(1).max(1);
-    let step = WIDTH / days.len() as f64;
-    let high = |count: u64| count as f64 / most as f64 * (HEIGHT - 14.0);
-    write!(
-        page,
-        "<h2>Events, day by day (UTC)</h2>\n<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" width=\"100%\" aria-label=\"events a day, denials in red\">\n",
-        HEIGHT + FOOT
-    )?;
-    for (at, bar) in days.iter().enumerate() {
-        let (x, width) = (at as f64 * step, (step - 2.0).clamp(0.6, 96.0));
-        let (all, denied) = (high(bar.events), high(bar.denied));
-        writeln!(
-            page,
-            "<g><title>{}: {} events, {} denials</title><rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{all:.1}\" fill=\"#8aa4c8\"/>\
-             <rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{denied:.1}\" fill=\"#b42318\"/></g>",
-            escaped(&bar.day),
-            bar.events,
-            bar.denied,
-            HEIGHT - all,
-            HEIGHT - denied,
-        )?;
-    }
-    let edges = [(days.first(), 0.0, "start"), (days.last(), WIDTH, "end")];
-    for (bar, x, anchor) in edges {
-        let day = bar.map(|bar| bar.day.as_str()).unwrap_or_default();
-        writeln!(
-            page,
-            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
-            HEIGHT + 12.0,
-            escaped(day)
-        )?;
-    }
-    write!(
-        page,
-        "<text x=\"{WIDTH}\" y=\"10\" text-anchor=\"end\">most: {most} a day; denials in red</text>\n</svg>\n"
-    )
-}
-
 fn row(page: &mut String, clause: &ClauseFound) -> std::fmt::Result {
     let links: Vec<String> =
         clause.controls.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escaped(name))).collect();
@@ -204,6 +168,9 @@ fn claimed(page: &mut String, claim: &Claim) -> std::fmt::Result {
     if !claim.figures.is_empty() {
         let figure = |(name, value): (&String, &Value)| format!("{} <b>{}</b>", escaped(name), cell(value));
         writeln!(page, "<p>{}</p>", claim.figures.iter().map(figure).collect::<Vec<_>>().join(" · "))?;
+    }
+    if let Some(chart) = &claim.chart {
+        figure::figure(page, chart)?;
     }
     if let Some(first) = claim.table.first() {
         page.push_str("<table><thead><tr>");
@@ -277,27 +244,34 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Text as text, wherever it stands in a page. What would steer the reader's direction of writing, or is no character at
-/// all, is shown by its number.
+/// Text as text, wherever it stands in a page.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
-            c if c.is_control() => {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
             c => safe.push(c),
         }
     }
     safe
+}
+
+/// A text in which what would steer the reader's direction of writing, or is no character at all, is shown by its number.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let steers = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if steers || c.is_control() {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::assessment::Verdict::{Gap, NotAssessed};
 use super::control::On::{Node, Trail};
 use super::control::{Joined, Rule};
+use super::drawn;
 
 macro_rules! decided {
     () => {
@@ -30,6 +31,7 @@ pub(crate) const NOTHING: Rule = Rule {
     figures: "",
     by: "",
     groups: 0,
+    drawn: None,
 };
 
 pub(crate) static ATTRIBUTED: Rule = Rule {
@@ -75,6 +77,7 @@ pub(crate) static DENIED: Rule = Rule {
     figures: "count(DISTINCT user_sub) AS users",
     by: "coalesce(rule, reason) AS because, coalesce(user_sub, agent_id) AS who",
     groups: 2,
+    drawn: Some(&drawn::DENIALS),
     ..NOTHING
 };
 
@@ -234,6 +237,7 @@ pub(crate) static MODELS: Rule = Rule {
     fails_if: "a model answered, and the record does not say which, or whose",
     by: "provider, model, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_micros) AS cost_micros",
     groups: 2,
+    drawn: Some(&drawn::COST),
     ..NOTHING
 };
 
@@ -286,6 +290,7 @@ pub(crate) static MONITORED: Rule = Rule {
     fails_if: "nothing by itself: findings are shown for people to judge (`greffier findings` computes them anew)",
     by: "action_name AS what",
     groups: 1,
+    drawn: Some(&drawn::FINDINGS),
     ..NOTHING
 };
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use greffier_analysis::{Assessment, Claim, Verdict, html};
+use greffier_analysis::{Assessment, Chart, Claim, Mark, Verdict, html};
 use serde_json::{Value, json};
 
 use crate::cli::{self, Attest};
@@ -94,6 +94,10 @@ fn show(report: &Assessment, output: Output) -> anyhow::Result<()> {
                 "exceptions",
                 "fails_if",
                 "query",
+                "chart",
+                "mark",
+                "series",
+                "value",
             ],
             &flat(report),
         ),
@@ -101,7 +105,7 @@ fn show(report: &Assessment, output: Output) -> anyhow::Result<()> {
     }
 }
 
-/// One row for each clause and control.
+/// One row for each clause and control, then one for each figure of the charts: those of a control by its name.
 fn flat(report: &Assessment) -> Vec<Value> {
     let mut rows = Vec::new();
     for clause in &report.clauses {
@@ -122,7 +126,24 @@ fn flat(report: &Assessment) -> Vec<Value> {
             rows.push(row);
         }
     }
+    let of_period = report.charts.iter().map(|chart| ("", chart));
+    let of_claims =
+        report.claims.iter().filter_map(|claim| Some((claim.control.as_str(), claim.chart.as_ref()?)));
+    rows.extend(of_period.chain(of_claims).flat_map(|(control, chart)| figures(control, chart)));
     rows
+}
+
+fn figures<'a>(control: &'a str, chart: &'a Chart) -> impl Iterator<Item = Value> + 'a {
+    let control = (!control.is_empty()).then_some(control);
+    let of_mark = move |mark: &'a Mark| {
+        chart.series.iter().zip(&mark.values).map(move |(series, value)| {
+            json!({
+                "control": control, "query": chart.query.sql, "chart": chart.title, "mark": mark.label,
+                "series": series, "value": value,
+            })
+        })
+    };
+    chart.marks.iter().flat_map(of_mark)
 }
 
 fn table(report: &Assessment, output: Output) -> anyhow::Result<()> {
@@ -233,7 +254,11 @@ mod tests {
             "ended": true, "made": "2026-04-02T00:00:00Z", "trail": state, "anchoring": "UNANCHORED: nobody",
             "counts": {"evidenced": 0, "gap": 1, "not_assessed": 1},
             "totals": {"events": 4, "governed": 3, "claims": 1, "late": 0, "first_index": 1, "last_index": 8, "sql": "SELECT 2"},
-            "days": [{"day": "2026-03-01", "events": 3, "denied": 1}, {"day": "2026-03-02", "events": 1, "denied": 0}],
+            "charts": [{
+                "name": "events", "title": "Events per day (UTC)", "form": "time", "unit": "count", "series": ["governed", "claims"],
+                "marks": [{"label": "2026-03-01", "values": [3, 1]}, {"label": "2026-03-02", "values": [1, 0]}],
+                "query": {"trail": "acme", "sql": "SELECT 3"},
+            }],
             "clauses": [
                 {"clause": "CC6.1", "asks": "Access is restricted.", "verdict": "GAP", "controls": ["ruled", "denied"]},
                 {"clause": "A1.2", "asks": "Backups.", "verdict": "NOT ASSESSED", "controls": [], "beyond": "other means"},

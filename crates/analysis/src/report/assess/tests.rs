@@ -4,9 +4,11 @@ use super::*;
 use crate::report::frame::{Head, TrailState};
 use crate::report::person::Person;
 use crate::report::standards::{STANDARDS, standard};
+use crate::report::steps::{Step, Steps};
 use crate::report::summary::Period;
 
-fn frame(to: &str) -> Frame {
+/// A frame whose charts go by days of UTC, up to 2026-03-08.
+pub(crate) fn frame(to: &str) -> Frame {
     let state = |name: &str, size| TrailState {
         name: name.to_owned(),
         head: Head { origin: format!("greffier.test/{name}"), size, root: "cm9vdA==".to_owned() },
@@ -14,12 +16,20 @@ fn frame(to: &str) -> Frame {
     Frame {
         period: Period { start: "2026-03-01".parse().unwrap(), end: to.parse().unwrap() },
         zone: "UTC".to_owned(),
+        steps: days(to),
         made: "2026-03-08T00:00:30Z".parse().unwrap(),
         trail: state("acme", 100),
         node: Some(state("greffier", 50)),
         anchored: Ok(()),
         person: None,
     }
+}
+
+fn days(to: &str) -> Steps {
+    let before = |day: &str| day < to.get(..10).unwrap();
+    let days = (1..=8).map(|day| format!("2026-03-0{day}")).filter(|day| before(day));
+    let starts = days.map(|day| (day.parse().unwrap(), day)).collect();
+    Steps { step: Step::Day, zone: "UTC".to_owned(), starts }
 }
 
 /// What one control makes of the answers to its judged statements.
@@ -239,12 +249,21 @@ fn a_page_for_people() {
     let inquiry = Inquiry::new(standard("soc2").unwrap(), frame("2026-04-01"));
     let hostile = "<script>alert(1)</script>";
     let row = json!({
-        "population": 3, "exceptions": 1, "events": 3, "index": 7, "id": "0199", "time": "2026-03-02T00:00:00Z", "day": "2026-03-02",
-        "action_name": hostile, "rule": "</title><img src=x onerror=alert(1)>", "user_sub": "\u{202e}resu", "denied": 1,
+        "population": 3, "exceptions": 1, "events": 3, "index": 7, "id": "0199", "time": "2026-03-02T00:00:00Z", "step": "2026-03-02T00:00:00Z",
+        "action_name": hostile, "rule": "</title><img src=x onerror=alert(1)>", "user_sub": "\u{202e}resu", "denied": 1, "governed": 3, "denials": 1, "with_heartbeat": 9,
     });
     let row = row.as_object().unwrap().clone();
-    let answers: Answers =
-        inquiry.statements().map(|(at, _)| (at, Answer::Rows(vec![row.clone(), row.clone()]))).collect();
+    let named = |name: &str, cost: u64| {
+        let mut row = row.clone();
+        row.extend([
+            ("name".to_owned(), name.into()),
+            ("cost_micros".to_owned(), cost.into()),
+            ("high".to_owned(), 1.into()),
+        ]);
+        row
+    };
+    let rows = vec![named(hostile, 3), named("\u{202e}\u{7}\" onload=alert(1) x=\"", 2)];
+    let answers: Answers = inquiry.statements().map(|(at, _)| (at, Answer::Rows(rows.clone()))).collect();
     let report = inquiry.assess(answers);
     let page = crate::report::html(&report);
     assert!(
@@ -253,7 +272,11 @@ fn a_page_for_people() {
             && !page.contains("<img")
             && !page.contains('\u{202e}')
     );
-    assert!(page.contains("<svg") && page.contains("The period has not ended"));
+    assert!(page.contains("The period has not ended"));
+    let drawn: Vec<&str> = report.all_charts().map(|chart| chart.name.as_str()).collect();
+    insta::assert_snapshot!(drawn.join(" "), @"events decisions denials cost_by_agent heartbeats_missing findings_by_rule detecting_missing");
+    assert_eq!(page.matches("<svg viewBox").count(), drawn.len());
+    assert!(!page.contains(" onload=alert(1) x=\""));
     let read: Assessment = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(read, report);
     assert_eq!(report.sampled("acme"), ["0199"]);

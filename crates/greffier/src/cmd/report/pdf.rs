@@ -1,11 +1,11 @@
-//! A report as PDF: text, rules and one chart, set by hand in the fonts that every reader has.
+//! A report as PDF: text, rules and charts, set by hand in the fonts that every reader has.
 //!
 //! No font is embedded, so that the file stays small; what Windows-1252 has no character for is shown by its number.
 
 mod metrics;
 mod sheet;
 
-use greffier_analysis::{Assessment, Bar, Claim, Query, Sample, Verdict};
+use greffier_analysis::{Assessment, Chart, Claim, Query, Sample, Verdict};
 use serde_json::Value;
 
 use sheet::{Face, Ink, Sheet};
@@ -14,6 +14,9 @@ use sheet::{Face, Ink, Sheet};
 const MAX_ROWS: usize = 25;
 /// Longest text of a cell.
 const MAX_CELL: usize = 200;
+
+/// Height of the letters in charts.
+const LETTERS: f32 = 7.5;
 
 /// The document.
 pub(super) fn pdf(report: &Assessment) -> Vec<u8> {
@@ -47,8 +50,9 @@ pub(super) fn pdf(report: &Assessment) -> Vec<u8> {
     }
     sheet.space(6.0);
     facts(&mut sheet, report);
-    if report.days.len() > 1 {
-        chart(&mut sheet, &report.days);
+    if !report.charts.is_empty() {
+        sheet.heading("The period at a glance");
+        report.charts.iter().for_each(|chart| figure(&mut sheet, chart));
     }
     sheet.heading("Clause by clause");
     for clause in &report.clauses {
@@ -108,32 +112,26 @@ fn facts(sheet: &mut Sheet, report: &Assessment) {
     }
 }
 
-/// Events and denials day by day.
-fn chart(sheet: &mut Sheet, days: &[Bar]) {
-    const HEIGHT: f32 = 70.0;
-    sheet.heading("Events, day by day (UTC)");
-    sheet.keep(HEIGHT + 20.0);
-    let most = days.iter().map(|bar| bar.events).max().unwrap_or(1).max(1) as f32;
-    let step = Sheet::WIDTH / days.len() as f32;
-    let width = (step - 1.5).clamp(0.4, 30.0);
-    let bars: Vec<(f32, f32, f32, Ink)> = days
-        .iter()
-        .enumerate()
-        .flat_map(|(at, bar)| {
-            let x = at as f32 * step;
-            let high = |count: u64| count as f32 / most * HEIGHT;
-            [(x, width, high(bar.events), Ink::Blue), (x, width, high(bar.denied), Ink::Red)]
-        })
-        .collect();
-    sheet.bars(HEIGHT, &bars);
-    let (first, last) = (days.first(), days.last());
-    let day = |bar: Option<&Bar>| bar.map(|bar| bar.day.clone()).unwrap_or_default();
-    sheet.text(
-        Face::Plain,
-        8.0,
-        Ink::Grey,
-        &format!("{} to {}; most {most} a day; denials in red", day(first), day(last)),
-    );
+/// A chart, with its words, its picture and its statement together on one page.
+fn figure(sheet: &mut Sheet, chart: &Chart) {
+    let drawing = chart.drawing(f64::from(Sheet::WIDTH), f64::from(LETTERS), &|text| {
+        f64::from(Sheet::measured(LETTERS, text))
+    });
+    sheet.keep(drawing.height as f32 + 60.0);
+    sheet.space(4.0);
+    sheet.text(Face::Bold, 9.0, Ink::Black, &chart.title);
+    sheet.text(Face::Plain, 8.0, Ink::Grey, &chart.told());
+    sheet.space(3.0);
+    sheet.draw(&drawing, LETTERS);
+    if !chart.note.is_empty() {
+        sheet.text(Face::Plain, 8.0, Ink::Grey, &chart.note);
+    }
+    statement(sheet, &chart.query);
+    sheet.space(6.0);
+}
+
+fn statement(sheet: &mut Sheet, Query { trail, sql }: &Query) {
+    sheet.text(Face::Mono, 6.5, Ink::Grey, &format!("greffier sql --tenant {trail} \"{sql}\""));
 }
 
 fn claimed(sheet: &mut Sheet, claim: &Claim) {
@@ -145,6 +143,9 @@ fn claimed(sheet: &mut Sheet, claim: &Claim) {
         let figures: Vec<String> =
             claim.figures.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
         sheet.text(Face::Plain, 8.0, Ink::Black, &figures.join("; "));
+    }
+    if let Some(chart) = &claim.chart {
+        figure(sheet, chart);
     }
     for row in claim.table.iter().take(MAX_ROWS) {
         let cells: Vec<String> = row
@@ -159,9 +160,7 @@ fn claimed(sheet: &mut Sheet, claim: &Claim) {
     }
     samples(sheet, "Exception", &claim.exceptions);
     samples(sheet, "Sample", &claim.samples);
-    for Query { trail, sql } in claim.queries.iter().take(2) {
-        sheet.text(Face::Mono, 6.5, Ink::Grey, &format!("greffier sql --tenant {trail} \"{sql}\""));
-    }
+    claim.queries.iter().take(2).for_each(|query| statement(sheet, query));
     sheet.space(8.0);
 }
 

@@ -1,5 +1,6 @@
-//! Pages of A4 that fill from the top: lines of text that wrap, bars, and what must stay together.
+//! Pages of A4 that fill from the top: lines of text that wrap, charts, and what must stay together.
 
+use greffier_analysis::{Anchor, Drawing, Shape, Tone};
 use pdf_writer::{Content, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::metrics::{encoded, width};
@@ -53,10 +54,24 @@ pub(super) enum Ink {
     Green,
     Red,
     Brown,
-    Blue,
+    White,
+    /// Across a chart.
+    Line,
+    /// The marks of a chart.
+    Light,
+    Middle,
+    Dark,
 }
 
 impl Ink {
+    fn of(tone: Tone) -> Ink {
+        match tone {
+            Tone::Light => Ink::Light,
+            Tone::Middle => Ink::Middle,
+            Tone::Dark => Ink::Dark,
+        }
+    }
+
     fn rgb(self) -> (f32, f32, f32) {
         match self {
             Ink::Black => (0.1, 0.12, 0.14),
@@ -64,7 +79,11 @@ impl Ink {
             Ink::Green => (0.1, 0.5, 0.22),
             Ink::Red => (0.71, 0.14, 0.09),
             Ink::Brown => (0.54, 0.38, 0.0),
-            Ink::Blue => (0.54, 0.64, 0.78),
+            Ink::White => (1.0, 1.0, 1.0),
+            Ink::Line => (0.77, 0.8, 0.84),
+            Ink::Light => (0.86, 0.9, 0.95),
+            Ink::Middle => (0.43, 0.56, 0.74),
+            Ink::Dark => (0.13, 0.2, 0.3),
         }
     }
 }
@@ -124,16 +143,53 @@ impl Sheet {
         }
     }
 
-    /// Bars that stand on one line: from the left, how wide, how high, and which colour.
-    pub(super) fn bars(&mut self, height: f32, bars: &[(f32, f32, f32, Ink)]) {
-        self.keep(height);
-        self.y -= height;
-        for (x, width, high, ink) in bars.iter().filter(|(_, _, high, _)| *high > 0.0) {
-            let (r, g, b) = ink.rgb();
-            self.page.set_fill_rgb(r, g, b);
-            self.page.rect(MARGIN + x, self.y, *width, *high).fill_nonzero();
+    /// How wide a text is that is written plainly.
+    pub(super) fn measured(size: f32, text: &str) -> f32 {
+        Face::Plain.width(&encoded(text), size)
+    }
+
+    /// Paints a chart, its letters so high, on a page that has room for it.
+    pub(super) fn draw(&mut self, drawing: &Drawing, size: f32) {
+        self.keep(drawing.height as f32);
+        let top = self.y;
+        for shape in &drawing.shapes {
+            match shape {
+                Shape::Rect { x, y, width, height, tone, .. } => {
+                    let place = (MARGIN + *x as f32, top - (*y + *height) as f32);
+                    self.block(place, *width as f32, *height as f32, Ink::of(*tone));
+                }
+                Shape::Line { x, y, width } => {
+                    self.block((MARGIN + *x as f32, top - *y as f32), *width as f32, 0.4, Ink::Line);
+                }
+                Shape::Text { x, y, anchor, text, inverse, .. } => {
+                    let ink = if *inverse { Ink::White } else { Ink::Black };
+                    let bytes = encoded(text);
+                    let wide = Face::Plain.width(&bytes, size);
+                    let before = match anchor {
+                        Anchor::Start => 0.0,
+                        Anchor::Middle => wide / 2.0,
+                        Anchor::End => wide,
+                    };
+                    self.put(Face::Plain, size, ink, (MARGIN + *x as f32 - before, top - *y as f32), &bytes);
+                }
+            }
         }
-        self.y -= 4.0;
+        self.y -= drawing.height as f32;
+    }
+
+    fn block(&mut self, (x, y): (f32, f32), width: f32, height: f32, ink: Ink) {
+        if self.full.len() >= MAX_PAGES {
+            return;
+        }
+        let (r, g, b) = ink.rgb();
+        self.page.set_fill_rgb(r, g, b);
+        self.page.rect(x, y, width, height);
+        if ink == Ink::Line {
+            self.page.fill_nonzero();
+            return;
+        }
+        let (r, g, b) = Ink::Grey.rgb();
+        self.page.set_stroke_rgb(r, g, b).set_line_width(0.4).fill_nonzero_and_stroke();
     }
 
     fn wrapped(&mut self, face: Face, size: f32, ink: Ink, text: &str, indent: f32) {
@@ -151,17 +207,16 @@ impl Sheet {
     }
 
     fn show(&mut self, face: Face, size: f32, ink: Ink, x: f32, bytes: &[u8]) {
+        self.put(face, size, ink, (x, self.y), bytes);
+    }
+
+    fn put(&mut self, face: Face, size: f32, ink: Ink, (x, y): (f32, f32), bytes: &[u8]) {
         if self.full.len() >= MAX_PAGES {
             return;
         }
         let (r, g, b) = ink.rgb();
         self.page.set_fill_rgb(r, g, b);
-        self.page
-            .begin_text()
-            .set_font(Name(face.name()), size)
-            .next_line(x, self.y)
-            .show(Str(bytes))
-            .end_text();
+        self.page.begin_text().set_font(Name(face.name()), size).next_line(x, y).show(Str(bytes)).end_text();
     }
 
     fn turn(&mut self) {
