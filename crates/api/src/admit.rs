@@ -246,7 +246,11 @@ impl Api {
 
     /// A search that finds people and subjects under the references that the trail has instead of their names, too.
     pub(crate) fn referring(&self, trail: &Tenant, search: Search) -> Search {
-        search.referring(|kind, name| self.appender.keys().reference(trail, kind, name))
+        // Who is not personal by name is there by name.
+        search.referring(|kind, name| {
+            let may = kind == "subject" || self.scanner.is_personal(name);
+            may.then(|| self.appender.keys().reference(trail, kind, name))
+        })
     }
 
     /// What was asked, without what it holds of sensitive data: who searches for a card number must not leave

@@ -57,11 +57,16 @@ struct Anchored<'a, T> {
 pub(crate) async fn activity(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, now) = (&request.params, request.visit.now);
     let named = ["agent", "user", "tool"].map(|name| params.text(name));
+    // Whoever is recorded under a reference is found under it.
+    let known = |name: &str| Ok::<_, Refused>(api.subject(&request.caller()?.tenant, name));
     let (subject, place) = match named {
-        [Some(id), None, None] => (Subject::Agent(id.to_owned()), format!("activity/{}", encoded(id))),
+        [Some(id), None, None] => {
+            let id = known(id)?;
+            let place = format!("activity/{}", encoded(&id));
+            (Subject::Agent(id), place)
+        }
         [None, Some(sub), None] => {
-            // Whoever is recorded under a reference is found under it.
-            let sub = api.subject(&request.caller()?.tenant, sub);
+            let sub = known(sub)?;
             let place = format!("activity/users/{}", encoded(&sub));
             (Subject::User(sub), place)
         }
@@ -83,10 +88,13 @@ pub(crate) async fn activity(api: &Api, request: Request) -> Result<Response<Bod
 /// `GET /api/v1/findings`.
 pub(crate) async fn findings(api: &Api, request: Request) -> Result<Response<Body>, Refused> {
     let (params, now) = (&request.params, request.visit.now);
-    let user = params.text("user").map(|sub| Ok(api.subject(&request.caller()?.tenant, sub)));
+    let known = |name| {
+        let named = params.text(name).map(|name| Ok(api.subject(&request.caller()?.tenant, name)));
+        named.transpose().map_err(|error: Refused| error)
+    };
     let asked = Asked {
-        agent: params.text("agent").map(str::to_owned),
-        user: user.transpose().map_err(|error: Refused| error)?,
+        agent: known("agent")?,
+        user: known("user")?,
         since: params.time("since", now)?,
         until: params.time("until", now)?,
     };

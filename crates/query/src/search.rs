@@ -102,13 +102,14 @@ impl Search {
     }
 
     /// The same search, finding people and subjects also under the keyed references that a trail may have instead of their
-    /// names: `reference` tells that of a value, by its kind (`user`, `subject`). A value with a wildcard has none.
+    /// names: `reference` tells that of a value, by its kind (`user`, `subject`), if it may have one. A value with a wildcard
+    /// has none.
     #[must_use]
-    pub fn referring(mut self, reference: impl Fn(&str, &str) -> String) -> Search {
+    pub fn referring(mut self, reference: impl Fn(&str, &str) -> Option<String>) -> Search {
         for term in &mut self.terms {
             let What::Field(field, tests) = &mut term.what else { continue };
             let Some(kind) = field.referred() else { continue };
-            let known = tests.iter().filter_map(Test::name).map(|name| reference(kind, name));
+            let known = tests.iter().filter_map(Test::name).filter_map(|name| reference(kind, name));
             let known: Vec<Test> = known.map(|known| Test::Text(Pattern::exact(known))).collect();
             tests.extend(known);
         }

@@ -212,7 +212,7 @@ async fn contents_are_searched() {
 async fn people_and_subjects_are_found_by_name() {
     let world = World::new().await;
     let events = concat!(
-        r#"{"id":"00000000-0000-4000-8000-000000000001","time":"2026-03-01T09:00:00Z","type":"tool.call","user":{"sub":"carol@example.com"}}"#,
+        r#"{"id":"00000000-0000-4000-8000-000000000001","time":"2026-03-01T09:00:00Z","type":"tool.call","user":{"sub":"carol@example.com"},"agent":{"id":"bot@example.com"}}"#,
         "\n",
         r#"{"id":"00000000-0000-4000-8000-000000000002","time":"2026-03-01T09:00:00Z","type":"tool.call","resource":{"uri":"ehr://x","subjects":["P-1047"]}}"#,
     );
@@ -236,6 +236,9 @@ async fn people_and_subjects_are_found_by_name() {
     };
     assert_eq!(found("user:carol@example.com").await, "1");
     assert_eq!(found("-user:carol@example.com").await, "2");
+    assert_eq!(found("agent:bot@example.com").await, "1");
+    let activity = world.get("auditor@acme", "/api/v1/activity?agent=bot@example.com").await.json();
+    assert_eq!(activity["total_events"], 1);
     assert_eq!(found("subject:P-1047").await, "2");
     assert_eq!(found("subject:P-1047,P-1").await, "2");
     assert_eq!(found("user:P-1047").await, "");

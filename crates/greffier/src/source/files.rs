@@ -66,7 +66,9 @@ impl Files {
     pub(crate) fn search(&self, text: &str) -> anyhow::Result<Search> {
         let search = Search::parse(text, self.now).map_err(|error| failure(error.into()))?;
         match (&self.keys, search.named_subject()) {
-            (Some(keys), _) => Ok(search.referring(|kind, name| keys.reference(&self.tenant, kind, name))),
+            (Some(keys), _) => {
+                Ok(search.referring(|kind, name| Some(keys.reference(&self.tenant, kind, name))))
+            }
             (None, Some(subject)) => Err(by_keys_only(subject).into()),
             (None, None) => Ok(search),
         }

@@ -145,7 +145,8 @@ pub(crate) const FIELDS: &[Field] = &[
 const ALIASES: &[(&str, &str)] = &[("action", "tool")];
 
 /// Fields that name people and subjects, which a trail may have under keyed references, and of which kind these are.
-pub(crate) const REFERRED: &[(&str, &str)] = &[("user", "user"), ("via", "user"), ("subject", "subject")];
+pub(crate) const REFERRED: &[(&str, &str)] =
+    &[("user", "user"), ("agent", "user"), ("via", "user"), ("subject", "subject")];
 
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";
