@@ -37,6 +37,9 @@ impl From<DataFusionError> for GaveUp {
 /// What single events are named by has no codes, but for sessions.
 const SESSION: &str = "session_id";
 
+/// Bytes of a column's different texts, of which an expression may make several times as many, that are evaluated at once.
+const MAX_EVALUATED: usize = 4 << 20;
+
 /// An expression, ready to be evaluated.
 pub(crate) struct Source {
     columns: Vec<String>,
@@ -112,6 +115,9 @@ impl Source {
             values
         } else {
             let count = values.len();
+            if values.get_buffer_memory_size() > MAX_EVALUATED {
+                return Err(GaveUp);
+            }
             self.evaluate(vec![cast(&values, self.schema.field(0).data_type())?], count)?
         };
         Ok(Made::Coded(codes(coded.keys(), null), values))

@@ -126,7 +126,7 @@ impl Tally {
     fn new(asked: &Asked) -> Tally {
         Tally {
             known: asked.keys.iter().map(|key| key.of.known()).collect(),
-            groups: Groups::new(asked.keys.len()),
+            groups: Groups::new(asked.keys.len(), asked.measures.len()),
             measures: asked.measures.iter().map(|asking| Measure::new(asking.kind)).collect(),
         }
     }

@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::RowSelection;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::columns::schema;
@@ -19,6 +20,9 @@ use super::write::{FILTERED, MAX_ROWS};
 
 /// Rows of a file at once: one row group of the few columns that are asked for.
 const BOUNDS: Bounds = Bounds { row_groups: 1, rows_per_group: MAX_ROWS, batch: MAX_ROWS };
+/// Bytes of columns that are decoded at once, as they lie in the file: of more, which takes texts of many kilobytes, fewer
+/// rows are decoded at once.
+const AT_ONCE: u64 = 64 << 20;
 /// Where fewer than one row in so many is wanted, the others are passed over rather than read.
 const FEW: usize = 8;
 
@@ -31,6 +35,8 @@ pub(crate) fn coded<R: ChunkReader + 'static>(
     only: Option<(&str, &str)>,
 ) -> Result<Vec<RecordBatch>, SegmentError> {
     let file = Opened::open_whole(source, &schema(), BOUNDS)?.with_schema(as_codes)?;
+    let batch = rows_at_once(size(&file, columns));
+    let file = file.with_batch(batch);
     let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
     let total = usize::try_from(total).unwrap_or(0);
     let rows = rows.start..rows.end.min(total);
@@ -56,6 +62,21 @@ pub(crate) fn coded<R: ChunkReader + 'static>(
         select(std::iter::once(rows), total)
     };
     file.batches(GROUP, Some(columns), selection)?.collect()
+}
+
+/// Bytes of columns, undone.
+fn size<R: ChunkReader + 'static>(file: &Opened<R>, columns: &[&str]) -> u64 {
+    let named = |column: &&ColumnChunkMetaData| {
+        column.column_path().parts().first().is_some_and(|name| columns.contains(&name.as_str()))
+    };
+    let chunks = file.row_groups().iter().flat_map(|group| group.columns());
+    chunks.filter(named).map(|column| column.uncompressed_size().unsigned_abs()).sum()
+}
+
+/// Rows that take no more than may be in memory, where all take so many bytes.
+fn rows_at_once(bytes: u64) -> usize {
+    let share = bytes.div_ceil(AT_ONCE).max(1);
+    MAX_ROWS / usize::try_from(share).unwrap_or(MAX_ROWS).min(MAX_ROWS)
 }
 
 /// Tells of each row of a batch of one column whether it has a value.
@@ -154,6 +175,18 @@ mod tests {
         assert_eq!(indexes(0..1_000, Some(("agent_id", "crm-assistant"))).len(), 1_000);
         assert!(indexes(0..1_000, Some(("agent_id", "nobody"))).is_empty());
         assert_eq!(indexes(0..1_000, Some(("request_id", "req_00000001"))).len(), 1_000, "not by codes: all");
+    }
+
+    #[test]
+    fn long_texts_are_read_in_parts() {
+        assert_eq!(
+            [0, AT_ONCE, AT_ONCE + 1, 4 * AT_ONCE, u64::MAX].map(rows_at_once),
+            [65_536, 65_536, 32_768, 16_384, 1]
+        );
+        let file = Bytes::from(sealed(0, (0..3_000).map(typical)).bytes);
+        let opened = Opened::open_whole(file, &schema(), BOUNDS).unwrap();
+        let [requests, types] = [&["request_id"], &["type"]].map(|columns| size(&opened, columns));
+        assert!(requests > 12 * 1_500 && types < 1_000, "{requests} {types}");
     }
 
     #[test]

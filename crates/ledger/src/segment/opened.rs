@@ -88,6 +88,11 @@ impl<R: ChunkReader + 'static> Opened<R> {
         Ok(Opened { footer, ..self })
     }
 
+    /// The same, with so many rows at once.
+    pub(super) fn with_batch(self, batch: usize) -> Opened<R> {
+        Opened { batch, ..self }
+    }
+
     pub(super) fn row_groups(&self) -> &[RowGroupMetaData] {
         self.footer.metadata().row_groups()
     }

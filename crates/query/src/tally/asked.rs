@@ -22,6 +22,9 @@ use crate::mask::{Mask, test};
 use crate::source::{GaveUp, Made, Source, is_number};
 use crate::table::Events;
 
+/// Percentiles of one grouping, each of which may take 32 MiB.
+const MAX_HISTOGRAMS: usize = 2;
+
 /// One grouping that is answered from codes.
 pub(super) struct Asked {
     /// What all rows must pass, for whoever rules out segments by it.
@@ -108,8 +111,9 @@ impl Asked {
             sources.chain(measures.iter().flat_map(|asking| asking.of.iter().chain(&asking.filter)));
         let columns: BTreeSet<String> =
             sources.flat_map(Source::columns).chain(mask.columns()).cloned().collect();
-        let is_sound =
-            keys.len() <= MAX_KEYS && !columns.is_empty() && returns(&measures, &keys, &aggregate.schema);
+        let histograms = measures.iter().filter(|asking| matches!(asking.kind, Kind::Percentile(_))).count();
+        let is_bounded = keys.len() <= MAX_KEYS && histograms <= MAX_HISTOGRAMS;
+        let is_sound = is_bounded && !columns.is_empty() && returns(&measures, &keys, &aggregate.schema);
         let (columns, schema) = (columns.into_iter().collect(), Arc::clone(&aggregate.schema));
         is_sound.then_some(Asked { predicate, mask, keys, measures, schema, columns, table })
     }

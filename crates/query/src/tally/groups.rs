@@ -13,8 +13,10 @@ use crate::source::GaveUp;
 pub(super) const MAX_KEYS: usize = 4;
 /// Bits of all numbers of a group.
 const GROUP_BITS: usize = 64;
-/// Groups of one tally: with what is counted of them some 30 MiB. A statement with more is left to the engine.
+/// Groups of one tally: some 20 MiB. A statement with more is left to the engine.
 const MAX_GROUPS: usize = 1 << 19;
+/// Groups times what is counted of each: 24 bytes at most.
+const MAX_COUNTED: usize = 1 << 21;
 /// Bytes of the different texts of a tally.
 const MAX_TEXT_BYTES: usize = 32 << 20;
 /// Entries of a piece's table, of four bytes.
@@ -156,14 +158,17 @@ pub(super) struct Groups {
     /// The numbers of each group side by side, so many bits for each key.
     keys: Vec<u64>,
     bits: usize,
+    most: usize,
     table: Vec<u32>,
 }
 
 impl Groups {
-    /// None yet, of so many keys.
-    pub(super) fn new(keys: usize) -> Groups {
+    /// None yet, of so many keys, each with so many measures.
+    pub(super) fn new(keys: usize, measures: usize) -> Groups {
         // A single key's number has 32 bits anyhow.
-        Groups { of: HashMap::new(), keys: vec![0], bits: GROUP_BITS / keys.max(2), table: Vec::new() }
+        let bits = GROUP_BITS / keys.max(2);
+        let most = MAX_GROUPS.min(MAX_COUNTED / measures.max(1));
+        Groups { of: HashMap::new(), keys: vec![0], bits, most, table: Vec::new() }
     }
 
     /// With the group of rows that do not count.
@@ -184,7 +189,7 @@ impl Groups {
         if let Some(group) = self.of.get(&key) {
             return Ok(*group);
         }
-        if self.keys.len() > MAX_GROUPS {
+        if self.keys.len() > self.most {
             return Err(GaveUp);
         }
         let group = next(self.keys.len())?;
