@@ -379,9 +379,9 @@ fn tenant(text: &str) -> Result<Tenant, String> {
 
 fn step(text: &str) -> Result<String, String> {
     let known = greffier_query::Per::parse(text).is_some();
-    known
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected hour, day, week, month, or a part of a day as in 5m".to_owned())
+    known.then(|| text.to_owned()).ok_or_else(|| {
+        "expected minute, hour, day, week, month, quarter, year, or a part of a day as in 5m".to_owned()
+    })
 }
 
 /// Checked here, counted from where it is answered.

@@ -129,11 +129,14 @@ pub(crate) const FIELDS: &[Field] = &[
     field("time", Time("time")),
     field("recorded", Time("recorded_at")),
     field("index", Number("index", COUNT)),
-    field("part", Texts("part_names")),
+    field(PART, Texts("part_names")),
 ];
 
 /// Other names of fields.
 const ALIASES: &[(&str, &str)] = &[("action", "tool")];
+
+/// The names of contents.
+pub(crate) const PART: &str = "part";
 
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";
