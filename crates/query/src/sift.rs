@@ -48,7 +48,8 @@ pub(crate) fn opener<'a>(view: &'a View, search: &Search) -> Result<Option<&'a O
     match &view.contents {
         Some(opener) if search.needs_contents() || search.has_words() => Ok(Some(opener)),
         None if search.needs_contents() => {
-            let message = "contents are searched only with the keys that open them";
+            let message =
+                "contents are searched only with the keys that open them: --keys names their folder";
             Err(SearchError { at: 0, message: message.to_owned() }.into())
         }
         _ => Ok(None),

@@ -74,10 +74,10 @@ impl Files {
         }
     }
 
-    /// Whether a search has words and contents stay closed to it, without keys.
+    /// Whether a search has words that are not looked for in contents, without keys; one that needs them is refused.
     pub(crate) fn leaves_contents(&self, search: &str) -> bool {
-        let search = Search::parse(search, self.now);
-        search.is_ok_and(|search| self.engine.looks_into_contents(&search) == Some(false))
+        let leaves = |search: &Search| self.engine.looks_into_contents(search) == Some(false);
+        Search::parse(search, self.now).is_ok_and(|search| leaves(&search) && !search.needs_contents())
     }
 
     /// The newest events that a search finds.

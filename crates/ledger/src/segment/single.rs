@@ -26,7 +26,7 @@ pub(crate) fn rows_with<R: ChunkReader + 'static>(
     let file = Opened::open_whole(source, &schema(), BOUNDS)?;
     // Ids mostly rise, so that few pages can hold one. Of other columns the bounds of pages rule out nothing.
     if column != ID {
-        return rows_of(&file, column, value, vec![0..MAX_ROWS], None);
+        return rows_of(&file, column, value, std::iter::once(0..MAX_ROWS).collect(), None);
     }
     let file = file.with_pages()?;
     let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();

@@ -51,7 +51,7 @@ async fn counts_by_values_and_time() {
     user: 0 values, 0 in others, 0 without
     ");
     insta::assert_snapshot!(check("", by(&[], "1s", 0)).await, @"too_large: a histogram has 10080 steps at most: choose longer ones, or a shorter period");
-    insta::assert_snapshot!(check("content:secret", by(&[], "day", 0)).await, @"search_syntax: contents are searched only with the keys that open them (at byte 0)");
+    insta::assert_snapshot!(check("content:secret", by(&[], "day", 0)).await, @"search_syntax: contents are searched only with the keys that open them: --keys names their folder (at byte 0)");
 }
 
 #[test]

@@ -138,7 +138,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("time", Time("time")),
     field("recorded", Time("recorded_at")),
     field("index", Number("index", COUNT)),
-    field("part", Texts("part_names")),
+    field(PART, Texts("part_names")),
 ];
 
 /// Other names of fields.
@@ -147,6 +147,8 @@ const ALIASES: &[(&str, &str)] = &[("action", "tool")];
 /// Fields that name people and subjects, which a trail may have under keyed references, and of which kind these are.
 pub(crate) const REFERRED: &[(&str, &str)] =
     &[("user", "user"), ("agent", "user"), ("via", "user"), ("subject", "subject")];
+/// The names of contents.
+pub(crate) const PART: &str = "part";
 
 /// Names that are not fields but stand where a field stands.
 pub(crate) const HAS: &str = "has";

@@ -4,7 +4,7 @@ use greffier_event::Timestamp;
 
 use crate::SearchError;
 use crate::search::fields::{
-    self, CONTENT, Choices, Field, HAS, Kind, ON, TEXT, TIME_BOUNDS, TimeBound, WHEN, ZONE,
+    self, CONTENT, Choices, Field, HAS, Kind, ON, PART, TEXT, TIME_BOUNDS, TimeBound, WHEN, ZONE,
 };
 use crate::search::lex::{RawTerm, RawValue, fail, terms};
 use crate::search::value::{Bounds, COUNT, DOLLARS, Moment, Pattern, Units, read_number};
@@ -132,8 +132,13 @@ fn field(name: &str, at: usize) -> Result<&'static Field, SearchError> {
     if let Some(meant) = name.starts_with(['(', ')']).then(|| meant_for(name)).flatten() {
         return fail(at, meant);
     }
+    named(name, at, fields::suggest(name))
+}
+
+/// The field of that name, or what was probably meant.
+fn named(name: &str, at: usize, near: Option<&str>) -> Result<&'static Field, SearchError> {
     let Some(field) = fields::find(name) else {
-        let hint = did_you_mean(fields::suggest(name));
+        let hint = did_you_mean(near);
         return fail(
             at,
             format!("there is no field `{name}`{hint} In quotes the term is looked for as text"),
@@ -143,7 +148,9 @@ fn field(name: &str, at: usize) -> Result<&'static Field, SearchError> {
 }
 
 fn present(value: &RawValue) -> Result<&'static Field, SearchError> {
-    field(&value.text, value.at)
+    // Who has contents has parts.
+    let near = if value.text == CONTENT { Some(PART) } else { fields::suggest(&value.text) };
+    named(&value.text, value.at, near.filter(|near| fields::find(near).is_some()))
 }
 
 /// What contents are searched for, in lower case.

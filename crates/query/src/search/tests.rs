@@ -99,6 +99,8 @@ fn says_what_is_wrong_and_where() {
     insta::assert_snapshot!(check("txt:x"), @"0: there is no field `txt`, did you mean `text`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check("content:a"), @"8: contents are searched for 2 characters at least");
     insta::assert_snapshot!(check("bfore:today"), @"0: there is no field `bfore`, did you mean `before`? In quotes the term is looked for as text");
+    insta::assert_snapshot!(check("has:content"), @"4: there is no field `content`, did you mean `part`? In quotes the term is looked for as text");
+    insta::assert_snapshot!(check("has:text"), @"4: there is no field `text`. In quotes the term is looked for as text");
     insta::assert_snapshot!(check("has:errors"), @"4: there is no field `errors`, did you mean `error`? In quotes the term is looked for as text");
     insta::assert_snapshot!(check(&"a ".repeat(65)), @"128: a search has 64 terms at most");
     insta::assert_snapshot!(check(&"a".repeat(5_000)), @"4096: a search has 4096 bytes at most");

@@ -114,8 +114,10 @@ const FILTERS: &[&str] = &[
     "action_name = 'no such'",
 ];
 
-/// The common trail in each shape, answered from codes and by the engine.
-static VIEWS: LazyLock<Vec<(Arc<View>, Arc<View>, [TempDir; 2])>> = LazyLock::new(|| {
+/// One shape of the common trail, answered from codes and by the engine, and where its segments lie.
+type Both = (Arc<View>, Arc<View>, [TempDir; 2]);
+
+static VIEWS: LazyLock<Vec<Both>> = LazyLock::new(|| {
     let shape = |shape: &Shape| {
         let (codes, one) = view(*shape, &Limits::default());
         let (engine, other) = view(*shape, &Limits { pushdown: false, ..Limits::default() });
