@@ -240,13 +240,15 @@ FACETS = {
 
 GROUPS = [
     "type", "agent_id", "action_name", "user_sub", "decision", "status", "model", "channel", "date_trunc('day', time)",
-    "pii_detected", "action_kind",
+    "pii_detected", "action_kind", "date_trunc('week', time)", "date_trunc('hour', recorded_at)", "date_trunc('month', time)",
+    "lower(agent_id)", "decision = 'deny'", "session_id", "cost_micros > 1000", "length(action_name)", "code",
 ]
 MEASURES = [
     "count(*)", "count(duration_us)", "sum(cost_micros)", "min(duration_us)", "max(duration_us)", "avg(duration_us)",
     "sum(input_tokens + output_tokens)", "count(DISTINCT user_sub)", "count(DISTINCT session_id)", "min(action_name)",
     "max(user_sub)", "sum(CASE WHEN decision = 'deny' THEN 1 ELSE 0 END)", "count(*) FILTER (WHERE status = 'failure')",
-    "min(id)",
+    "min(id)", "max(time)", "min(recorded_at)", "avg(cost_micros) FILTER (WHERE pii_detected)", "sum(length(action_name))",
+    "count(CASE WHEN status = 'failure' THEN 1 END)", "max(0 - duration_us)",
 ]
 WHERES = [
     "type LIKE 'action.%'", "duration_us > 1000", "user_sub IS NOT NULL", "user_sub = 'alice' OR decision = 'deny'",
