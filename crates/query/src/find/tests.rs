@@ -189,6 +189,40 @@ async fn looks_up_by_id_call_and_session() {
     }
 }
 
+/// Several at once are what they are one by one.
+#[tokio::test]
+async fn looks_up_several_calls_at_once() {
+    let ids = ["req_98", "req_7", "nowhere", "req_0", "req_149"].map(str::to_owned);
+    for shape in SHAPES {
+        let (view, _dir) = view(shape, &Limits::default());
+        let mut one_by_one = Vec::new();
+        for id in &ids {
+            one_by_one.extend(indexes(&equal(&view, "request_id", id, 9).await.unwrap()));
+        }
+        one_by_one.sort_unstable();
+        let together = of_each(&view, "request_id", &ids, 9).await.unwrap();
+        assert_eq!(indexes(&together), one_by_one, "{shape:?}");
+        let first = of_each(&view, "session_id", &sessions(), 2).await.unwrap();
+        assert_eq!(indexes(&first), [0, 3, 180, 183], "two of each, {shape:?}");
+        let all: Vec<u64> = (0..EVENTS).collect();
+        let fit = matching(&view, &search("user:alice"), &all).await.unwrap();
+        let some: Vec<u64> = fit.iter().copied().filter(|index| index % 2 == 1).collect();
+        assert!(!some.is_empty());
+        let asked: Vec<u64> = (0..EVENTS + 9).rev().filter(|index| index % 2 == 1).collect();
+        assert_eq!(matching(&view, &search("user:alice"), &asked).await.unwrap(), some, "{shape:?}");
+    }
+    // What does not fit an answer is asked for in smaller pieces; of one call comes what fits.
+    let limits = Limits { bytes: 2_000, ..Limits::default() };
+    let (view, _dir) = view(Shape::Mixed, &limits);
+    assert_eq!(of_each(&view, "session_id", &sessions(), 9).await.unwrap_err().code(), "too_large");
+    let cut = of_each(&view, "session_id", &sessions()[..1], 9).await.unwrap();
+    assert!((1..9).contains(&cut.len()), "{}", cut.len());
+}
+
+fn sessions() -> [String; 2] {
+    ["session 6", "session 0"].map(str::to_owned)
+}
+
 #[tokio::test]
 async fn a_page_ends_where_its_bytes_end() {
     let limits = Limits { bytes: 2_000, ..Limits::default() };
