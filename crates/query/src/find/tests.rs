@@ -189,6 +189,32 @@ async fn looks_up_by_id_call_and_session() {
     }
 }
 
+/// Several at once are what they are one by one.
+#[tokio::test]
+async fn looks_up_several_calls_at_once() {
+    let ids = ["req_98", "req_7", "nowhere", "req_0", "req_149"].map(str::to_owned);
+    for shape in SHAPES {
+        let (view, _dir) = view(shape, &Limits::default());
+        let mut one_by_one = Vec::new();
+        for id in &ids {
+            one_by_one.extend(indexes(&equal(&view, "request_id", id, 9).await.unwrap()));
+        }
+        one_by_one.sort_unstable();
+        let together = of_calls(&view, &ids, 9).await.unwrap();
+        assert_eq!(indexes(&together), one_by_one, "{shape:?}");
+        let all: Vec<u64> = (0..EVENTS).collect();
+        let fit = matching(&view, &search("user:alice"), &all).await.unwrap();
+        let some: Vec<u64> = fit.iter().copied().filter(|index| index % 2 == 1).collect();
+        assert!(!some.is_empty());
+        let asked: Vec<u64> = (0..EVENTS + 9).rev().filter(|index| index % 2 == 1).collect();
+        assert_eq!(matching(&view, &search("user:alice"), &asked).await.unwrap(), some, "{shape:?}");
+    }
+    // What does not fit an answer is asked for in smaller pieces; of one call comes what fits.
+    let (view, _dir) = view(Shape::Mixed, &Limits { bytes: 500, ..Limits::default() });
+    assert_eq!(of_calls(&view, &ids, 9).await.unwrap_err().code(), "too_large");
+    assert_eq!(indexes(&of_calls(&view, &["req_1".to_owned()], 9).await.unwrap()), [2]);
+}
+
 #[tokio::test]
 async fn of_a_call_the_gateways_word_is_not_left_out() {
     for shape in SHAPES {
