@@ -152,6 +152,27 @@ def test_charts_show_what_their_statements_answer(node, tmp_path):
     assert charts(report(greffier, "soc2", period=("--from", "2026-01-05", "--to", "2026-01-12"))) == {}
 
 
+def test_the_first_documents_report_as_a_page(node, tmp_path, people):
+    greffier, api = node
+    where = ("--data", greffier.data, "--tenant", TENANT)
+    page, printed = tmp_path / "s.html", tmp_path / "s.pdf"
+    done = greffier.run("report", "summary", *PERIOD, *where, "--html", page, "--pdf", printed, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert sum(found["by_type"].values()) == found["total_events"] > 40
+    for chart in found["charts"]:
+        rows = json.loads(greffier.run("sql", chart["query"]["sql"], *where, "-o", "json").stdout)
+        assert {mark["label"]: mark["values"] for mark in chart["marks"]} == {row["name"]: [row["events"]] for row in rows}
+    assert {chart["name"] for chart in found["charts"]} >= {"events_by_type"}
+    text = page.read_text()
+    assert text.count("<svg viewBox") == len(found["charts"]) and "<script" not in text and "action.denied" in text
+    assert printed.read_bytes().startswith(b"%PDF-1.7")
+    rows = list(csv.DictReader(io.StringIO(greffier.run("report", "summary", *PERIOD, *where, "-o", "csv").stdout)))
+    assert {row["of"]: int(row["count"]) for row in rows if row["figure"] == "by_type"} == found["by_type"]
+    served = api("audra").get("/api/v1/reports/summary", **{"from": PERIOD[1], "to": PERIOD[3], "format": "html"})
+    assert served.status_code == 200 and "<svg" in served.text and TENANT in served.text
+
+
 # By the hour and the day around changes of the clocks; by the week and the month over several.
 STEPS = (("Europe/Berlin", "2026-03-28", "2026-03-30"), ("Europe/Berlin", "2026-10-24", "2026-10-26"), ("Asia/Kolkata", "2026-04-23", "2026-04-25"),
          ("Africa/Cairo", "2026-03-20", "2026-05-10"), ("America/Santiago", "2026-01-08", "2026-10-30"), ("Europe/Berlin", "2024-03-15", "2026-11-01"))

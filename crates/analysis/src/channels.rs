@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use greffier_event::{Event, limits};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fact::Fact;
 
@@ -31,7 +31,7 @@ impl Channel {
 }
 
 /// What came by one channel. `gateway` is enforced, the others are claims.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelCounts {
     /// Events.
     pub events: u64,

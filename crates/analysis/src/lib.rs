@@ -42,7 +42,8 @@ pub use numbers::{Numbers, Run};
 pub use producers::{Producer, ProducersCounter};
 pub use report::{
     Anchor, Answer, Answers, Asked, Assessment, Chart, Claim, Clause, ClauseFound, Control, Counts, Drawing,
-    Form, Frame, Head, Inquiry, Mark, On, Period, Person, Query, Report, ReportCounter, STANDARDS, Sample,
-    Shape, Standard, Statement, Step, Steps, Tone, Totals, TrailState, Unit, Verdict, html, standard,
+    Figure, Form, Frame, Head, Inquiry, Mark, On, Period, Person, Query, Report, ReportCounter, STANDARDS,
+    Sample, Shape, Standard, Statement, Step, Steps, Summary, Tone, Totals, TrailState, Unit, Verdict, html,
+    named, standard, summary_html,
 };
 pub use top::Top;

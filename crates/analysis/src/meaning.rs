@@ -1,7 +1,7 @@
 //! What an event means: one rule for each word that the results use.
 
 use greffier_event::{DecisionKind, Event, EventType, OutcomeStatus, is_reserved_agent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fact::Fact;
 
@@ -105,7 +105,7 @@ pub fn decision(event: &impl Told) -> Option<DecisionKind> {
 }
 
 /// How many calls were decided how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the vocabulary")]
 pub struct Decisions {
     pub allow: u64,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::keyed::{ByKey, Key};
 
@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 const OVERHEAD: usize = 64;
 
 /// A name and how often it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Top {
     /// The name.
     pub name: String,

@@ -53,6 +53,6 @@ pub use pack::{HasKeys, PackMaker, PackMakingError, PackOrder, PackRange};
 pub use receivers::{Receiver, Receivers};
 pub use recorder::{Beat, Recorder, Untold};
 pub use refuse::Unreadable;
-pub use report::{ReportError, ReportOrder, assess, period, person};
+pub use report::{ReportError, ReportOrder, assess, period, person, summary};
 pub use tokio_util::sync::CancellationToken;
 pub use visit::{Access, Body, Upload, Visit};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use greffier_analysis::{
     Answer, Answers, Asked, Assessment, Frame, Head, Inquiry, On, Period, Person, STANDARDS, Standard,
-    Statement, TrailState, html, standard,
+    Statement, Summary, TrailState, html, standard, summary_html,
 };
 use greffier_event::limits::REFERENCE_PREFIX;
 use greffier_event::{Tenant, Timestamp};
@@ -222,6 +222,21 @@ pub async fn assess(
     Ok(inquiry.assess(answers))
 }
 
+/// The first document's report of a trail. `now` is when it is made.
+///
+/// # Errors
+/// When the trail cannot be read.
+pub async fn summary(
+    engine: &Engine,
+    trail: &Tenant,
+    period: Period,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Summary, QueryError> {
+    let report = engine.report(trail, period.start, period.end).await?;
+    Ok(Summary::new(trail.as_str(), steps::name(zone), now, report))
+}
+
 async fn answered(
     engine: Engine,
     place: Asked,
@@ -317,8 +332,8 @@ pub(crate) async fn report(api: &Api, request: Request) -> Result<Response<Body>
     let (name, params) = (request.matched.capture("standard").to_owned(), &request.params);
     let page = match params.text("format") {
         None | Some("json") => false,
-        Some("html") if name != SUMMARY => true,
-        Some(_) => return Err(Refused::bad_parameter("`format` must be json or html; the summary is JSON")),
+        Some("html") => true,
+        Some(_) => return Err(Refused::bad_parameter("`format` must be json or html")),
     };
     let (from, to) = bounds(params)?;
     // What is wrong with the request is said before anything is on record.
@@ -327,7 +342,7 @@ pub(crate) async fn report(api: &Api, request: Request) -> Result<Response<Body>
         None => request.caller()?.tenant.clone(),
     };
     let order = if name == SUMMARY { None } else { Some(ordered(api, &name, params, &named)?) };
-    let (period, _) = period(from, to, params.text("tz"))?;
+    let (period, zone) = period(from, to, params.text("tz"))?;
     let wish = Wish {
         action: AdminAction::ReadTrail,
         name: "trail:report",
@@ -340,7 +355,10 @@ pub(crate) async fn report(api: &Api, request: Request) -> Result<Response<Body>
     let admitted = api.admit(&request.visit, request.caller()?, request.named_trail(), wish).await?;
     let trail = admitted.trail().clone();
     let mut response = match order {
-        None => respond::json(&api.engine.report(&trail, period.start, period.end).await?)?,
+        None => {
+            let summary = summary(&api.engine, &trail, period, &zone, request.visit.now).await?;
+            if page { respond::bytes(HTML, summary_html(&summary)) } else { respond::json(&summary)? }
+        }
         Some(order) => {
             let report = api.assess(&request, &order, &trail).await?;
             if page { respond::bytes(HTML, html(&report)) } else { respond::json(&report)? }

@@ -7,7 +7,7 @@ mod files;
 use std::path::Path;
 
 use anyhow::Context;
-use greffier_analysis::Assessment;
+use greffier_analysis::{Assessment, Summary};
 use greffier_event::Tenant;
 use greffier_query::FacetField;
 use serde::Deserialize;
@@ -244,12 +244,14 @@ impl Source {
     }
 
     /// The first document's report.
-    pub(crate) async fn summary(&self, term: &Term) -> anyhow::Result<Value> {
+    pub(crate) async fn summary(&self, term: &Term) -> anyhow::Result<Summary> {
         match self {
             Source::Server(server) => {
-                server.client.get("/api/v1/reports/summary", &server.query(&term.params())).await
+                let answer =
+                    server.client.get("/api/v1/reports/summary", &server.query(&term.params())).await?;
+                serde_json::from_value(answer).context("the server's answer is no report")
             }
-            Source::Files(files) => files.summary(term).await,
+            Source::Files(files) => Ok(files.summary(term).await?),
         }
     }
 

@@ -120,6 +120,24 @@ pub struct Claim {
     pub exceptions: Vec<Sample>,
 }
 
+impl Claim {
+    /// What would make it a gap, as a sentence.
+    pub fn a_gap_if(&self) -> String {
+        match (self.fails_if.strip_prefix("nothing"), self.fails_if.split_once(": ")) {
+            (Some(_), Some((what, why))) => format!("{} makes it a gap: {why}.", what.replacen('n', "N", 1)),
+            _ => format!("It would be a gap if {}.", self.fails_if),
+        }
+    }
+}
+
+/// How a period was named: times are written in UTC, days may be another zone's.
+pub fn named(zone: &str) -> String {
+    match zone {
+        "UTC" => "UTC".to_owned(),
+        zone => format!("days of {zone}; times are UTC"),
+    }
+}
+
 /// One clause of a standard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClauseFound {
@@ -177,6 +195,12 @@ pub struct Assessment {
 }
 
 impl Assessment {
+    /// The clauses that a control bears on.
+    pub fn clauses_of(&self, control: &str) -> Vec<&str> {
+        let bears = |clause: &&ClauseFound| clause.controls.iter().any(|named| named == control);
+        self.clauses.iter().filter(bears).map(|clause| clause.clause.as_str()).collect()
+    }
+
     /// All charts, in order.
     pub fn all_charts(&self) -> impl Iterator<Item = &Chart> {
         self.charts.iter().chain(self.claims.iter().filter_map(|claim| claim.chart.as_ref()))

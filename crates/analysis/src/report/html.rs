@@ -2,12 +2,15 @@
 //! whatever agents wrote is text.
 
 mod figure;
+mod summary;
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::assessment::{Assessment, Claim, ClauseFound, Query, Sample, Verdict};
+pub use summary::summary_html;
+
+use super::assessment::{Assessment, Claim, ClauseFound, Query, Sample, Verdict, named};
 
 /// Longest text of a cell: the whole of it stands in the report's data.
 const MAX_CELL: usize = 300;
@@ -22,7 +25,7 @@ padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);overflow-wrap:an
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td a,td code,td.t{white-space:nowrap}code,pre{font:12px/1.45 ui-monospace,'Liberation Mono',monospace}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--wash);border:1px solid var(--line);border-radius:4px;\
 padding:.5rem .7rem;margin:.3rem 0}.v{display:inline-block;font-weight:600;font-size:12px;white-space:nowrap}\
-.EVIDENCED{color:var(--ok)}.GAP{color:var(--gap)}.NOT{color:var(--open)}.soft{color:var(--soft)}\
+.EVIDENCED{color:var(--ok)}.GAP{color:var(--gap)}.NOT{color:var(--open)}.soft{color:var(--soft)}.on{font-weight:400;font-size:12px}\
 .sum{display:flex;gap:2.5rem;margin:1rem 0}.sum b{display:block;font-size:1.9rem;line-height:1.1}a{color:inherit}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.6rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
 .claim{margin-top:1.8rem}figure{margin:1rem 0;break-inside:avoid}figcaption{margin-bottom:.3rem}figure svg{display:block;width:100%;height:auto}\
@@ -30,7 +33,7 @@ svg text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',s
 svg rect{stroke:#3d444d;stroke-width:.5}.l{fill:#dbe6f3}.m{fill:#6d8fbd}.d{fill:#22344d}summary{cursor:pointer;color:var(--soft);font-size:13px}\
 @media print{summary{display:none}body{margin:0;padding:0;max-width:none;font-size:10px}h1{font-size:18px}h2{font-size:14px}h3{font-size:11px}\
 h2,h3{break-after:avoid}tr,pre{break-inside:avoid}p{orphans:3;widows:3}a{text-decoration:none}table{font-size:9px}th,td{padding:.15rem .4rem .15rem 0}\
-.sum b{font-size:22px}.v{font-size:9px}figcaption{break-after:avoid}pre,td code{font-size:7.5px}pre{border:0;background:none;padding:0;color:#3d444d}\
+.sum b{font-size:22px}.v{font-size:9px}figcaption{break-after:avoid}pre,td code{font-size:7.5px}p code{font-size:9px}pre{border:0;background:none;padding:0;color:#3d444d}\
 @page{size:A4;margin:16mm 14mm}}";
 
 /// The page.
@@ -43,22 +46,20 @@ pub fn html(report: &Assessment) -> String {
 
 fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
     let title = format!("{}: {}", report.standard, report.trail.name);
-    write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
-        escaped(&title),
-        escaped(&report.title)
-    )?;
+    let head = &report.trail.head;
+    let of = format!(
+        "{}: {} to {}, {} entries, root {}",
+        report.trail.name, report.from, report.to, head.size, head.root
+    );
+    self::head(page, &title, &of)?;
+    writeln!(page, "<h1>{}</h1>", escaped(&report.title))?;
     writeln!(
         page,
         "<p class=\"soft\">What the trail of <b>{}</b> shows of {} up to before {} ({}).{}</p>",
         escaped(&report.trail.name),
         report.from,
         report.to,
-        escaped(&report.zone),
+        escaped(&named(&report.zone)),
         if report.ended {
             ""
         } else {
@@ -91,7 +92,7 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
     }
     page.push_str("</tbody></table>\n<h2>What the controls found</h2>\n");
     for claim in &report.claims {
-        claimed(page, claim)?;
+        claimed(page, report, claim)?;
     }
     page.push_str(
         "<h2>How to read this</h2>\n<p>EVIDENCED: the trail shows it for the period, by the figures and statements given. GAP: the \
@@ -103,6 +104,22 @@ fn write_page(page: &mut String, report: &Assessment) -> std::fmt::Result {
          --report</code> packs all of them.</p>\n</body>\n</html>\n",
     );
     Ok(())
+}
+
+/// What a page begins with: nothing is fetched, nothing runs. Each sheet of paper says what it is `of`.
+fn head(page: &mut String, title: &str, of: &str) -> std::fmt::Result {
+    // A stylesheet knows no entities: what could end its text is left out.
+    let safe = |c: &char| c.is_ascii_alphanumeric() || " .,:+/=_-".contains(*c);
+    let of: String = of.chars().filter(safe).collect();
+    writeln!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{}</title>\n<style>{STYLE}\n@page{{@bottom-left{{content:\"{of}\";font:7px sans-serif}}\
+         @bottom-right{{content:counter(page) \" of \" counter(pages);font:7px sans-serif}}}}</style>\n</head>\n<body>",
+        escaped(title)
+    )
 }
 
 fn facts(page: &mut String, report: &Assessment) -> std::fmt::Result {
@@ -138,7 +155,7 @@ fn row(page: &mut String, clause: &ClauseFound) -> std::fmt::Result {
         clause.controls.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escaped(name))).collect();
     let beyond = match clause.beyond.as_str() {
         "" => String::new(),
-        beyond => format!("<br><span class=\"soft\">Not shown here: {}.</span>", escaped(beyond)),
+        beyond => format!("<br><span class=\"soft\">Not shown here: {}.</span>", prose(beyond)),
     };
     writeln!(
         page,
@@ -155,15 +172,16 @@ fn mark(verdict: Verdict) -> String {
     format!("<span class=\"v {class}\">{}</span>", verdict.as_str())
 }
 
-fn claimed(page: &mut String, claim: &Claim) -> std::fmt::Result {
+fn claimed(page: &mut String, report: &Assessment, claim: &Claim) -> std::fmt::Result {
     write!(
         page,
-        "<section class=\"claim\" id=\"{}\">\n<h3>{} {}</h3>\n<p>{}</p>\n<p class=\"soft\">It would be a gap if {}.</p>\n",
-        escaped(&claim.control),
+        "<section class=\"claim\" id=\"{0}\">\n<h3>{0} {1} <span class=\"soft on\">on {2}</span></h3>\n<p>{3}</p>\n\
+         <p class=\"soft\">{4}</p>\n",
         escaped(&claim.control),
         mark(claim.verdict),
-        escaped(&claim.says),
-        escaped(&claim.fails_if)
+        escaped(&report.clauses_of(&claim.control).join("; ")),
+        prose(&claim.says),
+        prose(&claim.a_gap_if())
     )?;
     if !claim.figures.is_empty() {
         let figure = |(name, value): (&String, &Value)| format!("{} <b>{}</b>", escaped(name), cell(value));
@@ -244,6 +262,20 @@ fn short(text: &str) -> String {
     }
 }
 
+/// A sentence of ours, in which commands stand between backticks.
+fn prose(text: &str) -> String {
+    let safe = escaped(text);
+    let pieces: Vec<&str> = safe.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        return safe;
+    }
+    let piece = |(at, piece): (usize, &&str)| match at % 2 {
+        0 => (*piece).to_owned(),
+        _ => format!("<code>{piece}</code>"),
+    };
+    pieces.iter().enumerate().map(piece).collect()
+}
+
 /// Text as text, wherever it stands in a page.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -286,6 +318,19 @@ mod tests {
             escaped("<script>\"'&\u{1b}[31m\u{202e}"),
             "&lt;script&gt;&quot;&#39;&amp;\\u{1b}[31m\\u{202e}"
         );
+    }
+
+    #[test]
+    fn commands_in_sentences() {
+        assert_eq!(prose("run `greffier verify <DIR>`."), "run <code>greffier verify &lt;DIR&gt;</code>.");
+        assert_eq!(prose("a ` alone"), "a ` alone");
+    }
+
+    #[test]
+    fn what_a_sheet_is_of_stays_a_text_of_its_stylesheet() {
+        let mut page = String::new();
+        head(&mut page, "t", "acme\\\";}</style><script>: 2026-03-01T00:00:00Z, root a+/=").unwrap();
+        assert!(page.contains("content:\"acme/stylescript: 2026-03-01T00:00:00Z, root a+/=\""), "{page}");
     }
 
     proptest! {

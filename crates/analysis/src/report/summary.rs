@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use greffier_event::{Event, EventType, Timestamp, is_reserved_agent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calls::Calls;
 use crate::channels::{ChannelCounts, Channels};
@@ -19,7 +19,7 @@ const TOP: usize = 10;
 const LATE_MICROS: i64 = 3_600_000_000;
 
 /// From `start` on and before `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// First instant of the period.
     pub start: Timestamp,
@@ -28,7 +28,7 @@ pub struct Period {
 }
 
 /// What happened in a period, over all agents of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The period; events belong to it by the time at which they happened.
     pub period: Period,
@@ -48,6 +48,12 @@ pub struct Report {
     pub errors: u64,
     /// Events recorded more than an hour after the time they claim.
     pub late: u64,
+    /// Events by type.
+    #[serde(default)]
+    pub by_type: BTreeMap<EventType, u64>,
+    /// The ten most active agents, by events, ties by name; Greffier itself is none.
+    #[serde(default)]
+    pub top_agents: Vec<Top>,
     /// The ten most common actions, by events, ties by name.
     pub top_actions: Vec<Top>,
     /// The ten most common resources, by events, ties by name.
@@ -55,11 +61,11 @@ pub struct Report {
     /// Calls by decision.
     pub by_decision: Decisions,
     /// Enforced (`gateway`) apart from claims.
-    pub by_channel: BTreeMap<&'static str, ChannelCounts>,
+    pub by_channel: BTreeMap<String, ChannelCounts>,
     /// Sensitive values found, by type.
     pub redactions: BTreeMap<String, u64>,
     /// There were more names than are kept: counts of different ones are lower bounds.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
 }
 
@@ -67,6 +73,7 @@ pub struct Report {
 pub struct ReportCounter {
     period: Period,
     total: u64,
+    by_type: BTreeMap<EventType, u64>,
     calls: Calls,
     agents: Tally,
     users: Tally,
@@ -86,6 +93,7 @@ impl ReportCounter {
         ReportCounter {
             period: Period { start: since, end: until },
             total: 0,
+            by_type: BTreeMap::new(),
             calls: Calls::new(),
             agents: Tally::new(),
             users: Tally::new(),
@@ -120,10 +128,12 @@ impl ReportCounter {
             security_events: self.denials,
             errors: self.errors,
             late: self.late,
+            by_type: self.by_type,
+            top_agents: self.agents.top(TOP),
             top_actions: self.actions.top(TOP),
             top_resources: self.resources.top(TOP),
             by_decision: calls.decisions,
-            by_channel: self.channels.finish(&calls.by_channel),
+            by_channel: own(self.channels.finish(&calls.by_channel)),
             redactions: self.redactions.all(),
         }
     }
@@ -135,6 +145,7 @@ impl Counter for ReportCounter {
             return false;
         }
         self.total += 1;
+        *self.by_type.entry(fact.kind).or_default() += 1;
         self.calls.add(fact);
         self.channels.add(fact);
         self.data_access += u64::from(matches!(fact.kind, EventType::DataAccess | EventType::DataModify));
@@ -158,6 +169,9 @@ impl Counter for ReportCounter {
 
     fn merge(&mut self, other: ReportCounter) {
         self.total += other.total;
+        for (kind, count) in other.by_type {
+            *self.by_type.entry(kind).or_default() += count;
+        }
         self.calls.merge(other.calls);
         self.channels.merge(&other.channels);
         self.data_access += other.data_access;
@@ -170,6 +184,10 @@ impl Counter for ReportCounter {
         self.resources.merge(other.resources);
         self.redactions.merge(other.redactions);
     }
+}
+
+fn own(counts: BTreeMap<&'static str, ChannelCounts>) -> BTreeMap<String, ChannelCounts> {
+    counts.into_iter().map(|(channel, counts)| (channel.to_owned(), counts)).collect()
 }
 
 fn is_late(fact: &Fact<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use greffier_analysis::{Assessment, Chart, Claim, Mark, Verdict, html};
+use greffier_analysis::{Assessment, Chart, Claim, Mark, Summary, Verdict, html, named, summary_html};
 use serde_json::{Value, json};
 
 use crate::cli::{self, Attest};
@@ -39,8 +39,7 @@ pub(super) fn run(args: &cli::Report, named: Option<&Path>, output: Output) -> a
         if args.person.is_somebody() {
             return Err(Failure::usage("only the report gdpr is made about one person").into());
         }
-        let summary = wait(source.summary(term))?;
-        return super::activity::show(&summary, output);
+        return summarised(args, &wait(source.summary(term))?, output);
     }
     output.progress("asking the trail");
     let report = wait(source.report(standard, term, &args.person));
@@ -55,6 +54,25 @@ pub(super) fn run(args: &cli::Report, named: Option<&Path>, output: Output) -> a
     show(&report, output)?;
     let has_gap = report.counts.gap > 0;
     Ok(if args.fail_on_gap && has_gap { Exit::Findings } else { Exit::Ok })
+}
+
+/// The first document's report, which judges nothing.
+fn summarised(args: &cli::Report, summary: &Summary, output: Output) -> anyhow::Result<Exit> {
+    if let Some(path) = &args.html {
+        write(path, summary_html(summary).as_bytes())?;
+    }
+    if let Some(path) = &args.pdf {
+        write(path, &pdf::summary(summary))?;
+    }
+    if output.format == Format::Csv {
+        output.rows(&["figure", "of", "count"], &summary.figures())?;
+        return Ok(Exit::Ok);
+    }
+    let mut document = serde_json::to_value(summary)?;
+    if let (Format::Table, Some(fields)) = (output.format, document.as_object_mut()) {
+        fields.remove("charts");
+    }
+    super::activity::show(&document, output)
 }
 
 /// The keys that tell how a data directory names a person: those that are given; the configured ones beside the configured
@@ -151,7 +169,10 @@ fn table(report: &Assessment, output: Output) -> anyhow::Result<()> {
     output.line(&report.title)?;
     output.line(&format!(
         "{} from {} to before {} ({})",
-        report.trail.name, report.from, report.to, report.zone
+        report.trail.name,
+        report.from,
+        report.to,
+        named(&report.zone)
     ))?;
     output.line(&format!(
         "{} events ({} governed, {} claims), {} recorded late; as of the checkpoint of {} entries, root {}",
@@ -275,12 +296,19 @@ mod tests {
         {"clause":"CC6.1","verdict":"GAP","asks":"Access is restricted.","says":"what was found","control":"ruled","found":"GAP","population":4,"exceptions":1,"fails_if":"it is not so","query":"SELECT 1"}
         {"clause":"CC6.1","verdict":"GAP","asks":"Access is restricted.","says":"what was found","control":"denied","found":"EVIDENCED","population":4,"exceptions":1,"fails_if":"it is not so","query":"SELECT 1"}
         {"clause":"A1.2","verdict":"NOT ASSESSED","asks":"Backups.","says":"other means"}
+        {"control":null,"query":"SELECT 3","chart":"Events per day (UTC)","mark":"2026-03-01","series":"governed","value":3}
+        {"control":null,"query":"SELECT 3","chart":"Events per day (UTC)","mark":"2026-03-01","series":"claims","value":1}
+        {"control":null,"query":"SELECT 3","chart":"Events per day (UTC)","mark":"2026-03-02","series":"governed","value":1}
+        {"control":null,"query":"SELECT 3","chart":"Events per day (UTC)","mark":"2026-03-02","series":"claims","value":0}
         "#);
     }
 
     #[test]
     fn a_document_for_printers() {
         let bytes = pdf::pdf(&report());
+        assert!(String::from_utf8_lossy(&bytes).contains(
+            "(2026-03-01T00:00:00.000000Z to 2026-04-01T00:00:00.000000Z, 9 entries, root cm9vdA==)"
+        ));
         assert!(bytes.starts_with(b"%PDF-1.7") && bytes.trim_ascii_end().ends_with(b"%%EOF"));
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("(CC6.1)") && text.contains("(GAP)") && !text.contains('\u{7}'));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use greffier_analysis::{Assessment, STANDARDS};
+use greffier_analysis::{Assessment, STANDARDS, Summary};
 use greffier_api::{
     Chain, Export, ExportError, ExportFormat, FacetsAnswer, HasKeys, OpenParts, PackMaker, PackMakingError,
     PackOrder, ReportError, ReportOrder, export_cursor, in_order_of_time,
@@ -237,10 +237,11 @@ impl Files {
     }
 
     /// The first document's report.
-    pub(crate) async fn summary(&self, term: &Term) -> anyhow::Result<Value> {
-        let (period, _) = greffier_api::period(&term.from, &term.to, term.tz.as_deref()).map_err(reported)?;
-        let report = self.engine.report(&self.tenant, period.start, period.end).await.map_err(failure)?;
-        Ok(serde_json::to_value(report)?)
+    pub(crate) async fn summary(&self, term: &Term) -> Result<Summary, Failure> {
+        let (period, zone) =
+            greffier_api::period(&term.from, &term.to, term.tz.as_deref()).map_err(reported)?;
+        let summary = greffier_api::summary(&self.engine, &self.tenant, period, &zone, self.now);
+        summary.await.map_err(failure)
     }
 
     /// Producers that number their events, and what is missing of them.

@@ -245,6 +245,16 @@ fn what_is_not_answered_is_not_assessed() {
 }
 
 #[test]
+fn what_would_make_it_a_gap_is_a_sentence() {
+    let report = Inquiry::new(standard("soc2").unwrap(), frame("2026-03-08")).assess(Answers::new());
+    let said = |control: &str| report.claim(control).unwrap().a_gap_if();
+    insta::assert_snapshot!(said("denied"), @"It would be a gap if a denial is on record without a reason.");
+    insta::assert_snapshot!(said("exports"), @"Nothing makes it a gap: it is shown for people to judge.");
+    insta::assert_snapshot!(said("monitored"), @"Nothing by itself makes it a gap: findings are shown for people to judge (`greffier findings` computes them anew).");
+    assert_eq!(report.clauses_of("enforced"), ["CC6.1", "CC7.3, CC7.4"]);
+}
+
+#[test]
 fn a_page_for_people() {
     let inquiry = Inquiry::new(standard("soc2").unwrap(), frame("2026-04-01"));
     let hostile = "<script>alert(1)</script>";

@@ -37,6 +37,25 @@ fn report() {
       "security_events": 2,
       "errors": 1,
       "late": 1,
+      "by_type": {
+        "action.approved": 1,
+        "action.denied": 1,
+        "action.executed": 1,
+        "data.access": 1,
+        "data.modify": 1,
+        "permission.denied": 1,
+        "error": 1
+      },
+      "top_agents": [
+        {
+          "name": "crm-assistant",
+          "count": 3
+        },
+        {
+          "name": "etl",
+          "count": 2
+        }
+      ],
       "top_actions": [
         {
           "name": "crm:search",
@@ -132,6 +151,8 @@ fn no_events() {
       "security_events": 0,
       "errors": 0,
       "late": 0,
+      "by_type": {},
+      "top_agents": [],
       "top_actions": [],
       "top_resources": [],
       "by_decision": {

@@ -5,7 +5,7 @@
 mod metrics;
 mod sheet;
 
-use greffier_analysis::{Assessment, Chart, Claim, Query, Sample, Verdict};
+use greffier_analysis::{Assessment, Chart, Claim, Figure, Query, Sample, Summary, Verdict, named};
 use serde_json::Value;
 
 use sheet::{Face, Ink, Sheet};
@@ -20,11 +20,16 @@ const LETTERS: f32 = 7.5;
 
 /// The document.
 pub(super) fn pdf(report: &Assessment) -> Vec<u8> {
-    let mut sheet = Sheet::new(&format!("{} - {}", report.title, report.trail.name));
+    let head = &report.trail.head;
+    let of = format!("{} to {}, {} entries, root {}", report.from, report.to, head.size, head.root);
+    let mut sheet = Sheet::new(&format!("{} - {}", report.title, report.trail.name), &of);
     sheet.text(Face::Bold, 16.0, Ink::Black, &report.title);
     let period = format!(
         "What the trail of {} shows of {} up to before {} ({}).",
-        report.trail.name, report.from, report.to, report.zone
+        report.trail.name,
+        report.from,
+        report.to,
+        named(&report.zone)
     );
     sheet.text(Face::Plain, 10.0, Ink::Grey, &period);
     if !report.ended {
@@ -83,6 +88,42 @@ pub(super) fn pdf(report: &Assessment) -> Vec<u8> {
     sheet.finish()
 }
 
+/// The first document's report.
+pub(super) fn summary(summary: &Summary) -> Vec<u8> {
+    let period = &summary.report.period;
+    let of = format!("{} to {}", period.start, period.end);
+    let mut sheet = Sheet::new(&format!("Compliance report - {}", summary.trail), &of);
+    sheet.text(Face::Bold, 16.0, Ink::Black, "Compliance report");
+    let of = format!(
+        "What the trail of {} counts of {} up to before {} ({}). Made {}.",
+        summary.trail,
+        period.start,
+        period.end,
+        named(&summary.zone),
+        summary.made
+    );
+    sheet.text(Face::Plain, 10.0, Ink::Grey, &of);
+    sheet.space(6.0);
+    let figures = summary.figures();
+    for Figure { figure, count, .. } in figures.iter().filter(|figure| figure.of.is_empty()) {
+        sheet.text(Face::Plain, 9.0, Ink::Black, &format!("{}: {count}", Summary::title(figure)));
+    }
+    summary.charts.iter().for_each(|chart| self::figure(&mut sheet, chart));
+    let mut before = "";
+    for Figure { figure, of, count } in figures.iter().filter(|figure| !figure.of.is_empty()) {
+        if *figure != before {
+            sheet.heading(Summary::title(figure));
+            before = figure;
+        }
+        sheet.item(&format!("{}: {count}", short(of)));
+    }
+    sheet.space(8.0);
+    for remark in summary.remarks() {
+        sheet.text(Face::Plain, 8.0, Ink::Grey, remark);
+    }
+    sheet.finish()
+}
+
 fn ink(verdict: Verdict) -> Ink {
     match verdict {
         Verdict::Evidenced => Ink::Green,
@@ -138,7 +179,7 @@ fn claimed(sheet: &mut Sheet, claim: &Claim) {
     sheet.keep(60.0);
     sheet.pair(&claim.control, ink(claim.verdict), claim.verdict.as_str());
     sheet.text(Face::Plain, 9.0, Ink::Black, &claim.says);
-    sheet.text(Face::Plain, 8.0, Ink::Grey, &format!("It would be a gap if {}.", claim.fails_if));
+    sheet.text(Face::Plain, 8.0, Ink::Grey, &claim.a_gap_if());
     if !claim.figures.is_empty() {
         let figures: Vec<String> =
             claim.figures.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();

@@ -91,6 +91,8 @@ impl Ink {
 /// A document that is being written.
 pub(super) struct Sheet {
     title: String,
+    /// What each page says it is of.
+    of: String,
     full: Vec<Content>,
     page: Content,
     /// Where the next line begins, from the bottom.
@@ -101,8 +103,14 @@ impl Sheet {
     /// Room between the margins.
     pub(super) const WIDTH: f32 = PAGE.0 - 2.0 * MARGIN;
 
-    pub(super) fn new(title: &str) -> Sheet {
-        Sheet { title: title.to_owned(), full: Vec::new(), page: Content::new(), y: PAGE.1 - MARGIN }
+    pub(super) fn new(title: &str, of: &str) -> Sheet {
+        Sheet {
+            title: title.to_owned(),
+            of: of.to_owned(),
+            full: Vec::new(),
+            page: Content::new(),
+            y: PAGE.1 - MARGIN,
+        }
     }
 
     /// Text that wraps.
@@ -260,12 +268,14 @@ impl Sheet {
             let mut content = content;
             let (r, g, b) = Ink::Grey.rgb();
             content.set_fill_rgb(r, g, b);
-            content
-                .begin_text()
-                .set_font(Name(Face::Plain.name()), 8.0)
-                .next_line(MARGIN, 30.0)
-                .show(Str(&foot))
-                .end_text();
+            for (line, y) in [(foot, 32.0), (encoded(&self.of), 22.0)] {
+                content
+                    .begin_text()
+                    .set_font(Name(Face::Plain.name()), 7.5)
+                    .next_line(MARGIN, y)
+                    .show(Str(&line))
+                    .end_text();
+            }
             pdf.stream(*stream, &content.finish());
         }
         pdf.finish()
