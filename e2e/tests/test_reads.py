@@ -248,6 +248,19 @@ def test_a_proof_from_the_api(api, greffier, known, tmp_path):
     assert checked.returncode == 0 and "VALID" in checked.stdout + checked.stderr, checked.stdout + checked.stderr
 
 
+def test_a_proof_by_command(people, greffier, known, tmp_path):
+    """From a server or from its files: the same event, proved to whoever trusts the log's key."""
+    token, proof = tmp_path / "token", tmp_path / "event.proof"
+    token.write_text(people["audra"])
+    for place in (("--server", greffier.url, "--token-file", token), ("--data", greffier.data)):
+        done = greffier.run("prove", known["event"], *place, "--out", proof)
+        assert done.returncode == 0, done.stderr
+        done = greffier.run("verify", proof, "-o", "json")
+        assert done.returncode == 0 and json.loads(done.stdout)["event"]["id"] == known["event"], done.stdout
+    done = greffier.run("prove", fresh(), "--server", greffier.url, "--token-file", token)
+    assert done.returncode == 3, done.stderr
+
+
 def test_the_document_describes_what_is_served(api):
     described = api().told("/openapi.json")
     assert described["openapi"].startswith("3.")

@@ -195,12 +195,12 @@ pub(crate) struct Token {
 pub(crate) struct Prove {
     /// The event's id.
     pub(crate) event: uuid::Uuid,
-    /// Data directory; the configured one by default.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
     /// Keys folder: adds the event's decrypted parts to the proof. Without it the proof holds the entry alone.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) keys: Option<PathBuf>,
+    /// With --server: adds the event's parts to the proof, as --keys does with files.
+    #[arg(long, requires = "server")]
+    pub(crate) parts: bool,
     /// Write to a file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -208,6 +208,8 @@ pub(crate) struct Prove {
     /// the best that covers the event.
     #[arg(long, value_parser = proof_level)]
     pub(crate) level: Option<Level>,
+    #[command(flatten)]
+    pub(crate) place: Where,
 }
 
 fn proof_level(text: &str) -> Result<Level, String> {

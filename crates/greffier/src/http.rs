@@ -96,6 +96,13 @@ impl Client {
         serde_json::from_slice(&body).with_context(|| format!("{} did not answer in JSON", self.base))
     }
 
+    /// An answer in plain text.
+    pub(crate) async fn text(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<String> {
+        let mut reply = self.open(path, query, &[(ACCEPT, "text/plain")]).await?;
+        let body = self.bytes(&mut reply).await?;
+        String::from_utf8(body).with_context(|| format!("{} did not answer in text", self.base))
+    }
+
     /// A JSON answer to what is sent. What is no error document is an answer whatever its status: an ingest says
     /// with its own what its lines have in common.
     pub(crate) async fn post(
