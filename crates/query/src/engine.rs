@@ -197,11 +197,7 @@ impl Engine {
         request_id: &str,
         returned: usize,
     ) -> Result<u64, QueryError> {
-        if returned < MAX_CALL_EVENTS {
-            return Ok(0);
-        }
-        let all = self.counts(trail, &Search::of_call(request_id), &CountBy::default()).await?;
-        Ok(all.total.events.saturating_sub(returned as u64))
+        self.beyond(trail, &Search::of_call(request_id), returned, MAX_CALL_EVENTS).await
     }
 
     /// The events of several calls, oldest first: of each call as many as [`Engine::call`] gives.
@@ -252,10 +248,21 @@ impl Engine {
         session_id: &str,
         returned: usize,
     ) -> Result<u64, QueryError> {
-        if returned < MAX_SESSION_EVENTS {
+        self.beyond(trail, &Search::of_session(session_id), returned, MAX_SESSION_EVENTS).await
+    }
+
+    /// How many matches there are beside those that are returned, where no more than `most` are.
+    async fn beyond(
+        &self,
+        trail: &Tenant,
+        search: &Search,
+        returned: usize,
+        most: usize,
+    ) -> Result<u64, QueryError> {
+        if returned < most {
             return Ok(0);
         }
-        let all = self.counts(trail, &Search::of_session(session_id), &CountBy::default()).await?;
+        let all = self.counts(trail, search, &CountBy::default()).await?;
         Ok(all.total.events.saturating_sub(returned as u64))
     }
 

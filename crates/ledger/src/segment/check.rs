@@ -73,7 +73,7 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
                 while pages.peek().is_some_and(|page| page.rows.end <= row) {
                     pages.next();
                 }
-                if !pages.peek().zip(id).is_some_and(|(page, id)| page.holds(id)) {
+                if !pages.peek().zip(id).is_some_and(|(page, id)| page.may_hold(id)) {
                     return Err(SegmentError::Malformed("the bounds of its ids shut one out"));
                 }
             }

@@ -37,8 +37,7 @@ pub(crate) fn coded<R: ChunkReader + 'static>(
     let file = Opened::open_whole(source, &schema(), BOUNDS)?.with_schema(as_codes)?;
     let batch = rows_at_once(size(&file, columns));
     let file = file.with_batch(batch);
-    let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
-    let total = usize::try_from(total).unwrap_or(0);
+    let total = file.rows();
     let rows = rows.start..rows.end.min(total);
     let Some((column, value)) = only else {
         let selection = select(std::iter::once(rows), total);

@@ -1,19 +1,18 @@
 //! Reading a sealed file of entries: in order, by index, by id. Nothing is decoded that was not asked for.
 
 use std::collections::BTreeSet;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use arrow_array::RecordBatch;
 use arrow_array::types::Int64Type;
 use greffier_event::{EventId, Tenant};
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::columns::{ENTRY, INDEX, schema};
 use super::error::SegmentError;
-use super::opened::{Bounds, Opened, binary, integers, texts};
+use super::opened::{Bounds, Opened, PageBounds, binary, integers, texts};
 use super::write::{END_KEY, FIRST_KEY, FORMAT, FORMAT_KEY, ID, MAX_ROWS, ROWS_PER_BATCH, TRAIL_KEY};
 use crate::wal::frame::MAX_ENTRY_BYTES;
 
@@ -108,7 +107,7 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
             return Ok(None);
         }
         let id = id.to_string();
-        let pages = self.id_pages()?.into_iter().filter(|page| page.holds(&id)).map(|page| page.rows);
+        let pages = self.id_pages()?.into_iter().filter(|page| page.may_hold(&id)).map(|page| page.rows);
         let selection = RowSelection::from_consecutive_ranges(pages, self.rows());
         for batch in self.file.batches(GROUP, Some(&[INDEX, ID]), Some(selection))? {
             let batch = batch?;
@@ -175,45 +174,12 @@ impl<R: ChunkReader + 'static> EntriesFile<R> {
         }
     }
 
-    /// The pages of the column of ids.
-    pub(super) fn id_pages(&self) -> Result<Vec<IdPage<'_>>, SegmentError> {
-        const NO_BOUNDS: SegmentError = SegmentError::Malformed("the bounds of its ids are missing");
-        let column = self.file.column(ID).ok_or(NO_BOUNDS)?;
-        let index = self.file.metadata().column_index();
-        let Some(ColumnIndexMetaData::BYTE_ARRAY(bounds)) =
-            index.and_then(|index| index.get(GROUP)?.get(column))
-        else {
-            return Err(NO_BOUNDS);
-        };
-        let begins = self.file.pages(GROUP, column).iter();
-        let begins: Vec<usize> =
-            begins.filter_map(|page| usize::try_from(page.first_row_index).ok()).collect();
-        if bounds.num_pages() != begins.len() as u64 {
-            return Err(NO_BOUNDS);
-        }
-        let ends = begins.iter().copied().skip(1).chain([self.rows()]);
-        let rows = begins.iter().copied().zip(ends).map(|(begin, end)| begin..end);
-        let bounds = bounds.min_values_iter().zip(bounds.max_values_iter());
-        rows.zip(bounds)
-            .map(|(rows, bounds)| match bounds {
-                (Some(least), Some(most)) => Ok(IdPage { rows, least, most }),
-                _ => Err(NO_BOUNDS),
-            })
-            .collect()
-    }
-}
-
-/// One page of the column of ids.
-pub(super) struct IdPage<'a> {
-    pub(super) rows: Range<usize>,
-    least: &'a [u8],
-    most: &'a [u8],
-}
-
-impl IdPage<'_> {
-    /// Whether its bounds let this id in.
-    pub(super) fn holds(&self, id: &str) -> bool {
-        (self.least..=self.most).contains(&id.as_bytes())
+    /// The pages of the column of ids, of which all have bounds.
+    pub(super) fn id_pages(&self) -> Result<Vec<PageBounds<'_>>, SegmentError> {
+        let pages = self.file.column(ID).and_then(|column| self.file.bounds(GROUP, column));
+        pages
+            .filter(|pages| pages.iter().all(|page| page.least.is_some() && page.most.is_some()))
+            .ok_or(SegmentError::Malformed("the bounds of its ids are missing"))
     }
 }
 

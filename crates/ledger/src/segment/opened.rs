@@ -4,6 +4,7 @@
 //! Parquet's decoders then assert, and damage breaks, is caught here and becomes an error. That a file is the
 //! one that was sealed, its digest in the signed manifest says, not this.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -97,6 +99,7 @@ impl<R: ChunkReader + 'static> Opened<R> {
         self.footer.metadata().row_groups()
     }
 
+    #[cfg(test)]
     pub(super) fn metadata(&self) -> &ParquetMetaData {
         self.footer.metadata()
     }
@@ -117,6 +120,29 @@ impl<R: ChunkReader + 'static> Opened<R> {
     pub(super) fn pages(&self, group: usize, column: usize) -> &[PageLocation] {
         let index = self.footer.metadata().offset_index();
         index.and_then(|index| index.get(group)?.get(column)).map_or(&[], |index| index.page_locations())
+    }
+
+    /// Its rows.
+    pub(super) fn rows(&self) -> usize {
+        let rows = self.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
+        usize::try_from(rows).unwrap_or(0)
+    }
+
+    /// The rows of each page of a column of texts, with the least and the greatest that there may be; `None` where
+    /// nothing is known of that.
+    pub(super) fn bounds(&self, group: usize, column: usize) -> Option<Vec<PageBounds<'_>>> {
+        let index = self.footer.metadata().column_index()?.get(group)?.get(column)?;
+        let ColumnIndexMetaData::BYTE_ARRAY(bounds) = index else { return None };
+        let begins = self.pages(group, column).iter();
+        let begins: Vec<usize> =
+            begins.filter_map(|page| usize::try_from(page.first_row_index).ok()).collect();
+        if bounds.num_pages() != begins.len() as u64 {
+            return None;
+        }
+        let ends = begins.iter().copied().skip(1).chain([self.rows()]);
+        let rows = begins.iter().copied().zip(ends).map(|(begin, end)| begin..end);
+        let bounds = bounds.min_values_iter().zip(bounds.max_values_iter());
+        Some(rows.zip(bounds).map(|(rows, (least, most))| PageBounds { rows, least, most }).collect())
     }
 
     /// Reads some columns, or all, of one row group, or of a selection of its rows.
@@ -151,6 +177,21 @@ impl<R: ChunkReader + 'static> Opened<R> {
         let column = column.ok_or(MISSING)?;
         let filter = guarded(|| Sbbf::read_from_column_chunk(column, &self.source))??;
         filter.filter(|filter| filter.num_blocks() > 0).ok_or(MISSING)
+    }
+}
+
+/// The rows of a page, and the least and the greatest value that it may hold, where that is known.
+pub(super) struct PageBounds<'a> {
+    pub(super) rows: Range<usize>,
+    pub(super) least: Option<&'a [u8]>,
+    pub(super) most: Option<&'a [u8]>,
+}
+
+impl PageBounds<'_> {
+    /// Whether a value may be in it.
+    pub(super) fn may_hold(&self, value: &str) -> bool {
+        let value = value.as_bytes();
+        self.least.is_none_or(|least| least <= value) && self.most.is_none_or(|most| value <= most)
     }
 }
 

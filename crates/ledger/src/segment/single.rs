@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::RowSelection;
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::columns::{ENTRY, schema};
@@ -29,9 +28,8 @@ pub(crate) fn rows_with<R: ChunkReader + 'static>(
         return rows_of(&file, column, value, std::iter::once(0..MAX_ROWS).collect(), None);
     }
     let file = file.with_pages()?;
-    let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
-    let total = usize::try_from(total).unwrap_or(0);
-    let pages = pages_with(&file, column, value, total);
+    let total = file.rows();
+    let pages = pages_with(&file, column, value);
     let selection = RowSelection::from_consecutive_ranges(pages.iter().cloned(), total);
     rows_of(&file, column, value, pages, Some(selection))
 }
@@ -60,29 +58,11 @@ fn rows_of<R: ChunkReader + 'static>(
 }
 
 /// The rows of pages whose bounds let a value in; of all pages, where there are no bounds.
-fn pages_with<R: ChunkReader + 'static>(
-    file: &Opened<R>,
-    column: &str,
-    value: &str,
-    total: usize,
-) -> Vec<Range<usize>> {
-    let all = std::iter::once(0..total).collect();
-    let Some(column) = file.column(column) else { return all };
-    let bounds = file.metadata().column_index().and_then(|index| index.get(GROUP)?.get(column));
-    let Some(ColumnIndexMetaData::BYTE_ARRAY(bounds)) = bounds else { return all };
-    let begins = file.pages(GROUP, column).iter();
-    let begins: Vec<usize> = begins.filter_map(|page| usize::try_from(page.first_row_index).ok()).collect();
-    if bounds.num_pages() != begins.len() as u64 {
-        return all;
+fn pages_with<R: ChunkReader + 'static>(file: &Opened<R>, column: &str, value: &str) -> Vec<Range<usize>> {
+    match file.column(column).and_then(|column| file.bounds(GROUP, column)) {
+        Some(pages) => pages.into_iter().filter(|page| page.may_hold(value)).map(|page| page.rows).collect(),
+        None => std::iter::once(0..file.rows()).collect(),
     }
-    let ends = begins.iter().copied().skip(1).chain([total]);
-    let pages = begins.iter().copied().zip(ends).map(|(begin, end)| begin..end);
-    let bounds = bounds.min_values_iter().zip(bounds.max_values_iter());
-    let lets_in = |(least, most): (Option<&[u8]>, Option<&[u8]>)| {
-        least.is_none_or(|least| least <= value.as_bytes())
-            && most.is_none_or(|most| value.as_bytes() <= most)
-    };
-    pages.zip(bounds).filter(|(_, bounds)| lets_in(*bounds)).map(|(rows, _)| rows).collect()
 }
 
 /// The entries of rows, which rise.
@@ -91,8 +71,7 @@ pub(crate) fn entries_of<R: ChunkReader + 'static>(
     rows: &[usize],
 ) -> Result<Vec<Vec<u8>>, SegmentError> {
     let file = Opened::open(source, &schema(), BOUNDS)?;
-    let total = file.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
-    let total = usize::try_from(total).unwrap_or(0);
+    let total = file.rows();
     if rows.last().is_some_and(|last| *last >= total) {
         return Err(SegmentError::Malformed("entries are missing"));
     }

@@ -7,6 +7,7 @@ use greffier_event::Event;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::metadata::KeyValue;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use proptest::prelude::*;
 
 use super::super::columns::project;
